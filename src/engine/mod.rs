@@ -1,0 +1,100 @@
+//! The contract between training and what computes: [`Engine`], implemented by
+//! `crate::cpu::CpuEngine` and `crate::gpu::GpuEngine`. Training sees nothing else of them.
+
+mod adam;
+mod outcome;
+mod step;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+pub use adam::{Adam, AdamState};
+pub use outcome::SampleOutcome;
+pub use step::{Step, steps};
+
+use crate::data::Split;
+
+/// Which part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Train,
+    Test,
+}
+
+/// Called with the outcomes of samples `first..first + outcomes.len()` of the epoch's order, in order,
+/// as they become known (an engine may be some steps ahead). Breaking ends the epoch after the steps
+/// that are already under way.
+pub type Observer<'a> = dyn FnMut(usize, &[SampleOutcome]) -> ControlFlow<()> + 'a;
+
+/// Something that trains LeNet-5.
+pub trait Engine {
+    /// What computes, for people: "CPU, 2 threads", "NVIDIA H100 (Vulkan)".
+    fn name(&self) -> String;
+
+    /// Hands over the images to train on or to evaluate with. To be called before either.
+    fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError>;
+
+    /// The parameters as one arena, in the order of [`crate::model::ParameterTable`].
+    fn parameters(&mut self) -> Result<Vec<f32>, EngineError>;
+
+    /// Sets the parameters. Adam's state stays as it is.
+    ///
+    /// # Panics
+    /// Where the length is not the arena's.
+    fn set_parameters(&mut self, arena: &[f32]) -> Result<(), EngineError>;
+
+    fn adam_state(&mut self) -> Result<AdamState, EngineError>;
+
+    fn set_adam_state(&mut self, state: &AdamState) -> Result<(), EngineError>;
+
+    /// Trains one step for each of `steps`, which cut `order` (places in the training part) into
+    /// batches. Returns how many steps were done: all, unless the observer broke off.
+    fn train(&mut self, order: &[u32], steps: &[Step], observer: &mut Observer)
+    -> Result<usize, EngineError>;
+
+    /// The outcome of every sample of a part, in the part's order, with the parameters as they are.
+    fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError>;
+}
+
+/// Why an engine could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(
+        "training went wrong at step {step}: {what} of {tensor} is not finite; \
+         a lower --lr or another --init usually helps"
+    )]
+    NonFinite { tensor: &'static str, what: NonFinite, step: u64 },
+
+    #[error(
+        "the loss went wrong at sample {sample} of this pass: it is not finite; \
+         a lower --lr or another --init usually helps"
+    )]
+    NonFiniteLoss { sample: usize },
+
+    #[error(
+        "batch size {batch_size} needs {needed} MiB of {what} and this device gives at most \
+         {limit} MiB; take a --batch-size of at most {largest}"
+    )]
+    BatchTooLarge { batch_size: usize, what: &'static str, needed: u64, limit: u64, largest: usize },
+
+    #[error("the GPU failed: {0}")]
+    Device(String),
+}
+
+/// What of a tensor was found not to be finite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NonFinite {
+    /// The parameter itself, before the step's update.
+    Parameter,
+    /// Its gradient.
+    Gradient,
+}
+
+impl std::fmt::Display for NonFinite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Parameter => "the value",
+            Self::Gradient => "the gradient",
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! LeNet-5 trained wholly on the GPU by WGSL compute shaders.
+//!
+//! Data goes one way: [`data`] holds a set of images and cuts an epoch's order into batches,
+//! an [`engine::Engine`] trains on them and tells each sample's outcome, `train` turns outcomes
+//! into metrics and files. What the network *is* stands in [`model`], without any arithmetic.
+//!
+//! Two engines implement the one trait: `cpu` is plain Rust, generic over `f32` and `f64`, and is
+//! the reference; `gpu` runs the kernels in `shaders/` through wgpu. `verify` holds the table of
+//! checks that compare the second with the first, tensor by tensor.
+
+pub mod data;
+pub mod engine;
+pub mod model;

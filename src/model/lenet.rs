@@ -1,0 +1,82 @@
+//! LeNet-5 as this project builds it (paper, section 3):
+//! conv1 → ReLU → pool1 → conv2 → ReLU → pool2 → fc1 → ReLU → fc2 → ReLU → fc3 → log-softmax.
+
+use serde::{Deserialize, Serialize};
+
+use super::shapes::{ConvShape, DenseShape, PoolShape};
+
+/// Side of the square image that the network sees.
+pub const IMAGE_SIDE: usize = 32;
+
+/// The network's free sizes; everything else about it is fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeNet5 {
+    /// Channels of the input: 1 for grey, 3 for colour.
+    pub channels: usize,
+    /// Number of classes K.
+    pub classes: usize,
+}
+
+impl LeNet5 {
+    /// Values of one input image, C×32×32.
+    pub const fn image_len(&self) -> usize {
+        self.channels * IMAGE_SIDE * IMAGE_SIDE
+    }
+
+    pub const fn conv1(&self) -> ConvShape {
+        conv(self.channels, IMAGE_SIDE, 6)
+    }
+
+    pub const fn pool1(&self) -> PoolShape {
+        halve(6, 28)
+    }
+
+    pub const fn conv2(&self) -> ConvShape {
+        conv(6, 14, 16)
+    }
+
+    pub const fn pool2(&self) -> PoolShape {
+        halve(16, 10)
+    }
+
+    pub const fn fc1(&self) -> DenseShape {
+        DenseShape { inputs: 400, outputs: 120 }
+    }
+
+    pub const fn fc2(&self) -> DenseShape {
+        DenseShape { inputs: 120, outputs: 84 }
+    }
+
+    pub const fn fc3(&self) -> DenseShape {
+        DenseShape { inputs: 84, outputs: self.classes }
+    }
+}
+
+/// A 5×5 convolution of stride 1 without padding over a square map.
+const fn conv(channels: usize, side: usize, filters: usize) -> ConvShape {
+    ConvShape { channels, height: side, width: side, filters, size: 5, stride: 1, padding: 0 }
+}
+
+/// A 2×2 max-pool of stride 2 over a square map.
+const fn halve(channels: usize, side: usize) -> PoolShape {
+    PoolShape { channels, height: side, width: side, window: 2, stride: 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_layer_takes_what_the_one_before_gives() {
+        for channels in [1, 3] {
+            let net = LeNet5 { channels, classes: 10 };
+            assert_eq!(net.image_len(), net.conv1().in_len());
+            assert_eq!(net.conv1().out_len(), net.pool1().in_len());
+            assert_eq!(net.pool1().out_len(), net.conv2().in_len());
+            assert_eq!(net.conv2().out_len(), net.pool2().in_len());
+            assert_eq!(net.pool2().out_len(), net.fc1().inputs);
+            assert_eq!(net.fc1().outputs, net.fc2().inputs);
+            assert_eq!(net.fc2().outputs, net.fc3().inputs);
+        }
+    }
+}
