@@ -8,6 +8,7 @@
 //! the reference; `gpu` runs the kernels in `shaders/` through wgpu. `verify` holds the table of
 //! checks that compare the second with the first, tensor by tensor.
 
+pub mod cpu;
 pub mod data;
 pub mod engine;
 pub mod gpu;
