@@ -10,4 +10,6 @@
 
 pub mod data;
 pub mod engine;
+pub mod files;
 pub mod model;
+pub mod random;
