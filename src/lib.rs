@@ -11,5 +11,7 @@
 pub mod cpu;
 pub mod data;
 pub mod engine;
+pub mod files;
 pub mod gpu;
 pub mod model;
+pub mod random;
