@@ -7,10 +7,10 @@ use super::{Check, tolerance};
 use crate::cpu;
 use crate::data::Split;
 use crate::engine::{Adam, EngineError, Step};
+use crate::gpu::Context;
 use crate::gpu::buffers::{BatchRecord, Fault};
 use crate::gpu::kernels::{self, Kernel, Partials, Places};
 use crate::gpu::single::{Inputs, Outputs, run};
-use crate::gpu::Context;
 use crate::model::{Activation, ConvShape, DenseShape, LeNet5, PoolShape};
 
 /// The checks, a few hundred tensors' worth.
