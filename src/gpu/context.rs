@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::plan::KernelPlan;
 use crate::engine::EngineError;
 
 /// How long the device may take for what was submitted. A submit is meant to take well under a second,
@@ -102,6 +103,11 @@ impl Context {
                 PATIENCE.as_secs()
             ))
         })
+    }
+
+    /// The kernel plan for this class of device.
+    pub fn default_plan(&self) -> KernelPlan {
+        if self.is_software() { KernelPlan::SOFTWARE } else { KernelPlan::HARDWARE }
     }
 
     /// Whether the adapter computes on the CPU.
