@@ -1,0 +1,3 @@
+//! Everything that knows wgpu.
+
+pub mod adapter;
