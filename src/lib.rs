@@ -8,7 +8,10 @@
 //! the reference; `gpu` runs the kernels in `shaders/` through wgpu. `verify` holds the table of
 //! checks that compare the second with the first, tensor by tensor.
 
+pub mod cpu;
 pub mod data;
 pub mod engine;
+pub mod files;
 pub mod gpu;
 pub mod model;
+pub mod random;

@@ -1,3 +1,24 @@
-//! Everything that knows wgpu.
+//! The network on the GPU, by the kernels in `shaders/`. Nothing outside this folder knows wgpu.
+//!
+//! From what to run to running it: [`plan`] chooses block sizes for a class of device, [`kernels`] is the
+//! one table of kernels (which shader, with which constants, over how many workgroups), [`network`] lines
+//! them up for a training step over one workspace, [`shader`] composes their WGSL, [`pipeline`] compiles
+//! it, [`buffers`] is what they work on, and [`engine`] drives them. [`adapter`] chooses the device.
 
 pub mod adapter;
+pub mod buffers;
+pub mod context;
+pub mod engine;
+pub mod kernels;
+pub mod network;
+pub mod pipeline;
+pub mod plan;
+pub mod readback;
+pub mod residency;
+pub mod shader;
+pub mod single;
+
+pub use context::Context;
+pub use engine::{GpuEngine, GpuOptions};
+pub use plan::KernelPlan;
+pub use residency::Residency;

@@ -1,0 +1,90 @@
+// y[b,k,i,j] = act(bias[k] + sum over c,u,v of x[b,c, i*s+u-p, j*s+v-p] * weight[k,c,u,v])
+//
+// A cross-correlation, as in the paper's formula. s = STRIDE, p = PADDING, filters of SIZE×SIZE.
+//
+// workspace   x [B, CHANNELS, HEIGHT, WIDTH] at X,  y [B, FILTERS, OUT_HEIGHT, OUT_WIDTH] at Y
+// parameters  weight [FILTERS, CHANNELS, SIZE, SIZE] at WEIGHT,  bias [FILTERS] at BIAS
+//
+// One invocation makes a block of BLOCK_FILTERS × BLOCK_COLUMNS outputs of one row, in registers. For
+// each (c, u) it loads one stretch of an input row, and SIZE weights a filter: with 3 × 7 outputs and
+// SIZE 5, 105 FMAs for 26 loads. Neighbours make neighbouring blocks of a row, then rows, so that a
+// wave reads the same weights and adjoining inputs.
+
+#import batch
+#import grid
+#import parameters
+#import relu
+#import workspace
+
+// The stretch of an input row that a block of outputs reads.
+const STRETCH = (BLOCK_COLUMNS - 1u) * STRIDE + SIZE;
+const COLUMN_BLOCKS = (OUT_WIDTH + BLOCK_COLUMNS - 1u) / BLOCK_COLUMNS;
+const FILTER_BLOCKS = (FILTERS + BLOCK_FILTERS - 1u) / BLOCK_FILTERS;
+// Whether the last block's stretch leaves the row, so that columns must be checked.
+const RAGGED = PADDING > 0u || OUT_WIDTH % BLOCK_COLUMNS != 0u;
+
+@compute @workgroup_size(WORKGROUP)
+fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let index = invocation_index(id, groups);
+    let first_column = index % COLUMN_BLOCKS * BLOCK_COLUMNS;
+    let row = index / COLUMN_BLOCKS % OUT_HEIGHT;
+    let first_filter = index / (COLUMN_BLOCKS * OUT_HEIGHT) % FILTER_BLOCKS * BLOCK_FILTERS;
+    let image = index / (COLUMN_BLOCKS * OUT_HEIGHT * FILTER_BLOCKS);
+    if image >= batch.count {
+        return;
+    }
+
+    var sums: array<f32, BLOCK_FILTERS * BLOCK_COLUMNS>;
+    for (var k = 0u; k < BLOCK_FILTERS; k++) {
+        // The last block may reach past the last filter: it computes that one again and drops it.
+        let bias = parameters[BIAS + min(first_filter + k, FILTERS - 1u)];
+        for (var j = 0u; j < BLOCK_COLUMNS; j++) {
+            sums[k * BLOCK_COLUMNS + j] = bias;
+        }
+    }
+
+    for (var c = 0u; c < CHANNELS; c++) {
+        for (var u = 0u; u < SIZE; u++) {
+            // Unsigned subtraction wraps around, so rows above the image are "too large" as well.
+            let x_row = row * STRIDE + u - PADDING;
+            if PADDING > 0u && x_row >= HEIGHT {
+                continue;
+            }
+            let x_start = X + ((image * CHANNELS + c) * HEIGHT + x_row) * WIDTH;
+            let x_column = first_column * STRIDE - PADDING;
+            var stretch: array<f32, STRETCH>;
+            for (var j = 0u; j < STRETCH; j++) {
+                if RAGGED {
+                    let inside = x_column + j < WIDTH;
+                    stretch[j] = select(0.0, workspace[x_start + select(0u, x_column + j, inside)], inside);
+                } else {
+                    stretch[j] = workspace[x_start + x_column + j];
+                }
+            }
+            for (var k = 0u; k < BLOCK_FILTERS; k++) {
+                let filter_row = min(first_filter + k, FILTERS - 1u) * CHANNELS + c;
+                for (var v = 0u; v < SIZE; v++) {
+                    let weight = parameters[WEIGHT + (filter_row * SIZE + u) * SIZE + v];
+                    for (var j = 0u; j < BLOCK_COLUMNS; j++) {
+                        sums[k * BLOCK_COLUMNS + j] += stretch[j * STRIDE + v] * weight;
+                    }
+                }
+            }
+        }
+    }
+
+    for (var k = 0u; k < BLOCK_FILTERS; k++) {
+        let filter_index = first_filter + k;
+        let y_start = Y + ((image * FILTERS + filter_index) * OUT_HEIGHT + row) * OUT_WIDTH;
+        for (var j = 0u; j < BLOCK_COLUMNS; j++) {
+            if filter_index < FILTERS && first_column + j < OUT_WIDTH {
+                let sum = sums[k * BLOCK_COLUMNS + j];
+                if RELU {
+                    workspace[y_start + first_column + j] = relu(sum);
+                } else {
+                    workspace[y_start + first_column + j] = sum;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! How work is cut: batches into parts, and sums into blocks that stay in registers.
+//!
+//! Two rules make every result the same, bit for bit, whatever the number of threads and whatever
+//! the machine's vectors. A batch is cut by its own size alone, never by the number of threads. And
+//! each sum adds its terms one after the other in an order that the source fixes: a block holds
+//! *several* sums at a time, a vector of neighbours, and never splits one of them by what a machine
+//! can do. (Products and sums are rounded separately for the same reason: a fused multiply-add is
+//! not on every machine.)
+
+use super::Real;
+
+/// Neighbouring sums kept as one vector: 8 `f32` fill a vector of AVX2, and two of SSE2 or NEON.
+pub(super) const LANES: usize = 8;
+
+/// Vectors of a convolution's block. LeNet-5's rows and filters have 28, 10, 14 and 5 values, of
+/// which fives waste little; and five sums with their operands fit the 16 registers of x86.
+pub(super) const COLUMNS: usize = 5;
+
+/// Parts that a batch is cut into at most: tasks for the threads, and the terms of the last sum of a
+/// convolution's weight gradient.
+pub(super) const PARTS: usize = 16;
+
+/// Images of one part of a batch.
+pub(super) fn part_len(batch: usize) -> usize {
+    batch.div_ceil(PARTS).max(1)
+}
+
+/// Where blocks of `block` values begin that cover `len` values. The last one begins early enough to
+/// end with them, so it may compute a few values again, to the same result.
+///
+/// # Panics
+/// Where there are fewer values than a block has.
+#[inline(always)]
+pub(super) fn starts(len: usize, block: usize) -> impl Iterator<Item = usize> {
+    let last = len.checked_sub(block).expect("a block is at most as long as what it covers");
+    (0..len).step_by(block).map(move |start| start.min(last))
+}
+
+/// sum += values, place by place.
+#[inline(always)]
+pub(super) fn add<T: Real>(sum: &mut [T], values: &[T]) {
+    for (sum, &value) in sum.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+/// sum[lane] += value · vector[lane].
+#[inline(always)]
+pub(super) fn add_scaled<T: Real, const N: usize>(sum: &mut [T; N], value: T, vector: &[T; N]) {
+    for lane in 0..N {
+        sum[lane] += value * vector[lane];
+    }
+}
+
+/// The first `N` values of a slice as an array.
+///
+/// # Panics
+/// Where there are fewer.
+#[inline(always)]
+pub(super) fn head<T, const N: usize>(slice: &[T]) -> &[T; N] {
+    slice.first_chunk().expect("a block lies within its row")
+}
+
+/// Memory that operations work in. It grows to the largest need and is kept, so that only the first
+/// step of a training allocates.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scratch<T> {
+    values: Vec<T>,
+}
+
+impl<T: Real> Scratch<T> {
+    /// Two neighbouring pieces, holding whatever the last user left.
+    pub(super) fn pieces(&mut self, first: usize, second: usize) -> (&mut [T], &mut [T]) {
+        if self.values.len() < first + second {
+            self.values.resize(first + second, T::zero());
+        }
+        self.values[..first + second].split_at_mut(first)
+    }
+}

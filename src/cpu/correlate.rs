@@ -1,0 +1,126 @@
+//! A filter sliding over a map that is already padded: the one loop under the convolution and under
+//! the gradient of its input.
+//!
+//! y[o, r, q] = act(b[o] + Σ_i Σ_u Σ_v w[o, i, u, v] · x[i, r·s + u, q·s + v]), the paper's formula for
+//! the forward convolution, for any number of maps i and o and any stride s.
+//!
+//! A block of sums is [`LANES`] outputs o wide, for which weights are packed as vectors, and
+//! [`COLUMNS`] neighbouring columns q high: every weight loaded is used COLUMNS times and every value of
+//! x LANES times, and strides cost nothing, since values of x are taken one by one.
+
+use super::Real;
+use super::blocks::{COLUMNS, LANES, add_scaled, starts};
+use super::relu::activate;
+use crate::model::Activation;
+use multiversion::multiversion;
+
+/// What slides over what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Correlation {
+    pub(super) inputs: usize,
+    /// The staged map's width and height.
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) outputs: usize,
+    pub(super) out_height: usize,
+    pub(super) out_width: usize,
+    pub(super) size: usize,
+    pub(super) stride: usize,
+}
+
+impl Correlation {
+    /// Values of all weights, packed.
+    pub(super) fn packed_len(&self) -> usize {
+        self.outputs.div_ceil(LANES) * self.block_len() * LANES
+    }
+
+    /// Vectors of one block of weights: one for each input map and place in the filter.
+    fn block_len(&self) -> usize {
+        self.inputs * self.size * self.size
+    }
+
+    /// Packs weights as vectors over [`LANES`] outputs, block after block; 0 beyond the last output.
+    /// `weight(o, i, k)` is the weight of output o for input i at the filter's k-th place.
+    pub(super) fn pack<T: Real>(&self, packed: &mut [T], weight: impl Fn(usize, usize, usize) -> T) {
+        let area = self.size * self.size;
+        let (vectors, _) = packed.as_chunks_mut::<LANES>();
+        for (index, vector) in vectors.iter_mut().enumerate() {
+            let (block, rest) = (index / self.block_len(), index % self.block_len());
+            for (lane, value) in vector.iter_mut().enumerate() {
+                let output = block * LANES + lane;
+                *value =
+                    if output < self.outputs { weight(output, rest / area, rest % area) } else { T::zero() };
+            }
+        }
+    }
+}
+
+/// One image: x `[inputs, height, width]` and packed weights → y `[outputs, out_height, out_width]`.
+/// No bias is a bias of 0.
+#[multiversion(targets("x86_64+avx2"))]
+pub(super) fn correlate<T: Real>(
+    it: &Correlation,
+    activation: Activation,
+    x: &[T],
+    packed: &[T],
+    bias: &[T],
+    y: &mut [T],
+) {
+    let plane = it.out_height * it.out_width;
+    let (vectors, _) = packed.as_chunks::<LANES>();
+    for (block, weight) in vectors.chunks_exact(it.block_len()).enumerate() {
+        let first = block * LANES;
+        let mut initial = [T::zero(); LANES];
+        for (initial, &bias) in initial.iter_mut().zip(bias.iter().skip(first)) {
+            *initial = bias;
+        }
+        let outputs = LANES.min(it.outputs - first);
+        let y = &mut y[first * plane..][..outputs * plane];
+        for row in 0..it.out_height {
+            let x = &x[row * it.stride * it.width..];
+            let y = &mut y[row * it.out_width..];
+            // A stride known to be 1 saves the multiplications by it, in the loop that counts.
+            match (it.out_width >= COLUMNS, it.stride) {
+                (true, 1) => output_row::<T, COLUMNS>(it, 1, activation, x, weight, &initial, y),
+                (true, stride) => output_row::<T, COLUMNS>(it, stride, activation, x, weight, &initial, y),
+                (false, stride) => output_row::<T, 1>(it, stride, activation, x, weight, &initial, y),
+            }
+        }
+    }
+}
+
+/// One row of a block's outputs, which begins at the start of `y` and at the start of `x`.
+#[inline(always)]
+fn output_row<T: Real, const COLUMNS: usize>(
+    it: &Correlation,
+    stride: usize,
+    activation: Activation,
+    x: &[T],
+    weight: &[[T; LANES]],
+    initial: &[T; LANES],
+    y: &mut [T],
+) {
+    for column in starts(it.out_width, COLUMNS) {
+        let mut sums = [*initial; COLUMNS];
+        let mut weight = weight.chunks_exact(it.size);
+        for input in 0..it.inputs {
+            for u in 0..it.size {
+                let x = &x[(input * it.height + u) * it.width + column * stride..]
+                    [..(COLUMNS - 1) * stride + it.size];
+                let weight = weight.next().expect("a row of weights for each input and row of the filter");
+                for (v, weight) in weight.iter().enumerate() {
+                    let x = &x[v..][..(COLUMNS - 1) * stride + 1];
+                    for (q, sum) in sums.iter_mut().enumerate() {
+                        add_scaled(sum, x[q * stride], weight);
+                    }
+                }
+            }
+        }
+        for (lane, y) in y.chunks_mut(it.out_height * it.out_width).enumerate() {
+            let y: &mut [T] = &mut y[column..][..COLUMNS];
+            for (y, sum) in y.iter_mut().zip(&sums) {
+                *y = activate(activation, sum[lane]);
+            }
+        }
+    }
+}

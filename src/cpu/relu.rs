@@ -1,0 +1,29 @@
+//! Activations: relu(x) = max(x, 0), and its derivative as a mask.
+//!
+//! Both are told from the *output*: relu's derivative is 0 where the output is exactly 0, else 1, so
+//! nobody has to keep what came in. A NaN is neither: it passes forward and backward, and shows where
+//! gradients meet parameters.
+
+use super::Real;
+use crate::model::Activation;
+
+/// The activation of one value; NaN stays NaN.
+#[inline(always)]
+pub(super) fn activate<T: Real>(activation: Activation, x: T) -> T {
+    match activation {
+        Activation::Identity => x,
+        // Written so that NaN, which compares false with everything, is returned as it came.
+        Activation::Relu if x <= T::zero() => T::zero(),
+        Activation::Relu => x,
+    }
+}
+
+/// dL/dx of y = activation(x), from dL/dy and the output y.
+#[inline(always)]
+pub(super) fn through<T: Real>(activation: Activation, y: T, dy: T) -> T {
+    match activation {
+        Activation::Identity => dy,
+        Activation::Relu if y == T::zero() => T::zero(),
+        Activation::Relu => dy,
+    }
+}

@@ -1,0 +1,70 @@
+//! Files that are either the old one or the new one, and never a part of either.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that could not be written. The one that stood there before still does.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", path.display())]
+pub struct WriteError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Writes a file as a whole: into a new file beside it, which is brought to the disk and then takes
+/// the name. A reader, or a machine that loses power, finds the old content or the new one.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (draft, file) = create_beside(path)?;
+    let done = fill(file, bytes).and_then(|()| fs::rename(&draft, path));
+    if done.is_err() {
+        // The error is on its way; that its remains could not be removed would add nothing.
+        let _ = fs::remove_file(&draft);
+    }
+    done?;
+    sync_folder_of(path)
+}
+
+/// Tried names of drafts, before it is an error that they all exist. A crash leaves at most one.
+const DRAFTS: u32 = 64;
+
+/// Makes an empty file in the folder of `target`: a rename works within one file system only.
+fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
+    let name = target
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let process = std::process::id();
+    for attempt in 0..DRAFTS {
+        let mut draft = OsString::from(".");
+        draft.push(name);
+        draft.push(format!(".{process}-{attempt}.tmp"));
+        let draft = target.with_file_name(draft);
+        match OpenOptions::new().write(true).create_new(true).open(&draft) {
+            Ok(file) => return Ok((draft, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "drafts of broken-off writes stand beside it"))
+}
+
+/// Takes the file, since an open one can't be renamed on Windows.
+fn fill(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Brings a rename to the disk. Elsewhere than on Unix a folder can't be opened, and file systems
+/// keep a journal of renames.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}

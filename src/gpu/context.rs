@@ -1,0 +1,116 @@
+//! An open device: its queue, its limits, and what went wrong on it.
+//!
+//! wgpu reports most failures not where they happen but through callbacks. They are kept here, and
+//! whoever waits for the device asks for them, so that each ends the work in one clear line.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::engine::EngineError;
+
+/// How long the device may take for what was submitted. A submit is meant to take well under a second,
+/// but a software adapter compiles each shader at its first use, and a large batch on a slow one takes its
+/// time; beyond this the device hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// An open device. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub info: wgpu::AdapterInfo,
+    failure: Failure,
+}
+
+/// The first thing that went wrong on a device, as its callbacks told.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<String>>>);
+
+impl Failure {
+    fn note(&self, what: String) {
+        // A poisoned lock still holds a whole Option.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Context {
+    /// Opens a device on `adapter`: with the default limits, which every kernel keeps to, but with
+    /// buffers as large as the adapter allows, for large batches and sets.
+    ///
+    /// # Errors
+    /// Where the adapter refuses; the error says what it said.
+    pub fn open(adapter: &wgpu::Adapter) -> Result<Self, EngineError> {
+        let supported = adapter.limits();
+        let limits = wgpu::Limits {
+            max_buffer_size: supported.max_buffer_size,
+            max_storage_buffer_binding_size: supported.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default()
+        };
+        let info = adapter.get_info();
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("lenet-gpu"),
+            required_limits: limits,
+            ..wgpu::DeviceDescriptor::default()
+        });
+        let (device, queue) = pollster::block_on(request)
+            .map_err(|error| EngineError::Device(format!("{} cannot be opened: {error}", info.name)))?;
+
+        let failure = Failure::default();
+        let errors = failure.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| errors.note(one_line(&error))));
+        let losses = failure.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            // A device that is dropped at the end of its work is "destroyed"; nobody asks then.
+            losses.note(format!("the device was lost ({reason:?}): {}", message.trim()));
+        });
+        Ok(Self { device, queue, info, failure })
+    }
+
+    /// What went wrong so far, if anything.
+    pub fn check(&self) -> Result<(), EngineError> {
+        match self.failure.get() {
+            Some(what) => Err(EngineError::Device(what)),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `work`, which makes buffers or pipelines, and tells what was refused.
+    pub fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T, EngineError> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let result = work();
+        let refused = pollster::block_on(async { validation.pop().await.or(memory.pop().await) });
+        match refused {
+            Some(error) => Err(EngineError::Device(one_line(&error))),
+            None => self.check().map(|()| result),
+        }
+    }
+
+    /// Waits until `submission`, and so all before it, is done.
+    pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), EngineError> {
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
+        let polled = self.device.poll(poll);
+        self.check()?;
+        polled.map(|_| ()).map_err(|error| {
+            EngineError::Device(format!(
+                "{} did not finish its work within {} s ({error})",
+                self.info.name,
+                PATIENCE.as_secs()
+            ))
+        })
+    }
+
+    /// Whether the adapter computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+}
+
+/// An error's chain of causes on one line.
+fn one_line(error: &wgpu::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,341 @@
+//! The one table of kernels: for each, its shader, the constants written into it, and the grid it runs
+//! over. Nothing here touches a device.
+
+use super::plan::{KernelPlan, even_block};
+use super::shader::{Constant, compose};
+use crate::data::Split;
+use crate::model::lenet::IMAGE_SIDE;
+use crate::model::{Activation, ConvShape, DenseShape, ParameterTable, PoolShape};
+
+/// A kernel made ready for its shapes and places.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The shader's file and its entry point.
+    pub shader: &'static str,
+    /// For people and debuggers: "conv1 forward".
+    pub label: String,
+    pub constants: Vec<(&'static str, Constant)>,
+    pub grid: Grid,
+}
+
+impl Kernel {
+    fn new(
+        shader: &'static str,
+        label: impl Into<String>,
+        plan: &KernelPlan,
+        grid: Grid,
+        constants: Vec<(&'static str, Constant)>,
+    ) -> Self {
+        let mut all = vec![("WORKGROUP", plan.workgroup.into())];
+        all.extend(constants);
+        Self { shader, label: label.into(), constants: all, grid }
+    }
+
+    /// The kernel's whole WGSL.
+    pub fn source(&self) -> String {
+        compose(self.shader, &self.constants)
+    }
+}
+
+/// Workgroups that wgpu's default limits allow along one side of a dispatch.
+const MOST_WORKGROUPS: usize = 65_535;
+
+/// How many workgroups a kernel takes for a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Workgroups that every batch takes.
+    fixed: usize,
+    /// Invocations for each block of images.
+    invocations: usize,
+    /// Images in a block.
+    images: usize,
+    workgroup: usize,
+}
+
+impl Grid {
+    /// `invocations` for each image.
+    fn per_image(invocations: usize, plan: &KernelPlan) -> Self {
+        Self { fixed: 0, invocations, images: 1, workgroup: plan.workgroup }
+    }
+
+    /// `invocations` for the batch, whatever its size.
+    fn per_batch(invocations: usize, plan: &KernelPlan) -> Self {
+        Self { fixed: invocations.div_ceil(plan.workgroup), invocations: 0, images: 1, workgroup: 1 }
+    }
+
+    /// Workgroups along x and y for a batch of `batch` images: as few rows as a side's limit allows.
+    /// The last row may have some more than needed (see `shaders/shared/grid.wgsl`).
+    pub fn workgroups(&self, batch: usize) -> [u32; 2] {
+        let blocks = batch.div_ceil(self.images) * self.invocations;
+        let all = self.fixed + blocks.div_ceil(self.workgroup);
+        let rows = all.div_ceil(MOST_WORKGROUPS);
+        [all.div_ceil(rows) as u32, rows as u32]
+    }
+}
+
+/// Where a layer's tensors stand: `x`, `y` and their gradients in the workspace, `weight` and `bias` in
+/// the arena of parameters and that of gradients.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Places {
+    pub x: usize,
+    pub y: usize,
+    pub dx: usize,
+    pub dy: usize,
+    pub weight: usize,
+    pub bias: usize,
+    pub argmax: usize,
+}
+
+/// Where the partial sums of the convolutions' gradients stand in the workspace, and how long one is.
+#[derive(Debug, Clone, Copy)]
+pub struct Partials {
+    pub place: usize,
+    pub len: usize,
+}
+
+/// Words of one image as the images' buffer holds it.
+pub fn image_words(split: &Split) -> usize {
+    split.image_len().div_ceil(4)
+}
+
+/// `shaders/gather.wgsl` for the images of `split`.
+pub fn gather(split: &Split, plan: &KernelPlan, x: usize) -> Kernel {
+    let grid = Grid::per_image(split.channels * IMAGE_SIDE * IMAGE_SIDE, plan);
+    let constants = vec![
+        ("CHANNELS", split.channels.into()),
+        ("HEIGHT", split.height.into()),
+        ("WIDTH", split.width.into()),
+        ("IMAGE_WORDS", image_words(split).into()),
+        ("SIDE", IMAGE_SIDE.into()),
+        ("TOP", ((IMAGE_SIDE - split.height) / 2).into()),
+        ("LEFT", ((IMAGE_SIDE - split.width) / 2).into()),
+        ("X", x.into()),
+    ];
+    Kernel::new("gather", "gather", plan, grid, constants)
+}
+
+/// `shaders/conv_forward.wgsl`.
+pub fn conv_forward(
+    layer: &str,
+    shape: &ConvShape,
+    activation: Activation,
+    plan: &KernelPlan,
+    at: &Places,
+) -> Kernel {
+    let filters = even_block(shape.filters, plan.conv_filters);
+    let columns = even_block(shape.out_width(), plan.conv_columns);
+    let blocks = shape.filters.div_ceil(filters) * shape.out_height() * shape.out_width().div_ceil(columns);
+    let mut constants = conv_constants(shape);
+    constants.extend([
+        ("BLOCK_FILTERS", filters.into()),
+        ("BLOCK_COLUMNS", columns.into()),
+        ("RELU", is_relu(activation)),
+        ("X", at.x.into()),
+        ("Y", at.y.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ]);
+    let grid = Grid::per_image(blocks, plan);
+    Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants)
+}
+
+/// `shaders/conv_backward_input.wgsl`.
+pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelPlan, at: &Places) -> Kernel {
+    let channels = even_block(shape.channels, plan.conv_filters);
+    let columns = even_block(shape.width, plan.conv_columns);
+    let blocks = shape.channels.div_ceil(channels) * shape.height * shape.width.div_ceil(columns);
+    let mut constants = conv_constants(shape);
+    constants.extend([
+        ("BLOCK_CHANNELS", channels.into()),
+        ("BLOCK_COLUMNS", columns.into()),
+        ("DX", at.dx.into()),
+        ("DY", at.dy.into()),
+        ("WEIGHT", at.weight.into()),
+    ]);
+    let grid = Grid::per_image(blocks, plan);
+    Kernel::new("conv_backward_input", format!("{layer} backward, input"), plan, grid, constants)
+}
+
+/// `shaders/conv_backward_weight.wgsl`.
+pub fn conv_backward_weight(
+    layer: &str,
+    shape: &ConvShape,
+    plan: &KernelPlan,
+    at: &Places,
+    partials: &Partials,
+) -> Kernel {
+    let filters = even_block(shape.filters, plan.conv_filters);
+    let columns = even_block(shape.out_width(), plan.conv_columns);
+    // One more filter row for the biases.
+    let rows = shape.channels * shape.size + 1;
+    let invocations = plan.conv_chunks * shape.filters.div_ceil(filters) * rows;
+    let mut constants = conv_constants(shape);
+    constants.extend([
+        ("BLOCK_FILTERS", filters.into()),
+        ("BLOCK_COLUMNS", columns.into()),
+        ("CHUNKS", plan.conv_chunks.into()),
+        ("X", at.x.into()),
+        ("DY", at.dy.into()),
+        ("PARTIALS", partials.place.into()),
+        ("PARTIAL_LEN", partials.len.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ]);
+    let grid = Grid::per_batch(invocations, plan);
+    Kernel::new("conv_backward_weight", format!("{layer} backward, weight"), plan, grid, constants)
+}
+
+/// `shaders/max_pool.wgsl`.
+pub fn max_pool(layer: &str, shape: &PoolShape, plan: &KernelPlan, at: &Places) -> Kernel {
+    let mut constants = pool_constants(shape);
+    constants.extend([("X", at.x.into()), ("Y", at.y.into()), ("ARGMAX", at.argmax.into())]);
+    let grid = Grid::per_image(shape.out_len(), plan);
+    Kernel::new("max_pool", format!("{layer} forward"), plan, grid, constants)
+}
+
+/// `shaders/max_pool_backward.wgsl`; `activation` is the one before the pool.
+pub fn max_pool_backward(
+    layer: &str,
+    shape: &PoolShape,
+    activation: Activation,
+    plan: &KernelPlan,
+    at: &Places,
+) -> Kernel {
+    let mut constants = pool_constants(shape);
+    constants.extend([
+        ("RELU", is_relu(activation)),
+        ("X", at.x.into()),
+        ("DX", at.dx.into()),
+        ("DY", at.dy.into()),
+        ("ARGMAX", at.argmax.into()),
+    ]);
+    let grid = Grid::per_image(shape.in_len(), plan);
+    Kernel::new("max_pool_backward", format!("{layer} backward"), plan, grid, constants)
+}
+
+/// `shaders/dense_forward.wgsl`.
+pub fn dense_forward(
+    layer: &str,
+    shape: &DenseShape,
+    activation: Activation,
+    plan: &KernelPlan,
+    at: &Places,
+) -> Kernel {
+    let outputs = even_block(shape.outputs, plan.dense_columns);
+    let grid = Grid {
+        fixed: 0,
+        invocations: shape.outputs.div_ceil(outputs),
+        images: plan.dense_rows,
+        workgroup: plan.workgroup,
+    };
+    let constants = vec![
+        ("INPUTS", shape.inputs.into()),
+        ("OUTPUTS", shape.outputs.into()),
+        ("BLOCK_IMAGES", plan.dense_rows.into()),
+        ("BLOCK_OUTPUTS", outputs.into()),
+        ("RELU", is_relu(activation)),
+        ("X", at.x.into()),
+        ("Y", at.y.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ];
+    Kernel::new("dense_forward", format!("{layer} forward"), plan, grid, constants)
+}
+
+/// `shaders/dense_backward.wgsl`; `activation` is the one before the layer.
+pub fn dense_backward(
+    layer: &str,
+    shape: &DenseShape,
+    activation: Activation,
+    plan: &KernelPlan,
+    at: &Places,
+) -> Kernel {
+    let (rows, columns) = (plan.dense_rows, plan.dense_columns);
+    let weight_blocks = (shape.inputs + 1).div_ceil(columns) * shape.outputs.div_ceil(rows);
+    let grid = Grid {
+        fixed: weight_blocks.div_ceil(plan.workgroup),
+        invocations: shape.inputs.div_ceil(columns),
+        images: rows,
+        workgroup: plan.workgroup,
+    };
+    let constants = vec![
+        ("INPUTS", shape.inputs.into()),
+        ("OUTPUTS", shape.outputs.into()),
+        ("BLOCK_ROWS", rows.into()),
+        ("BLOCK_INPUTS", columns.into()),
+        ("RELU", is_relu(activation)),
+        ("X", at.x.into()),
+        ("DX", at.dx.into()),
+        ("DY", at.dy.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ];
+    Kernel::new("dense_backward", format!("{layer} backward"), plan, grid, constants)
+}
+
+/// `shaders/dense_log_softmax.wgsl`; `y` takes the log-probabilities and `dy` the gradient at the logits.
+pub fn dense_log_softmax(layer: &str, shape: &DenseShape, plan: &KernelPlan, at: &Places) -> Kernel {
+    // A workgroup an image.
+    let grid = Grid::per_image(plan.workgroup, plan);
+    let constants = vec![
+        ("INPUTS", shape.inputs.into()),
+        ("CLASSES", shape.outputs.into()),
+        ("X", at.x.into()),
+        ("LOG_PROBS", at.y.into()),
+        ("DZ", at.dy.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ];
+    Kernel::new("dense_log_softmax", format!("{layer} + log-softmax + NLL"), plan, grid, constants)
+}
+
+/// `shaders/adam.wgsl` over all tensors of `table`.
+pub fn adam(table: &ParameterTable, plan: &KernelPlan, partials: &Partials) -> Kernel {
+    let ends: Vec<_> = table.tensors().iter().map(|tensor| tensor.range().end).collect();
+    adam_over(ends, plan, partials)
+}
+
+/// `shaders/adam.wgsl` over an arena whose tensors end at `ends`.
+pub fn adam_over(ends: Vec<usize>, plan: &KernelPlan, partials: &Partials) -> Kernel {
+    let parameters = ends.last().copied().unwrap_or(0);
+    let grid = Grid::per_batch(parameters, plan);
+    let constants = vec![
+        ("PARAMETERS", parameters.into()),
+        ("CHUNKS", plan.conv_chunks.into()),
+        ("PARTIALS", partials.place.into()),
+        ("PARTIAL_LEN", partials.len.into()),
+        ("TENSORS", ends.len().into()),
+        ("TENSOR_ENDS", ends.into()),
+    ];
+    Kernel::new("adam", "adam", plan, grid, constants)
+}
+
+fn is_relu(activation: Activation) -> Constant {
+    (activation == Activation::Relu).into()
+}
+
+fn conv_constants(shape: &ConvShape) -> Vec<(&'static str, Constant)> {
+    vec![
+        ("CHANNELS", shape.channels.into()),
+        ("HEIGHT", shape.height.into()),
+        ("WIDTH", shape.width.into()),
+        ("FILTERS", shape.filters.into()),
+        ("SIZE", shape.size.into()),
+        ("STRIDE", shape.stride.into()),
+        ("PADDING", shape.padding.into()),
+        ("OUT_HEIGHT", shape.out_height().into()),
+        ("OUT_WIDTH", shape.out_width().into()),
+    ]
+}
+
+fn pool_constants(shape: &PoolShape) -> Vec<(&'static str, Constant)> {
+    vec![
+        ("CHANNELS", shape.channels.into()),
+        ("HEIGHT", shape.height.into()),
+        ("WIDTH", shape.width.into()),
+        ("WINDOW", shape.window.into()),
+        ("STRIDE", shape.stride.into()),
+        ("OUT_HEIGHT", shape.out_height().into()),
+        ("OUT_WIDTH", shape.out_width().into()),
+    ]
+}

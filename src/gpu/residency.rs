@@ -1,0 +1,97 @@
+//! Where the images of a set are while it is trained on: on the device as a whole, or streamed to it.
+//!
+//! Both run the same kernels over the same batches. Resident, the images buffer is the set and `order` a
+//! permutation of it; streamed, the host gathers the images of the next batches in the same order and
+//! `order` counts up. So the results are bit-equal.
+
+use serde::{Deserialize, Serialize};
+
+use super::buffers::STEP_WINDOW;
+use super::kernels::image_words;
+use crate::data::Split;
+use crate::engine::Step;
+
+/// Bytes of images that are streamed to the device at a time.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Residency {
+    /// Resident where the set fits into one binding of the adapter.
+    #[default]
+    Auto,
+    Resident,
+    Streamed,
+}
+
+/// What is done for a part of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    Resident,
+    /// So many images are on the device at a time.
+    Streamed {
+        held: usize,
+    },
+}
+
+impl Policy {
+    /// Chooses for `split`, in batches of up to `batch` images, on an adapter whose bindings take
+    /// `limit` bytes.
+    pub fn choose(wanted: Residency, split: &Split, batch: usize, limit: u64) -> Self {
+        let image = image_words(split) * size_of::<u32>();
+        let fits = (split.len() * image) as u64 <= limit;
+        match wanted {
+            Residency::Resident | Residency::Auto if fits => Self::Resident,
+            _ => Self::Streamed { held: (CHUNK_BYTES / image).max(batch).min(split.len().max(1)) },
+        }
+    }
+
+    /// Images on the device at a time.
+    pub fn held(&self, split: &Split) -> usize {
+        match *self {
+            Self::Resident => split.len(),
+            Self::Streamed { held } => held,
+        }
+    }
+
+    /// How many of `steps`, from the first on, make the next window: their records, and the images they
+    /// take, lie on the device at once.
+    pub fn window(&self, steps: &[Step]) -> usize {
+        let held = match *self {
+            Self::Resident => usize::MAX,
+            Self::Streamed { held } => held,
+        };
+        let mut samples = 0;
+        let fit = steps.iter().take(STEP_WINDOW).take_while(|step| {
+            samples += step.count;
+            samples <= held
+        });
+        fit.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::steps;
+
+    fn split(images: usize) -> Split {
+        Split { channels: 1, height: 28, width: 28, pixels: vec![0; images * 784], labels: vec![0; images] }
+    }
+
+    #[test]
+    fn a_set_that_fits_into_a_binding_is_resident_unless_streaming_is_asked_for() {
+        let set = split(100);
+        assert_eq!(Policy::choose(Residency::Auto, &set, 4, 78_400), Policy::Resident);
+        assert!(matches!(Policy::choose(Residency::Auto, &set, 4, 78_399), Policy::Streamed { .. }));
+        assert!(matches!(Policy::choose(Residency::Streamed, &set, 4, 78_400), Policy::Streamed { .. }));
+    }
+
+    #[test]
+    fn a_window_ends_on_a_batch_boundary_within_what_is_held() {
+        let cut = steps(100, 8, 0.1);
+        assert_eq!(Policy::Streamed { held: 30 }.window(&cut), 3);
+        assert_eq!(Policy::Resident.window(&cut), 13);
+    }
+}

@@ -1,0 +1,216 @@
+//! Parameters as a safetensors file, under PyTorch's names and in PyTorch's shapes, so that
+//! `load_state_dict(load_file("model.safetensors"))` works, and a file from PyTorch works here.
+//!
+//! The file's metadata has one entry, `lenet-gpu`, a JSON object of version, channels and
+//! classes. It is one because a second would be written in a random order, and equal weights shall
+//! be equal bytes. A file without it is read too: its shapes tell the same.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::{LeNet5, ParameterTable};
+
+/// The metadata's one entry.
+const HEADER: &str = "lenet-gpu";
+
+/// The number of the format that is written; lower ones are read, higher ones refused.
+const VERSION: u32 = 1;
+
+/// The largest file that is read, in bytes. The weights of a network of [`MAX_CLASSES`] classes take
+/// 23 MB.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Labels are stored as u16.
+const MAX_CLASSES: usize = 1 << 16;
+
+/// What the file tells of itself beside the tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    #[serde(flatten)]
+    network: LeNet5,
+}
+
+/// Why bytes are not the weights of a LeNet-5.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    #[error("the file cannot be read")]
+    Unreadable(#[source] io::Error),
+
+    #[error("the file has {length} bytes, and weights of LeNet-5 have at most {MAX_FILE}")]
+    TooLarge { length: u64 },
+
+    #[error("this is no safetensors file, or it is damaged")]
+    NotSafetensors(#[source] SafeTensorError),
+
+    #[error("the metadata entry \"{HEADER}\" is not understood")]
+    Header(#[source] serde_json::Error),
+
+    #[error(
+        "the metadata says format version {found}, and this program knows versions up to {VERSION}; \
+         a newer lenet-gpu reads it"
+    )]
+    Version { found: u32 },
+
+    #[error(
+        "the metadata says {} channels and {} classes, and the tensors' shapes say {} and {}",
+        said.channels, said.classes, found.channels, found.classes
+    )]
+    HeaderDisagrees { said: LeNet5, found: LeNet5 },
+
+    #[error("tensor {name} is missing; the weights of a LeNet-5 have {}", names())]
+    Missing { name: &'static str },
+
+    #[error("tensor {name} is none of LeNet-5's, which has {}", names())]
+    Unexpected { name: String },
+
+    #[error("tensor {name} has shape {found:?}, and {expected} is needed")]
+    Shape { name: &'static str, found: Vec<usize>, expected: String },
+
+    #[error("tensor {name} is stored as {found:?}, and F32 is needed; call .float() before saving it")]
+    Type { name: &'static str, found: Dtype },
+
+    #[error("tensor {name} has the value {value} at place {place}; the weights are of no use")]
+    NonFinite { name: &'static str, place: usize, value: f32 },
+}
+
+/// A file whose weights could not be loaded, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot load the weights in {}", path.display())]
+pub struct LoadError {
+    path: PathBuf,
+    source: WeightsError,
+}
+
+/// The content of a file with a network's parameters. Equal parameters give equal bytes.
+///
+/// # Panics
+/// Where the arena is not the network's.
+pub fn to_bytes(network: LeNet5, arena: &[f32]) -> Vec<u8> {
+    let table = ParameterTable::new(&network);
+    assert_eq!(arena.len(), table.arena_len(), "the arena belongs to another network");
+    let header = serde_json::to_string(&Header { version: VERSION, network })
+        .expect("three numbers can be written as JSON");
+
+    let bytes: Vec<u8> = arena.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let views = table.tensors().iter().map(|tensor| {
+        let place = tensor.range();
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[place.start * 4..place.end * 4])
+            .expect("a tensor's place in the arena has as many values as its shape");
+        (tensor.name, view)
+    });
+    safetensors::serialize(views, Some(HashMap::from([(HEADER.to_owned(), header)])))
+        .expect("ten small tensors fit into a safetensors file")
+}
+
+/// The network and its parameters from a file's content; `to_bytes` or PyTorch wrote it.
+pub fn from_bytes(bytes: &[u8]) -> Result<(LeNet5, Vec<f32>), WeightsError> {
+    let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
+    let header = header(bytes)?;
+    let network = network(&file)?;
+    if let Some(Header { network: said, .. }) = header
+        && said != network
+    {
+        return Err(WeightsError::HeaderDisagrees { said, found: network });
+    }
+
+    let table = ParameterTable::new(&network);
+    let known = |name: &str| table.tensors().iter().any(|tensor| tensor.name == name);
+    // The least name of several, so that the message is the same each time.
+    if let Some(name) = file.names().into_iter().filter(|name| !known(name)).min() {
+        return Err(WeightsError::Unexpected { name: name.to_owned() });
+    }
+
+    let mut arena = Vec::with_capacity(table.arena_len());
+    for tensor in table.tensors() {
+        arena.extend(values(&file, tensor.name, &tensor.shape)?);
+    }
+    Ok((network, arena))
+}
+
+/// The network and its parameters from a file.
+pub fn load(path: &Path) -> Result<(LeNet5, Vec<f32>), LoadError> {
+    let load = || from_bytes(&read(path)?);
+    load().map_err(|source| LoadError { path: path.to_owned(), source })
+}
+
+/// A whole file, unless it is larger than any weights are.
+fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    let file = File::open(path).map_err(WeightsError::Unreadable)?;
+    let length = file.metadata().map_err(WeightsError::Unreadable)?.len();
+    if length > MAX_FILE {
+        return Err(WeightsError::TooLarge { length });
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(WeightsError::Unreadable)?;
+    Ok(bytes)
+}
+
+/// The metadata's entry, where there is one.
+fn header(bytes: &[u8]) -> Result<Option<Header>, WeightsError> {
+    /// A version is looked at first: what else a newer one has is unknown.
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(WeightsError::NotSafetensors)?;
+    let Some(text) = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER)) else {
+        return Ok(None);
+    };
+    let Versioned { version } = serde_json::from_str(text).map_err(WeightsError::Header)?;
+    if version > VERSION {
+        return Err(WeightsError::Version { found: version });
+    }
+    serde_json::from_str(text).map(Some).map_err(WeightsError::Header)
+}
+
+/// The network's free sizes, as the first and the last layer's shapes tell them.
+fn network(file: &SafeTensors) -> Result<LeNet5, WeightsError> {
+    let (first, last) = ("conv1.weight", "fc3.weight");
+    let shape = |name| match file.tensor(name) {
+        Ok(view) => Ok(view.shape().to_vec()),
+        Err(_) => Err(WeightsError::Missing { name }),
+    };
+    let refused =
+        |name, found, expected: &str| Err(WeightsError::Shape { name, found, expected: expected.to_owned() });
+    let channels = match shape(first)?[..] {
+        [6, channels @ (1 | 3), 5, 5] => channels,
+        ref other => return refused(first, other.to_vec(), "[6, 1, 5, 5] or [6, 3, 5, 5]"),
+    };
+    let classes = match shape(last)?[..] {
+        [classes @ 2..=MAX_CLASSES, 84] => classes,
+        ref other => return refused(last, other.to_vec(), "[2 to 65536, 84]"),
+    };
+    Ok(LeNet5 { channels, classes })
+}
+
+/// The values of one tensor, all of them finite.
+fn values(file: &SafeTensors, name: &'static str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
+    let view = file.tensor(name).map_err(|_| WeightsError::Missing { name })?;
+    if view.dtype() != Dtype::F32 {
+        return Err(WeightsError::Type { name, found: view.dtype() });
+    }
+    if view.shape() != shape {
+        let (found, expected) = (view.shape().to_vec(), format!("{shape:?}"));
+        return Err(WeightsError::Shape { name, found, expected });
+    }
+    let (quads, _) = view.data().as_chunks();
+    let values: Vec<f32> = quads.iter().map(|&quad| f32::from_le_bytes(quad)).collect();
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(place) => Err(WeightsError::NonFinite { name, place, value: values[place] }),
+        None => Ok(values),
+    }
+}
+
+/// The names of all tensors, for messages.
+fn names() -> String {
+    let table = ParameterTable::new(&LeNet5 { channels: 1, classes: 10 });
+    let names: Vec<_> = table.tensors().iter().map(|tensor| tensor.name).collect();
+    names.join(", ")
+}

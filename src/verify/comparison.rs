@@ -1,0 +1,86 @@
+//! How far a tensor is from its reference.
+
+/// What a check found of one tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    pub tensor: String,
+    /// Infinite where a value is not finite but its reference is.
+    pub error: f64,
+    pub tolerance: f64,
+}
+
+impl Finding {
+    pub fn new(tensor: impl Into<String>, error: f64, tolerance: f64) -> Self {
+        Self { tensor: tensor.into(), error, tolerance }
+    }
+
+    pub fn passed(&self) -> bool {
+        self.error <= self.tolerance
+    }
+
+    /// Compares by the largest difference, relative to the reference's largest value.
+    pub fn by_largest(tensor: &str, found: &[f32], reference: &[f64], tolerance: f64) -> Self {
+        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+        let scale = largest(&mut reference.iter().map(|value| value.abs()));
+        let error = largest(&mut differences(found, reference).map(f64::abs));
+        Self::new(tensor, relative(error, scale), tolerance)
+    }
+
+    /// Compares by ‖found − reference‖ / ‖reference − origin‖.
+    pub fn by_norm(tensor: &str, found: &[f32], reference: &[f64], origin: &[f64], tolerance: f64) -> Self {
+        let norm =
+            |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+        let scale = norm(&mut reference.iter().zip(origin).map(|(value, start)| value - start));
+        let error = norm(&mut differences(found, reference));
+        Self::new(tensor, relative(error, scale), tolerance)
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: error {:.1e}, tolerance {:.1e}", self.tensor, self.error, self.tolerance)
+    }
+}
+
+/// Value by value; infinite where one is not finite.
+///
+/// # Panics
+/// Where the lengths differ: that is a mistake of the check, not of what it checks.
+fn differences(found: &[f32], reference: &[f64]) -> impl Iterator<Item = f64> {
+    assert_eq!(found.len(), reference.len(), "a tensor is compared with one of its own size");
+    found.iter().zip(reference).map(|(&value, &expected)| {
+        let difference = f64::from(value) - expected;
+        if difference.is_finite() { difference } else { f64::INFINITY }
+    })
+}
+
+/// `error` in units of `scale`; where the reference is all zeros, the error itself.
+fn relative(error: f64, scale: f64) -> f64 {
+    if scale > 0.0 { error / scale } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_not_finite_never_passes() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            assert!(!Finding::by_largest("t", &[1.0, bad], &[1.0, 2.0], 1e9).passed());
+            assert!(!Finding::by_norm("t", &[1.0, bad], &[1.0, 2.0], &[0.0, 0.0], 1e9).passed());
+        }
+    }
+
+    #[test]
+    fn an_error_is_relative_to_the_references_largest_value() {
+        let finding = Finding::by_largest("t", &[10.0, 0.5], &[10.0, 0.0], 0.1);
+        assert_eq!(finding.error, 0.05);
+        assert!(finding.passed());
+    }
+
+    #[test]
+    fn exactness_forgives_nothing() {
+        assert!(Finding::by_largest("t", &[1.0, 2.0], &[1.0, 2.0], 0.0).passed());
+        assert!(!Finding::by_largest("t", &[1.0, 2.000_000_2], &[1.0, 2.0], 0.0).passed());
+    }
+}

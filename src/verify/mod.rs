@@ -1,0 +1,54 @@
+//! The one table of checks that hold the GPU against the f64 reference in [`crate::cpu`]. The tests run
+//! it, and so can a user on a card of their own: a driver's fault shows as a tensor's name and a number.
+//!
+//! [`kernels`] checks each kernel alone over many shapes; [`network`] checks the whole step.
+
+pub mod comparison;
+pub mod kernels;
+pub mod network;
+mod tensors;
+pub mod tolerance;
+
+pub use comparison::Finding;
+
+use crate::engine::EngineError;
+use crate::gpu::{Context, KernelPlan};
+
+/// What runs a check, with the seed of its random inputs.
+type Run = Box<dyn Fn(&Context, &KernelPlan, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync>;
+
+/// One check: a name that says what is computed over which shape, and the work.
+pub struct Check {
+    pub name: String,
+    run: Run,
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Check").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Check {
+    fn new(
+        name: impl Into<String>,
+        run: impl Fn(&Context, &KernelPlan, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), run: Box::new(run) }
+    }
+
+    /// Runs the check on random inputs drawn from `seed`: a finding for each tensor it looks at.
+    ///
+    /// # Errors
+    /// Where the device fails; a wrong result is a [`Finding`], not an error.
+    pub fn run(&self, context: &Context, plan: &KernelPlan, seed: u64) -> Result<Vec<Finding>, EngineError> {
+        (self.run)(context, plan, seed)
+    }
+}
+
+/// Every check: the kernels first, then the whole network.
+pub fn checks() -> Vec<Check> {
+    let mut all = kernels::checks();
+    all.extend(network::checks());
+    all
+}

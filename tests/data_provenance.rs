@@ -1,0 +1,31 @@
+//! What `data/README.md` says of the files beside it is true.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_readme_tells_the_sha_256_of_every_mnist_file() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let readme = fs::read_to_string(data.join("README.md")).unwrap();
+    let mut files = 0;
+    for entry in fs::read_dir(data.join("mnist")).unwrap() {
+        let path = entry.unwrap().path();
+        let packed = fs::read(&path).unwrap();
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let row = format!("| {name} | {} | {} |", sha256(&packed), sha256(&unpacked));
+        assert!(readme.contains(&row), "data/README.md has no row\n{row}");
+        files += 1;
+    }
+    assert_eq!(files, 4);
+}

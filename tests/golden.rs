@@ -1,0 +1,200 @@
+//! The CPU reference against PyTorch: whole networks for one and three channels, ten steps of Adam, and
+//! single operations of shapes that LeNet-5 does not have.
+//!
+//! The expected numbers are PyTorch's, in double precision, made by `tests/golden/make_golden.py`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+
+use lenet_gpu::cpu::{
+    Network, Real, conv_backward_input, conv_backward_weight, conv_forward, max_pool, max_pool_backward,
+};
+use lenet_gpu::engine::Adam;
+use lenet_gpu::model::{Activation, ConvShape, LeNet5, ParameterTable, PoolShape};
+use safetensors::{Dtype, SafeTensors};
+
+/// How far a result may be from PyTorch's, as a share of the largest value of its tensor.
+#[derive(Clone, Copy)]
+struct Tolerance {
+    /// Sums of up to 800 products, taken in another order than PyTorch's: some dozens of roundings.
+    sums: f64,
+    /// Parameters after ten steps, against the way that ten steps of 0.001 go at most. Where a gradient
+    /// is near zero, Adam's quotient m/√v magnifies its roundings.
+    ten_steps: f64,
+}
+
+const F64: Tolerance = Tolerance { sums: 1e-13, ten_steps: 1e-9 };
+const F32: Tolerance = Tolerance { sums: 2e-6, ten_steps: 5e-2 };
+
+const LEARNING_RATE: f32 = 1e-3;
+const STEPS: usize = 10;
+
+/// A golden file's tensors, whatever their type, as f64.
+struct Golden(HashMap<String, Vec<f64>>);
+
+impl Golden {
+    fn read(name: &str) -> Self {
+        let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(path).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.iter().map(|(name, tensor)| {
+            let data = tensor.data();
+            let values = match tensor.dtype() {
+                Dtype::F64 => data.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
+                Dtype::F32 => data.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b).into()).collect(),
+                Dtype::I32 => data.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b).into()).collect(),
+                Dtype::I64 => data.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect(),
+                other => panic!("{name} has type {other:?}"),
+            };
+            (name.to_owned(), values)
+        });
+        Self(tensors.collect())
+    }
+
+    fn get(&self, name: &str) -> &[f64] {
+        self.0.get(name).unwrap_or_else(|| panic!("the golden file has no {name}"))
+    }
+
+    fn real<T: Real>(&self, name: &str) -> Vec<T> {
+        self.get(name).iter().map(|&value| T::of(value)).collect()
+    }
+
+    fn index<U: TryFrom<u64, Error: std::fmt::Debug>>(&self, name: &str) -> Vec<U> {
+        self.get(name).iter().map(|&value| U::try_from(value as u64).unwrap()).collect()
+    }
+}
+
+/// Holds `actual` against `expected`: no value further away than `tolerance` times the scale.
+#[track_caller]
+fn assert_close<T: Real>(what: &str, actual: &[T], expected: &[f64], tolerance: f64, scale: f64) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    for (place, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        let error = (actual.as_f64() - expected).abs() / scale;
+        assert!(
+            error <= tolerance,
+            "{what}[{place}] is {actual:?}, PyTorch has {expected}: {error:e} of the scale {scale}"
+        );
+    }
+}
+
+/// The largest magnitude, which a tensor's errors are measured by.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest, value| value.abs().max(largest))
+}
+
+fn a_network_trains_as_in_pytorch<T: Real>(channels: usize, tolerance: Tolerance) {
+    let golden = Golden::read(&format!("lenet_c{channels}"));
+    let shape = LeNet5 { channels, classes: 10 };
+    let labels: Vec<u32> = golden.index("labels");
+    let mut network = Network::<T>::new(shape, labels.len());
+    network.set_parameters(&golden.real::<T>("parameters"));
+
+    for step in 0..STEPS {
+        network.input(labels.len()).copy_from_slice(&golden.real::<T>("images"));
+        network.forward(&labels);
+        network.backward();
+
+        let mean: T = network.losses().iter().copied().sum::<T>() / T::of(labels.len() as f64);
+        let expected = golden.get("losses")[step];
+        let loss_tolerance = if step == 0 { tolerance.sums } else { tolerance.ten_steps };
+        assert_close(&format!("loss of step {step}"), &[mean], &[expected], loss_tolerance, expected);
+
+        if step == 0 {
+            let expected = golden.get("log_probs");
+            assert_close("log_probs", network.log_probs(), expected, tolerance.sums, largest(expected));
+            for tensor in ParameterTable::new(&shape).tensors() {
+                let expected = &golden.get("gradient")[tensor.range()];
+                let actual = &network.gradient()[tensor.range()];
+                assert_close(tensor.name, actual, expected, tolerance.sums, largest(expected));
+            }
+        }
+        network.adam_step(&Adam::default(), LEARNING_RATE);
+    }
+    let way = f64::from(LEARNING_RATE) * STEPS as f64;
+    let expected = golden.get("parameters_after");
+    assert_close("parameters", network.parameters(), expected, tolerance.ten_steps, way);
+}
+
+#[test]
+fn in_f64_a_grey_network_trains_as_in_pytorch() {
+    a_network_trains_as_in_pytorch::<f64>(1, F64);
+}
+
+#[test]
+fn in_f64_a_colour_network_trains_as_in_pytorch() {
+    a_network_trains_as_in_pytorch::<f64>(3, F64);
+}
+
+#[test]
+fn in_f32_a_grey_network_trains_as_in_pytorch() {
+    a_network_trains_as_in_pytorch::<f32>(1, F32);
+}
+
+#[test]
+fn in_f32_a_colour_network_trains_as_in_pytorch() {
+    a_network_trains_as_in_pytorch::<f32>(3, F32);
+}
+
+fn convolutions_are_pytorchs<T: Real>(tolerance: Tolerance) {
+    let golden = Golden::read("operations");
+    for index in 0..4 {
+        let of = |key: &str| format!("conv{index}.{key}");
+        let sizes: Vec<usize> = golden.index(&of("shape"));
+        let [batch, channels, height, width, filters, size, stride, padding] = sizes[..] else {
+            panic!("{sizes:?}")
+        };
+        let shape = ConvShape { channels, height, width, filters, size, stride, padding };
+        let real = |key: &str| golden.real::<T>(&of(key));
+        let check = |key: &str, actual: &[T]| {
+            let expected = golden.get(&of(key));
+            assert_close(&of(key), actual, expected, tolerance.sums, largest(expected));
+        };
+        let (x, weight, bias, dy) = (real("x"), real("weight"), real("bias"), real("dy"));
+
+        let mut y = vec![T::nan(); batch * shape.out_len()];
+        conv_forward(&shape, Activation::Identity, &x, &weight, &bias, &mut y);
+        check("y", &y);
+
+        let mut dx = vec![T::nan(); x.len()];
+        conv_backward_input(&shape, &weight, &dy, &mut dx);
+        check("dx", &dx);
+
+        let (mut dweight, mut dbias) = (vec![T::nan(); weight.len()], vec![T::nan(); filters]);
+        conv_backward_weight(&shape, &x, &dy, &mut dweight, &mut dbias);
+        check("dweight", &dweight);
+        check("dbias", &dbias);
+    }
+}
+
+#[test]
+fn in_f64_strided_and_padded_convolutions_are_pytorchs() {
+    convolutions_are_pytorchs::<f64>(F64);
+}
+
+#[test]
+fn in_f32_strided_and_padded_convolutions_are_pytorchs() {
+    convolutions_are_pytorchs::<f32>(F32);
+}
+
+#[test]
+fn pools_with_overlaps_gaps_and_ties_are_pytorchs() {
+    let golden = Golden::read("operations");
+    for index in 0..3 {
+        let of = |key: &str| format!("pool{index}.{key}");
+        let sizes: Vec<usize> = golden.index(&of("shape"));
+        let [batch, channels, height, width, window, stride] = sizes[..] else { panic!("{sizes:?}") };
+        let shape = PoolShape { channels, height, width, window, stride };
+        let x = golden.get(&of("x"));
+
+        let mut y = vec![f64::NAN; batch * shape.out_len()];
+        let mut argmax = vec![u32::MAX; y.len()];
+        max_pool(&shape, x, &mut y, &mut argmax);
+        assert_eq!(y, golden.get(&of("y")), "{index}");
+        assert_eq!(argmax, golden.index::<u32>(&of("argmax")), "{index}");
+
+        let mut dx = vec![f64::NAN; x.len()];
+        max_pool_backward(&shape, Activation::Identity, x, &argmax, golden.get(&of("dy")), &mut dx);
+        assert_close(&of("dx"), &dx, golden.get(&of("dx")), F64.sums, 1.0);
+    }
+}

@@ -1,0 +1,40 @@
+//! The GPU against the f64 reference: every check of `lenet_gpu::verify`, over several random inputs and
+//! by each kernel plan.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::context;
+use lenet_gpu::gpu::KernelPlan;
+use lenet_gpu::verify::{Check, kernels, network};
+
+/// Runs each check over the seeds and fails with every finding that did not pass.
+fn hold(checks: Vec<Check>, plan: &KernelPlan, seeds: std::ops::Range<u64>) {
+    assert!(!checks.is_empty());
+    let context = context();
+    let mut failures = Vec::new();
+    for check in &checks {
+        for seed in seeds.clone() {
+            let findings = check.run(&context, plan, seed).unwrap_or_else(|e| panic!("{}: {e}", check.name));
+            assert!(!findings.is_empty(), "{} looked at nothing", check.name);
+            let bad = findings.iter().filter(|finding| !finding.passed());
+            failures.extend(bad.map(|finding| format!("{} (seed {seed}): {finding}", check.name)));
+        }
+    }
+    assert!(failures.is_empty(), "{} findings failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_kernel_gives_what_its_twin_gives_in_small_blocks() {
+    hold(kernels::checks(), &KernelPlan::HARDWARE, 0..3);
+}
+
+#[test]
+fn every_kernel_gives_what_its_twin_gives_in_the_software_plan() {
+    hold(kernels::checks(), &KernelPlan::SOFTWARE, 0..1);
+}
+
+#[test]
+fn the_whole_network_gives_what_the_reference_gives() {
+    hold(network::checks(), &KernelPlan::SOFTWARE, 0..1);
+}

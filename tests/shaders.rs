@@ -1,0 +1,111 @@
+//! The shaders without a GPU: each kernel, composed for LeNet-5, parses and validates, and what it shares
+//! with Rust has one layout.
+#![allow(clippy::unwrap_used)]
+
+use std::mem::offset_of;
+
+use lenet_gpu::data::Split;
+use lenet_gpu::engine::SampleOutcome;
+use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
+use lenet_gpu::gpu::kernels::Kernel;
+use lenet_gpu::gpu::network::StepPlan;
+use lenet_gpu::gpu::{KernelPlan, shader};
+use lenet_gpu::model::LeNet5;
+
+/// Every kernel of a step, for grey and for colour, by both plans.
+fn kernels() -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for (channels, side) in [(1, 28), (3, 32)] {
+        for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
+            let step = StepPlan::layered(&LeNet5 { channels, classes: 10 }, 64, &plan);
+            let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
+            all.push(step.gather(&images, &plan));
+            all.extend(step.kernels().cloned());
+        }
+    }
+    all
+}
+
+fn parse(source: &str) -> naga::Module {
+    naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)))
+}
+
+fn module_of(shader: &str) -> naga::Module {
+    let kernel = kernels().into_iter().find(|kernel| kernel.shader == shader).unwrap();
+    parse(&kernel.source())
+}
+
+/// Names and offsets of a WGSL struct's members, and its size.
+fn layout(module: &naga::Module, name: &str) -> (Vec<(String, u32)>, u32) {
+    let found = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name)).unwrap().1;
+    let naga::TypeInner::Struct { members, span } = &found.inner else { panic!("{name} is no struct") };
+    (members.iter().map(|m| (m.name.clone().unwrap(), m.offset)).collect(), *span)
+}
+
+/// `[("field", its offset in the Rust struct)]`.
+macro_rules! offsets {
+    ($type:ty, $($field:ident),*) => {
+        vec![$((stringify!($field).to_owned(), offset_of!($type, $field) as u32)),*]
+    };
+}
+
+#[test]
+fn every_shader_parses_and_validates() {
+    let mut validator = naga::valid::Validator::new(
+        naga::valid::ValidationFlags::all(),
+        naga::valid::Capabilities::default(),
+    );
+    let kernels = kernels();
+    for kernel in &kernels {
+        let source = kernel.source();
+        validator
+            .validate(&parse(&source))
+            .unwrap_or_else(|error| panic!("{}: {}", kernel.label, error.emit_to_string(&source)));
+    }
+    for (name, _) in shader::KERNELS {
+        assert!(kernels.iter().any(|kernel| kernel.shader == *name), "no kernel uses {name}.wgsl");
+    }
+}
+
+#[test]
+fn every_kernel_keeps_to_webgpus_default_limits() {
+    for kernel in kernels() {
+        let module = parse(&kernel.source());
+        let storage =
+            |(_, v): &(_, &naga::GlobalVariable)| matches!(v.space, naga::AddressSpace::Storage { .. });
+        let buffers = module.global_variables.iter().filter(storage).count();
+        assert!(buffers <= 8, "{} binds {buffers} storage buffers", kernel.label);
+        let entry = &module.entry_points[0];
+        assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{}", kernel.label);
+    }
+}
+
+#[test]
+fn the_steps_record_is_laid_out_alike_in_rust_and_wgsl() {
+    let rust = offsets!(
+        BatchRecord,
+        first,
+        count,
+        outcome,
+        step,
+        loss_scale,
+        rate,
+        root_correction,
+        beta1,
+        beta2,
+        eps
+    );
+    assert_eq!(layout(&module_of("adam"), "Batch"), (rust, size_of::<BatchRecord>() as u32));
+}
+
+#[test]
+fn an_outcome_is_laid_out_alike_in_rust_and_wgsl() {
+    let rust = offsets!(SampleOutcome, loss, predicted);
+    assert_eq!(layout(&module_of("dense_log_softmax"), "Outcome"), (rust, size_of::<SampleOutcome>() as u32));
+}
+
+#[test]
+fn a_fault_is_laid_out_alike_in_rust_and_wgsl() {
+    let rust = offsets!(Fault, parameter, gradient);
+    assert_eq!(layout(&module_of("adam"), "Fault"), (rust, size_of::<Fault>() as u32));
+}
