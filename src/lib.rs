@@ -4,8 +4,8 @@
 //! an [`engine::Engine`] trains on them and tells each sample's outcome, [`train`] turns outcomes
 //! into metrics and files. What the network *is* stands in [`model`], without any arithmetic.
 //!
-//! Two engines implement the one trait: `cpu` is plain Rust, generic over `f32` and `f64`, and is
-//! the reference; `gpu` runs the kernels in `shaders/` through wgpu. `verify` holds the table of
+//! Two engines implement the one trait: [`cpu`] is plain Rust, generic over `f32` and `f64`, and is
+//! the reference; [`gpu`] runs the kernels in `shaders/` through wgpu. [`verify`] holds the table of
 //! checks that compare the second with the first, tensor by tensor.
 
 pub mod cpu;
@@ -16,4 +16,5 @@ pub mod gpu;
 pub mod model;
 pub mod random;
 pub mod train;
+pub mod verify;
 pub mod version;

@@ -156,10 +156,7 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
     let batch_size = plan.batch_size.min(data.train.len());
     let mut opened = args.engine.open(network, batch_size, adam)?;
     opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
-    if !args.output.quiet {
-        notice::note(format_args!("training on {}: {}", opened.config.name, opened.reason));
-    }
-
+    let told = format!("training on {}: {}", opened.config.name, opened.reason);
     let config = Config {
         program: Program::this(),
         engine: opened.config,
@@ -174,6 +171,9 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
         None => RunDirectory::unnamed(Path::new(RUNS), &args.data.slug(), &config),
     }
     .map_err(Failure::input)?;
+    if !args.output.quiet {
+        notice::note(told);
+    }
 
     // From here on there is something to save.
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;

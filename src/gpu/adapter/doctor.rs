@@ -83,8 +83,14 @@ pub fn no_adapter(wanted: ApiBackend, answers: &[(ApiBackend, Answer)], platform
     for (backend, answer) in answers {
         write!(text, "\n  {backend}: {}", in_words(*answer)).expect("writing to a string cannot fail");
     }
-    let advice = platform.advice();
-    write!(text, "\nhint: {advice}; or train on the CPU with `--backend cpu`")
+    let hint = match answers.iter().find(|(_, answer)| matches!(answer, Answer::Adapters(1..))) {
+        // No driver would bring this backend here, and another one works.
+        Some((other, _)) if answers.contains(&(wanted, Answer::NotCompiledIn)) => {
+            format!("use `--backend {}`", other.id())
+        }
+        _ => platform.advice().to_owned(),
+    };
+    write!(text, "\nhint: {hint}; or train on the CPU with `--backend cpu`")
         .expect("writing to a string cannot fail");
     text
 }
@@ -122,6 +128,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_backend_that_this_system_never_has_is_answered_with_one_that_works() {
+        let answers = [(ApiBackend::Vulkan, Answer::Adapters(1)), (ApiBackend::Metal, Answer::NotCompiledIn)];
+        let text = no_adapter(ApiBackend::Metal, &answers, &Platform::Debian);
+        assert!(text.contains("hint: use `--backend vulkan`") && !text.contains("apt"), "{text}");
     }
 
     #[test]
