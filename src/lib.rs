@@ -1,7 +1,7 @@
 //! LeNet-5 trained wholly on the GPU by WGSL compute shaders.
 //!
 //! Data goes one way: [`data`] holds a set of images and cuts an epoch's order into batches,
-//! an [`engine::Engine`] trains on them and tells each sample's outcome, `train` turns outcomes
+//! an [`engine::Engine`] trains on them and tells each sample's outcome, [`train`] turns outcomes
 //! into metrics and files. What the network *is* stands in [`model`], without any arithmetic.
 //!
 //! Two engines implement the one trait: [`cpu`] is plain Rust, generic over `f32` and `f64`, and is
@@ -15,4 +15,6 @@ pub mod files;
 pub mod gpu;
 pub mod model;
 pub mod random;
+pub mod train;
 pub mod verify;
+pub mod version;

@@ -14,8 +14,8 @@ use crate::engine::EngineError;
 /// time; beyond this the device hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An open device. Clones share it.
-#[derive(Debug, Clone)]
+/// An open device.
+#[derive(Debug)]
 pub struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,

@@ -1,0 +1,98 @@
+//! The options that say what to train on or to evaluate with.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+use lenet_gpu::data::{self, Dataset, DatasetKind, Split};
+use lenet_gpu::model::LeNet5;
+
+use super::Failure;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// Folder of a data set; what lies there is recognised by its files [default: MNIST, built in]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// What lies in --data-dir, if it shall be nothing else [default: what is recognised]
+    #[arg(long, value_name = "KIND", value_enum)]
+    dataset: Option<DatasetKind>,
+}
+
+impl DataArgs {
+    /// Reads both parts of the data set.
+    pub fn open(&self) -> Result<Dataset, Failure> {
+        match (&self.data_dir, self.dataset) {
+            (Some(folder), kind) => Dataset::open(folder, kind),
+            (None, None | Some(DatasetKind::Mnist)) => Dataset::embedded_mnist(),
+        }
+        .map_err(Failure::input)
+    }
+
+    /// Reads the test part alone, which may be all there is.
+    pub fn open_test(&self) -> Result<Split, Failure> {
+        match (&self.data_dir, self.dataset) {
+            (Some(folder), kind) => data::open_test(folder, kind),
+            (None, None | Some(DatasetKind::Mnist)) => data::embedded_mnist_test(),
+        }
+        .map_err(Failure::input)
+    }
+
+    /// A short name for the data, fit for a folder's.
+    pub fn slug(&self) -> String {
+        let name = self.data_dir.as_deref().map_or_else(
+            || Some("mnist".into()),
+            |folder| Some(folder.canonicalize().ok()?.file_name()?.to_string_lossy().to_lowercase()),
+        );
+        let slug: String = name
+            .unwrap_or_default()
+            .chars()
+            .map(|letter| if letter.is_alphanumeric() { letter } else { '-' })
+            .collect();
+        match slug.trim_matches('-') {
+            "" => "data".to_owned(),
+            slug => slug.to_owned(),
+        }
+    }
+}
+
+/// Whether a network that was trained before can see this data.
+pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(), Failure> {
+    if network.channels != channels {
+        return Err(Failure::Input(anyhow!(
+            "the model takes images of {} channels, and the data set's have {channels}",
+            network.channels
+        )));
+    }
+    if network.classes < classes {
+        return Err(Failure::Input(anyhow!(
+            "the model knows {} classes, and the data set has {classes}",
+            network.classes
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_fits_data_of_its_channels_and_no_more_classes_than_it_knows() {
+        let network = LeNet5 { channels: 1, classes: 10 };
+        assert!(check_fit(network, 1, 10).is_ok());
+        assert!(check_fit(network, 1, 7).is_ok());
+        assert!(check_fit(network, 3, 10).unwrap_err().to_string().contains("1 channels"));
+        assert!(check_fit(network, 1, 47).unwrap_err().to_string().contains("has 47"));
+    }
+
+    #[test]
+    fn a_data_folders_name_becomes_part_of_a_run_directorys() {
+        for (data_dir, slug) in [(None, "mnist"), (Some("/"), "data"), (Some("src/cli/../data"), "data")] {
+            let data_dir = data_dir.map(PathBuf::from);
+            assert_eq!(DataArgs { data_dir, dataset: None }.slug(), slug);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The options that say what computes, and how they become an engine.
+
+use clap::{Args, ValueEnum};
+use lenet_gpu::cpu::CpuEngine;
+use lenet_gpu::engine::{Adam, Engine, EngineError};
+use lenet_gpu::gpu::adapter::{
+    AdapterName, ApiBackend, ChoiceError, Chosen, Description, Device, DeviceError, Request, Wanted,
+};
+use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
+use lenet_gpu::model::LeNet5;
+use lenet_gpu::train::EngineConfig;
+
+use super::{Failure, notice};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub struct EngineArgs {
+    /// What computes; auto takes a discrete GPU, then an integrated one, then the CPU
+    #[arg(long, value_enum, value_name = "BACKEND", default_value_t = BackendArg::Auto)]
+    backend: BackendArg,
+
+    /// An adapter, by its index in `lenet-gpu devices` or by part of its name [default: the best]
+    #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
+    adapter: Option<AdapterName>,
+
+    /// Advanced: keep the images on the GPU, or stream them to it batch by batch; the weights come out
+    /// the same
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
+    residency: ResidencyArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BackendArg {
+    /// The best GPU, or the CPU where there is none
+    Auto,
+    /// Vulkan (Linux, Windows)
+    Vulkan,
+    /// Metal (macOS)
+    Metal,
+    /// Direct3D 12 (Windows)
+    Dx12,
+    /// OpenGL, for GPUs with no other driver
+    Gl,
+    /// The CPU engine, in plain Rust
+    Cpu,
+}
+
+impl From<BackendArg> for Wanted {
+    fn from(typed: BackendArg) -> Self {
+        match typed {
+            BackendArg::Auto => Self::Auto,
+            BackendArg::Vulkan => Self::Backend(ApiBackend::Vulkan),
+            BackendArg::Metal => Self::Backend(ApiBackend::Metal),
+            BackendArg::Dx12 => Self::Backend(ApiBackend::Dx12),
+            BackendArg::Gl => Self::Backend(ApiBackend::Gl),
+            BackendArg::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// Where the images lie while a GPU trains on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ResidencyArg {
+    /// On the GPU where they fit into one binding, else streamed
+    Auto,
+    /// On the GPU
+    Resident,
+    /// In main memory
+    Streamed,
+}
+
+impl From<ResidencyArg> for Residency {
+    fn from(typed: ResidencyArg) -> Self {
+        match typed {
+            ResidencyArg::Auto => Self::Auto,
+            ResidencyArg::Resident => Self::Resident,
+            ResidencyArg::Streamed => Self::Streamed,
+        }
+    }
+}
+
+fn adapter_name(typed: &str) -> Result<AdapterName, String> {
+    match typed {
+        "" => Err("it must not be empty".to_owned()),
+        typed => Ok(typed.parse().unwrap_or_else(|never| match never {})),
+    }
+}
+
+/// An engine, and what is to be told of it.
+pub struct Opened {
+    pub engine: Box<dyn Engine>,
+    pub config: EngineConfig,
+    /// Why this device.
+    pub reason: String,
+}
+
+impl EngineArgs {
+    /// Chooses a device and opens it. A software adapter is never taken without a word.
+    pub fn open(&self, network: LeNet5, batch_size: usize, adam: Adam) -> Result<Opened, Failure> {
+        let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
+        let device = Device::find(&request).map_err(|error| match error {
+            DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => {
+                Failure::work(error)
+            }
+            DeviceError::Choice(_) => Failure::input(error),
+        })?;
+        if let Device::Gpu(chosen) = &device
+            && chosen.description.is_software()
+        {
+            notice::warning(format_args!(
+                "{} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster",
+                chosen.description.name
+            ));
+        }
+
+        let engine =
+            open_engine(&device, network, batch_size, adam, self.residency).map_err(|error| match error {
+                EngineError::BatchTooLarge { .. } => Failure::input(error),
+                _ => Failure::work(error),
+            })?;
+        let name = engine.name();
+        let (config, reason) = match device {
+            Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
+            Device::Gpu(chosen) => {
+                let kernels = Some(plan_for(&chosen));
+                let Description { name: adapter, backend, driver, .. } = chosen.description;
+                let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
+                (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
+            }
+        };
+        Ok(Opened { engine, config, reason })
+    }
+}
+
+/// THE PLUG: where a chosen device becomes an engine.
+fn open_engine(
+    device: &Device,
+    network: LeNet5,
+    batch_size: usize,
+    adam: Adam,
+    residency: ResidencyArg,
+) -> Result<Box<dyn Engine>, EngineError> {
+    match device {
+        Device::Cpu { .. } => Ok(Box::new(CpuEngine::new(network, batch_size, adam))),
+        Device::Gpu(chosen) => {
+            let (residency, plan) = (residency.into(), plan_for(chosen));
+            let options = GpuOptions { network, batch_size, adam, residency, plan };
+            Ok(Box::new(GpuEngine::new(Context::open(&chosen.adapter)?, options)?))
+        }
+    }
+}
+
+/// The kernels' block sizes follow from the class of device alone, so that a run can be repeated.
+fn plan_for(chosen: &Chosen) -> KernelPlan {
+    if chosen.description.is_software() { KernelPlan::SOFTWARE } else { KernelPlan::HARDWARE }
+}

@@ -1,0 +1,93 @@
+//! `lenet-gpu evaluate`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use lenet_gpu::engine::{Adam, Part};
+use lenet_gpu::model::weights;
+use lenet_gpu::train::{evaluate, weights_hash};
+use serde_json::json;
+
+use super::data::{DataArgs, check_fit};
+use super::engine::EngineArgs;
+use super::{Ending, Failure, Output, notice, values};
+
+const AFTER_HELP: &str = "\
+Examples:
+  lenet-gpu evaluate --model runs/slow/model.safetensors
+          on MNIST's 10,000 test images
+  lenet-gpu evaluate --model model.safetensors --data-dir ~/fashion --json
+          on another set's test images, as an object with loss, accuracy, images and weights_hash";
+
+/// Measure a model's loss and accuracy on the test images
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct EvaluateArgs {
+    /// The model's weights, from a run directory or from PyTorch
+    #[arg(long, value_name = "FILE.safetensors")]
+    model: PathBuf,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+
+    #[command(flatten)]
+    data: DataArgs,
+
+    /// Images that are computed at once, 1 to 65536; a matter of speed and memory
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        default_value_t = 64,
+        help_heading = "Device"
+    )]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=values::MAX_BATCH_SIZE))]
+    batch_size: usize,
+
+    /// Print one JSON object on stdout and nothing else
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+
+    /// Do not say what computes
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+}
+
+pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
+    let (network, parameters) = weights::load(&args.model).map_err(Failure::input)?;
+    let test = args.data.open_test()?;
+    check_fit(network, test.channels, test.classes())?;
+
+    let batch_size = args.batch_size.min(test.len());
+    let mut opened = args.engine.open(network, batch_size, Adam::default())?;
+    if !args.quiet {
+        notice::note(format_args!("evaluating on {}: {}", opened.config.name, opened.reason));
+    }
+    let test = Arc::new(test);
+    opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
+    opened.engine.load(Part::Test, Arc::clone(&test)).map_err(Failure::work)?;
+    let tally = evaluate(&mut *opened.engine, Part::Test, &test).map_err(Failure::work)?;
+
+    let text = if args.json {
+        json!({
+            "loss": tally.loss(),
+            "accuracy": tally.accuracy(),
+            "images": tally.samples,
+            "weights_hash": weights_hash(&parameters),
+        })
+        .to_string()
+    } else {
+        format!(
+            "test loss {:.4}, accuracy {:.2} % ({} of {} images)",
+            tally.loss(),
+            100.0 * tally.accuracy(),
+            tally.correct,
+            tally.samples
+        )
+    };
+    output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,93 @@
+//! The command line, in three steps that each have their place: what was typed (a struct of clap's
+//! for each subcommand), what it means (validated and built), and the work.
+//!
+//! stdout carries results and nothing else; what is told on the way goes to stderr. The exit code is
+//! 0, 2 where what was typed or given is wrong, 1 where the work failed, and 130 where it was
+//! interrupted.
+
+mod data;
+mod devices;
+mod engine;
+mod evaluate;
+mod failure;
+mod interrupt;
+mod notice;
+mod output;
+mod train;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+use lenet_gpu::version::VERSION_WITH_COMMIT;
+
+use failure::Failure;
+use output::Output;
+
+const AFTER_HELP: &str = "\
+Examples:
+  lenet-gpu train                     learn MNIST, which is built in, on the best GPU there is
+  lenet-gpu evaluate --model runs/mnist-20261122-174530/model.safetensors
+  lenet-gpu devices                   what there is to train on
+
+Exit code: 0; 2 wrong usage or input; 1 a failure at work; 130 interrupted.";
+
+/// LeNet-5 image classifiers, trained wholly on the GPU
+// Of an option that is given twice the last one counts, so that a script's defaults can be overridden.
+#[derive(Debug, Parser)]
+#[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Show wgpu's log on stderr; -vv shows why a driver was not loaded
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(Box<train::TrainArgs>),
+    Evaluate(evaluate::EvaluateArgs),
+    Devices(devices::DevicesArgs),
+}
+
+/// How a command ended, if it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Done,
+    Interrupted,
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    show_log(cli.verbose);
+
+    let mut output = Output::default();
+    let done = match cli.command {
+        Command::Train(args) => train::run(&args, &mut output),
+        Command::Evaluate(args) => evaluate::run(&args, &mut output),
+        Command::Devices(args) => devices::run(&args, &mut output),
+    };
+    match done {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+        Err(failure) => {
+            notice::error(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+/// Without `-v` the log is off: drivers say much there that is no concern of the user's.
+fn show_log(verbose: u8) {
+    let mut log = env_logger::Builder::new();
+    match verbose {
+        0 => log.parse_default_env(),
+        1 => log.filter_level(log::LevelFilter::Info),
+        2 => log.filter_level(log::LevelFilter::Debug),
+        _ => log.filter_level(log::LevelFilter::Trace),
+    };
+    log.init();
+}

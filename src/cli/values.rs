@@ -1,0 +1,63 @@
+//! Numbers as they are typed. Each is refused with the reason where it makes no sense.
+
+/// The largest batch. Larger ones gain no speed on any card.
+pub const MAX_BATCH_SIZE: u64 = 65_536;
+
+/// How far a seed goes: `config.toml` keeps it, and TOML's integers are signed.
+pub const MAX_SEED: u64 = i64::MAX as u64;
+
+/// Above 0 and finite.
+pub fn epochs(typed: &str) -> Result<f64, String> {
+    let epochs: f64 = number(typed)?;
+    if epochs > 0.0 && epochs.is_finite() {
+        Ok(epochs)
+    } else {
+        Err("it must be above 0 and finite".to_owned())
+    }
+}
+
+/// Above 0 and finite, as an f32.
+pub fn positive(typed: &str) -> Result<f32, String> {
+    let value: f32 = number(typed)?;
+    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("it must be above 0 and finite".to_owned()) }
+}
+
+/// At least 0 and below 1, as an f32.
+pub fn decay(typed: &str) -> Result<f32, String> {
+    let value: f32 = number(typed)?;
+    if (0.0..1.0).contains(&value) { Ok(value) } else { Err("it must be at least 0 and below 1".to_owned()) }
+}
+
+fn number<T: std::str::FromStr>(typed: &str) -> Result<T, String> {
+    typed.parse().map_err(|_| "it is no number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_above_zero_and_finite() {
+        assert_eq!(epochs("1.75"), Ok(1.75));
+        for typed in ["0", "-1", "inf", "NaN", "three", ""] {
+            assert!(epochs(typed).is_err(), "{typed:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_rate_that_vanishes_or_overflows_as_f32_is_refused() {
+        assert_eq!(positive("1e-3"), Ok(1e-3));
+        for typed in ["0", "-0.1", "1e-60", "1e39", "inf", "nan"] {
+            assert!(positive(typed).is_err(), "{typed:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_decay_that_rounds_to_one_as_f32_is_refused() {
+        assert_eq!(decay("0"), Ok(0.0));
+        assert_eq!(decay("0.999"), Ok(0.999));
+        for typed in ["1", "0.99999999999", "-0.1", "nan"] {
+            assert!(decay(typed).is_err(), "{typed:?} was taken");
+        }
+    }
+}

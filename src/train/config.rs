@@ -1,0 +1,82 @@
+//! What a run was, as `config.toml` keeps it: enough to make the same run again.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Plan;
+use crate::engine::Adam;
+use crate::gpu::KernelPlan;
+use crate::model::{Init, LeNet5};
+use crate::version::{COMMIT, VERSION};
+
+/// All that decides a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    pub program: Program,
+    pub engine: EngineConfig,
+    pub data: DataConfig,
+    pub network: LeNet5,
+    /// Where the weights came from: the name of an initialisation, or a file.
+    pub weights: Weights,
+    pub training: Plan,
+    pub adam: Adam,
+}
+
+/// The program that trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    pub version: String,
+    /// Empty where it is unknown.
+    pub commit: String,
+}
+
+impl Program {
+    /// This one.
+    pub fn this() -> Self {
+        Self { version: VERSION.to_owned(), commit: COMMIT.to_owned() }
+    }
+}
+
+/// What computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineConfig {
+    /// The engine's own name for itself.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, `gl` or `cpu`.
+    pub backend: String,
+    /// The adapter's name, on a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// The adapter's driver, on a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// The kernels' block sizes, on a GPU: others add in another order, which gives other bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<KernelPlan>,
+}
+
+impl EngineConfig {
+    /// The CPU engine's.
+    pub fn cpu(name: String) -> Self {
+        Self { name, backend: "cpu".to_owned(), adapter: None, driver: None, kernels: None }
+    }
+}
+
+/// What was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataConfig {
+    pub name: String,
+    /// Images that were trained on.
+    pub train: usize,
+    /// Images that were tested with.
+    pub test: usize,
+}
+
+/// Where a run's first weights came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    Init(Init),
+    InitFrom(PathBuf),
+}

@@ -1,0 +1,99 @@
+//! What an epoch came to.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::engine::SampleOutcome;
+
+/// A running sum of outcomes, made in f64 and in the samples' order.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tally {
+    pub samples: usize,
+    pub correct: usize,
+    pub loss_sum: f64,
+}
+
+impl Tally {
+    /// Counts one sample in.
+    pub fn add(&mut self, outcome: &SampleOutcome, label: u16) {
+        self.samples += 1;
+        self.correct += usize::from(outcome.predicted == u32::from(label));
+        self.loss_sum += f64::from(outcome.loss);
+    }
+
+    /// The mean loss; no number where no sample was counted.
+    pub fn loss(&self) -> f64 {
+        self.loss_sum / self.samples as f64
+    }
+
+    /// The fraction of samples whose class was found; no number where none was counted.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.samples as f64
+    }
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// Steps done since the run began.
+    pub step: u64,
+    /// The learning rate of the epoch's last step.
+    pub lr: f32,
+    /// Over the epoch's samples, each with the weights of its own step.
+    pub train_loss: f64,
+    /// A fraction.
+    pub train_accuracy: f64,
+    /// Over the whole test part, with the weights at the epoch's end.
+    pub test_loss: f64,
+    /// A fraction.
+    pub test_accuracy: f64,
+    /// Of training alone.
+    pub seconds: f64,
+    /// Of training alone.
+    pub images_per_second: f64,
+    /// See [`weights_hash`].
+    pub weights_hash: String,
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 over the arena's little-endian bytes: equal hashes
+/// are equal weights, to the last bit.
+pub fn weights_hash(arena: &[f32]) -> String {
+    let mut hash = Sha256::new();
+    for weight in arena {
+        hash.update(weight.to_le_bytes());
+    }
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_joins_outcomes_with_labels() {
+        let mut tally = Tally::default();
+        for (loss, predicted, label) in [(0.5, 3, 3), (1.5, 2, 3), (0.25, 9, 9), (0.75, 0, 0)] {
+            tally.add(&SampleOutcome { loss, predicted }, label);
+        }
+        assert_eq!((tally.loss(), tally.accuracy()), (0.75, 0.75));
+    }
+
+    #[test]
+    fn small_losses_are_not_lost_beside_large_ones() {
+        let mut tally = Tally::default();
+        tally.add(&SampleOutcome { loss: 1e8, predicted: 0 }, 0);
+        for _ in 0..1000 {
+            tally.add(&SampleOutcome { loss: 1.0, predicted: 0 }, 0);
+        }
+        assert_eq!(tally.loss_sum, 1e8 + 1000.0);
+    }
+
+    #[test]
+    fn the_hash_is_sha_256_of_the_little_endian_bytes() {
+        // printf '\x00\x00\x80\x3f' | sha256sum: the bytes of 1.0.
+        assert_eq!(weights_hash(&[1.0]), "e00e5eb9444182f3");
+        assert_ne!(weights_hash(&[0.0]), weights_hash(&[-0.0]));
+    }
+}

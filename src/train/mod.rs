@@ -1,0 +1,19 @@
+//! Training: epochs of steps, what they came to, and where that is kept.
+//!
+//! [`train`] runs a [`Plan`] on any [`Engine`](crate::engine::Engine). It knows neither files nor
+//! terminals: it tells a [`Listener`] how things stand, which may end the run. [`RunDirectory`] keeps
+//! a run's files, [`Progress`] shows it to people.
+
+mod config;
+mod metrics;
+mod plan;
+mod progress;
+mod run;
+mod run_directory;
+
+pub use config::{Config, DataConfig, EngineConfig, Program, Weights};
+pub use metrics::{EpochRecord, Tally, weights_hash};
+pub use plan::Plan;
+pub use progress::Progress;
+pub use run::{Ending, Listener, Report, SoFar, TrainError, evaluate, train};
+pub use run_directory::{RunDirectory, RunError};

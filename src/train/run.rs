@@ -1,0 +1,176 @@
+//! The loop: epochs of steps, an evaluation after each.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{EpochRecord, Plan, RunError, Tally, weights_hash};
+use crate::data::{self, Dataset, Split};
+use crate::engine::{self, Engine, EngineError, Part, SampleOutcome, Step};
+
+/// Who is told how a run goes.
+pub trait Listener {
+    /// More steps' outcomes are known. Breaking ends the run after the steps under way.
+    fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()>;
+
+    /// An epoch is trained and evaluated; `parameters` are those it ended with.
+    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<(), RunError>;
+}
+
+/// How an epoch stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SoFar {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// Images trained on since the run began.
+    pub images: u64,
+    /// The epoch's outcomes.
+    pub tally: Tally,
+    /// Since the epoch began.
+    pub seconds: f64,
+}
+
+/// How a run ended, if it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All steps are done.
+    Finished,
+    /// The listener broke off.
+    Interrupted,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    pub ending: Ending,
+    /// Steps done.
+    pub steps: u64,
+    /// The last epoch that was evaluated; none where no step was to be done or the first was broken off.
+    pub last: Option<EpochRecord>,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Trains as the plan says, from the parameters that the engine holds.
+pub fn train(
+    engine: &mut dyn Engine,
+    data: &Dataset,
+    plan: &Plan,
+    listener: &mut dyn Listener,
+) -> Result<Report, TrainError> {
+    engine.load(Part::Train, Arc::clone(&data.train))?;
+    engine.load(Part::Test, Arc::clone(&data.test))?;
+
+    let samples = data.train.len();
+    let total = plan.total_steps(samples);
+    let whole_epoch = engine::steps(samples, plan.batch_size, plan.learning_rate);
+    let mut report = Report { ending: Ending::Finished, steps: 0, last: None };
+    let mut images = 0;
+
+    for epoch in 1.. {
+        let left = total - report.steps;
+        if left == 0 {
+            break;
+        }
+        let steps = &whole_epoch[..whole_epoch.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+        let order = data::order(samples, plan.seed, epoch - 1, plan.shuffle);
+        let pass = one_pass(engine, &data.train.labels, &order, steps, |tally, seconds| {
+            listener.so_far(&SoFar { epoch, images: images + tally.samples as u64, tally, seconds })
+        })?;
+        report.steps += pass.steps as u64;
+        images += pass.tally.samples as u64;
+        if pass.broken_off {
+            report.ending = Ending::Interrupted;
+            break;
+        }
+
+        let test = evaluate(engine, Part::Test, &data.test)?;
+        let parameters = engine.parameters()?;
+        let record = EpochRecord {
+            epoch,
+            step: report.steps,
+            lr: steps.last().map_or(plan.learning_rate, |step| step.learning_rate),
+            train_loss: pass.tally.loss(),
+            train_accuracy: pass.tally.accuracy(),
+            test_loss: test.loss(),
+            test_accuracy: test.accuracy(),
+            seconds: pass.seconds,
+            images_per_second: pass.tally.samples as f64 / pass.seconds,
+            weights_hash: weights_hash(&parameters),
+        };
+        listener.epoch(&record, &parameters)?;
+        report.last = Some(record);
+    }
+    Ok(report)
+}
+
+/// The loss and accuracy of a part that the engine has loaded.
+pub fn evaluate(engine: &mut dyn Engine, part: Part, split: &Split) -> Result<Tally, EngineError> {
+    let outcomes = engine.evaluate(part)?;
+    let mut tally = Tally::default();
+    match count(&mut tally, &outcomes, split.labels.iter().copied()) {
+        Some(sample) => Err(EngineError::NonFiniteLoss { sample }),
+        None => Ok(tally),
+    }
+}
+
+/// What one pass over the training images came to.
+struct Pass {
+    steps: usize,
+    tally: Tally,
+    seconds: f64,
+    /// Whether the listener ended it.
+    broken_off: bool,
+}
+
+fn one_pass(
+    engine: &mut dyn Engine,
+    labels: &[u16],
+    order: &[u32],
+    steps: &[Step],
+    mut so_far: impl FnMut(Tally, f64) -> ControlFlow<()>,
+) -> Result<Pass, EngineError> {
+    let mut tally = Tally::default();
+    let mut not_finite = None;
+    let mut broken_off = false;
+    let started = Instant::now();
+    let mut observer = |first: usize, outcomes: &[SampleOutcome]| {
+        let places = &order[first..first + outcomes.len()];
+        let labels = places.iter().map(|&place| labels[place as usize]);
+        // An engine may be some steps ahead of a break: what it still tells comes after the first
+        // fault, or after the listener has heard the last.
+        if not_finite.is_none() {
+            not_finite = count(&mut tally, outcomes, labels).map(|place| first + place);
+        }
+        if not_finite.is_none() && !broken_off {
+            broken_off = so_far(tally, started.elapsed().as_secs_f64()).is_break();
+        }
+        if not_finite.is_some() || broken_off { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+
+    // Where the engine itself found what is not finite, it names the tensor: its error says more.
+    let done = engine.train(order, steps, &mut observer)?;
+    let seconds = started.elapsed().as_secs_f64();
+    match not_finite {
+        Some(sample) => Err(EngineError::NonFiniteLoss { sample }),
+        None => Ok(Pass { steps: done, tally, seconds, broken_off }),
+    }
+}
+
+/// Counts outcomes in, up to the first whose loss is not finite: its place is returned.
+fn count(tally: &mut Tally, outcomes: &[SampleOutcome], labels: impl Iterator<Item = u16>) -> Option<usize> {
+    for (place, (outcome, label)) in outcomes.iter().zip(labels).enumerate() {
+        if !outcome.loss.is_finite() {
+            return Some(place);
+        }
+        tally.add(outcome, label);
+    }
+    None
+}

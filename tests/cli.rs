@@ -1,0 +1,422 @@
+//! The program as it is run, on the CPU engine and with few images.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::{contains, is_empty};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+fn lenet_gpu() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
+}
+
+/// A run that takes a moment: 256 images, 64 to test with, 8 steps an epoch.
+fn quick_train(run_dir: &Path) -> Command {
+    let mut command = lenet_gpu();
+    command
+        .args(["train", "--backend", "cpu", "--limit-train", "256", "--limit-test", "64"])
+        .args(["--batch-size", "32", "--epochs", "1", "--run-dir"])
+        .arg(run_dir);
+    command
+}
+
+/// The lines of a run's metrics.
+fn metrics(run_dir: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Where a run may go that no other test knows of.
+fn place() -> (TempDir, PathBuf) {
+    let folder = tempdir().unwrap();
+    let run_dir = folder.path().join("run");
+    (folder, run_dir)
+}
+
+/// An environment in which neither Vulkan nor GL finds a driver.
+#[cfg(target_os = "linux")]
+fn without_drivers(command: &mut Command) -> &mut Command {
+    command
+        .env("VK_DRIVER_FILES", "/nonexistent")
+        .env("VK_ICD_FILENAMES", "/nonexistent")
+        .env("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent")
+}
+
+#[test]
+fn a_run_leaves_its_config_its_metrics_and_its_model() {
+    let (_folder, run_dir) = place();
+    quick_train(&run_dir)
+        .args(["--epochs", "1.75", "--lr", "2e-3", "--seed", "5", "--init", "kaiming"])
+        .assert()
+        .success()
+        .stdout(contains("test accuracy").and(contains("model.safetensors")))
+        .stderr(contains("training on CPU").and(contains("epoch 1/2")).and(contains("epoch 2/2")));
+
+    let lines = metrics(&run_dir);
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["epoch"], &lines[0]["step"]), (&1.into(), &8.into()));
+    assert_eq!((&lines[1]["epoch"], &lines[1]["step"]), (&2.into(), &14.into()));
+
+    let config: toml::Table = fs::read_to_string(run_dir.join("config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["engine"]["backend"].as_str(), Some("cpu"));
+    assert_eq!(config["data"]["train"].as_integer(), Some(256));
+    assert_eq!(config["training"]["epochs"].as_float(), Some(1.75));
+    assert_eq!(config["training"]["seed"].as_integer(), Some(5));
+    assert_eq!(config["weights"]["init"].as_str(), Some("kaiming"));
+    assert_eq!(config["program"]["version"].as_str(), Some(env!("CARGO_PKG_VERSION")));
+    assert!(run_dir.join("model.safetensors").is_file());
+}
+
+#[test]
+fn json_prints_an_object_an_epoch_and_nothing_else() {
+    let (_folder, run_dir) = place();
+    let assert = quick_train(&run_dir).args(["--epochs", "2", "--json"]).assert().success();
+    let stdout = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    let printed: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(printed, metrics(&run_dir));
+    let mut keys: Vec<_> = printed[0].as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        [
+            "epoch",
+            "images_per_second",
+            "lr",
+            "seconds",
+            "step",
+            "test_accuracy",
+            "test_loss",
+            "train_accuracy",
+            "train_loss",
+            "weights_hash"
+        ]
+    );
+}
+
+#[test]
+fn quiet_says_nothing_but_the_result() {
+    let (_folder, run_dir) = place();
+    quick_train(&run_dir).arg("-q").assert().success().stdout(contains("test accuracy")).stderr(is_empty());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
+    let hash = |seed: &str| {
+        let (_folder, run_dir) = place();
+        quick_train(&run_dir).args(["--seed", seed]).assert().success();
+        metrics(&run_dir)[0]["weights_hash"].as_str().unwrap().to_owned()
+    };
+    let first = hash("1");
+    assert_eq!(first.len(), 16);
+    assert_eq!(hash("1"), first);
+    assert_ne!(hash("2"), first);
+}
+
+#[test]
+fn no_steps_at_all_only_initialise_and_save() {
+    let (_folder, run_dir) = place();
+    quick_train(&run_dir)
+        .args(["--max-steps", "0"])
+        .assert()
+        .success()
+        .stdout(contains("the initial weights are in"));
+    assert!(metrics(&run_dir).is_empty());
+    let model = run_dir.join("model.safetensors");
+    lenet_gpu().args(["evaluate", "--backend", "cpu", "--model"]).arg(model).assert().success();
+}
+
+#[test]
+fn a_run_goes_on_from_the_weights_of_an_earlier_one() {
+    let (folder, first) = place();
+    quick_train(&first).assert().success();
+    let second = folder.path().join("second");
+    quick_train(&second)
+        .args(["--max-steps", "0", "--init-from"])
+        .arg(first.join("model.safetensors"))
+        .assert()
+        .success();
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert_eq!(model(&first), model(&second));
+}
+
+#[test]
+fn evaluate_finds_what_the_last_epoch_found() {
+    let (_folder, run_dir) = place();
+    quick_train(&run_dir).args(["--limit-test", "10000"]).assert().success();
+    let assert = lenet_gpu()
+        .args(["evaluate", "--backend", "cpu", "--json", "--model"])
+        .arg(run_dir.join("model.safetensors"))
+        .assert()
+        .success();
+    let found: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    let last = metrics(&run_dir).pop().unwrap();
+    assert_eq!(found["loss"], last["test_loss"]);
+    assert_eq!(found["accuracy"], last["test_accuracy"]);
+    assert_eq!(found["weights_hash"], last["weights_hash"]);
+    assert_eq!(found["images"], 10_000);
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_wrong_usage() {
+    for (option, value) in [
+        ("--epochs", "0"),
+        ("--epochs", "-1"),
+        ("--epochs", "inf"),
+        ("--batch-size", "0"),
+        ("--batch-size", "65537"),
+        ("--lr", "0"),
+        ("--lr", "nan"),
+        ("--lr", "fast"),
+        ("--beta1", "1"),
+        ("--beta2", "-0.5"),
+        ("--eps", "0"),
+        ("--seed", "-1"),
+        ("--seed", "9223372036854775808"),
+        ("--limit-train", "0"),
+        ("--limit-test", "0"),
+        ("--max-steps", "-3"),
+        ("--init", "zeros"),
+        ("--backend", "cuda"),
+        ("--dataset", "imagenet"),
+        ("--adapter", ""),
+    ] {
+        lenet_gpu()
+            .args(["train", option, value])
+            .assert()
+            .code(2)
+            .stdout(is_empty())
+            .stderr(contains(option));
+    }
+}
+
+#[test]
+fn unknown_options_and_missing_commands_are_wrong_usage() {
+    lenet_gpu().assert().code(2);
+    lenet_gpu().arg("frobnicate").assert().code(2);
+    lenet_gpu().args(["train", "--momentum", "0.9"]).assert().code(2);
+    lenet_gpu().args(["evaluate"]).assert().code(2).stderr(contains("--model"));
+    lenet_gpu().args(["train", "--init", "xavier", "--init-from", "x"]).assert().code(2);
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    lenet_gpu().arg("--help").assert().success().stdout(contains("Examples:"));
+    for command in ["train", "evaluate", "devices"] {
+        lenet_gpu().args([command, "--help"]).assert().success().stdout(contains("Examples:"));
+    }
+    lenet_gpu()
+        .arg("--version")
+        .assert()
+        .success()
+        .stdout(predicates::str::starts_with(concat!("lenet-gpu ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_missing_data_folder_is_named() {
+    let (folder, run_dir) = place();
+    let missing = folder.path().join("no-such-folder");
+    quick_train(&run_dir)
+        .arg("--data-dir")
+        .arg(&missing)
+        .assert()
+        .code(2)
+        .stderr(contains("error: ").and(contains("no-such-folder")));
+    assert!(!run_dir.exists(), "a run that never began left a folder");
+}
+
+#[test]
+fn a_run_directory_that_cannot_be_made_is_an_error_before_training() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    quick_train(&file.join("run"))
+        .assert()
+        .code(2)
+        .stderr(contains("cannot make the run directory").and(contains("epoch").not()));
+}
+
+#[test]
+fn a_run_directory_with_a_run_is_refused_and_stays_as_it_is() {
+    let (_folder, run_dir) = place();
+    quick_train(&run_dir).assert().success();
+    let before = metrics(&run_dir);
+    quick_train(&run_dir).assert().code(2).stderr(contains("holds a run already").and(contains("--run-dir")));
+    assert_eq!(metrics(&run_dir), before);
+}
+
+#[test]
+fn a_damaged_model_is_wrong_input() {
+    let (_folder, run_dir) = place();
+    quick_train(&run_dir).args(["--max-steps", "0"]).assert().success();
+    let model = run_dir.join("model.safetensors");
+    let mut bytes = fs::read(&model).unwrap();
+    bytes.truncate(1000);
+    fs::write(&model, bytes).unwrap();
+    for arguments in [["evaluate", "--model"], ["train", "--init-from"]] {
+        lenet_gpu()
+            .args(arguments)
+            .arg(&model)
+            .assert()
+            .code(2)
+            .stderr(contains("error: ").and(contains("model.safetensors")));
+    }
+    lenet_gpu().args(["evaluate", "--model", "nowhere"]).assert().code(2).stderr(contains("nowhere"));
+}
+
+#[test]
+fn a_closed_stdout_is_no_error() {
+    let (folder, run_dir) = place();
+    let json_run = folder.path().join("json");
+    let train = |run_dir: &Path, last: &str| {
+        let run_dir = run_dir.to_str().unwrap().to_owned();
+        let few = ["--limit-train", "64", "--limit-test", "64", "--epochs", "2", last, "--run-dir"];
+        [&["train", "--backend", "cpu"], &few[..], &[&run_dir]]
+            .concat()
+            .iter()
+            .map(|a| a.to_string())
+            .collect()
+    };
+    let commands: [Vec<String>; 3] =
+        [train(&run_dir, "-q"), train(&json_run, "--json"), vec!["devices".to_owned()]];
+    for arguments in commands {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
+            .args(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("cannot write") && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
+    assert_eq!(metrics(&json_run).len(), 2, "the run went on to its end");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_with_advice() {
+    let (_folder, run_dir) = place();
+    quick_train(&run_dir)
+        .args(["--lr", "1e30", "--epochs", "3"])
+        .assert()
+        .code(1)
+        .stderr(contains("not finite").and(contains("--lr")));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_ends_the_run_and_names_the_file() {
+    let (_folder, run_dir) = place();
+    // A limit on the size of files stands for the disk: the model is larger, all else is smaller.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 100; exec '{}' train --backend cpu --limit-train 64 --limit-test 64 \
+         --run-dir '{}'",
+        env!("CARGO_BIN_EXE_lenet-gpu"),
+        run_dir.display()
+    );
+    Command::new("sh")
+        .args(["-c", &script])
+        .assert()
+        .code(1)
+        .stderr(contains("cannot write").and(contains("model.safetensors")));
+    assert!(!run_dir.join("model.safetensors").exists(), "half a model was left");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_keeps_its_model_and_ends_with_130() {
+    for signal in ["-INT", "-TERM"] {
+        let (_folder, run_dir) = place();
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
+            .args(["train", "--backend", "cpu", "--epochs", "1e6", "--limit-test", "64", "--run-dir"])
+            .arg(&run_dir)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The first epoch takes seconds; its metrics file stands when it begins.
+        let started = Instant::now();
+        while !run_dir.join("metrics.jsonl").exists() {
+            assert!(started.elapsed() < Duration::from_secs(60), "training does not begin");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{stderr}");
+        assert!(stderr.contains("interrupted after step"), "{stderr}");
+        let model = run_dir.join("model.safetensors");
+        lenet_gpu().args(["evaluate", "--backend", "cpu", "--model"]).arg(model).assert().success();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_driver_auto_trains_on_the_cpu_and_says_so() {
+    let (_folder, run_dir) = place();
+    without_drivers(&mut lenet_gpu())
+        .args(["train", "--limit-train", "64", "--limit-test", "64", "--run-dir"])
+        .arg(run_dir)
+        .assert()
+        .success()
+        .stderr(contains("CPU").and(contains("no GPU was found")));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_driver_a_backend_asked_for_says_what_was_tried_and_what_to_install() {
+    let (_folder, run_dir) = place();
+    without_drivers(&mut lenet_gpu())
+        .args(["train", "--backend", "vulkan", "--run-dir"])
+        .arg(&run_dir)
+        .assert()
+        .code(1)
+        .stdout(is_empty())
+        .stderr(
+            contains("error: Vulkan has no adapter")
+                .and(contains("Vulkan: no driver could be loaded"))
+                .and(contains("Metal: not available on this operating system"))
+                .and(contains("hint: install"))
+                .and(contains("--backend cpu")),
+        );
+    assert!(!run_dir.exists(), "a run that never began left a folder");
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_wrong_input() {
+    let (_folder, run_dir) = place();
+    for (adapter, message) in [("999", "no adapter 999"), ("voodoo 2", "\"voodoo 2\"")] {
+        lenet_gpu()
+            .args(["train", "--adapter", adapter, "--run-dir"])
+            .arg(&run_dir)
+            .assert()
+            .code(2)
+            .stderr(contains(message));
+    }
+    lenet_gpu().args(["train", "--backend", "cpu", "--adapter", "0"]).assert().code(2);
+}
+
+#[test]
+fn devices_says_what_auto_would_take_and_why() {
+    lenet_gpu().arg("devices").assert().success().stdout(contains("auto takes"));
+    let assert = lenet_gpu().args(["devices", "--json"]).assert().success();
+    let devices: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert!(devices["auto"]["reason"].is_string());
+    assert!(devices["backends"]["vulkan"].is_string());
+    for (place, adapter) in devices["adapters"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(adapter["index"], place);
+        assert!(adapter["limits"]["max_storage_buffer_binding_size"].is_u64());
+        for field in ["name", "backend", "type", "driver"] {
+            assert!(adapter[field].is_string(), "{field} of {adapter}");
+        }
+    }
+}

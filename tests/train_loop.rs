@@ -1,0 +1,259 @@
+//! The training loop, held against an engine that computes nothing and remembers everything.
+#![allow(clippy::unwrap_used)]
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lenet_gpu::data::{self, Dataset, Split};
+use lenet_gpu::engine::{AdamState, Engine, EngineError, NonFinite, Observer, Part, SampleOutcome, Step};
+use lenet_gpu::train::{
+    Ending, EpochRecord, Listener, Plan, Report, RunError, SoFar, TrainError, train, weights_hash,
+};
+
+/// Its outcomes are a function of the sample's place, and its one parameter is the number of steps done.
+#[derive(Default)]
+struct FakeEngine {
+    train: Option<Arc<Split>>,
+    test: Option<Arc<Split>>,
+    /// The order and the steps of each call.
+    calls: Vec<(Vec<u32>, Vec<Step>)>,
+    steps_done: usize,
+    evaluations: usize,
+    /// Steps that are computed ahead of what the observer has heard.
+    ahead: usize,
+    /// The place whose loss is infinite.
+    broken_place: Option<u32>,
+    fails: bool,
+}
+
+impl FakeEngine {
+    fn outcome(&self, place: u32) -> SampleOutcome {
+        let loss = if self.broken_place == Some(place) { f32::INFINITY } else { place as f32 };
+        SampleOutcome { loss, predicted: place % 2 }
+    }
+}
+
+impl Engine for FakeEngine {
+    fn name(&self) -> String {
+        "fake".to_owned()
+    }
+
+    fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
+        match part {
+            Part::Train => self.train = Some(split),
+            Part::Test => self.test = Some(split),
+        }
+        Ok(())
+    }
+
+    fn parameters(&mut self) -> Result<Vec<f32>, EngineError> {
+        Ok(vec![self.steps_done as f32])
+    }
+
+    fn set_parameters(&mut self, _: &[f32]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn adam_state(&mut self) -> Result<AdamState, EngineError> {
+        unimplemented!("the loop does not ask for it")
+    }
+
+    fn set_adam_state(&mut self, _: &AdamState) -> Result<(), EngineError> {
+        unimplemented!("the loop does not set it")
+    }
+
+    fn train(
+        &mut self,
+        order: &[u32],
+        steps: &[Step],
+        observer: &mut Observer,
+    ) -> Result<usize, EngineError> {
+        assert!(self.train.is_some());
+        self.calls.push((order.to_vec(), steps.to_vec()));
+        let mut last = steps.len();
+        for (number, step) in steps.iter().enumerate() {
+            if number == last {
+                break;
+            }
+            let outcomes: Vec<_> =
+                order[step.first..][..step.count].iter().map(|&place| self.outcome(place)).collect();
+            self.steps_done += 1;
+            if observer(step.first, &outcomes).is_break() {
+                last = last.min(number + 1 + self.ahead);
+            }
+        }
+        if self.fails {
+            let (tensor, what) = ("conv1.weight", NonFinite::Gradient);
+            return Err(EngineError::NonFinite { tensor, what, step: 3 });
+        }
+        Ok(last)
+    }
+
+    fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
+        assert_eq!(part, Part::Test);
+        self.evaluations += 1;
+        let split = self.test.as_ref().unwrap();
+        Ok(split.labels.iter().map(|&label| SampleOutcome { loss: 0.5, predicted: label.into() }).collect())
+    }
+}
+
+/// Remembers what it hears, and breaks when it has heard so many images.
+#[derive(Default)]
+struct Ear {
+    heard: Vec<SoFar>,
+    records: Vec<(EpochRecord, Vec<f32>)>,
+    break_at: Option<u64>,
+    fails: bool,
+}
+
+impl Listener for Ear {
+    fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()> {
+        self.heard.push(*so_far);
+        match self.break_at {
+            Some(images) if so_far.images >= images => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<(), RunError> {
+        self.records.push((record.clone(), parameters.to_vec()));
+        if self.fails {
+            return Err(RunError::NotEmpty { path: PathBuf::from("somewhere") });
+        }
+        Ok(())
+    }
+}
+
+const SAMPLES: usize = 25;
+
+/// The label of every sample is 0, so that samples at even places are found.
+fn dataset() -> Dataset {
+    let split = |samples: usize| {
+        let (pixels, labels) = (vec![0; samples], vec![0; samples]);
+        Arc::new(Split { channels: 1, height: 1, width: 1, pixels, labels })
+    };
+    Dataset { name: "nothing".to_owned(), classes: 2, train: split(SAMPLES), test: split(4) }
+}
+
+fn plan(epochs: f64) -> Plan {
+    Plan { epochs, max_steps: None, batch_size: 10, learning_rate: 0.125, seed: 7, shuffle: true }
+}
+
+fn run(engine: &mut FakeEngine, plan: &Plan, ear: &mut Ear) -> Result<Report, TrainError> {
+    train(engine, &dataset(), plan, ear)
+}
+
+/// The places that a call trained on.
+fn seen((order, steps): &(Vec<u32>, Vec<Step>)) -> Vec<u32> {
+    steps.iter().flat_map(|step| &order[step.first..][..step.count]).copied().collect()
+}
+
+#[test]
+fn whole_epochs_see_each_sample_once_and_the_last_only_its_first_steps() {
+    let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+    let report = run(&mut engine, &plan(2.67), &mut ear).unwrap();
+
+    assert_eq!((report.ending, report.steps), (Ending::Finished, 8));
+    let lengths: Vec<usize> = engine.calls.iter().map(|call| seen(call).len()).collect();
+    assert_eq!(lengths, [25, 25, 20]);
+    for call in &engine.calls[..2] {
+        let mut places = seen(call);
+        places.sort_unstable();
+        assert_eq!(places, Vec::from_iter(0..25));
+    }
+    let steps: Vec<(u64, u64)> = ear.records.iter().map(|(record, _)| (record.epoch, record.step)).collect();
+    assert_eq!(steps, [(1, 3), (2, 6), (3, 8)]);
+}
+
+#[test]
+fn each_epoch_has_the_order_that_seed_and_epoch_decide() {
+    let mut engine = FakeEngine::default();
+    run(&mut engine, &plan(2.0), &mut Ear::default()).unwrap();
+    for (epoch, (order, _)) in (0..).zip(&engine.calls) {
+        assert_eq!(order, &data::order(SAMPLES, 7, epoch, true));
+    }
+    assert_ne!(engine.calls[0].0, engine.calls[1].0);
+
+    let mut engine = FakeEngine::default();
+    run(&mut engine, &Plan { shuffle: false, ..plan(1.0) }, &mut Ear::default()).unwrap();
+    assert_eq!(seen(&engine.calls[0]), Vec::from_iter(0..25));
+}
+
+#[test]
+fn a_record_holds_means_over_all_samples_and_the_weights_at_the_epochs_end() {
+    let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+    let report = run(&mut engine, &plan(1.0), &mut ear).unwrap();
+    let (record, parameters) = &ear.records[0];
+    // The losses are 0 to 24, and 13 of these places are even.
+    assert_eq!((record.train_loss, record.train_accuracy), (12.0, 0.52));
+    assert_eq!((record.test_loss, record.test_accuracy), (0.5, 1.0));
+    assert_eq!(record.lr, 0.125);
+    assert_eq!(parameters, &[3.0]);
+    assert_eq!(record.weights_hash, weights_hash(&[3.0]));
+    assert!((record.images_per_second * record.seconds - 25.0).abs() < 1e-9);
+    assert_eq!(report.last.as_ref(), Some(record));
+}
+
+#[test]
+fn the_listener_hears_of_every_step_in_order() {
+    let mut ear = Ear::default();
+    run(&mut FakeEngine::default(), &plan(2.0), &mut ear).unwrap();
+    let heard: Vec<_> = ear.heard.iter().map(|so| (so.epoch, so.tally.samples, so.images)).collect();
+    assert_eq!(heard, [(1, 10, 10), (1, 20, 20), (1, 25, 25), (2, 10, 35), (2, 20, 45), (2, 25, 50)]);
+}
+
+#[test]
+fn the_limit_of_steps_cuts_an_epoch() {
+    let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+    let report = run(&mut engine, &Plan { max_steps: Some(4), ..plan(3.0) }, &mut ear).unwrap();
+    assert_eq!(report.steps, 4);
+    assert_eq!(ear.records.len(), 2);
+    assert_eq!(seen(&engine.calls[1]).len(), 10);
+}
+
+#[test]
+fn a_run_of_no_steps_neither_trains_nor_evaluates() {
+    let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+    let report = run(&mut engine, &Plan { max_steps: Some(0), ..plan(3.0) }, &mut ear).unwrap();
+    assert_eq!(report, Report { ending: Ending::Finished, steps: 0, last: None });
+    assert!(engine.calls.is_empty() && engine.evaluations == 0 && ear.records.is_empty());
+}
+
+#[test]
+fn breaking_ends_the_run_after_the_steps_under_way_and_without_a_record() {
+    for ahead in [0, 1] {
+        let mut engine = FakeEngine { ahead, ..FakeEngine::default() };
+        let mut ear = Ear { break_at: Some(35), ..Ear::default() };
+        let report = run(&mut engine, &plan(3.0), &mut ear).unwrap();
+        assert_eq!((report.ending, report.steps), (Ending::Interrupted, 4 + ahead as u64));
+        assert_eq!(ear.records.len(), 1);
+        assert_eq!(report.last.unwrap().epoch, 1);
+        assert_eq!(ear.heard.last().unwrap().images, 35, "the listener is not asked again");
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_names_its_sample() {
+    let mut engine = FakeEngine { broken_place: Some(12), ..FakeEngine::default() };
+    let mut ear = Ear::default();
+    let error = run(&mut engine, &Plan { shuffle: false, ..plan(3.0) }, &mut ear).unwrap_err();
+    assert!(matches!(error, TrainError::Engine(EngineError::NonFiniteLoss { sample: 12 })), "{error}");
+    assert!(ear.records.is_empty());
+    assert_eq!(engine.steps_done, 2);
+}
+
+#[test]
+fn an_engine_that_names_the_tensor_is_believed_before_the_loss() {
+    let mut engine = FakeEngine { broken_place: Some(12), fails: true, ..FakeEngine::default() };
+    let error = run(&mut engine, &plan(1.0), &mut Ear::default()).unwrap_err();
+    assert!(error.to_string().contains("conv1.weight"), "{error}");
+}
+
+#[test]
+fn a_record_that_cannot_be_kept_ends_the_run() {
+    let mut engine = FakeEngine::default();
+    let error = run(&mut engine, &plan(3.0), &mut Ear { fails: true, ..Ear::default() }).unwrap_err();
+    assert!(matches!(error, TrainError::Run(_)), "{error}");
+    assert_eq!(engine.calls.len(), 1);
+}
