@@ -40,16 +40,7 @@ pub(super) fn conv_backward_input_in<T: Real>(
     assert_eq!(weight.len(), shape.weight_len(), "the weight is not [filters, channels, size, size]");
 
     let stage = Stage::of_output_gradient(shape);
-    let correlation = Correlation {
-        inputs: shape.filters,
-        width: stage.staged_width(),
-        height: stage.staged_height(),
-        outputs: shape.channels,
-        out_height: shape.height,
-        out_width: shape.width,
-        size: shape.size,
-        stride: 1,
-    };
+    let correlation = Correlation::over(&stage, shape.channels, shape.size, 1);
     let maps_len = stage.len() + correlation.vectors_len();
     let (packed, maps) = scratch.pieces(correlation.packed_len(), PARTS * maps_len);
     let area = shape.size * shape.size;

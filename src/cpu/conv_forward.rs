@@ -46,16 +46,7 @@ pub(super) fn conv_forward_in<T: Real>(
     assert_eq!(bias.len(), shape.filters, "the bias is not [filters]");
 
     let stage = Stage::of_input(shape);
-    let correlation = Correlation {
-        inputs: shape.channels,
-        width: stage.staged_width(),
-        height: stage.staged_height(),
-        outputs: shape.filters,
-        out_height: shape.out_height(),
-        out_width: shape.out_width(),
-        size: shape.size,
-        stride: shape.stride,
-    };
+    let correlation = Correlation::over(&stage, shape.filters, shape.size, shape.stride);
     let maps_len = stage.len() + correlation.vectors_len();
     let (packed, maps) = scratch.pieces(correlation.packed_len(), PARTS * maps_len);
     let area = shape.size * shape.size;

@@ -8,27 +8,48 @@
 //! [`COLUMNS`] neighbouring columns q high: every weight loaded is used COLUMNS times and every value of
 //! x LANES times, and strides cost nothing, since values of x are taken one by one.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
+
 use super::Real;
 use super::blocks::{COLUMNS, LANES, add_scaled, starts};
 use super::relu::activate;
+use super::stage::Stage;
 use crate::model::Activation;
-use multiversion::multiversion;
 
 /// What slides over what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Correlation {
-    pub(super) inputs: usize,
-    /// The staged map's width and height.
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) outputs: usize,
-    pub(super) out_height: usize,
-    pub(super) out_width: usize,
-    pub(super) size: usize,
-    pub(super) stride: usize,
+    inputs: usize,
+    /// The staged map's sides, and its rows that are not all zeros.
+    height: usize,
+    width: usize,
+    filled: Range<usize>,
+    outputs: usize,
+    out_height: usize,
+    out_width: usize,
+    size: usize,
+    stride: usize,
 }
 
 impl Correlation {
+    /// `outputs` filters with sides of `size`, sliding over a stage.
+    pub(super) fn over(stage: &Stage, outputs: usize, size: usize, stride: usize) -> Self {
+        let (height, width) = (stage.staged_height(), stage.staged_width());
+        Self {
+            inputs: stage.planes(),
+            height,
+            width,
+            filled: stage.filled_rows(),
+            outputs,
+            out_height: (height - size) / stride + 1,
+            out_width: (width - size) / stride + 1,
+            size,
+            stride,
+        }
+    }
+
     /// Values of all weights, packed.
     pub(super) fn packed_len(&self) -> usize {
         self.outputs.div_ceil(LANES) * self.block_len() * LANES
@@ -82,12 +103,16 @@ pub(super) fn correlate<T: Real>(
             *initial = bias;
         }
         for (row, vectors) in vectors.chunks_exact_mut(it.out_width).enumerate() {
-            let x = &x[row * it.stride * it.width..];
+            let first = row * it.stride;
+            let x = &x[first * it.width..];
+            // Rows of zeros add nothing and are passed over.
+            let rows =
+                it.filled.start.saturating_sub(first)..it.filled.end.saturating_sub(first).min(it.size);
             // A stride known to be 1 saves the multiplications by it, in the loop that counts.
             match (it.out_width >= COLUMNS, it.stride) {
-                (true, 1) => output_row::<T, COLUMNS>(it, 1, x, weight, &initial, vectors),
-                (true, stride) => output_row::<T, COLUMNS>(it, stride, x, weight, &initial, vectors),
-                (false, stride) => output_row::<T, 1>(it, stride, x, weight, &initial, vectors),
+                (true, 1) => output_row::<T, COLUMNS>(it, 1, rows, x, weight, &initial, vectors),
+                (true, stride) => output_row::<T, COLUMNS>(it, stride, rows, x, weight, &initial, vectors),
+                (false, stride) => output_row::<T, 1>(it, stride, rows, x, weight, &initial, vectors),
             }
         }
         for (lane, y) in y.chunks_exact_mut(positions).enumerate() {
@@ -98,11 +123,12 @@ pub(super) fn correlate<T: Real>(
     }
 }
 
-/// One row of a block's outputs; x begins where its first window does.
+/// One row of a block's outputs; x begins where its first window does, `rows` are those of the filter.
 #[inline(always)]
 fn output_row<T: Real, const COLUMNS: usize>(
     it: &Correlation,
     stride: usize,
+    rows: Range<usize>,
     x: &[T],
     weight: &[[T; LANES]],
     initial: &[T; LANES],
@@ -110,11 +136,10 @@ fn output_row<T: Real, const COLUMNS: usize>(
 ) {
     for column in starts(it.out_width, COLUMNS) {
         let mut sums = [*initial; COLUMNS];
-        let mut weight = weight.chunks_exact(it.size);
         for input in 0..it.inputs {
-            for u in 0..it.size {
+            for u in rows.clone() {
                 let x = &x[(input * it.height + u) * it.width + column * stride..];
-                let weight = weight.next().expect("a row of weights for each input and row of the filter");
+                let weight = &weight[(input * it.size + u) * it.size..][..it.size];
                 for (v, weight) in weight.iter().enumerate() {
                     let x = &x[v..][..(COLUMNS - 1) * stride + 1];
                     for (q, sum) in sums.iter_mut().enumerate() {
