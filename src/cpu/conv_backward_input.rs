@@ -40,17 +40,9 @@ pub(super) fn conv_backward_input_in<T: Real>(
     assert_eq!(weight.len(), shape.weight_len(), "the weight is not [filters, channels, size, size]");
 
     let stage = Stage::of_output_gradient(shape);
-    let correlation = Correlation {
-        inputs: shape.filters,
-        width: stage.staged_width(),
-        height: stage.staged_height(),
-        outputs: shape.channels,
-        out_height: shape.height,
-        out_width: shape.width,
-        size: shape.size,
-        stride: 1,
-    };
-    let (packed, staged) = scratch.pieces(correlation.packed_len(), PARTS * stage.len());
+    let correlation = Correlation::over(&stage, shape.channels, shape.size, 1);
+    let maps_len = stage.len() + correlation.vectors_len();
+    let (packed, maps) = scratch.pieces(correlation.packed_len(), PARTS * maps_len);
     let area = shape.size * shape.size;
     // A filter rotated by 180° is the filter read backwards.
     correlation.pack(packed, |c, f, k| weight[(f * shape.channels + c) * area + area - 1 - k]);
@@ -58,12 +50,13 @@ pub(super) fn conv_backward_input_in<T: Real>(
     let part = part_len(batch);
     dy.par_chunks(part * shape.out_len())
         .zip(dx.par_chunks_mut(part * shape.in_len()))
-        .zip(staged.par_chunks_mut(stage.len()))
-        .for_each(|((dy, dx), staged)| {
+        .zip(maps.par_chunks_mut(maps_len))
+        .for_each(|((dy, dx), maps)| {
+            let (staged, vectors) = maps.split_at_mut(stage.len());
             staged.fill(T::zero());
             for (dy, dx) in dy.chunks_exact(shape.out_len()).zip(dx.chunks_exact_mut(shape.in_len())) {
                 stage.place(dy, staged);
-                correlate(&correlation, Activation::Identity, staged, packed, &[], dx);
+                correlate(&correlation, Activation::Identity, staged, packed, &[], vectors, dx);
             }
         });
 }

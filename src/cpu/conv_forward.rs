@@ -46,29 +46,22 @@ pub(super) fn conv_forward_in<T: Real>(
     assert_eq!(bias.len(), shape.filters, "the bias is not [filters]");
 
     let stage = Stage::of_input(shape);
-    let correlation = Correlation {
-        inputs: shape.channels,
-        width: stage.staged_width(),
-        height: stage.staged_height(),
-        outputs: shape.filters,
-        out_height: shape.out_height(),
-        out_width: shape.out_width(),
-        size: shape.size,
-        stride: shape.stride,
-    };
-    let (packed, staged) = scratch.pieces(correlation.packed_len(), PARTS * stage.len());
+    let correlation = Correlation::over(&stage, shape.filters, shape.size, shape.stride);
+    let maps_len = stage.len() + correlation.vectors_len();
+    let (packed, maps) = scratch.pieces(correlation.packed_len(), PARTS * maps_len);
     let area = shape.size * shape.size;
     correlation.pack(packed, |f, c, k| weight[(f * shape.channels + c) * area + k]);
 
     let part = part_len(batch);
     x.par_chunks(part * shape.in_len())
         .zip(y.par_chunks_mut(part * shape.out_len()))
-        .zip(staged.par_chunks_mut(stage.len()))
-        .for_each(|((x, y), staged)| {
+        .zip(maps.par_chunks_mut(maps_len))
+        .for_each(|((x, y), maps)| {
+            let (staged, vectors) = maps.split_at_mut(stage.len());
             staged.fill(T::zero());
             for (x, y) in x.chunks_exact(shape.in_len()).zip(y.chunks_exact_mut(shape.out_len())) {
                 stage.place(x, staged);
-                correlate(&correlation, activation, staged, packed, bias, y);
+                correlate(&correlation, activation, staged, packed, bias, vectors, y);
             }
         });
 }

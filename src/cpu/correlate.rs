@@ -8,27 +8,48 @@
 //! [`COLUMNS`] neighbouring columns q high: every weight loaded is used COLUMNS times and every value of
 //! x LANES times, and strides cost nothing, since values of x are taken one by one.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
+
 use super::Real;
 use super::blocks::{COLUMNS, LANES, add_scaled, starts};
 use super::relu::activate;
+use super::stage::Stage;
 use crate::model::Activation;
-use multiversion::multiversion;
 
 /// What slides over what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Correlation {
-    pub(super) inputs: usize,
-    /// The staged map's width and height.
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) outputs: usize,
-    pub(super) out_height: usize,
-    pub(super) out_width: usize,
-    pub(super) size: usize,
-    pub(super) stride: usize,
+    inputs: usize,
+    /// The staged map's sides, and its rows that are not all zeros.
+    height: usize,
+    width: usize,
+    filled: Range<usize>,
+    outputs: usize,
+    out_height: usize,
+    out_width: usize,
+    size: usize,
+    stride: usize,
 }
 
 impl Correlation {
+    /// `outputs` filters with sides of `size`, sliding over a stage.
+    pub(super) fn over(stage: &Stage, outputs: usize, size: usize, stride: usize) -> Self {
+        let (height, width) = (stage.staged_height(), stage.staged_width());
+        Self {
+            inputs: stage.planes(),
+            height,
+            width,
+            filled: stage.filled_rows(),
+            outputs,
+            out_height: (height - size) / stride + 1,
+            out_width: (width - size) / stride + 1,
+            size,
+            stride,
+        }
+    }
+
     /// Values of all weights, packed.
     pub(super) fn packed_len(&self) -> usize {
         self.outputs.div_ceil(LANES) * self.block_len() * LANES
@@ -37,6 +58,11 @@ impl Correlation {
     /// Vectors of one block of weights: one for each input map and place in the filter.
     fn block_len(&self) -> usize {
         self.inputs * self.size * self.size
+    }
+
+    /// Values of one block's outputs, as vectors.
+    pub(super) fn vectors_len(&self) -> usize {
+        self.out_height * self.out_width * LANES
     }
 
     /// Packs weights as vectors over [`LANES`] outputs, block after block; 0 beyond the last output.
@@ -56,7 +82,7 @@ impl Correlation {
 }
 
 /// One image: x `[inputs, height, width]` and packed weights → y `[outputs, out_height, out_width]`.
-/// No bias is a bias of 0.
+/// No bias is a bias of 0. `vectors` has room for one block's outputs.
 #[multiversion(targets("x86_64+avx2"))]
 pub(super) fn correlate<T: Real>(
     it: &Correlation,
@@ -64,50 +90,56 @@ pub(super) fn correlate<T: Real>(
     x: &[T],
     packed: &[T],
     bias: &[T],
+    vectors: &mut [T],
     y: &mut [T],
 ) {
-    let plane = it.out_height * it.out_width;
-    let (vectors, _) = packed.as_chunks::<LANES>();
-    for (block, weight) in vectors.chunks_exact(it.block_len()).enumerate() {
-        let first = block * LANES;
+    let positions = it.out_height * it.out_width;
+    let (packed, _) = packed.as_chunks::<LANES>();
+    let (vectors, _) = vectors.as_chunks_mut::<LANES>();
+    let blocks = packed.chunks_exact(it.block_len()).zip(y.chunks_mut(LANES * positions));
+    for (block, (weight, y)) in blocks.enumerate() {
         let mut initial = [T::zero(); LANES];
-        for (initial, &bias) in initial.iter_mut().zip(bias.iter().skip(first)) {
+        for (initial, &bias) in initial.iter_mut().zip(bias.iter().skip(block * LANES)) {
             *initial = bias;
         }
-        let outputs = LANES.min(it.outputs - first);
-        let y = &mut y[first * plane..][..outputs * plane];
-        for row in 0..it.out_height {
-            let x = &x[row * it.stride * it.width..];
-            let y = &mut y[row * it.out_width..];
+        for (row, vectors) in vectors.chunks_exact_mut(it.out_width).enumerate() {
+            let first = row * it.stride;
+            let x = &x[first * it.width..];
+            // Rows of zeros add nothing and are passed over.
+            let rows =
+                it.filled.start.saturating_sub(first)..it.filled.end.saturating_sub(first).min(it.size);
             // A stride known to be 1 saves the multiplications by it, in the loop that counts.
             match (it.out_width >= COLUMNS, it.stride) {
-                (true, 1) => output_row::<T, COLUMNS>(it, 1, activation, x, weight, &initial, y),
-                (true, stride) => output_row::<T, COLUMNS>(it, stride, activation, x, weight, &initial, y),
-                (false, stride) => output_row::<T, 1>(it, stride, activation, x, weight, &initial, y),
+                (true, 1) => output_row::<T, COLUMNS>(it, 1, rows, x, weight, &initial, vectors),
+                (true, stride) => output_row::<T, COLUMNS>(it, stride, rows, x, weight, &initial, vectors),
+                (false, stride) => output_row::<T, 1>(it, stride, rows, x, weight, &initial, vectors),
+            }
+        }
+        for (lane, y) in y.chunks_exact_mut(positions).enumerate() {
+            for (y, vector) in y.iter_mut().zip(vectors.iter()) {
+                *y = activate(activation, vector[lane]);
             }
         }
     }
 }
 
-/// One row of a block's outputs, which begins at the start of `y` and at the start of `x`.
+/// One row of a block's outputs; x begins where its first window does, `rows` are those of the filter.
 #[inline(always)]
 fn output_row<T: Real, const COLUMNS: usize>(
     it: &Correlation,
     stride: usize,
-    activation: Activation,
+    rows: Range<usize>,
     x: &[T],
     weight: &[[T; LANES]],
     initial: &[T; LANES],
-    y: &mut [T],
+    vectors: &mut [[T; LANES]],
 ) {
     for column in starts(it.out_width, COLUMNS) {
         let mut sums = [*initial; COLUMNS];
-        let mut weight = weight.chunks_exact(it.size);
         for input in 0..it.inputs {
-            for u in 0..it.size {
-                let x = &x[(input * it.height + u) * it.width + column * stride..]
-                    [..(COLUMNS - 1) * stride + it.size];
-                let weight = weight.next().expect("a row of weights for each input and row of the filter");
+            for u in rows.clone() {
+                let x = &x[(input * it.height + u) * it.width + column * stride..];
+                let weight = &weight[(input * it.size + u) * it.size..][..it.size];
                 for (v, weight) in weight.iter().enumerate() {
                     let x = &x[v..][..(COLUMNS - 1) * stride + 1];
                     for (q, sum) in sums.iter_mut().enumerate() {
@@ -116,11 +148,6 @@ fn output_row<T: Real, const COLUMNS: usize>(
                 }
             }
         }
-        for (lane, y) in y.chunks_mut(it.out_height * it.out_width).enumerate() {
-            let y: &mut [T] = &mut y[column..][..COLUMNS];
-            for (y, sum) in y.iter_mut().zip(&sums) {
-                *y = activate(activation, sum[lane]);
-            }
-        }
+        vectors[column..][..COLUMNS].copy_from_slice(&sums);
     }
 }

@@ -95,10 +95,12 @@ fn dots<T: Real, const A: usize, const B: usize>(a: [&[T]; A], b: [&[T]; B]) -> 
     let b = b.map(|row| row.as_chunks::<LANES>());
     let mut sums = [[[T::zero(); LANES]; B]; A];
     for chunk in 0..a[0].0.len() {
-        for (sums, (a, _)) in sums.iter_mut().zip(&a) {
-            for (sum, (b, _)) in sums.iter_mut().zip(&b) {
+        let a = a.map(|(row, _)| row[chunk]);
+        let b = b.map(|(row, _)| row[chunk]);
+        for (sums, a) in sums.iter_mut().zip(&a) {
+            for (sum, b) in sums.iter_mut().zip(&b) {
                 for lane in 0..LANES {
-                    sum[lane] += a[chunk][lane] * b[chunk][lane];
+                    sum[lane] += a[lane] * b[lane];
                 }
             }
         }

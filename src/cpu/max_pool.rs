@@ -7,10 +7,11 @@
 //!
 //! Shapes, an image: x `[C, H, W]` → y and argmax `[C, ⌊(H − w)/s⌋ + 1, ⌊(W − w)/s⌋ + 1]`.
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::part_len;
+use super::blocks::{COLUMNS, part_len, starts};
 use crate::model::PoolShape;
 
 /// Maxima of a batch and where they were: x `[B, C, H, W]` → y, argmax `[B, C, H', W']`. An argmax is
@@ -39,24 +40,49 @@ pub fn max_pool<T: Real>(shape: &PoolShape, x: &[T], y: &mut [T], argmax: &mut [
 }
 
 /// One plane, H×W → H'×W'.
+#[multiversion(targets("x86_64+avx2"))]
 fn plane<T: Real>(shape: &PoolShape, x: &[T], y: &mut [T], argmax: &mut [u32]) {
     let rows = y.chunks_exact_mut(shape.out_width()).zip(argmax.chunks_exact_mut(shape.out_width()));
     for (r, (y, argmax)) in rows.enumerate() {
-        for (q, (y, argmax)) in y.iter_mut().zip(argmax).enumerate() {
-            let corner = r * shape.stride * shape.width + q * shape.stride;
-            let mut best = x[corner];
-            let mut place = corner;
-            for u in 0..shape.window {
-                let first = corner + u * shape.width;
-                for (v, &value) in x[first..first + shape.window].iter().enumerate() {
-                    if value > best || value.is_nan() {
-                        best = value;
-                        place = first + v;
-                    }
+        let first = r * shape.stride * shape.width;
+        // A stride known when compiling saves the multiplications by it, in the loop that counts.
+        match (shape.out_width() >= COLUMNS, shape.stride) {
+            (true, 2) => row::<T, COLUMNS>(shape, 2, x, first, y, argmax),
+            (true, stride) => row::<T, COLUMNS>(shape, stride, x, first, y, argmax),
+            (false, stride) => row::<T, 1>(shape, stride, x, first, y, argmax),
+        }
+    }
+}
+
+/// One row of windows, the first of which has its corner at `first`; [`COLUMNS`] neighbours are looked
+/// through together.
+#[inline(always)]
+fn row<T: Real, const COLUMNS: usize>(
+    shape: &PoolShape,
+    stride: usize,
+    x: &[T],
+    first: usize,
+    y: &mut [T],
+    argmax: &mut [u32],
+) {
+    for column in starts(y.len(), COLUMNS) {
+        let corner = first + column * stride;
+        let mut best: [T; COLUMNS] = std::array::from_fn(|q| x[corner + q * stride]);
+        let mut place: [u32; COLUMNS] = std::array::from_fn(|q| (corner + q * stride) as u32);
+        for u in 0..shape.window {
+            for v in 0..shape.window {
+                let start = corner + u * shape.width + v;
+                let x = &x[start..][..(COLUMNS - 1) * stride + 1];
+                for q in 0..COLUMNS {
+                    let value = x[q * stride];
+                    // `|` does not branch, and neither do the assignments.
+                    let wins = (value > best[q]) | value.is_nan();
+                    best[q] = if wins { value } else { best[q] };
+                    place[q] = if wins { (start + q * stride) as u32 } else { place[q] };
                 }
             }
-            *y = best;
-            *argmax = place as u32;
         }
+        y[column..][..COLUMNS].copy_from_slice(&best);
+        argmax[column..][..COLUMNS].copy_from_slice(&place);
     }
 }

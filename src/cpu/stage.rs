@@ -3,6 +3,8 @@
 //! A convolution's input is padded by p. The gradient of its output is dilated by s − 1 zeros and
 //! padded by f − 1 − p (cropped where that is negative) before the filter slides back over it.
 
+use std::ops::Range;
+
 use super::Real;
 use crate::model::ConvShape;
 
@@ -55,6 +57,16 @@ impl Stage {
         self.staged_width
     }
 
+    pub(super) fn planes(&self) -> usize {
+        self.planes
+    }
+
+    /// The staged rows from the first to the last that hold values; all others are zeros.
+    pub(super) fn filled_rows(&self) -> Range<usize> {
+        let rows = self.placed(self.height, self.staged_height);
+        if rows.is_empty() { 0..0 } else { self.goes_to(rows.start)..self.goes_to(rows.end - 1) + 1 }
+    }
+
     /// Values of one image's staged maps.
     pub(super) fn len(&self) -> usize {
         self.planes * self.staged_height * self.staged_width
@@ -84,7 +96,7 @@ impl Stage {
 
     /// The rows or columns, of `count`, that fall within `staged` ones.
     #[inline(always)]
-    fn placed(&self, count: usize, staged: usize) -> std::ops::Range<usize> {
+    fn placed(&self, count: usize, staged: usize) -> Range<usize> {
         let first = self.offset.min(0).unsigned_abs().div_ceil(self.dilation);
         let end = (staged as isize - self.offset).max(0).unsigned_abs().div_ceil(self.dilation).min(count);
         first.min(end)..end

@@ -1,0 +1,255 @@
+//! What the CPU engine promises: the same bits for any number of threads and in every run, means over
+//! a batch's own size, and that nothing which is not finite goes unseen.
+
+#![allow(clippy::unwrap_used)]
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use lenet_gpu::cpu::{CpuEngine, Network, gather};
+use lenet_gpu::data::Split;
+use lenet_gpu::engine::{Adam, Engine, EngineError, NonFinite, Part, SampleOutcome, steps};
+use lenet_gpu::model::{LeNet5, ParameterTable};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+const LEARNING_RATE: f32 = 1e-3;
+
+fn split(images: usize) -> Arc<Split> {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    Arc::new(Split {
+        channels: 1,
+        height: 28,
+        width: 28,
+        pixels: (0..images * 28 * 28).map(|_| random.random()).collect(),
+        labels: (0..images).map(|_| random.random_range(0..10)).collect(),
+    })
+}
+
+fn weights() -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let mut arena = Vec::new();
+    for tensor in ParameterTable::new(&NETWORK).tensors() {
+        let bound = 1.0 / (tensor.fan_in as f32).sqrt();
+        arena.extend((0..tensor.len()).map(|_| random.random_range(-bound..bound)));
+    }
+    arena
+}
+
+fn engine(images: usize, batch_size: usize) -> CpuEngine {
+    let mut engine = CpuEngine::new(NETWORK, batch_size, Adam::default());
+    engine.set_parameters(&weights()).unwrap();
+    engine.load(Part::Train, split(images)).unwrap();
+    engine.load(Part::Test, split(images)).unwrap();
+    engine
+}
+
+fn in_order(images: usize) -> Vec<u32> {
+    (0..images as u32).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// The bits of weights, moments and losses after an epoch, the last batch of which is incomplete.
+fn bits_after_an_epoch(threads: usize) -> Vec<Vec<u32>> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let (images, batch_size) = (150, 40);
+        let mut engine = engine(images, batch_size);
+        let mut losses = Vec::new();
+        engine
+            .train(&in_order(images), &steps(images, batch_size, LEARNING_RATE), &mut |first, outcomes| {
+                assert_eq!(first, losses.len());
+                losses.extend(outcomes.iter().map(|outcome| outcome.loss));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(losses.len(), images);
+        let state = engine.adam_state().unwrap();
+        assert_eq!(state.step, 4);
+        let evaluated: Vec<f32> = engine.evaluate(Part::Test).unwrap().iter().map(|o| o.loss).collect();
+        [engine.parameters().unwrap(), state.first_moment, state.second_moment, losses, evaluated]
+            .iter()
+            .map(|values| bits(values))
+            .collect()
+    })
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let one = bits_after_an_epoch(1);
+    assert_eq!(one, bits_after_an_epoch(2));
+    assert_eq!(one, bits_after_an_epoch(7));
+}
+
+#[test]
+fn two_runs_give_the_same_bits() {
+    assert_eq!(bits_after_an_epoch(2), bits_after_an_epoch(2));
+}
+
+#[test]
+fn training_changes_the_weights_and_lowers_the_loss() {
+    let images = 32;
+    let mut engine = engine(images, images);
+    let mean = |outcomes: &[SampleOutcome]| outcomes.iter().map(|o| o.loss).sum::<f32>() / images as f32;
+    let before = mean(&engine.evaluate(Part::Test).unwrap());
+    for _ in 0..20 {
+        engine
+            .train(&in_order(images), &steps(images, images, LEARNING_RATE), &mut |_, _| {
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+    }
+    let after = mean(&engine.evaluate(Part::Test).unwrap());
+    assert!(after < 0.9 * before, "{before} to {after}");
+}
+
+#[test]
+fn a_batchs_gradient_is_the_mean_of_its_images_gradients() {
+    let (split, images) = (split(3), 3);
+    let weights: Vec<f64> = weights().iter().map(|&value| value.into()).collect();
+    let gradient = |order: &[u32]| {
+        // Room for more than the batch: the mean must be over the batch's own size.
+        let mut network = Network::<f64>::new(NETWORK, 8);
+        network.set_parameters(&weights);
+        gather(&split, order, network.input(order.len()));
+        let labels: Vec<u32> = order.iter().map(|&index| split.labels[index as usize].into()).collect();
+        network.forward(&labels);
+        network.backward();
+        network.gradient().to_vec()
+    };
+    let single: Vec<Vec<f64>> = (0..images).map(|image| gradient(&[image])).collect();
+    for (place, actual) in gradient(&[0, 1, 2]).into_iter().enumerate() {
+        let mean = single.iter().map(|gradient| gradient[place]).sum::<f64>() / f64::from(images);
+        assert!((actual - mean).abs() <= 1e-14, "at {place}: {actual} and {mean}");
+    }
+}
+
+#[test]
+fn the_incomplete_last_batch_is_trained_as_a_batch_of_its_own_size() {
+    let (images, batch_size) = (10, 8);
+    let order = in_order(images);
+    let cut = steps(images, batch_size, LEARNING_RATE);
+    let carry_on = &mut |_: usize, _: &[SampleOutcome]| ControlFlow::Continue(());
+
+    let mut whole = engine(images, batch_size);
+    whole.train(&order, &cut, carry_on).unwrap();
+
+    let mut first = engine(images, batch_size);
+    first.train(&order, &cut[..1], carry_on).unwrap();
+    let mut second = engine(images, 2);
+    second.set_parameters(&first.parameters().unwrap()).unwrap();
+    second.set_adam_state(&first.adam_state().unwrap()).unwrap();
+    second.train(&order[8..], &steps(2, 2, LEARNING_RATE), carry_on).unwrap();
+
+    assert_eq!(bits(&whole.parameters().unwrap()), bits(&second.parameters().unwrap()));
+    assert_eq!(whole.adam_state().unwrap(), second.adam_state().unwrap());
+}
+
+#[test]
+fn an_observer_that_breaks_off_ends_the_epoch_after_its_step() {
+    let mut engine = engine(12, 4);
+    let mut seen = Vec::new();
+    let done = engine
+        .train(&in_order(12), &steps(12, 4, LEARNING_RATE), &mut |first, outcomes| {
+            seen.push((first, outcomes.len()));
+            if seen.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    assert_eq!((done, seen), (2, vec![(0, 4), (4, 4)]));
+    assert_eq!(engine.adam_state().unwrap().step, 2);
+}
+
+#[test]
+fn an_evaluation_tells_of_every_image_what_it_gives_alone() {
+    let images = 600;
+    let (mut engine, split) = (engine(images, 4), split(images));
+    let outcomes = engine.evaluate(Part::Test).unwrap();
+    assert_eq!(outcomes.len(), images);
+
+    let mut network = Network::<f32>::new(NETWORK, 1);
+    network.set_parameters(&weights());
+    for image in [0, 1, 255, 256, 511, 512, 599] {
+        gather(&split, &[image], network.input(1));
+        network.forward(&[split.labels[image as usize].into()]);
+        let outcome = outcomes[image as usize];
+        assert_eq!(outcome.loss.to_bits(), network.losses()[0].to_bits(), "{image}");
+        assert_eq!(outcome.predicted, network.predicted()[0], "{image}");
+    }
+}
+
+/// Trains one step from weights that were spoiled after two good ones.
+fn error_of_the_third_step(spoil: impl Fn(&mut [f32])) -> (EngineError, bool) {
+    let mut engine = engine(12, 4);
+    let carry_on = &mut |_: usize, _: &[SampleOutcome]| ControlFlow::Continue(());
+    engine.train(&in_order(8), &steps(8, 4, LEARNING_RATE), carry_on).unwrap();
+    let mut arena = engine.parameters().unwrap();
+    spoil(&mut arena);
+    engine.set_parameters(&arena).unwrap();
+    let error = engine.train(&in_order(12), &steps(12, 4, LEARNING_RATE), carry_on).unwrap_err();
+    let untouched = bits(&engine.parameters().unwrap()) == bits(&arena);
+    (error, untouched)
+}
+
+#[test]
+fn a_nan_in_any_tensor_is_reported_with_its_name_and_step_and_nothing_is_updated() {
+    for tensor in ParameterTable::new(&NETWORK).tensors() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let (error, untouched) =
+                error_of_the_third_step(|arena| arena[tensor.range()][tensor.len() / 2] = bad);
+            let EngineError::NonFinite { tensor: name, what, step } = error else { panic!("{error}") };
+            assert_eq!((name, what, step), (tensor.name, NonFinite::Parameter, 3));
+            assert!(untouched, "{name} was updated");
+        }
+    }
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_is_reported_where_parameters_still_are() {
+    let table = ParameterTable::new(&NETWORK);
+    let (error, untouched) = error_of_the_third_step(|arena| {
+        // Finite weights whose products are not.
+        arena[table.get("fc2.weight").range()].fill(1e38);
+        arena[table.get("fc3.weight").range()].fill(1e38);
+    });
+    let EngineError::NonFinite { what, step, .. } = error else { panic!("{error}") };
+    assert_eq!((what, step), (NonFinite::Gradient, 3));
+    assert!(untouched);
+}
+
+#[test]
+fn a_nan_in_any_tensor_reaches_the_loss_and_the_gradient_through_relu_and_pooling() {
+    let split = split(2);
+    let table = ParameterTable::new(&NETWORK);
+    for tensor in table.tensors() {
+        let mut network = Network::<f32>::new(NETWORK, 2);
+        let mut arena = weights();
+        arena[tensor.range()][0] = f32::NAN;
+        network.set_parameters(&arena);
+        gather(&split, &[0, 1], network.input(2));
+        network.forward(&[1, 2]);
+        network.backward();
+        assert!(network.losses().iter().all(|loss| loss.is_nan()), "{}", tensor.name);
+        assert!(network.gradient()[tensor.range()].iter().any(|g| g.is_nan()), "{}", tensor.name);
+    }
+}
+
+#[test]
+fn images_of_28_are_centred_in_black_and_bytes_go_to_the_range_from_minus_1_to_1() {
+    let mut pixels = vec![0; 28 * 28];
+    (pixels[0], pixels[27], pixels[28 * 28 - 1]) = (255, 51, 255);
+    let split = Split { channels: 1, height: 28, width: 28, pixels, labels: vec![0] };
+    let mut x = vec![f64::NAN; 32 * 32];
+    gather(&split, &[0], &mut x);
+    for (place, &value) in x.iter().enumerate() {
+        let expected = match (place / 32, place % 32) {
+            (2, 2) | (29, 29) => 1.0,
+            (2, 29) => -0.6,
+            _ => -1.0,
+        };
+        assert!((value - expected).abs() < 1e-15, "{place}: {value}");
+    }
+}
