@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::data::{Dataset, order};
 use lenet_gpu::engine::{Adam, Engine, Part, steps};
-use lenet_gpu::gpu::{GpuEngine, GpuOptions, Residency};
+use lenet_gpu::gpu::{GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 use lenet_gpu::verify::{Finding, tolerance};
 
@@ -30,7 +30,7 @@ fn initial() -> Vec<f32> {
 
 fn gpu() -> GpuEngine {
     let context = common::context();
-    let plan = context.default_plan();
+    let plan = KernelPlan::of(&context.description);
     let options = GpuOptions {
         network: NETWORK,
         batch_size: BATCH,

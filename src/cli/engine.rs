@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Adam, Engine, EngineError};
 use lenet_gpu::gpu::adapter::{
-    AdapterName, ApiBackend, ChoiceError, Chosen, Description, Device, DeviceError, Request, Wanted,
+    AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
 };
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::LeNet5;
@@ -122,7 +122,7 @@ impl EngineArgs {
         let (config, reason) = match device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
             Device::Gpu(chosen) => {
-                let kernels = Some(plan_for(&chosen));
+                let kernels = Some(KernelPlan::of(&chosen.description));
                 let Description { name: adapter, backend, driver, .. } = chosen.description;
                 let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
                 (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
@@ -132,7 +132,7 @@ impl EngineArgs {
     }
 }
 
-/// THE PLUG: where a chosen device becomes an engine.
+/// A chosen device becomes an engine.
 fn open_engine(
     device: &Device,
     network: LeNet5,
@@ -143,14 +143,9 @@ fn open_engine(
     match device {
         Device::Cpu { .. } => Ok(Box::new(CpuEngine::new(network, batch_size, adam))),
         Device::Gpu(chosen) => {
-            let (residency, plan) = (residency.into(), plan_for(chosen));
+            let (residency, plan) = (residency.into(), KernelPlan::of(&chosen.description));
             let options = GpuOptions { network, batch_size, adam, residency, plan };
-            Ok(Box::new(GpuEngine::new(Context::open(&chosen.adapter)?, options)?))
+            Ok(Box::new(GpuEngine::new(Context::open(chosen)?, options)?))
         }
     }
-}
-
-/// The kernels' block sizes follow from the class of device alone, so that a run can be repeated.
-fn plan_for(chosen: &Chosen) -> KernelPlan {
-    if chosen.description.is_software() { KernelPlan::SOFTWARE } else { KernelPlan::HARDWARE }
 }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::plan::KernelPlan;
+use super::adapter::{Chosen, Description};
 use crate::engine::EngineError;
 
 /// How long the device may take for what was submitted. A submit is meant to take well under a second,
@@ -14,12 +14,12 @@ use crate::engine::EngineError;
 /// time; beyond this the device hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An open device.
-#[derive(Debug)]
+/// An open device. Clones share it.
+#[derive(Debug, Clone)]
 pub struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
-    pub info: wgpu::AdapterInfo,
+    pub description: Description,
     failure: Failure,
 }
 
@@ -39,26 +39,27 @@ impl Failure {
 }
 
 impl Context {
-    /// Opens a device on `adapter`: with the default limits, which every kernel keeps to, but with
+    /// Opens a device on the adapter that was chosen: with the default limits, which every kernel keeps to, but with
     /// buffers as large as the adapter allows, for large batches and sets.
     ///
     /// # Errors
     /// Where the adapter refuses; the error says what it said.
-    pub fn open(adapter: &wgpu::Adapter) -> Result<Self, EngineError> {
+    pub fn open(chosen: &Chosen) -> Result<Self, EngineError> {
+        let Chosen { adapter, description, .. } = chosen;
         let supported = adapter.limits();
         let limits = wgpu::Limits {
             max_buffer_size: supported.max_buffer_size,
             max_storage_buffer_binding_size: supported.max_storage_buffer_binding_size,
             ..wgpu::Limits::default()
         };
-        let info = adapter.get_info();
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("lenet-gpu"),
             required_limits: limits,
             ..wgpu::DeviceDescriptor::default()
         });
-        let (device, queue) = pollster::block_on(request)
-            .map_err(|error| EngineError::Device(format!("{} cannot be opened: {error}", info.name)))?;
+        let (device, queue) = pollster::block_on(request).map_err(|error| {
+            EngineError::Device(format!("{} cannot be opened: {error}", description.name))
+        })?;
 
         let failure = Failure::default();
         let errors = failure.clone();
@@ -68,7 +69,7 @@ impl Context {
             // A device that is dropped at the end of its work is "destroyed"; nobody asks then.
             losses.note(format!("the device was lost ({reason:?}): {}", message.trim()));
         });
-        Ok(Self { device, queue, info, failure })
+        Ok(Self { device, queue, description: description.clone(), failure })
     }
 
     /// What went wrong so far, if anything.
@@ -99,20 +100,10 @@ impl Context {
         polled.map(|_| ()).map_err(|error| {
             EngineError::Device(format!(
                 "{} did not finish its work within {} s ({error})",
-                self.info.name,
+                self.description.name,
                 PATIENCE.as_secs()
             ))
         })
-    }
-
-    /// The kernel plan for this class of device.
-    pub fn default_plan(&self) -> KernelPlan {
-        if self.is_software() { KernelPlan::SOFTWARE } else { KernelPlan::HARDWARE }
-    }
-
-    /// Whether the adapter computes on the CPU.
-    pub fn is_software(&self) -> bool {
-        self.info.device_type == wgpu::DeviceType::Cpu
     }
 }
 

@@ -238,7 +238,8 @@ impl GpuEngine {
 
 impl Engine for GpuEngine {
     fn name(&self) -> String {
-        format!("{} ({})", self.context.info.name, self.context.info.backend)
+        let device = &self.context.description;
+        format!("{} ({})", device.name, device.backend)
     }
 
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {

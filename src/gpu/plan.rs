@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::adapter::Description;
+
 /// Block sizes of the layered kernels. A block is evened out to the shape it cuts, so these are upper
 /// bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,11 @@ pub struct KernelPlan {
 }
 
 impl KernelPlan {
+    /// The plan for a class of device.
+    pub fn of(device: &Description) -> Self {
+        if device.is_software() { Self::SOFTWARE } else { Self::HARDWARE }
+    }
+
     /// For real GPUs: thousands of invocations must be busy at once, so blocks are small and a batch
     /// is cut into many partial sums.
     pub const HARDWARE: Self = Self {
