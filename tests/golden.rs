@@ -25,7 +25,7 @@ struct Tolerance {
 }
 
 const F64: Tolerance = Tolerance { sums: 1e-13, ten_steps: 1e-9 };
-const F32: Tolerance = Tolerance { sums: 2e-6, ten_steps: 5e-2 };
+const F32: Tolerance = Tolerance { sums: 2e-6, ten_steps: 1e-2 };
 
 const LEARNING_RATE: f32 = 1e-3;
 const STEPS: usize = 10;

@@ -44,7 +44,7 @@ pub(super) fn add<T: Real>(sum: &mut [T], values: &[T]) {
     }
 }
 
-/// sum[lane] += value · vector[lane].
+/// sum += value · vector, lane by lane.
 #[inline(always)]
 pub(super) fn add_scaled<T: Real, const N: usize>(sum: &mut [T; N], value: T, vector: &[T; N]) {
     for lane in 0..N {

@@ -1,7 +1,7 @@
 //! The gradient of a convolution's input: the paper's second proof, as code.
 //!
 //! dL/dX is the full convolution of dL/dY with the filter rotated by 180°, summed over filters:
-//! dx[c, i, j] = Σ_f Σ_u Σ_v w[f, c, f−1−u, f−1−v] · dy'[f, i + u, j + v], where dy' is dL/dY padded by
+//! `dx[c, i, j] = Σ_k Σ_u Σ_v w[k, c, f−1−u, f−1−v] · dy'[k, i + u, j + v]`, where dy' is dL/dY padded by
 //! f − 1 zeros on each side. For a stride s and a padding p, dL/dY is first dilated by s − 1 zeros and
 //! then padded by f − 1 − p (cropped where that is negative); rows of the input that no window reached
 //! get 0. So it is the forward convolution's own loop, over another map and with other weights. (The

@@ -1,8 +1,9 @@
 //! The gradient of a convolution's weights: the paper's first proof, as code.
 //!
 //! dL/dF is X convolved with dL/dY, summed over the images of the batch (the paper's listing keeps the
-//! last one's): dw[f, c, u, v] = Σ_b Σ_r Σ_q dy[b, f, r, q] · x[b, c, r·s + u − p, q·s + v − p], and
-//! db[f] = Σ_b Σ_r Σ_q dy[b, f, r, q].
+//! last one's):
+//! `dw[f, c, u, v] = Σ_b Σ_r Σ_q dy[b, f, r, q] · x[b, c, r·s + u − p, q·s + v − p]` and
+//! `db[f] = Σ_b Σ_r Σ_q dy[b, f, r, q]`.
 //!
 //! A block of sums is [`LANES`] filters wide and [`COLUMNS`] neighbouring places v of the filter high; it
 //! runs over an image's whole map before it is added to the part's sums. Parts are added in their
@@ -127,8 +128,7 @@ fn add_image<T: Real>(
 /// Turns up to [`LANES`] maps into one map of vectors; 0 where there is no map for a lane.
 #[inline(always)]
 fn transpose<T: Real>(positions: usize, maps: &[T], transposed: &mut [[T; LANES]]) {
-    let full = maps.len() == LANES * positions;
-    if !full {
+    if maps.len() < LANES * positions {
         transposed.fill([T::zero(); LANES]);
     }
     for (lane, map) in maps.chunks_exact(positions).enumerate() {

@@ -1,7 +1,7 @@
 //! The convolution, forward.
 //!
-//! y[f, r, q] = act(b[f] + Σ_c Σ_u Σ_v w[f, c, u, v] · x[c, r·s + u − p, q·s + v − p]), with x = 0 beyond
-//! its edges: the paper's formula, a cross-correlation. The bias is added once, not once for each
+//! `y[f, r, q] = act(b[f] + Σ_c Σ_u Σ_v w[f, c, u, v] · x[c, r·s + u − p, q·s + v − p])`, with x = 0
+//! beyond its edges: the paper's formula, a cross-correlation. The bias is added once, not once for each
 //! input channel as in the paper's listing.
 //!
 //! Shapes, an image: x `[C, H, W]`, w `[F, C, f, f]`, b `[F]`, y `[F, ⌊(H + 2p − f)/s⌋ + 1, ⌊(W + 2p − f)/s⌋ + 1]`.

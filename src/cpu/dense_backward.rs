@@ -1,7 +1,7 @@
 //! A fully connected layer, backward.
 //!
-//! dw[o, i] = Σ_b dy[b, o] · x[b, i], db[o] = Σ_b dy[b, o] and dx[b, i] = Σ_o dy[b, o] · w[o, i], times the
-//! derivative of the activation that x came from.
+//! `dw[o, i] = Σ_b dy[b, o] · x[b, i]`, `db[o] = Σ_b dy[b, o]` and `dx[b, i] = Σ_o dy[b, o] · w[o, i]`,
+//! times the derivative of the activation that x came from.
 //!
 //! Both are sums of scaled rows, of images in the one case and of weights in the other: [`scaled_rows`]
 //! keeps a block of them in registers. dw is cut by its own rows, which need no sum over threads.
@@ -89,7 +89,7 @@ fn outputs<T: Real>(shape: &DenseShape, first: usize, x: &[T], dy: &[T], dweight
     }
 }
 
-/// result[r] = Σ_k scale(r, k) · rows[k], for rows of `len` values and at most [`ROWS`] results.
+/// `result[r] = Σ_k scale(r, k) · rows[k]`, for rows of `len` values and at most [`ROWS`] results.
 #[inline(always)]
 fn scaled_rows<T: Real>(len: usize, rows: &[T], scale: impl Fn(usize, usize) -> T + Copy, result: &mut [T]) {
     match (result.len() == ROWS * len, len >= WIDTH) {

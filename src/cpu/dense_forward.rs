@@ -1,6 +1,6 @@
 //! A fully connected layer, forward.
 //!
-//! y[b, o] = act(bias[o] + Σ_i x[b, i] · w[o, i]).
+//! `y[b, o] = act(bias[o] + Σ_i x[b, i] · w[o, i])`.
 //!
 //! Both operands lie along i, so a sum runs along rows: [`LANES`] partial sums take every LANES-th
 //! term each and are added in pairs at the end, the same for every machine. A block holds the sums of
@@ -46,7 +46,7 @@ pub fn dense_forward<T: Real>(
 
 /// Some images of a batch, one thread's work.
 #[multiversion(targets("x86_64+avx2"))]
-pub(super) fn images<T: Real>(
+fn images<T: Real>(
     shape: &DenseShape,
     activation: Activation,
     x: &[T],
@@ -115,7 +115,7 @@ fn dots<T: Real, const A: usize, const B: usize>(a: [&[T]; A], b: [&[T]; B]) -> 
     sums.map(|sums| sums.map(sum_in_pairs))
 }
 
-/// (0 + 4) + (2 + 6) and so on: halves are added until one value is left.
+/// Adds the upper half to the lower one until one value is left.
 #[inline(always)]
 fn sum_in_pairs<T: Real>(mut lanes: [T; LANES]) -> T {
     let mut half = LANES / 2;

@@ -2,7 +2,7 @@
 //!
 //! log p = z − max z − ln Σ exp(z − max z) for the logits z = x Wᵀ + bias: with the maximum taken out no
 //! exponential overflows, and the result is normalised (the paper's listing forgets to subtract the
-//! maximum again). The loss of an image is −log p[label]; the gradient of its scaled sum at the logits
+//! maximum again). The loss of an image is `−log p[label]`; the gradient of its scaled sum at the logits
 //! is (softmax(z) − onehot(label)) · scale, with scale = 1/B for the mean over a batch of B.
 //!
 //! Shapes: x `[B, I]`, w `[K, I]`, bias `[K]`, labels `[B]` → log p and dlogits `[B, K]`, losses and

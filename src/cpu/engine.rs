@@ -106,6 +106,7 @@ impl Engine for CpuEngine {
             assert!(step.count <= self.batch_size, "a step is at most one batch");
             self.forward(&split, &order[step.first..][..step.count]);
             self.network.backward();
+            // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
             if let Some((tensor, what)) = self.network.non_finite() {
                 return Err(EngineError::NonFinite { tensor, what, step: self.network.adam_state().0 + 1 });
             }

@@ -1,6 +1,6 @@
 //! Max-pooling, forward.
 //!
-//! y[c, r, q] = max over u, v < w of x[c, r·s + u, q·s + v]; windows overlap where s < w, and rows and
+//! `y[c, r, q] = max over u, v < w of x[c, r·s + u, q·s + v]`; windows overlap where s < w, and rows and
 //! columns that no window reaches are ignored. The first maximum in row-major order wins and its place
 //! is kept for the way back. A NaN wins over every number (the last one of several, as in PyTorch), so
 //! that pooling hides none.
@@ -84,5 +84,49 @@ fn row<T: Real, const COLUMNS: usize>(
         }
         y[column..][..COLUMNS].copy_from_slice(&best);
         argmax[column..][..COLUMNS].copy_from_slice(&place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nan_anywhere_in_its_window_is_the_maximum() {
+        for window in [2, 3] {
+            // One window, and as many as are looked through together.
+            for columns in [1, COLUMNS] {
+                let shape = PoolShape {
+                    channels: 1,
+                    height: window,
+                    width: columns * window,
+                    window,
+                    stride: window,
+                };
+                for place in 0..shape.in_len() {
+                    let mut x: Vec<f32> = (0..shape.in_len()).map(|i| i as f32).collect();
+                    x[place] = f32::NAN;
+                    let (mut y, mut argmax) = (vec![0.0; columns], vec![0; columns]);
+                    max_pool(&shape, &x, &mut y, &mut argmax);
+                    for (q, (y, argmax)) in y.iter().zip(argmax).enumerate() {
+                        let hit = q == place % shape.width / window;
+                        assert_eq!(
+                            (y.is_nan(), argmax as usize == place),
+                            (hit, hit),
+                            "window {q}, NaN at {place}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_maxima_wins() {
+        let shape = PoolShape { channels: 1, height: 2, width: 4, window: 2, stride: 2 };
+        let x = [0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0];
+        let (mut y, mut argmax) = ([0.0; 2], [9; 2]);
+        max_pool(&shape, &x, &mut y, &mut argmax);
+        assert_eq!((y, argmax), ([1.0, 0.0], [1, 2]));
     }
 }

@@ -1,8 +1,8 @@
 //! Max-pooling, backward.
 //!
-//! Each window's gradient goes to where its maximum was: dx[i] = Σ of dy over windows whose argmax is i.
-//! The pool's input is some activation's output, so that activation's derivative is applied here too,
-//! and conv + ReLU + pool need no pass of their own for it.
+//! Each window's gradient goes to where its maximum was: `dx[i]` is the sum of dy over the windows whose
+//! argmax is i. The pool's input is some activation's output, so that activation's derivative is
+//! applied here too, and conv + ReLU + pool need no pass of their own for it.
 //!
 //! Shapes, an image: x `[C, H, W]`, argmax and dy `[C, H', W']` → dx `[C, H, W]`.
 

@@ -27,3 +27,22 @@ pub(super) fn through<T: Real>(activation: Activation, y: T, dy: T) -> T {
         Activation::Relu => dy,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_passes_forward_and_backward() {
+        assert!(activate(Activation::Relu, f32::NAN).is_nan());
+        assert_eq!(through(Activation::Relu, f32::NAN, 2.0), 2.0);
+        assert!(through(Activation::Relu, 1.0, f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn a_gradient_passes_where_the_output_is_not_exactly_zero() {
+        for (x, expected) in [(-1.0, 0.0), (-0.0, 0.0), (0.0, 0.0), (1e-30, 2.0), (3.0, 2.0)] {
+            assert_eq!(through(Activation::Relu, activate(Activation::Relu, x), 2.0), expected, "{x}");
+        }
+    }
+}
