@@ -14,8 +14,8 @@ use crate::engine::EngineError;
 /// time; beyond this the device hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An open device.
-#[derive(Debug)]
+/// An open device. Clones share it.
+#[derive(Debug, Clone)]
 pub struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
