@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Adam, Engine, EngineError};
 use lenet_gpu::gpu::adapter::{
-    AdapterName, ApiBackend, ChoiceError, Chosen, Description, Device, DeviceError, Request, Wanted,
+    AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
 };
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::LeNet5;
@@ -113,7 +113,7 @@ impl EngineArgs {
             ));
         }
 
-        let engine =
+        let (engine, kernels) =
             open_engine(&device, network, batch_size, adam, self.residency).map_err(|error| match error {
                 EngineError::BatchTooLarge { .. } => Failure::input(error),
                 _ => Failure::work(error),
@@ -122,7 +122,6 @@ impl EngineArgs {
         let (config, reason) = match device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
             Device::Gpu(chosen) => {
-                let kernels = Some(plan_for(&chosen));
                 let Description { name: adapter, backend, driver, .. } = chosen.description;
                 let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
                 (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
@@ -132,25 +131,23 @@ impl EngineArgs {
     }
 }
 
-/// THE PLUG: where a chosen device becomes an engine.
+/// Where a chosen device becomes an engine; a GPU's has a kernel plan.
 fn open_engine(
     device: &Device,
     network: LeNet5,
     batch_size: usize,
     adam: Adam,
     residency: ResidencyArg,
-) -> Result<Box<dyn Engine>, EngineError> {
+) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
     match device {
-        Device::Cpu { .. } => Ok(Box::new(CpuEngine::new(network, batch_size, adam))),
+        Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(network, batch_size, adam)), None)),
         Device::Gpu(chosen) => {
-            let (residency, plan) = (residency.into(), plan_for(chosen));
+            let context = Context::open(&chosen.adapter)?;
+            // It follows from the class of device alone, so that a run can be repeated.
+            let plan = context.default_plan();
+            let residency = residency.into();
             let options = GpuOptions { network, batch_size, adam, residency, plan };
-            Ok(Box::new(GpuEngine::new(Context::open(&chosen.adapter)?, options)?))
+            Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
         }
     }
-}
-
-/// The kernels' block sizes follow from the class of device alone, so that a run can be repeated.
-fn plan_for(chosen: &Chosen) -> KernelPlan {
-    if chosen.description.is_software() { KernelPlan::SOFTWARE } else { KernelPlan::HARDWARE }
 }
