@@ -5,8 +5,8 @@
 //! draw and the normal distribution are written out below, and tests pin their first values. A
 //! logarithm and a cosine come from `libm`, since the platform's own may differ in the last bit.
 
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// What numbers are drawn for. Each purpose has its own key, so that one seed serves them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

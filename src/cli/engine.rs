@@ -113,7 +113,7 @@ impl EngineArgs {
             ));
         }
 
-        let engine =
+        let (engine, kernels) =
             open_engine(&device, network, batch_size, adam, self.residency).map_err(|error| match error {
                 EngineError::BatchTooLarge { .. } => Failure::input(error),
                 _ => Failure::work(error),
@@ -122,7 +122,6 @@ impl EngineArgs {
         let (config, reason) = match device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
             Device::Gpu(chosen) => {
-                let kernels = Some(KernelPlan::of(&chosen.description));
                 let Description { name: adapter, backend, driver, .. } = chosen.description;
                 let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
                 (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
@@ -132,20 +131,23 @@ impl EngineArgs {
     }
 }
 
-/// A chosen device becomes an engine.
+/// Where a chosen device becomes an engine; a GPU's has a kernel plan.
 fn open_engine(
     device: &Device,
     network: LeNet5,
     batch_size: usize,
     adam: Adam,
     residency: ResidencyArg,
-) -> Result<Box<dyn Engine>, EngineError> {
+) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
     match device {
-        Device::Cpu { .. } => Ok(Box::new(CpuEngine::new(network, batch_size, adam))),
+        Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(network, batch_size, adam)), None)),
         Device::Gpu(chosen) => {
-            let (residency, plan) = (residency.into(), KernelPlan::of(&chosen.description));
+            let context = Context::open(chosen)?;
+            // It follows from the class of device alone, so that a run can be repeated.
+            let plan = KernelPlan::of(&context.description);
+            let residency = residency.into();
             let options = GpuOptions { network, batch_size, adam, residency, plan };
-            Ok(Box::new(GpuEngine::new(Context::open(chosen)?, options)?))
+            Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
         }
     }
 }

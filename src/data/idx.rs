@@ -15,7 +15,7 @@ const MAX_VALUES: u64 = 1 << 32;
 
 /// The most bytes that are allocated on the word of a header. A larger file grows the buffer as its
 /// bytes come in.
-const MAX_FORETAKEN: u64 = 64 << 20;
+const MAX_PREALLOCATED: u64 = 64 << 20;
 
 /// Grey images of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ fn read<const RANK: usize>(
         return Err(cut_off("at most ", most).into());
     }
 
-    let mut values = Vec::with_capacity(claimed.min(MAX_FORETAKEN) as usize);
+    let mut values = Vec::with_capacity(claimed.min(MAX_PREALLOCATED) as usize);
     // One byte more, which must not be there. Asking for it also has gzip's checksum looked at.
     let held = reader.take(claimed + 1).read_to_end(&mut values)? as u64;
     if held < claimed {

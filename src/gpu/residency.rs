@@ -12,7 +12,7 @@ use crate::data::Split;
 use crate::engine::Step;
 
 /// Bytes of images that are streamed to the device at a time.
-const CHUNK_BYTES: usize = 8 << 20;
+const CHUNK_BYTES: usize = 4 << 20;
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

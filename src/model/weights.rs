@@ -1,9 +1,9 @@
 //! Parameters as a safetensors file, under PyTorch's names and in PyTorch's shapes, so that
 //! `load_state_dict(load_file("model.safetensors"))` works, and a file from PyTorch works here.
 //!
-//! The file's metadata has one entry, `lenet-gpu`, a JSON object of [`Header`]'s fields. It is one
-//! because a second would be written in a random order, and equal weights shall be equal bytes.
-//! A file without it is read too: its shapes tell the same.
+//! The file's metadata has one entry, `lenet-gpu`, a JSON object of version, channels and
+//! classes. It is one because a second would be written in a random order, and equal weights shall
+//! be equal bytes. A file without it is read too: its shapes tell the same.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -81,7 +81,7 @@ pub enum ChoiceError {
     NoAdapter(ApiBackend),
 }
 
-/// Chooses a device by the rules that the [module](super) states. `adapters` are in the order of
+/// Chooses a device by the rules that the module above states. `adapters` are in the order of
 /// their indices.
 pub fn choose(adapters: &[Description], request: &Request) -> Result<Choice, ChoiceError> {
     match (request.backend, &request.adapter) {

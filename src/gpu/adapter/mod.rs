@@ -1,7 +1,7 @@
 //! Which device trains.
 //!
-//! [`survey`](survey::survey) asks wgpu what there is and turns it into plain [`Description`]s;
-//! [`choose`](choice::choose) is a pure function over those, so that the rules are tested without a
+//! [`survey()`] asks wgpu what there is and turns it into plain [`Description`]s;
+//! [`choose`] is a pure function over those, so that the rules are tested without a
 //! GPU; [`doctor`] says what to install where nothing was found. [`Device::find`] joins the three.
 //!
 //! The rules: a discrete GPU, then an integrated one, then a virtual one, then the CPU engine. GL is
