@@ -31,7 +31,7 @@ fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
         return;
     }
 
-    var sums: array<f32, BLOCK_CHANNELS * BLOCK_COLUMNS>;
+    var sums: array<array<f32, BLOCK_COLUMNS>, BLOCK_CHANNELS>;
     for (var k = 0u; k < FILTERS; k++) {
         for (var u = 0u; u < SIZE; u++) {
             // Rows and columns of the dilated dy; unsigned subtraction wraps around, so what lies
@@ -50,10 +50,11 @@ fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
             }
             for (var c = 0u; c < BLOCK_CHANNELS; c++) {
                 let filter_row = k * CHANNELS + min(first_channel + c, CHANNELS - 1u);
+                var weight: array<f32, SIZE>;
                 for (var v = 0u; v < SIZE; v++) {
-                    let weight = parameters[WEIGHT + (filter_row * SIZE + u) * SIZE + v];
+                    weight[v] = parameters[WEIGHT + (filter_row * SIZE + u) * SIZE + v];
                     for (var j = 0u; j < BLOCK_COLUMNS; j++) {
-                        sums[c * BLOCK_COLUMNS + j] += stretch[j + SIZE - 1u - v] * weight;
+                        sums[c][j] += stretch[j + SIZE - 1u - v] * weight[v];
                     }
                 }
             }
@@ -65,7 +66,7 @@ fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
         let dx_start = DX + ((image * CHANNELS + channel) * HEIGHT + row) * WIDTH;
         for (var j = 0u; j < BLOCK_COLUMNS; j++) {
             if channel < CHANNELS && first_column + j < WIDTH {
-                workspace[dx_start + first_column + j] = sums[c * BLOCK_COLUMNS + j];
+                workspace[dx_start + first_column + j] = sums[c][j];
             }
         }
     }

@@ -34,12 +34,12 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
         return;
     }
 
-    var sums: array<f32, BLOCK_FILTERS * BLOCK_COLUMNS>;
+    var sums: array<array<f32, BLOCK_COLUMNS>, BLOCK_FILTERS>;
     for (var k = 0u; k < BLOCK_FILTERS; k++) {
         // The last block may reach past the last filter: it computes that one again and drops it.
         let bias = parameters[BIAS + min(first_filter + k, FILTERS - 1u)];
         for (var j = 0u; j < BLOCK_COLUMNS; j++) {
-            sums[k * BLOCK_COLUMNS + j] = bias;
+            sums[k][j] = bias;
         }
     }
 
@@ -63,10 +63,11 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
             }
             for (var k = 0u; k < BLOCK_FILTERS; k++) {
                 let filter_row = min(first_filter + k, FILTERS - 1u) * CHANNELS + c;
+                var weight: array<f32, SIZE>;
                 for (var v = 0u; v < SIZE; v++) {
-                    let weight = parameters[WEIGHT + (filter_row * SIZE + u) * SIZE + v];
+                    weight[v] = parameters[WEIGHT + (filter_row * SIZE + u) * SIZE + v];
                     for (var j = 0u; j < BLOCK_COLUMNS; j++) {
-                        sums[k * BLOCK_COLUMNS + j] += stretch[j * STRIDE + v] * weight;
+                        sums[k][j] += stretch[j * STRIDE + v] * weight[v];
                     }
                 }
             }
@@ -78,7 +79,7 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
         let y_start = Y + ((image * FILTERS + filter_index) * OUT_HEIGHT + row) * OUT_WIDTH;
         for (var j = 0u; j < BLOCK_COLUMNS; j++) {
             if filter_index < FILTERS && first_column + j < OUT_WIDTH {
-                let sum = sums[k * BLOCK_COLUMNS + j];
+                let sum = sums[k][j];
                 if RELU {
                     workspace[y_start + first_column + j] = relu(sum);
                 } else {

@@ -43,7 +43,7 @@ fn backward_weight(block: u32) {
         return;
     }
 
-    var sums: array<f32, BLOCK_ROWS * BLOCK_INPUTS>;
+    var sums: array<array<f32, BLOCK_INPUTS>, BLOCK_ROWS>;
     for (var b = 0u; b < batch.count; b++) {
         var x: array<f32, BLOCK_INPUTS>;
         for (var i = 0u; i < BLOCK_INPUTS; i++) {
@@ -53,7 +53,7 @@ fn backward_weight(block: u32) {
         for (var o = 0u; o < BLOCK_ROWS; o++) {
             let dy = workspace[DY + b * OUTPUTS + min(first_output + o, OUTPUTS - 1u)];
             for (var i = 0u; i < BLOCK_INPUTS; i++) {
-                sums[o * BLOCK_INPUTS + i] += dy * x[i];
+                sums[o][i] += dy * x[i];
             }
         }
     }
@@ -63,9 +63,9 @@ fn backward_weight(block: u32) {
         for (var i = 0u; i < BLOCK_INPUTS; i++) {
             let input = first_input + i;
             if output < OUTPUTS && input < INPUTS {
-                gradients[WEIGHT + output * INPUTS + input] = sums[o * BLOCK_INPUTS + i];
+                gradients[WEIGHT + output * INPUTS + input] = sums[o][i];
             } else if output < OUTPUTS && input == INPUTS {
-                gradients[BIAS + output] = sums[o * BLOCK_INPUTS + i];
+                gradients[BIAS + output] = sums[o][i];
             }
         }
     }
@@ -78,7 +78,7 @@ fn backward_input(block: u32) {
         return;
     }
 
-    var sums: array<f32, BLOCK_ROWS * BLOCK_INPUTS>;
+    var sums: array<array<f32, BLOCK_INPUTS>, BLOCK_ROWS>;
     for (var o = 0u; o < OUTPUTS; o++) {
         var weight: array<f32, BLOCK_INPUTS>;
         for (var i = 0u; i < BLOCK_INPUTS; i++) {
@@ -87,7 +87,7 @@ fn backward_input(block: u32) {
         for (var b = 0u; b < BLOCK_ROWS; b++) {
             let dy = workspace[DY + min(first_image + b, batch.count - 1u) * OUTPUTS + o];
             for (var i = 0u; i < BLOCK_INPUTS; i++) {
-                sums[b * BLOCK_INPUTS + i] += dy * weight[i];
+                sums[b][i] += dy * weight[i];
             }
         }
     }
@@ -96,7 +96,7 @@ fn backward_input(block: u32) {
         for (var i = 0u; i < BLOCK_INPUTS; i++) {
             if first_image + b < batch.count && first_input + i < INPUTS {
                 let at = (first_image + b) * INPUTS + first_input + i;
-                var sum = sums[b * BLOCK_INPUTS + i];
+                var sum = sums[b][i];
                 if RELU {
                     sum = relu_backward(workspace[X + at], sum);
                 }

@@ -30,12 +30,12 @@ fn dense_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_work
         x_start[b] = X + min(first_image + b, batch.count - 1u) * INPUTS;
     }
     var weight_start: array<u32, BLOCK_OUTPUTS>;
-    var sums: array<f32, BLOCK_IMAGES * BLOCK_OUTPUTS>;
+    var sums: array<array<f32, BLOCK_OUTPUTS>, BLOCK_IMAGES>;
     for (var o = 0u; o < BLOCK_OUTPUTS; o++) {
         let output = min(first_output + o, OUTPUTS - 1u);
         weight_start[o] = WEIGHT + output * INPUTS;
         for (var b = 0u; b < BLOCK_IMAGES; b++) {
-            sums[b * BLOCK_OUTPUTS + o] = parameters[BIAS + output];
+            sums[b][o] = parameters[BIAS + output];
         }
     }
 
@@ -47,7 +47,7 @@ fn dense_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_work
         for (var b = 0u; b < BLOCK_IMAGES; b++) {
             let x = workspace[x_start[b] + i];
             for (var o = 0u; o < BLOCK_OUTPUTS; o++) {
-                sums[b * BLOCK_OUTPUTS + o] += x * weight[o];
+                sums[b][o] += x * weight[o];
             }
         }
     }
@@ -55,7 +55,7 @@ fn dense_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_work
     for (var b = 0u; b < BLOCK_IMAGES; b++) {
         for (var o = 0u; o < BLOCK_OUTPUTS; o++) {
             if first_image + b < batch.count && first_output + o < OUTPUTS {
-                let sum = sums[b * BLOCK_OUTPUTS + o];
+                let sum = sums[b][o];
                 let at = Y + (first_image + b) * OUTPUTS + first_output + o;
                 if RELU {
                     workspace[at] = relu(sum);

@@ -1,45 +1,64 @@
-// dx[b,c,i,j] = sum of dy over the windows whose argmax is (i, j), through the ReLU before the pool
-// where RELU is set: x is that ReLU's output, and nothing passes where it is 0.
+// dx[b,c,i,j] = sum of dy over the windows whose argmax is (i, j), through the ReLU before the pool where
+// RELU is set: y, the window's maximum, is then that ReLU's output, and nothing passes where it is 0.
 //
-// workspace  x and dx [B, CHANNELS, HEIGHT, WIDTH] at X and DX,
-//            argmax and dy [B, CHANNELS, OUT_HEIGHT, OUT_WIDTH] at ARGMAX and DY
+// workspace  dx [B, CHANNELS, HEIGHT, WIDTH] at DX,
+//            y, argmax and dy [B, CHANNELS, OUT_HEIGHT, OUT_WIDTH] at Y, ARGMAX and DY
 //
-// One invocation makes one value of dx by asking each window that covers it: one where windows do not
-// overlap. So nothing is scattered, no value is written twice, and no zeros are written beforehand.
+// One invocation makes a tile of STRIDE × STRIDE values of dx, by asking each window that reaches into
+// it: one where windows do not overlap, REACH × REACH where they do, 3 loads each. So nothing is
+// scattered, no value is written twice, and no zeros are written beforehand.
 
 #import batch
 #import grid
 #import relu
 #import workspace
 
+const TILE_ROWS = (HEIGHT + STRIDE - 1u) / STRIDE;
+const TILE_COLUMNS = (WIDTH + STRIDE - 1u) / STRIDE;
+// Windows, a side, that reach into a tile.
+const REACH = (WINDOW + STRIDE - 1u) / STRIDE;
+
 @compute @workgroup_size(WORKGROUP)
-fn max_pool_backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn max_pool_backward(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
     let index = invocation_index(id, groups);
-    let column = index % WIDTH;
-    let row = index / WIDTH % HEIGHT;
-    let plane = index / (WIDTH * HEIGHT);
+    let tile_column = index % TILE_COLUMNS;
+    let tile_row = index / TILE_COLUMNS % TILE_ROWS;
+    let plane = index / (TILE_COLUMNS * TILE_ROWS);
     if plane >= batch.count * CHANNELS {
         return;
     }
 
-    // The first and the last window, a side, that cover this place.
-    let first_row = (max(row + STRIDE, WINDOW) - WINDOW) / STRIDE;
-    let last_row = min(row / STRIDE, OUT_HEIGHT - 1u);
-    let first_column = (max(column + STRIDE, WINDOW) - WINDOW) / STRIDE;
-    let last_column = min(column / STRIDE, OUT_WIDTH - 1u);
-    let here = f32(row * WIDTH + column);
-
-    var sum = 0.0;
-    for (var i = first_row; i <= last_row; i++) {
-        for (var j = first_column; j <= last_column; j++) {
-            let at = (plane * OUT_HEIGHT + i) * OUT_WIDTH + j;
-            if workspace[ARGMAX + at] == here {
-                sum += workspace[DY + at];
+    let corner = tile_row * STRIDE * WIDTH + tile_column * STRIDE;
+    var sums: array<array<f32, STRIDE>, STRIDE>;
+    for (var i = 0u; i < REACH; i++) {
+        for (var j = 0u; j < REACH; j++) {
+            // Unsigned subtraction wraps around, so windows before the first are "too large" as well.
+            let row = tile_row - i;
+            let column = tile_column - j;
+            if row < OUT_HEIGHT && column < OUT_WIDTH {
+                let window = (plane * OUT_HEIGHT + row) * OUT_WIDTH + column;
+                let argmax = u32(workspace[ARGMAX + window]);
+                var dy = workspace[DY + window];
+                if RELU {
+                    dy = relu_backward(workspace[Y + window], dy);
+                }
+                for (var u = 0u; u < STRIDE; u++) {
+                    for (var v = 0u; v < STRIDE; v++) {
+                        sums[u][v] += select(0.0, dy, argmax == corner + u * WIDTH + v);
+                    }
+                }
             }
         }
     }
-    if RELU {
-        sum = relu_backward(workspace[X + index], sum);
+
+    for (var u = 0u; u < STRIDE; u++) {
+        for (var v = 0u; v < STRIDE; v++) {
+            if tile_row * STRIDE + u < HEIGHT && tile_column * STRIDE + v < WIDTH {
+                workspace[DX + plane * HEIGHT * WIDTH + corner + u * WIDTH + v] = sums[u][v];
+            }
+        }
     }
-    workspace[DX + index] = sum;
 }

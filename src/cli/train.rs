@@ -19,10 +19,13 @@ use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, values};
 
+/// The year of the paper that LeNet-5 comes from.
+const DEFAULT_SEED: u64 = 1998;
+
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu train
-          MNIST, three epochs on the best GPU: about 98.6 % on the test images
+          MNIST, three epochs on the best GPU: 98.3 to 98.8 % on the test images, by seed
   lenet-gpu train --backend cpu --epochs 1.75 --lr 5e-4 --run-dir runs/slow
           on the CPU, the second epoch only to its third quarter, into a folder of that name
   lenet-gpu train --data-dir ~/fashion --limit-train 5000 --json | jq .test_accuracy
@@ -93,7 +96,7 @@ struct TrainingArgs {
     eps: f32,
 
     /// Decides the initial weights and the order of the images; 0 to 2^63 - 1
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_SEED))]
     seed: u64,
 

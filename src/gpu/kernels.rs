@@ -164,16 +164,17 @@ pub fn conv_backward_weight(
     at: &Places,
     partials: &Partials,
 ) -> Kernel {
-    let filters = even_block(shape.filters, plan.conv_filters);
-    let columns = even_block(shape.out_width(), plan.conv_columns);
-    // One more filter row for the biases.
-    let rows = shape.channels * shape.size + 1;
-    let invocations = plan.conv_chunks * shape.filters.div_ceil(filters) * rows;
+    let filters = even_block(shape.filters, plan.weight_filters);
+    let columns = even_block(shape.out_width(), plan.weight_columns);
+    let all_rows = shape.channels * shape.size;
+    let rows = even_block(all_rows, plan.weight_rows);
+    let invocations = plan.weight_chunks * shape.filters.div_ceil(filters) * all_rows.div_ceil(rows);
     let mut constants = conv_constants(shape);
     constants.extend([
         ("BLOCK_FILTERS", filters.into()),
+        ("BLOCK_ROWS", rows.into()),
         ("BLOCK_COLUMNS", columns.into()),
-        ("CHUNKS", plan.conv_chunks.into()),
+        ("CHUNKS", plan.weight_chunks.into()),
         ("X", at.x.into()),
         ("DY", at.dy.into()),
         ("PARTIALS", partials.place.into()),
@@ -204,12 +205,13 @@ pub fn max_pool_backward(
     let mut constants = pool_constants(shape);
     constants.extend([
         ("RELU", is_relu(activation)),
-        ("X", at.x.into()),
         ("DX", at.dx.into()),
+        ("Y", at.y.into()),
         ("DY", at.dy.into()),
         ("ARGMAX", at.argmax.into()),
     ]);
-    let grid = Grid::per_image(shape.in_len(), plan);
+    let tiles = shape.channels * shape.height.div_ceil(shape.stride) * shape.width.div_ceil(shape.stride);
+    let grid = Grid::per_image(tiles, plan);
     Kernel::new("max_pool_backward", format!("{layer} backward"), plan, grid, constants)
 }
 
@@ -301,7 +303,7 @@ pub fn adam_over(ends: Vec<usize>, plan: &KernelPlan, partials: &Partials) -> Ke
     let grid = Grid::per_batch(parameters, plan);
     let constants = vec![
         ("PARAMETERS", parameters.into()),
-        ("CHUNKS", plan.conv_chunks.into()),
+        ("CHUNKS", plan.weight_chunks.into()),
         ("PARTIALS", partials.place.into()),
         ("PARTIAL_LEN", partials.len.into()),
         ("TENSORS", ends.len().into()),

@@ -122,7 +122,7 @@ impl StepPlan {
             backward,
             update: kernels::adam(&table, plan, &partials),
             maps: space.maps,
-            workspace_len: partials.place + plan.conv_chunks * partials.len,
+            workspace_len: partials.place + plan.weight_chunks * partials.len,
         }
     }
 

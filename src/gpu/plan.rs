@@ -13,12 +13,18 @@ use super::adapter::Description;
 pub struct KernelPlan {
     /// Invocations of a workgroup.
     pub workgroup: usize,
-    /// Filters (or channels, backward) of a convolution's block.
+    /// Filters (channels, backward) of a convolution's block.
     pub conv_filters: usize,
     /// Columns of a convolution's block.
     pub conv_columns: usize,
+    /// Filters of a block of a convolution's weight, backward.
+    pub weight_filters: usize,
+    /// Filter rows of such a block.
+    pub weight_rows: usize,
+    /// Columns that such a block goes by.
+    pub weight_columns: usize,
     /// Chunks that a batch is dealt out to for the gradient of a convolution's weight.
-    pub conv_chunks: usize,
+    pub weight_chunks: usize,
     /// Images, or outputs in the weight's gradient, of a dense layer's block.
     pub dense_rows: usize,
     /// Outputs, or inputs backward, of a dense layer's block.
@@ -37,15 +43,27 @@ impl KernelPlan {
         workgroup: 64,
         conv_filters: 4,
         conv_columns: 7,
-        conv_chunks: 64,
+        weight_filters: 4,
+        weight_rows: 1,
+        weight_columns: 7,
+        weight_chunks: 64,
         dense_rows: 4,
         dense_columns: 4,
     };
 
-    /// For software adapters, which run eight lanes on each core and pay for every load: fewer partial
-    /// sums, larger blocks. Blocks of 6 × 14 were tried for the convolutions: they take seconds to compile
-    /// and no longer fit into a CPU's registers.
-    pub const SOFTWARE: Self = Self { conv_chunks: 16, dense_rows: 8, ..Self::HARDWARE };
+    /// For software adapters, which run eight lanes on each core and for which a load costs as much as
+    /// dozens of FMAs: blocks as large as compile in reasonable time, and few partial sums.
+    pub const SOFTWARE: Self = Self {
+        workgroup: 32,
+        conv_filters: 8,
+        conv_columns: 14,
+        weight_filters: 4,
+        weight_rows: 5,
+        weight_columns: 5,
+        weight_chunks: 16,
+        dense_rows: 4,
+        dense_columns: 8,
+    };
 }
 
 /// The size of equal blocks, of at most `most`, that cut `total` with the least waste.

@@ -151,7 +151,7 @@ fn conv_backward_weight(batch: usize, shape: ConvShape) -> Check {
         let at = Places { x: 0, dy: x.len(), weight: 0, bias: dweight.len(), ..Places::default() };
         let partials = Partials { place: x.len() + dy.len(), len: dweight.len() + dbias.len() };
         let kernel = kernels::conv_backward_weight("conv", &shape, plan, &at, &partials);
-        let room = stale(plan.conv_chunks * partials.len);
+        let room = stale(plan.weight_chunks * partials.len);
         let out = Bench { workspace: [x, dy, room].concat(), parameters: Vec::new() }
             .run(context, &kernel, batch)?;
         // The update adds the chunks up; here that is done in f64.
@@ -201,11 +201,12 @@ fn max_pool_backward(batch: usize, shape: PoolShape, activation: Activation) -> 
         let mut dx = vec![0.0; x.len()];
         cpu::max_pool_backward(&shape, activation, &f64s(&x), &argmax, &f64s(&dy), &mut dx);
 
-        let (inputs, n) = (x.len(), len);
-        let at = Places { x: 0, dy: inputs, argmax: inputs + n, dx: inputs + 2 * n, ..Places::default() };
+        let n = len;
+        let at = Places { y: 0, dy: n, argmax: 2 * n, dx: 3 * n, ..Places::default() };
         let kernel = kernels::max_pool_backward("pool", &shape, activation, plan, &at);
         let argmax = argmax.into_iter().map(|place| place as f32).collect();
-        let out = Bench { workspace: [x, dy, argmax, stale(dx.len())].concat(), parameters: Vec::new() }
+        let y = y.into_iter().map(|value| value as f32).collect();
+        let out = Bench { workspace: [y, dy, argmax, stale(dx.len())].concat(), parameters: Vec::new() }
             .run(context, &kernel, batch)?;
         Ok(vec![Finding::by_largest("dx", &out.workspace[at.dx..], &dx, tolerance::SUM)])
     })
@@ -345,7 +346,7 @@ fn adam() -> Check {
         let mut draw = Tensors::new(seed);
         let (parameters, first, direct) = (draw.normal(ALL), draw.normal(ALL), draw.normal(ALL));
         let second: Vec<_> = draw.normal(ALL).into_iter().map(f32::abs).collect();
-        let chunks = draw.normal(plan.conv_chunks * SUMMED);
+        let chunks = draw.normal(plan.weight_chunks * SUMMED);
 
         let mut gradient = f64s(&direct);
         for (place, sum) in gradient[..SUMMED].iter_mut().enumerate() {
