@@ -137,34 +137,40 @@ impl GpuEngine {
         &self.plan
     }
 
-    /// Runs each kernel of a training step over the first batch by itself, and tells how long a submit of
-    /// `repeats` dispatches of it took. For looking at kernels; the parameters change as they would in
-    /// training.
+    /// What the kernels of a training step are called, in order.
     ///
     /// # Panics
-    /// Where no training part is loaded.
-    pub fn time_kernels(&mut self, repeats: usize) -> Result<Vec<(String, Duration)>, EngineError> {
+    /// Where no training part is loaded: the first kernel depends on its images.
+    pub fn kernel_labels(&self) -> Vec<String> {
+        let gather = &self.train.as_ref().expect("a part is loaded before its kernels are named").gather;
+        [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
+    }
+
+    /// Runs one kernel of a training step `repeats` times over the first batch, and tells how long the
+    /// device and the way to it took. For looking at kernels: maps and moments are left as they come.
+    ///
+    /// # Panics
+    /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
+    pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
         let loaded = self.train.as_ref().expect("a part is loaded before its kernels are timed");
+        let (stage, group) = match kernel.checked_sub(1) {
+            None => (&loaded.gather, &loaded.gather_group),
+            Some(place) => (&self.stages[place], &loaded.groups[place]),
+        };
         let count = self.options.batch_size.min(loaded.split.len());
         let step = Step { first: 0, count, learning_rate: 0.0 };
         self.buffers.write_records(&self.context, &[BatchRecord::new(&step, 0, 1, &self.options.adam)]);
-        let gather = [(&loaded.gather, &loaded.gather_group)];
-        gather
-            .into_iter()
-            .chain(self.stages.iter().zip(&loaded.groups))
-            .map(|(stage, group)| {
-                let mut encoder = self.context.device.create_command_encoder(&Default::default());
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                for _ in 0..repeats {
-                    stage.record(&mut pass, group, &step, 0);
-                }
-                drop(pass);
-                let started = Instant::now();
-                let submission = self.context.queue.submit([encoder.finish()]);
-                self.context.wait(submission)?;
-                Ok((stage.pipeline.label.clone(), started.elapsed()))
-            })
-            .collect()
+        let started = Instant::now();
+        for submitted in (0..repeats).step_by(MOST_STEPS_PER_SUBMIT) {
+            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for _ in submitted..repeats.min(submitted + MOST_STEPS_PER_SUBMIT) {
+                stage.record(&mut pass, group, &step, 0);
+            }
+            drop(pass);
+            self.context.wait(self.context.queue.submit([encoder.finish()]))?;
+        }
+        Ok(started.elapsed())
     }
 
     fn write_arena(&self, buffer: &wgpu::Buffer, arena: &[f32]) -> Result<(), EngineError> {

@@ -1,36 +1,15 @@
 //! How fast the CPU engine is: a training step at several batch sizes, the evaluation of many images,
-//! and of one. What the images show does not matter to the time, so they are made up.
+//! and of one.
+
+mod common;
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
+use common::{IMAGES, NETWORK, split, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lenet_gpu::cpu::{CpuEngine, Network, gather};
-use lenet_gpu::data::Split;
 use lenet_gpu::engine::{Adam, Engine, Part, steps};
-use lenet_gpu::model::{LeNet5, ParameterTable};
-
-const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
-const IMAGES: usize = 2_048;
-
-/// Images of 28×28 full of numbers that are spread over all bytes.
-fn split() -> Arc<Split> {
-    let byte = |i: usize| (i.wrapping_mul(2_654_435_761) >> 13) as u8;
-    Arc::new(Split {
-        channels: 1,
-        height: 28,
-        width: 28,
-        pixels: (0..IMAGES * 28 * 28).map(byte).collect(),
-        labels: (0..IMAGES).map(|i| (i % NETWORK.classes) as u16).collect(),
-    })
-}
-
-/// Small weights of both signs.
-fn weights() -> Vec<f32> {
-    let value = |i: usize| (i.wrapping_mul(2_654_435_761) % 1_000) as f32 / 10_000.0 - 0.05;
-    (0..ParameterTable::new(&NETWORK).arena_len()).map(value).collect()
-}
 
 fn engine(batch_size: usize) -> CpuEngine {
     let mut engine = CpuEngine::new(NETWORK, batch_size, Adam::default());

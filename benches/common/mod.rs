@@ -1,0 +1,27 @@
+//! What is trained on in the benches. What images show does not matter to the time, so they are made up.
+
+use std::sync::Arc;
+
+use lenet_gpu::data::Split;
+use lenet_gpu::model::{LeNet5, ParameterTable};
+
+pub const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+pub const IMAGES: usize = 2_048;
+
+/// Images of 28×28 full of numbers that are spread over all bytes.
+pub fn split() -> Arc<Split> {
+    let byte = |i: usize| (i.wrapping_mul(2_654_435_761) >> 13) as u8;
+    Arc::new(Split {
+        channels: 1,
+        height: 28,
+        width: 28,
+        pixels: (0..IMAGES * 28 * 28).map(byte).collect(),
+        labels: (0..IMAGES).map(|i| (i % NETWORK.classes) as u16).collect(),
+    })
+}
+
+/// Small weights of both signs.
+pub fn weights() -> Vec<f32> {
+    let value = |i: usize| (i.wrapping_mul(2_654_435_761) % 1_000) as f32 / 10_000.0 - 0.05;
+    (0..ParameterTable::new(&NETWORK).arena_len()).map(value).collect()
+}
