@@ -56,7 +56,6 @@ pub struct GpuEngine {
     test: Option<LoadedPart>,
     /// Steps of Adam done.
     step: u64,
-    pace: Pace,
 }
 
 /// A compiled kernel and the workgroups it takes.
@@ -76,6 +75,7 @@ struct LoadedPart {
     gather_group: wgpu::BindGroup,
     /// One for each stage of the engine.
     groups: Vec<wgpu::BindGroup>,
+    pace: Pace,
 }
 
 /// How far through a step's kernels a pass goes.
@@ -107,19 +107,7 @@ impl GpuEngine {
             let buffers = Buffers::new(&context, table.arena_len(), tensors, plan.workspace_bytes());
             (stages, buffers, Ring::new(&context, samples, tensors))
         })?;
-        Ok(Self {
-            context,
-            options,
-            table,
-            plan,
-            stages,
-            buffers,
-            ring,
-            train: None,
-            test: None,
-            step: 0,
-            pace: Pace { steps: 1 },
-        })
+        Ok(Self { context, options, table, plan, stages, buffers, ring, train: None, test: None, step: 0 })
     }
 
     /// The first `images` images' values of a map of the workspace, as the last pass left them.
@@ -179,7 +167,7 @@ impl GpuEngine {
         self.context.check()
     }
 
-    /// Runs a pass over the steps; see [`Engine::train`].
+    /// Runs a pass over the steps; see [`Engine::train`]. Whatever comes of it, nothing is left under way.
     fn run(
         &mut self,
         part: Part,
@@ -188,10 +176,24 @@ impl GpuEngine {
         steps: &[Step],
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
-        let Self { context, buffers, ring, pace, table, train, test, .. } = self;
+        let result = self.submit_all(part, pass, order, steps, observer);
+        // Else the next pass would be told what was left over from this one.
+        while self.ring.take(&self.context).is_some() {}
+        result
+    }
+
+    fn submit_all(
+        &mut self,
+        part: Part,
+        pass: Pass,
+        order: &[u32],
+        steps: &[Step],
+        observer: &mut Observer,
+    ) -> Result<usize, EngineError> {
+        let Self { context, buffers, ring, table, train, test, .. } = self;
         let loaded = match part {
-            Part::Train => train.as_ref(),
-            Part::Test => test.as_ref(),
+            Part::Train => train.as_mut(),
+            Part::Test => test.as_mut(),
         };
         let loaded = loaded.expect("a part is loaded before a pass over it");
         let stages = match pass {
@@ -218,11 +220,11 @@ impl GpuEngine {
             let mut submitted = 0;
             while submitted < window.len() && flow.is_continue() {
                 if let Some(report) = ring.take_if_full(context) {
-                    flow = digest(report?, table, pace, observer)?;
+                    flow = digest(report?, table, &mut loaded.pace, observer)?;
                     continue;
                 }
                 let next = &window[submitted..];
-                let next = &next[..fitting(next, ring.capacity()).min(pace.steps)];
+                let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.steps)];
                 let mut encoder = context.device.create_command_encoder(&Default::default());
                 loaded.record(&mut encoder, stages, next, submitted as u32 * stride, stride);
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
@@ -236,7 +238,7 @@ impl GpuEngine {
         }
         // What is under way is told also where the observer has broken off.
         while let Some(report) = ring.take(context) {
-            let _ = digest(report?, table, pace, observer)?;
+            let _ = digest(report?, table, &mut loaded.pace, observer)?;
         }
         Ok(done)
     }
@@ -264,7 +266,8 @@ impl Engine for GpuEngine {
             let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
             let gather_group = bind(&gather);
             let groups = self.stages.iter().map(bind).collect();
-            LoadedPart { split, policy, buffers, gather, gather_group, groups }
+            let pace = Pace { steps: 1 };
+            LoadedPart { split, policy, buffers, gather, gather_group, groups, pace }
         })?;
         match policy {
             Policy::Resident => loaded.buffers.write_samples(context, &loaded.split, 0..loaded.split.len()),
