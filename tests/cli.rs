@@ -145,6 +145,21 @@ fn a_run_goes_on_from_the_weights_of_an_earlier_one() {
     assert_eq!(model(&first), model(&second));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_utf_8_is_a_path_like_any_other() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let (folder, first) = place();
+    quick_train(&first).args(["--max-steps", "0"]).assert().success();
+    let model = folder.path().join(OsStr::from_bytes(b"model-\xff.safetensors"));
+    fs::rename(first.join("model.safetensors"), &model).unwrap();
+    let second = folder.path().join(OsStr::from_bytes(b"run-\xff"));
+    quick_train(&second).args(["--max-steps", "0", "--init-from"]).arg(&model).assert().success();
+    assert!(second.join("model.safetensors").is_file());
+}
+
 #[test]
 fn evaluate_finds_what_the_last_epoch_found() {
     let (_folder, run_dir) = place();
@@ -181,6 +196,7 @@ fn numbers_that_make_no_sense_are_wrong_usage() {
         ("--limit-train", "0"),
         ("--limit-test", "0"),
         ("--max-steps", "-3"),
+        ("--max-steps", "9223372036854775808"),
         ("--init", "zeros"),
         ("--backend", "cuda"),
         ("--dataset", "imagenet"),

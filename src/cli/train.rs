@@ -97,7 +97,7 @@ struct TrainingArgs {
 
     /// Decides the initial weights and the order of the images; 0 to 2^63 - 1
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_SEED))]
+    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER))]
     seed: u64,
 
     /// How the initial weights are drawn
@@ -114,6 +114,7 @@ struct TrainingArgs {
 
     /// End after this many steps; 0 only initialises and saves [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER))]
     max_steps: Option<u64>,
 }
 

@@ -3,8 +3,8 @@
 /// The largest batch. Larger ones gain no speed on any card.
 pub const MAX_BATCH_SIZE: u64 = 65_536;
 
-/// How far a seed goes: `config.toml` keeps it, and TOML's integers are signed.
-pub const MAX_SEED: u64 = i64::MAX as u64;
+/// How far a seed or a number of steps goes: `config.toml` keeps it, and TOML's integers are signed.
+pub const MAX_INTEGER: u64 = i64::MAX as u64;
 
 /// Above 0 and finite.
 pub fn epochs(typed: &str) -> Result<f64, String> {

@@ -1,8 +1,8 @@
 //! What a run was, as `config.toml` keeps it: enough to make the same run again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Plan;
 use crate::engine::Adam;
@@ -78,5 +78,10 @@ pub struct DataConfig {
 #[serde(rename_all = "kebab-case")]
 pub enum Weights {
     Init(Init),
-    InitFrom(PathBuf),
+    InitFrom(#[serde(serialize_with = "as_text")] PathBuf),
+}
+
+/// TOML is UTF-8, and a path need not be: what is not becomes U+FFFD.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
