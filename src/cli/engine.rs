@@ -12,9 +12,10 @@ use lenet_gpu::train::EngineConfig;
 
 use super::{Failure, notice};
 
+/// Which device.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
-pub struct EngineArgs {
+pub struct DeviceArgs {
     /// What computes; auto takes a discrete GPU, then an integrated one, then the CPU
     #[arg(long, value_enum, value_name = "BACKEND", default_value_t = BackendArg::Auto)]
     backend: BackendArg,
@@ -22,6 +23,27 @@ pub struct EngineArgs {
     /// An adapter, by its index in `lenet-gpu devices` or by part of its name [default: the best]
     #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
     adapter: Option<AdapterName>,
+}
+
+impl DeviceArgs {
+    /// Chooses the device.
+    pub fn find(&self) -> Result<Device, Failure> {
+        let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
+        Device::find(&request).map_err(|error| match error {
+            DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => {
+                Failure::work(error)
+            }
+            DeviceError::Choice(_) => Failure::input(error),
+        })
+    }
+}
+
+/// Which device, and how an engine uses it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub struct EngineArgs {
+    #[command(flatten)]
+    device: DeviceArgs,
 
     /// Advanced: keep the images on the GPU, or stream them to it batch by batch; the weights come out
     /// the same
@@ -97,13 +119,7 @@ pub struct Opened {
 impl EngineArgs {
     /// Chooses a device and opens it. A software adapter is never taken without a word.
     pub fn open(&self, network: LeNet5, batch_size: usize, adam: Adam) -> Result<Opened, Failure> {
-        let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
-        let device = Device::find(&request).map_err(|error| match error {
-            DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => {
-                Failure::work(error)
-            }
-            DeviceError::Choice(_) => Failure::input(error),
-        })?;
+        let device = self.device.find()?;
         if let Device::Gpu(chosen) = &device
             && chosen.description.is_software()
         {

@@ -15,6 +15,7 @@ mod notice;
 mod output;
 mod train;
 mod values;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ Examples:
   lenet-gpu train                     learn MNIST, which is built in, on the best GPU there is
   lenet-gpu evaluate --model runs/mnist-20261122-174530/model.safetensors
   lenet-gpu devices                   what there is to train on
+  lenet-gpu verify                    hold every kernel on your GPU against the CPU
 
 Exit code: 0; 2 wrong usage or input; 1 a failure at work; 130 interrupted.";
 
@@ -50,6 +52,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Devices(devices::DevicesArgs),
+    Verify(verify::VerifyArgs),
 }
 
 /// How a command ended, if it did not fail.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(&args, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
+        Command::Verify(args) => verify::run(&args, &mut output),
     };
     match done {
         Ok(Ending::Done) => ExitCode::SUCCESS,
