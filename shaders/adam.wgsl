@@ -9,7 +9,8 @@
 // workspace  partial sums [CHUNKS, PARTIAL_LEN] at PARTIALS
 // faults     for each tensor the first step at which it, and at which its gradient, was not finite
 //
-// One invocation updates one parameter.
+// One invocation updates one parameter: 4 loads and 3 stores for some 12 operations, so it goes at the
+// speed of memory; parameters with partial sums load CHUNKS more.
 
 #import batch
 #import finite

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::adapter::{Chosen, Description};
+use super::adapter::{Chosen, Description, Limits};
 use crate::engine::EngineError;
 
 /// How long the device may take for what was submitted. A submit is meant to take well under a second,
@@ -39,18 +39,23 @@ impl Failure {
 }
 
 impl Context {
-    /// Opens a device on the adapter that was chosen: with the default limits, which every kernel keeps to, but with
-    /// buffers as large as the adapter allows, for large batches and sets.
+    /// Opens a device on the adapter that was chosen: with WebGPU's default limits for compute, which every
+    /// kernel keeps to, but with buffers as large as the adapter allows, for large batches and sets.
     ///
     /// # Errors
     /// Where the adapter refuses; the error says what it said.
     pub fn open(chosen: &Chosen) -> Result<Self, EngineError> {
         let Chosen { adapter, description, .. } = chosen;
         let supported = adapter.limits();
+        let needed = Limits::NEEDED;
         let limits = wgpu::Limits {
             max_buffer_size: supported.max_buffer_size,
             max_storage_buffer_binding_size: supported.max_storage_buffer_binding_size,
-            ..wgpu::Limits::default()
+            max_storage_buffers_per_shader_stage: needed.max_storage_buffers_per_shader_stage,
+            max_compute_workgroup_storage_size: needed.max_compute_workgroup_storage_size,
+            max_compute_invocations_per_workgroup: needed.max_compute_invocations_per_workgroup,
+            // Nothing else is needed, so nothing else can be lacking.
+            ..wgpu::Limits::downlevel_defaults()
         };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("lenet-gpu"),
