@@ -46,6 +46,8 @@ pub struct GpuOptions {
 pub struct GpuEngine {
     context: Context,
     options: GpuOptions,
+    /// Images that the workspace has room for.
+    largest_batch: usize,
     table: ParameterTable,
     plan: StepPlan,
     /// The kernels of `plan`, compiled.
@@ -89,7 +91,8 @@ impl GpuEngine {
     /// Compiles the kernels and allocates all that does not depend on a data set.
     ///
     /// # Errors
-    /// [`EngineError::BatchTooLarge`] where the device cannot hold a batch's activations;
+    /// [`EngineError::TooManyClasses`] where the device cannot hold an image's logits in workgroup memory,
+    /// [`EngineError::BatchTooLarge`] where it cannot hold a batch's activations,
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let largest_batch = options.batch_size.max(EVALUATION_BATCH);
@@ -110,6 +113,7 @@ impl GpuEngine {
         Ok(Self {
             context,
             options,
+            largest_batch,
             table,
             plan,
             stages,
@@ -180,6 +184,9 @@ impl GpuEngine {
     }
 
     /// Runs a pass over the steps; see [`Engine::train`].
+    ///
+    /// # Panics
+    /// Where a step leaves the order or has more samples than the workspace: kernels do not check that.
     fn run(
         &mut self,
         part: Part,
@@ -194,6 +201,13 @@ impl GpuEngine {
             Part::Test => test.as_ref(),
         };
         let loaded = loaded.expect("a part is loaded before a pass over it");
+        for step in steps {
+            assert!((1..=self.largest_batch).contains(&step.count), "a step is at most one batch");
+            assert!(step.first + step.count <= order.len(), "a step lies within the order");
+        }
+        assert!(order.len() <= loaded.split.len(), "an order is no longer than its part");
+        // A pass that failed has left them.
+        ring.clear(context);
         let stages = match pass {
             Pass::Train => &self.stages[..],
             Pass::Evaluate => &self.stages[..self.plan.forward.len()],
@@ -228,11 +242,11 @@ impl GpuEngine {
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
                 submitted += next.len();
+                if pass == Pass::Train {
+                    self.step += next.len() as u64;
+                }
             }
             done += submitted;
-            if pass == Pass::Train {
-                self.step += submitted as u64;
-            }
         }
         // What is under way is told also where the observer has broken off.
         while let Some(report) = ring.take(context) {
@@ -435,10 +449,16 @@ fn span(steps: &[Step]) -> (usize, usize) {
     (first.first, last.first + last.count - first.first)
 }
 
-/// Refuses, before anything is allocated, a batch that the device cannot take.
+/// Refuses, before anything is allocated, a network or a batch that the device cannot take.
 fn check_limits(context: &Context, options: &GpuOptions, plan: &StepPlan) -> Result<(), EngineError> {
     const MIB: u64 = 1 << 20;
     let limits = context.device.limits();
+    // wgpu compiles a kernel that needs more workgroup memory than there is, and it gives wrong numbers.
+    let largest = limits.max_compute_workgroup_storage_size as usize / size_of::<f32>();
+    let classes = options.network.classes;
+    if classes > largest {
+        return Err(EngineError::TooManyClasses { classes, largest });
+    }
     let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     if plan.workspace_bytes() > limit {
         let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
