@@ -131,7 +131,9 @@ impl EngineArgs {
 
         let (engine, kernels) =
             open_engine(&device, network, batch_size, adam, self.residency).map_err(|error| match error {
-                EngineError::BatchTooLarge { .. } => Failure::input(error),
+                EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } => {
+                    Failure::input(error)
+                }
                 _ => Failure::work(error),
             })?;
         let name = engine.name();

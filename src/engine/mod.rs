@@ -77,6 +77,12 @@ pub enum EngineError {
     )]
     BatchTooLarge { batch_size: usize, what: &'static str, needed: u64, limit: u64, largest: usize },
 
+    #[error(
+        "the network has {classes} classes and this device's kernels take at most {largest}; \
+         the CPU engine (--backend cpu) takes more"
+    )]
+    TooManyClasses { classes: usize, largest: usize },
+
     #[error("the GPU failed: {0}")]
     Device(String),
 }

@@ -46,6 +46,8 @@ pub struct GpuOptions {
 pub struct GpuEngine {
     context: Context,
     options: GpuOptions,
+    /// Images that the workspace has room for.
+    largest_batch: usize,
     table: ParameterTable,
     plan: StepPlan,
     /// The kernels of `plan`, compiled.
@@ -89,7 +91,8 @@ impl GpuEngine {
     /// Compiles the kernels and allocates all that does not depend on a data set.
     ///
     /// # Errors
-    /// [`EngineError::BatchTooLarge`] where the device cannot hold a batch's activations;
+    /// [`EngineError::TooManyClasses`] where the device cannot hold an image's logits in workgroup memory,
+    /// [`EngineError::BatchTooLarge`] where it cannot hold a batch's activations,
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let largest_batch = options.batch_size.max(EVALUATION_BATCH);
@@ -107,7 +110,19 @@ impl GpuEngine {
             let buffers = Buffers::new(&context, table.arena_len(), tensors, plan.workspace_bytes());
             (stages, buffers, Ring::new(&context, samples, tensors))
         })?;
-        Ok(Self { context, options, table, plan, stages, buffers, ring, train: None, test: None, step: 0 })
+        Ok(Self {
+            context,
+            options,
+            largest_batch,
+            table,
+            plan,
+            stages,
+            buffers,
+            ring,
+            train: None,
+            test: None,
+            step: 0,
+        })
     }
 
     /// The first `images` images' values of a map of the workspace, as the last pass left them.
@@ -168,6 +183,9 @@ impl GpuEngine {
     }
 
     /// Runs a pass over the steps; see [`Engine::train`]. Whatever comes of it, nothing is left under way.
+    ///
+    /// # Panics
+    /// Where a step leaves the order or has more samples than the workspace: kernels do not check that.
     fn run(
         &mut self,
         part: Part,
@@ -178,7 +196,7 @@ impl GpuEngine {
     ) -> Result<usize, EngineError> {
         let result = self.submit_all(part, pass, order, steps, observer);
         // Else the next pass would be told what was left over from this one.
-        while self.ring.take(&self.context).is_some() {}
+        self.ring.clear(&self.context);
         result
     }
 
@@ -196,6 +214,11 @@ impl GpuEngine {
             Part::Test => test.as_mut(),
         };
         let loaded = loaded.expect("a part is loaded before a pass over it");
+        for step in steps {
+            assert!((1..=self.largest_batch).contains(&step.count), "a step is at most one batch");
+            assert!(step.first + step.count <= order.len(), "a step lies within the order");
+        }
+        assert!(order.len() <= loaded.split.len(), "an order is no longer than its part");
         let stages = match pass {
             Pass::Train => &self.stages[..],
             Pass::Evaluate => &self.stages[..self.plan.forward.len()],
@@ -230,11 +253,11 @@ impl GpuEngine {
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
                 submitted += next.len();
+                if pass == Pass::Train {
+                    self.step += next.len() as u64;
+                }
             }
             done += submitted;
-            if pass == Pass::Train {
-                self.step += submitted as u64;
-            }
         }
         // What is under way is told also where the observer has broken off.
         while let Some(report) = ring.take(context) {
@@ -438,10 +461,16 @@ fn span(steps: &[Step]) -> (usize, usize) {
     (first.first, last.first + last.count - first.first)
 }
 
-/// Refuses, before anything is allocated, a batch that the device cannot take.
+/// Refuses, before anything is allocated, a network or a batch that the device cannot take.
 fn check_limits(context: &Context, options: &GpuOptions, plan: &StepPlan) -> Result<(), EngineError> {
     const MIB: u64 = 1 << 20;
     let limits = context.device.limits();
+    // wgpu compiles a kernel that needs more workgroup memory than there is, and it gives wrong numbers.
+    let largest = limits.max_compute_workgroup_storage_size as usize / size_of::<f32>();
+    let classes = options.network.classes;
+    if classes > largest {
+        return Err(EngineError::TooManyClasses { classes, largest });
+    }
     let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     if plan.workspace_bytes() > limit {
         let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;

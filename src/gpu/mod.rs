@@ -11,12 +11,12 @@ pub mod context;
 pub mod engine;
 pub mod kernels;
 pub mod network;
-pub mod pipeline;
+mod pipeline;
 pub mod plan;
-pub mod readback;
-pub mod residency;
+mod readback;
+mod residency;
 pub mod shader;
-pub mod single;
+pub(crate) mod single;
 
 pub use context::Context;
 pub use engine::{GpuEngine, GpuOptions};

@@ -105,7 +105,8 @@ fn compile(
     }
     // SAFETY: each loop in `shaders/` counts up to a constant or to the batch's size, so each ends. Without
     // `order`, every index follows from the kernel's constants, the grid (which kernels cut off at the
-    // batch's size) and the batch's size, for which the buffers were sized.
+    // batch's size) and the batch's size. The buffers are sized for all of these, and the engine lets no
+    // step have more images. Nothing outside of this crate runs a kernel.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 

@@ -148,6 +148,11 @@ impl Ring {
         Some(report)
     }
 
+    /// Forgets what is under way.
+    pub fn clear(&mut self, context: &Context) {
+        while self.take(context).is_some() {}
+    }
+
     fn finish(&mut self, context: &Context, oldest: &UnderWay) -> Result<Report, EngineError> {
         context.wait(oldest.submission.clone())?;
         received(&oldest.mapped)?;
