@@ -1,4 +1,5 @@
-//! What the GPU engine refuses, and what it is after a failure.
+//! What the GPU engine refuses, how it fails (an error of one line, not a panic and not a hang), and what it
+//! is after a failure.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use common::context;
 use lenet_gpu::data::Split;
 use lenet_gpu::engine::{Adam, Engine, EngineError, Part, steps};
-use lenet_gpu::gpu::{GpuEngine, GpuOptions, KernelPlan, Residency};
+use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 
 const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
@@ -21,12 +22,16 @@ fn options(network: LeNet5) -> GpuOptions {
     GpuOptions { network, batch_size: BATCH, adam, residency, plan }
 }
 
-/// An engine with grey images and initial weights.
 fn engine() -> (GpuEngine, Vec<f32>) {
+    engine_on(context())
+}
+
+/// An engine with grey images and initial weights.
+fn engine_on(context: Context) -> (GpuEngine, Vec<f32>) {
     let pixels = (0..SAMPLES * 784).map(|place| (place * 7 % 256) as u8).collect();
     let labels = (0..SAMPLES).map(|place| (place % 10) as u16).collect();
     let split = Split { channels: 1, height: 28, width: 28, pixels, labels };
-    let mut engine = GpuEngine::new(context(), options(NETWORK)).unwrap();
+    let mut engine = GpuEngine::new(context, options(NETWORK)).unwrap();
     engine.load(Part::Train, Arc::new(split)).unwrap();
     let weights = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0);
     engine.set_parameters(&weights).unwrap();
@@ -71,4 +76,65 @@ fn a_step_that_is_larger_than_the_workspace_is_never_run() {
     let (mut engine, _) = engine();
     let order: Vec<u32> = (0..SAMPLES as u32).collect();
     let _ = engine.train(&order, &steps(SAMPLES, SAMPLES, 0.0), &mut |_, _| ControlFlow::Continue(()));
+}
+
+#[test]
+fn a_device_lost_in_the_middle_of_training_is_one_clear_error() {
+    let context = context();
+    let mut engine = engine_on(context.clone()).0;
+    let order: Vec<_> = (0..SAMPLES as u32).collect();
+    let error = engine
+        .train(&order, &steps(SAMPLES, BATCH, 1e-3), &mut |_, _| {
+            context.device.destroy();
+            ControlFlow::Continue(())
+        })
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, EngineError::Device(_)), "{text}");
+    assert!(text.contains("lost"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    // And so is whatever is asked of it afterwards.
+    assert!(engine.parameters().is_err());
+}
+
+#[test]
+fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
+    let context = context();
+    let limit = context.device.limits().max_storage_buffer_binding_size;
+    // An image's maps take some 90 KB, so a batch of this many cannot fit.
+    let batch = (limit / 20_000) as usize;
+    match GpuEngine::new(context.clone(), GpuOptions { batch_size: batch, ..options(NETWORK) }).unwrap_err() {
+        EngineError::BatchTooLarge { batch_size, largest, .. } => {
+            assert_eq!(batch_size, batch);
+            GpuEngine::new(context, GpuOptions { batch_size: largest, ..options(NETWORK) }).unwrap();
+        }
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_pass_broken_off_tells_what_was_under_way_and_leaves_nothing_to_the_next() {
+    let mut engine = engine().0;
+    let order: Vec<_> = (0..SAMPLES as u32).collect();
+    let cut = steps(SAMPLES, BATCH, 1e-3);
+    let mut told = 0;
+    let done = engine
+        .train(&order, &cut, &mut |first, outcomes| {
+            assert_eq!(first, told);
+            told += outcomes.len();
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    assert!(done < cut.len());
+    assert_eq!(told, done * BATCH);
+
+    let mut first_told = None;
+    engine
+        .train(&order, &cut[..1], &mut |first, outcomes| {
+            assert_eq!((first, outcomes.len()), (0, BATCH));
+            assert!(first_told.replace(outcomes[0].loss).is_none());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(first_told.is_some());
 }
