@@ -178,6 +178,56 @@ fn evaluate_finds_what_the_last_epoch_found() {
 }
 
 #[test]
+fn a_folder_of_cifar_10_is_trained_on_and_evaluated() {
+    let (_folder, run_dir) = place();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cifar10-sample");
+    lenet_gpu()
+        .args(["train", "--backend", "cpu", "--dataset", "cifar10", "--max-steps", "5", "-v", "--data-dir"])
+        .arg(&sample)
+        .arg("--run-dir")
+        .arg(&run_dir)
+        .assert()
+        .success()
+        .stdout(contains("test accuracy"))
+        .stderr(contains("data_batch_5.bin holds 200 images, and CIFAR-10's own holds 10000"));
+    let config: toml::Table = fs::read_to_string(run_dir.join("config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["data"]["train"].as_integer(), Some(1_000));
+    assert_eq!(config["network"]["channels"].as_integer(), Some(3));
+
+    let model = run_dir.join("model.safetensors");
+    let evaluate = |data: &[&str]| {
+        let mut command = lenet_gpu();
+        command.args(["evaluate", "--backend", "cpu", "--json", "--model"]).arg(&model).args(data);
+        command.assert()
+    };
+    let assert = evaluate(&["--data-dir", sample.to_str().unwrap()]).success();
+    let found: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert_eq!(found["images"], 100);
+    assert_eq!(found["accuracy"], metrics(&run_dir)[0]["test_accuracy"]);
+    evaluate(&[]).code(2).stderr(contains("takes images of 3 channels"));
+}
+
+#[test]
+fn cifar_10_that_is_cut_off_or_has_no_folder_is_refused_before_a_run_begins() {
+    let (folder, run_dir) = place();
+    fs::write(folder.path().join("data_batch_1.bin"), [0; 3_073]).unwrap();
+    fs::write(folder.path().join("test_batch.bin"), [0; 3_072]).unwrap();
+    let folder = folder.path().to_str().unwrap();
+    quick_train(&run_dir)
+        .args(["--data-dir", folder])
+        .assert()
+        .code(2)
+        .stderr(contains("test_batch.bin").and(contains("multiple of 3073")));
+    quick_train(&run_dir)
+        .args(["--dataset", "cifar10"])
+        .assert()
+        .code(2)
+        .stderr(contains("needs --data-dir"));
+    lenet_gpu().args(["train", "--help"]).assert().success().stdout(contains("cifar10"));
+    assert!(!run_dir.exists(), "a run that never began left a folder");
+}
+
+#[test]
 fn numbers_that_make_no_sense_are_wrong_usage() {
     for (option, value) in [
         ("--epochs", "0"),

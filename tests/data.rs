@@ -220,7 +220,10 @@ mod a_folder_that_is_none {
     #[test]
     fn with_nothing_that_is_understood_lists_what_was_looked_for_and_what_lies_there() {
         let folder = tempfile::tempdir().unwrap();
-        assert_refused(&folder, &["looked for the IDX files", TEST_LABELS, "there lies nothing"]);
+        assert_refused(
+            &folder,
+            &["looked for the IDX files", TEST_LABELS, "data_batch_1.bin", "there lies nothing"],
+        );
 
         for number in 0..20 {
             fs::write(folder.path().join(format!("photo{number:02}.png")), "").unwrap();

@@ -29,3 +29,19 @@ fn the_readme_tells_the_sha_256_of_every_mnist_file() {
     }
     assert_eq!(files, 4);
 }
+
+#[test]
+fn the_readme_tells_the_sha_256_of_every_file_of_the_cifar_10_sample() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let readme = fs::read_to_string(data.join("README.md")).unwrap();
+    let mut files = 0;
+    for entry in fs::read_dir(data.join("cifar10-sample")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let row = format!("| {name} | {} | {} |", bytes.len() / 3_073, sha256(&bytes));
+        assert!(readme.contains(&row), "data/README.md has no row\n{row}");
+        files += 1;
+    }
+    assert_eq!(files, 6);
+}

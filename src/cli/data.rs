@@ -27,6 +27,7 @@ impl DataArgs {
         match (&self.data_dir, self.dataset) {
             (Some(folder), kind) => Dataset::open(folder, kind),
             (None, None | Some(DatasetKind::Mnist)) => Dataset::embedded_mnist(),
+            (None, Some(kind)) => return Err(not_built_in(kind)),
         }
         .map_err(Failure::input)
     }
@@ -36,6 +37,7 @@ impl DataArgs {
         match (&self.data_dir, self.dataset) {
             (Some(folder), kind) => data::open_test(folder, kind),
             (None, None | Some(DatasetKind::Mnist)) => data::embedded_mnist_test(),
+            (None, Some(kind)) => return Err(not_built_in(kind)),
         }
         .map_err(Failure::input)
     }
@@ -56,6 +58,10 @@ impl DataArgs {
             slug => slug.to_owned(),
         }
     }
+}
+
+fn not_built_in(kind: DatasetKind) -> Failure {
+    Failure::Input(anyhow!("--dataset {kind} needs --data-dir with its folder: only MNIST is built in"))
 }
 
 /// Whether a network that was trained before can see this data.

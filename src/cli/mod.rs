@@ -42,7 +42,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Show wgpu's log on stderr; -vv shows why a driver was not loaded
+    /// Show notes on data and wgpu's log on stderr; -vv shows why a driver was not loaded
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     verbose: u8,
 }

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::cifar::CifarFault;
 use super::idx::IdxFault;
-use super::kind::DatasetKind;
 
 /// Why a data set could not be opened. Each is one line that names the file or folder, the field, and
 /// what to do; where the system gave a reason, it is the error's source.
@@ -26,7 +26,7 @@ pub enum DataError {
         "{} holds a part of a data set ({kind}) and lacks {missing}; there lies {found}",
         path.display()
     )]
-    Incomplete { path: PathBuf, kind: DatasetKind, missing: String, found: String },
+    Incomplete { path: PathBuf, kind: &'static str, missing: String, found: String },
 
     #[error("cannot read {file}")]
     Unreadable { file: String, source: io::Error },
@@ -39,6 +39,9 @@ pub enum DataError {
 
     #[error("{file}: {fault}")]
     Idx { file: String, fault: IdxFault },
+
+    #[error("{file}: {fault}")]
+    Cifar { file: String, fault: CifarFault },
 
     #[error(
         "{images_file} holds {images} images and {labels_file} holds {labels} labels; \

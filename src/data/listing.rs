@@ -34,10 +34,20 @@ impl Listing {
         &self.folder
     }
 
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// The path of the first of these names that lies here.
     pub fn first_of(&self, candidates: impl IntoIterator<Item = String>) -> Option<PathBuf> {
         let name = candidates.into_iter().find(|candidate| self.names.binary_search(candidate).is_ok())?;
         Some(self.folder.join(name))
+    }
+
+    /// That a data set of this kind lies here without this file.
+    pub fn lacks(&self, kind: &'static str, missing: impl Into<String>) -> DataError {
+        let (path, missing, found) = (self.folder.clone(), missing.into(), self.to_string());
+        DataError::Incomplete { path, kind, missing, found }
     }
 }
 

@@ -1,10 +1,12 @@
 //! MNIST and its likes: two IDX files, of images and of labels, for each part.
 
 use super::idx;
-use super::kind::DatasetKind;
 use super::listing::Listing;
 use super::source::Source;
 use super::{DataError, Split};
+
+/// What users call this kind.
+pub const NAME: &str = "mnist";
 
 /// The two files of one part.
 #[derive(Debug, Clone)]
@@ -55,12 +57,10 @@ impl PartNames {
     /// The part's files in a folder.
     pub fn find(&self, listing: &Listing) -> Result<PartFiles, DataError> {
         let find = |content| {
-            listing.first_of(self.names(content)).map(Source::Path).ok_or_else(|| DataError::Incomplete {
-                path: listing.folder().to_owned(),
-                kind: DatasetKind::Mnist,
-                missing: self.official(content),
-                found: listing.to_string(),
-            })
+            listing
+                .first_of(self.names(content))
+                .map(Source::Path)
+                .ok_or_else(|| listing.lacks(NAME, self.official(content)))
         };
         Ok(PartFiles { images: find(IMAGES)?, labels: find(LABELS)? })
     }

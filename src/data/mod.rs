@@ -1,5 +1,7 @@
 //! Where images come from. Everything here ends in a [`Dataset`]: bytes as they are stored, and labels.
 
+pub mod cifar;
+mod cifar10;
 mod embedded;
 mod error;
 mod fit;
@@ -18,7 +20,6 @@ pub use kind::DatasetKind;
 pub use order::order;
 
 use fit::fit;
-use listing::Listing;
 
 /// Images of one size with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,13 +88,9 @@ impl Dataset {
     /// The data set in a folder, recognised by its layout; where `kind` is given, it must be that one.
     /// Images that are neither 28×28 nor 32×32 are resized to 32×32.
     pub fn open(folder: &Path, kind: Option<DatasetKind>) -> Result<Self, DataError> {
-        let listing = Listing::of(folder)?;
-        let (train, test) = match DatasetKind::recognise(&listing, kind)? {
-            DatasetKind::Mnist => {
-                let (train, test) = (mnist::TRAIN.find(&listing)?, mnist::TEST.find(&listing)?);
-                rayon::join(|| train.read(), || test.read())
-            }
-        };
+        let found = DatasetKind::recognise(folder, kind)?;
+        let (train, test) = (found.train()?, found.test()?); // before any is read
+        let (train, test) = rayon::join(|| train.read(), || test.read());
         Self::of(folder.display().to_string(), train?, test?)
     }
 
@@ -129,8 +126,5 @@ pub fn embedded_mnist_test() -> Result<Split, DataError> {
 /// The test part of the data set in a folder, which need not have another; otherwise as
 /// [`Dataset::open`].
 pub fn open_test(folder: &Path, kind: Option<DatasetKind>) -> Result<Split, DataError> {
-    let listing = Listing::of(folder)?;
-    match DatasetKind::recognise(&listing, kind)? {
-        DatasetKind::Mnist => mnist::TEST.find(&listing)?.read().map(fit),
-    }
+    DatasetKind::recognise(folder, kind)?.test()?.read().map(fit)
 }

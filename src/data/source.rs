@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -27,6 +27,18 @@ pub enum Source {
     BuiltIn { name: &'static str, bytes: &'static [u8] },
 }
 
+/// A regular file's bytes as they stand, and how many there are.
+pub fn open(path: &Path) -> Result<(BufReader<File>, u64), DataError> {
+    let name = || path.display().to_string();
+    let unreadable = |source| DataError::Unreadable { file: name(), source };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(DataError::NotAFile { file: name() }); // a pipe would never open
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    Ok((BufReader::with_capacity(BUFFER, file), metadata.len()))
+}
+
 /// What reads a data file: it gets the unpacked bytes and the most of them that there can be.
 type Parse<'a, T> = dyn Fn(&mut dyn BufRead, u64) -> Result<T, IdxError> + 'a;
 
@@ -35,13 +47,8 @@ impl Source {
     pub fn read<T>(&self, parse: &Parse<T>) -> Result<T, DataError> {
         match self {
             Self::Path(path) => {
-                let unreadable = |source| DataError::Unreadable { file: self.to_string(), source };
-                let metadata = fs::metadata(path).map_err(unreadable)?;
-                if !metadata.is_file() {
-                    return Err(DataError::NotAFile { file: self.to_string() }); // a pipe would never open
-                }
-                let file = File::open(path).map_err(unreadable)?;
-                self.unpack(BufReader::with_capacity(BUFFER, file), metadata.len(), parse)
+                let (packed, length) = open(path)?;
+                self.unpack(packed, length, parse)
             }
             Self::BuiltIn { bytes, .. } => self.unpack(*bytes, bytes.len() as u64, parse),
         }
