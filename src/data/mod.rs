@@ -51,6 +51,7 @@ impl Split {
     pub fn image(&self, index: usize) -> &[u8] {
         &self.pixels[index * self.image_len()..][..self.image_len()]
     }
+
     /// The number of classes that the labels tell: the largest one and those below it.
     pub fn classes(&self) -> usize {
         self.labels.iter().max().map_or(0, |&label| usize::from(label) + 1)
@@ -117,7 +118,7 @@ impl Dataset {
             return Err(DataError::SizesDiffer { train: sizes[0], test: sizes[1] });
         }
         let classes = train.classes().max(test.classes()).max(2);
-        Ok(Self { name, classes, train: Arc::new(fit(train)), test: Arc::new(fit(test)) })
+        Ok(Self { name, classes, train: Arc::new(fit(train)?), test: Arc::new(fit(test)?) })
     }
 }
 
@@ -131,6 +132,6 @@ pub fn embedded_mnist_test() -> Result<Split, DataError> {
 pub fn open_test(folder: &Path, kind: Option<DatasetKind>) -> Result<Split, DataError> {
     let listing = Listing::of(folder)?;
     match DatasetKind::recognise(&listing, kind)? {
-        DatasetKind::Mnist => mnist::TEST.find(&listing)?.read().map(fit),
+        DatasetKind::Mnist => mnist::TEST.find(&listing)?.read().and_then(fit),
     }
 }
