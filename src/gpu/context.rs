@@ -39,8 +39,8 @@ impl Failure {
 }
 
 impl Context {
-    /// Opens a device on the adapter that was chosen: with the default limits, which every kernel keeps to, but with
-    /// buffers as large as the adapter allows, for large batches and sets.
+    /// Opens a device on the adapter that was chosen: with the default limits, which every kernel keeps to,
+    /// but with buffers as large as the adapter allows, for large batches and sets.
     ///
     /// # Errors
     /// Where the adapter refuses; the error says what it said.
