@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use lenet_gpu::engine::{Adam, Part};
 use lenet_gpu::model::weights;
 use lenet_gpu::train::{evaluate, weights_hash};
@@ -13,7 +12,7 @@ use serde_json::json;
 
 use super::data::{DataArgs, check_fit};
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Output, notice, values};
+use super::{Ending, Failure, Output, notice};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -36,17 +35,6 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     data: DataArgs,
 
-    /// Images that are computed at once, 1 to 65536; a matter of speed and memory
-    #[arg(
-        long,
-        value_name = "N",
-        allow_negative_numbers = true,
-        default_value_t = 64,
-        help_heading = "Device"
-    )]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=values::MAX_BATCH_SIZE))]
-    batch_size: usize,
-
     /// Print one JSON object on stdout and nothing else
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -61,8 +49,8 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let test = args.data.open_test()?;
     check_fit(network, test.channels, test.classes())?;
 
-    let batch_size = args.batch_size.min(test.len());
-    let mut opened = args.engine.open(network, batch_size, Adam::default())?;
+    // Engines evaluate in batches of their own size; this one is of training, which does not come.
+    let mut opened = args.engine.open(network, 1, Adam::default())?;
     if !args.quiet {
         notice::note(format_args!("evaluating on {}: {}", opened.config.name, opened.reason));
     }
