@@ -174,7 +174,10 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
         Some(path) => RunDirectory::named(path, &config),
         None => RunDirectory::unnamed(Path::new(RUNS), &args.data.slug(), &config),
     }
-    .map_err(Failure::input)?;
+    .map_err(|error| match error {
+        RunError::Write { .. } | RunError::File(_) => Failure::work(error),
+        _ => Failure::input(error),
+    })?;
     if !args.output.quiet {
         notice::note(told);
     }

@@ -32,7 +32,7 @@ pub enum RunError {
     #[error("{} is not empty; a run needs a folder of its own: name another with --run-dir", path.display())]
     NotEmpty { path: PathBuf },
 
-    #[error("cannot make the run directory {}", path.display())]
+    #[error("cannot make the run directory {}; --run-dir names another", path.display())]
     Make { path: PathBuf, source: io::Error },
 
     #[error("cannot write {}", path.display())]
@@ -85,11 +85,17 @@ impl RunDirectory {
             let holds_a_run = [CONFIG, METRICS, MODEL].iter().any(|name| path.join(name).exists());
             return Err(if holds_a_run { RunError::HoldsARun { path } } else { RunError::NotEmpty { path } });
         }
+        // First what only one of two runs that begin at once can make.
+        let metrics_path = path.join(METRICS);
+        let metrics = match File::create_new(&metrics_path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(RunError::HoldsARun { path });
+            }
+            Err(source) => return Err(RunError::Write { path: metrics_path, source }),
+        };
         let text = toml::to_string(config).expect("a config has only what TOML can say");
         write_atomically(&path.join(CONFIG), text.as_bytes())?;
-        let metrics_path = path.join(METRICS);
-        let metrics = File::create_new(&metrics_path)
-            .map_err(|source| RunError::Write { path: metrics_path, source })?;
         Ok(Self { path, metrics })
     }
 
