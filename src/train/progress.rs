@@ -28,7 +28,8 @@ impl Progress {
         let display = if io::stderr().is_terminal() {
             let bar = ProgressBar::new(plan.total_images(samples));
             bar.set_style(
-                ProgressStyle::with_template("{msg} [{bar:24}] {percent:>3} %, {eta} left")
+                // The bar takes what is left of the line, so that 80 columns are enough.
+                ProgressStyle::with_template("{msg} [{wide_bar}] {percent:>3} %, {eta} left")
                     .expect("the template is well-formed")
                     .progress_chars("=> "),
             );
@@ -52,7 +53,7 @@ impl Progress {
         let tally = &so_far.tally;
         let rate = tally.samples as f64 / so_far.seconds;
         bar.set_message(format!(
-            "epoch {}/{}  loss {:.4}  accuracy {:.2} %  {rate:.0} images/s ",
+            "epoch {}/{}  loss {:.4}  accuracy {:.2} %  {rate:.0} images/s",
             so_far.epoch,
             self.epochs,
             tally.loss(),
