@@ -55,4 +55,7 @@ pub enum DataError {
         train.0, train.1, test.0, test.1
     )]
     SizesDiffer { train: (usize, usize), test: (usize, usize) },
+
+    #[error("{images} images would take more than {most} bytes when resized to 32×32; give fewer of them")]
+    TooManyToResize { images: usize, most: usize },
 }

@@ -4,7 +4,7 @@ use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
 use rayon::prelude::*;
 
-use super::Split;
+use super::{DataError, Split};
 
 /// The side that images are resized to, the network's own.
 const SIDE: usize = 32;
@@ -12,20 +12,26 @@ const SIDE: usize = 32;
 /// The side of square images that stay as they are, beside 32: engines pad them by 2 on each side.
 const PADDED_SIDE: usize = 28;
 
+/// The most bytes that are made of a part by resizing: a small file may hold many images of a pixel.
+const MOST_BYTES: usize = 2 << 30;
+
 /// Images of 28×28 and 32×32 stay as they are. All others become 32×32, bilinearly; where that makes
 /// them smaller, the triangle is as wide as the step between two outputs, so that nothing is skipped.
 /// The proportions of an image that is not square are not kept.
-pub fn fit(split: Split) -> Split {
+pub fn fit(split: Split) -> Result<Split, DataError> {
     if split.height == split.width && [PADDED_SIDE, SIDE].contains(&split.width) {
-        return split;
+        return Ok(split);
     }
     let planes = split.len() * split.channels;
+    if planes > MOST_BYTES / (SIDE * SIDE) {
+        return Err(DataError::TooManyToResize { images: split.len(), most: MOST_BYTES });
+    }
     let mut pixels = vec![0; planes * SIDE * SIDE];
     pixels
         .par_chunks_exact_mut(SIDE * SIDE)
         .zip(split.pixels.par_chunks_exact(split.height * split.width))
         .for_each(|(to, from)| to.copy_from_slice(&resize(from, split.height, split.width)));
-    Split { height: SIDE, width: SIDE, pixels, ..split }
+    Ok(Split { height: SIDE, width: SIDE, pixels, ..split })
 }
 
 /// One plane, H×W to 32×32.
@@ -48,22 +54,30 @@ mod tests {
     #[test]
     fn images_of_28_and_of_32_stay_as_they_are() {
         for side in [28, 32] {
-            assert_eq!(fit(flat(side, side)), flat(side, side));
+            assert_eq!(fit(flat(side, side)).unwrap(), flat(side, side));
         }
     }
 
     #[test]
     fn other_images_become_32_by_32_and_keep_their_planes() {
         for (height, width) in [(1, 1), (28, 32), (30, 30), (48, 100)] {
-            assert_eq!(fit(flat(height, width)), flat(32, 32), "{height}×{width}");
+            assert_eq!(fit(flat(height, width)).unwrap(), flat(32, 32), "{height}×{width}");
         }
+    }
+
+    #[test]
+    fn more_images_than_memory_would_hold_when_resized_are_refused() {
+        let images = (2 << 20) + 1;
+        let dots =
+            Split { channels: 1, height: 1, width: 1, pixels: vec![0; images], labels: vec![0; images] };
+        assert!(matches!(fit(dots), Err(DataError::TooManyToResize { .. })));
     }
 
     #[test]
     fn a_ramp_of_64_halves_to_a_ramp_of_32() {
         let pixels = (0..64 * 64).map(|place| (place % 64) as u8 * 2).collect();
         let ramp = Split { channels: 1, height: 64, width: 64, pixels, labels: vec![0] };
-        let half = fit(ramp);
+        let half = fit(ramp).unwrap();
         // Output x stands between inputs 2x and 2x + 1; at the borders the triangle is cut off.
         for x in 1..31 {
             assert_eq!(half.pixels[5 * 32 + x].abs_diff(4 * x as u8 + 1), 0, "column {x}");

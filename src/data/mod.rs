@@ -52,6 +52,7 @@ impl Split {
     pub fn image(&self, index: usize) -> &[u8] {
         &self.pixels[index * self.image_len()..][..self.image_len()]
     }
+
     /// The number of classes that the labels tell: the largest one and those below it.
     pub fn classes(&self) -> usize {
         self.labels.iter().max().map_or(0, |&label| usize::from(label) + 1)
@@ -114,7 +115,7 @@ impl Dataset {
             return Err(DataError::SizesDiffer { train: sizes[0], test: sizes[1] });
         }
         let classes = train.classes().max(test.classes()).max(2);
-        Ok(Self { name, classes, train: Arc::new(fit(train)), test: Arc::new(fit(test)) })
+        Ok(Self { name, classes, train: Arc::new(fit(train)?), test: Arc::new(fit(test)?) })
     }
 }
 
@@ -126,5 +127,5 @@ pub fn embedded_mnist_test() -> Result<Split, DataError> {
 /// The test part of the data set in a folder, which need not have another; otherwise as
 /// [`Dataset::open`].
 pub fn open_test(folder: &Path, kind: Option<DatasetKind>) -> Result<Split, DataError> {
-    DatasetKind::recognise(folder, kind)?.test()?.read().map(fit)
+    DatasetKind::recognise(folder, kind)?.test()?.read().and_then(fit)
 }
