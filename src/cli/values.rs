@@ -16,10 +16,14 @@ pub fn epochs(typed: &str) -> Result<f64, String> {
     }
 }
 
-/// Above 0 and finite, as an f32.
+/// Above 0 and finite, as an f32. The smallest ones, which lack bits, are 0 to many a GPU.
 pub fn positive(typed: &str) -> Result<f32, String> {
     let value: f32 = number(typed)?;
-    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("it must be above 0 and finite".to_owned()) }
+    if value > 0.0 && value.is_normal() {
+        Ok(value)
+    } else {
+        Err("it must be above 0 (at least 1.2e-38) and finite".to_owned())
+    }
 }
 
 /// At least 0 and below 1, as an f32.
@@ -47,7 +51,7 @@ mod tests {
     #[test]
     fn a_rate_that_vanishes_or_overflows_as_f32_is_refused() {
         assert_eq!(positive("1e-3"), Ok(1e-3));
-        for typed in ["0", "-0.1", "1e-60", "1e39", "inf", "nan"] {
+        for typed in ["0", "-0.1", "1e-60", "1e-40", "1e39", "inf", "nan"] {
             assert!(positive(typed).is_err(), "{typed:?} was taken");
         }
     }
