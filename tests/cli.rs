@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
+use lenet_gpu::model::{LeNet5, ParameterTable, weights};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use serde_json::Value;
@@ -228,6 +229,22 @@ fn cifar_10_that_is_cut_off_or_has_no_folder_is_refused_before_a_run_begins() {
 }
 
 #[test]
+fn a_model_whose_loss_is_not_finite_is_told_of() {
+    let (folder, _) = place();
+    let network = LeNet5 { channels: 1, classes: 10 };
+    let huge = vec![1e38; ParameterTable::new(&network).arena_len()];
+    let model = folder.path().join("huge.safetensors");
+    fs::write(&model, weights::to_bytes(network, &huge)).unwrap();
+    lenet_gpu()
+        .args(["evaluate", "--backend", "cpu", "--model"])
+        .arg(model)
+        .assert()
+        .code(1)
+        .stdout(is_empty())
+        .stderr(contains("image 0").and(contains("weights")));
+}
+
+#[test]
 fn numbers_that_make_no_sense_are_wrong_usage() {
     for (option, value) in [
         ("--epochs", "0"),
@@ -393,6 +410,19 @@ fn a_full_disk_ends_the_run_and_names_the_file() {
         .code(1)
         .stderr(contains("cannot write").and(contains("model.safetensors")));
     assert!(!run_dir.join("model.safetensors").exists(), "half a model was left");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_from_the_start_is_a_failure_and_no_wrong_input() {
+    let (_folder, run_dir) = place();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 0; exec '{}' train --backend cpu --limit-train 64 --limit-test 64 \
+         --run-dir '{}'",
+        env!("CARGO_BIN_EXE_lenet-gpu"),
+        run_dir.display()
+    );
+    Command::new("sh").args(["-c", &script]).assert().code(1).stderr(contains("cannot write"));
 }
 
 #[cfg(unix)]

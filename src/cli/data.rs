@@ -68,13 +68,15 @@ fn not_built_in(kind: DatasetKind) -> Failure {
 pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(), Failure> {
     if network.channels != channels {
         return Err(Failure::Input(anyhow!(
-            "the model takes images of {} channels, and the data set's have {channels}",
+            "the model takes images of {} channels, and the data set's have {channels}; \
+             take a model that was trained on such data",
             network.channels
         )));
     }
     if network.classes < classes {
         return Err(Failure::Input(anyhow!(
-            "the model knows {} classes, and the data set has {classes}",
+            "the model knows {} classes, and the data set has {classes}; \
+             take a model that was trained on such data",
             network.classes
         )));
     }

@@ -72,6 +72,12 @@ pub enum EngineError {
     NonFiniteLoss { sample: usize },
 
     #[error(
+        "the loss of image {sample} is not finite when evaluated: the weights are too large, or spoilt; \
+         trained anew, with a lower --lr or another --init, they usually are not"
+    )]
+    NonFiniteEvaluation { sample: usize },
+
+    #[error(
         "batch size {batch_size} needs {needed} MiB of {what} and this device gives at most \
          {limit} MiB; take a --batch-size of at most {largest}"
     )]

@@ -116,7 +116,7 @@ pub fn evaluate(engine: &mut dyn Engine, part: Part, split: &Split) -> Result<Ta
     let outcomes = engine.evaluate(part)?;
     let mut tally = Tally::default();
     match count(&mut tally, &outcomes, split.labels.iter().copied()) {
-        Some(sample) => Err(EngineError::NonFiniteLoss { sample }),
+        Some(sample) => Err(EngineError::NonFiniteEvaluation { sample }),
         None => Ok(tally),
     }
 }
