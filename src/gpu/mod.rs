@@ -2,7 +2,7 @@
 //!
 //! From what to run to running it: [`plan`] chooses block sizes for a class of device, [`kernels`] is the
 //! one table of kernels (which shader, with which constants, over how many workgroups), [`network`] lines
-//! them up for a training step over one workspace, [`shader`] composes their WGSL, [`pipeline`] compiles
+//! them up for a training step over one workspace, [`shader`] composes their WGSL, `pipeline` compiles
 //! it, [`buffers`] is what they work on, and [`engine`] drives them. [`adapter`] chooses the device.
 
 pub mod adapter;
