@@ -138,3 +138,26 @@ fn a_pass_broken_off_tells_what_was_under_way_and_leaves_nothing_to_the_next() {
         .unwrap();
     assert!(first_told.is_some());
 }
+
+#[test]
+fn a_set_that_shall_be_resident_and_does_not_fit_is_refused_and_auto_streams_it() {
+    let context = context();
+    let limits = context.device.limits();
+    let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let images = (binding / 1_024 + 1) as usize;
+    let split = Arc::new(Split {
+        channels: 1,
+        height: 32,
+        width: 32,
+        pixels: vec![0; images * 1_024],
+        labels: vec![0; images],
+    });
+    let load = |residency| {
+        let options = GpuOptions { residency, ..options(NETWORK) };
+        GpuEngine::new(context.clone(), options).unwrap().load(Part::Train, split.clone())
+    };
+    let error = load(Residency::Resident).unwrap_err();
+    assert!(matches!(error, EngineError::SetTooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("--residency auto"), "{error}");
+    load(Residency::Auto).unwrap();
+}

@@ -89,6 +89,12 @@ pub enum EngineError {
     )]
     TooManyClasses { classes: usize, largest: usize },
 
+    #[error(
+        "the {images} images take {needed} MiB and this device binds at most {limit} MiB at once; \
+         --residency auto streams them"
+    )]
+    SetTooLarge { images: usize, needed: u64, limit: u64 },
+
     #[error("the GPU failed: {0}")]
     Device(String),
 }

@@ -11,7 +11,7 @@ use super::network::{MapPlace, StepPlan};
 use super::pipeline::Pipeline;
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
-use super::residency::{Policy, Residency};
+use super::residency::{Policy, Residency, bytes};
 use crate::data::Split;
 use crate::engine::{
     Adam, AdamState, Engine, EngineError, NonFinite, Observer, Part, SampleOutcome, Step, steps,
@@ -30,6 +30,8 @@ const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
 /// A submit is meant to take about this long: much longer than what a submit costs, much shorter than
 /// the second or two after which drivers end what they think hangs, and short enough to feel a Ctrl-C.
 const SUBMIT_TIME: Duration = Duration::from_millis(100);
+
+const MIB: u64 = 1 << 20;
 
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy)]
@@ -282,6 +284,13 @@ impl Engine for GpuEngine {
             Part::Test => EVALUATION_BATCH,
         };
         let policy = Policy::choose(self.options.residency, &split, batch, limit);
+        if self.options.residency == Residency::Resident && policy != Policy::Resident {
+            return Err(EngineError::SetTooLarge {
+                images: split.len(),
+                needed: bytes(&split).div_ceil(MIB),
+                limit: limit / MIB,
+            });
+        }
         let kernel = self.plan.gather(&split, &self.options.plan);
         let loaded = context.checked(|| {
             let buffers = PartBuffers::new(context, &split, policy.held(&split), split.len());
@@ -463,7 +472,6 @@ fn span(steps: &[Step]) -> (usize, usize) {
 
 /// Refuses, before anything is allocated, a network or a batch that the device cannot take.
 fn check_limits(context: &Context, options: &GpuOptions, plan: &StepPlan) -> Result<(), EngineError> {
-    const MIB: u64 = 1 << 20;
     let limits = context.device.limits();
     // wgpu compiles a kernel that needs more workgroup memory than there is, and it gives wrong numbers.
     let largest = limits.max_compute_workgroup_storage_size as usize / size_of::<f32>();

@@ -40,7 +40,7 @@ impl Policy {
     /// `limit` bytes.
     pub fn choose(wanted: Residency, split: &Split, batch: usize, limit: u64) -> Self {
         let image = image_words(split) * size_of::<u32>();
-        let fits = (split.len() * image) as u64 <= limit;
+        let fits = bytes(split) <= limit;
         match wanted {
             Residency::Resident | Residency::Auto if fits => Self::Resident,
             _ => Self::Streamed { held: (CHUNK_BYTES / image).max(batch).min(split.len().max(1)) },
@@ -69,6 +69,11 @@ impl Policy {
         });
         fit.count()
     }
+}
+
+/// Bytes of all images of `split` on the device.
+pub fn bytes(split: &Split) -> u64 {
+    (split.len() * image_words(split) * size_of::<u32>()) as u64
 }
 
 #[cfg(test)]

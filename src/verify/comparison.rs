@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     pub tensor: String,
-    /// Infinite where a value is not finite but its reference is.
+    /// Infinite where a value or its reference is not finite: no reference here is meant to be.
     pub error: f64,
     pub tolerance: f64,
 }
