@@ -9,10 +9,10 @@ use std::ops::ControlFlow;
 use common::{IMAGES, NETWORK, split, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lenet_gpu::cpu::{CpuEngine, Network, gather};
-use lenet_gpu::engine::{Adam, Engine, Part, steps};
+use lenet_gpu::engine::{Engine, Epoch, Part, Setup, steps};
 
 fn engine(batch_size: usize) -> CpuEngine {
-    let mut engine = CpuEngine::new(NETWORK, batch_size, Adam::default());
+    let mut engine = CpuEngine::new(&Setup::new(NETWORK, batch_size));
     engine.set_parameters(&weights()).expect("the CPU takes any weights");
     engine.load(Part::Train, split()).expect("the CPU takes any images");
     engine.load(Part::Test, split()).expect("the CPU takes any images");
@@ -30,7 +30,7 @@ fn train(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(batch_size), |bencher| {
             bencher.iter(|| {
                 engine
-                    .train(&order, &steps, &mut |_, _| ControlFlow::Continue(()))
+                    .train(&Epoch::new(&order, &steps), &mut |_, _| ControlFlow::Continue(()))
                     .expect("weights stay finite")
             });
         });

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use common::{IMAGES, NETWORK, split, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lenet_gpu::engine::{Adam, Engine, Part, steps};
+use lenet_gpu::engine::{Engine, Epoch, Part, Setup, steps};
 use lenet_gpu::gpu::adapter::{ApiBackend, Device, Request, Wanted};
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 
@@ -22,8 +22,8 @@ fn engine(batch_size: usize) -> GpuEngine {
         .expect("the bench needs a GPU or a software adapter; `lenet-gpu devices` tells what is missing");
     let context = Context::open(&chosen).expect("the adapter opens");
     let plan = KernelPlan::of(&context.description);
-    let (adam, residency) = (Adam::default(), Residency::Auto);
-    let options = GpuOptions { network: NETWORK, batch_size, adam, residency, plan };
+    let residency = Residency::Auto;
+    let options = GpuOptions { setup: Setup::new(NETWORK, batch_size), residency, plan };
     let mut engine = GpuEngine::new(context, options).expect("the device takes the kernels");
     engine.set_parameters(&weights()).expect("the device takes the weights");
     engine.load(Part::Train, split()).expect("the device takes the images");
@@ -55,7 +55,7 @@ fn train(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(batch_size), |bencher| {
             bencher.iter(|| {
                 engine
-                    .train(&order, &steps, &mut |_, _| ControlFlow::Continue(()))
+                    .train(&Epoch::new(&order, &steps), &mut |_, _| ControlFlow::Continue(()))
                     .expect("weights stay finite")
             });
         });

@@ -231,7 +231,7 @@ fn cifar_10_that_is_cut_off_or_has_no_folder_is_refused_before_a_run_begins() {
 #[test]
 fn a_model_whose_loss_is_not_finite_is_told_of() {
     let (folder, _) = place();
-    let network = LeNet5 { channels: 1, classes: 10 };
+    let network = LeNet5::new(1, 10);
     let huge = vec![1e38; ParameterTable::new(&network).arena_len()];
     let model = folder.path().join("huge.safetensors");
     fs::write(&model, weights::to_bytes(network, &huge)).unwrap();

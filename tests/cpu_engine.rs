@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use lenet_gpu::cpu::{CpuEngine, Network, gather};
 use lenet_gpu::data::Split;
-use lenet_gpu::engine::{Adam, Engine, EngineError, NonFinite, Part, SampleOutcome, steps};
+use lenet_gpu::engine::{Engine, EngineError, Epoch, NonFinite, Part, SampleOutcome, Setup, steps};
 use lenet_gpu::model::{LeNet5, ParameterTable};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+const NETWORK: LeNet5 = LeNet5::new(1, 10);
 const LEARNING_RATE: f32 = 1e-3;
 
 fn split(images: usize) -> Arc<Split> {
@@ -38,7 +38,7 @@ fn weights() -> Vec<f32> {
 }
 
 fn engine(images: usize, batch_size: usize) -> CpuEngine {
-    let mut engine = CpuEngine::new(NETWORK, batch_size, Adam::default());
+    let mut engine = CpuEngine::new(&Setup::new(NETWORK, batch_size));
     engine.set_parameters(&weights()).unwrap();
     engine.load(Part::Train, split(images)).unwrap();
     engine.load(Part::Test, split(images)).unwrap();
@@ -61,14 +61,17 @@ fn bits_after_an_epoch(threads: usize) -> Vec<Vec<u32>> {
         let mut engine = engine(images, batch_size);
         let mut losses = Vec::new();
         engine
-            .train(&in_order(images), &steps(images, batch_size, LEARNING_RATE), &mut |first, outcomes| {
-                assert_eq!(first, losses.len());
-                losses.extend(outcomes.iter().map(|outcome| outcome.loss));
-                ControlFlow::Continue(())
-            })
+            .train(
+                &Epoch::new(&in_order(images), &steps(images, batch_size, LEARNING_RATE)),
+                &mut |first, outcomes| {
+                    assert_eq!(first, losses.len());
+                    losses.extend(outcomes.iter().map(|outcome| outcome.loss));
+                    ControlFlow::Continue(())
+                },
+            )
             .unwrap();
         assert_eq!(losses.len(), images);
-        let state = engine.adam_state().unwrap();
+        let state = engine.optimizer_state().unwrap();
         assert_eq!(state.step, 4);
         let evaluated: Vec<f32> = engine.evaluate(Part::Test).unwrap().iter().map(|o| o.loss).collect();
         [engine.parameters().unwrap(), state.first_moment, state.second_moment, losses, evaluated]
@@ -98,7 +101,7 @@ fn training_changes_the_weights_and_lowers_the_loss() {
     let before = mean(&engine.evaluate(Part::Test).unwrap());
     for _ in 0..20 {
         engine
-            .train(&in_order(images), &steps(images, images, LEARNING_RATE), &mut |_, _| {
+            .train(&Epoch::new(&in_order(images), &steps(images, images, LEARNING_RATE)), &mut |_, _| {
                 ControlFlow::Continue(())
             })
             .unwrap();
@@ -136,17 +139,17 @@ fn the_incomplete_last_batch_is_trained_as_a_batch_of_its_own_size() {
     let carry_on = &mut |_: usize, _: &[SampleOutcome]| ControlFlow::Continue(());
 
     let mut whole = engine(images, batch_size);
-    whole.train(&order, &cut, carry_on).unwrap();
+    whole.train(&Epoch::new(&order, &cut), carry_on).unwrap();
 
     let mut first = engine(images, batch_size);
-    first.train(&order, &cut[..1], carry_on).unwrap();
+    first.train(&Epoch::new(&order, &cut[..1]), carry_on).unwrap();
     let mut second = engine(images, 2);
     second.set_parameters(&first.parameters().unwrap()).unwrap();
-    second.set_adam_state(&first.adam_state().unwrap()).unwrap();
-    second.train(&order[8..], &steps(2, 2, LEARNING_RATE), carry_on).unwrap();
+    second.set_optimizer_state(&first.optimizer_state().unwrap()).unwrap();
+    second.train(&Epoch::new(&order[8..], &steps(2, 2, LEARNING_RATE)), carry_on).unwrap();
 
     assert_eq!(bits(&whole.parameters().unwrap()), bits(&second.parameters().unwrap()));
-    assert_eq!(whole.adam_state().unwrap(), second.adam_state().unwrap());
+    assert_eq!(whole.optimizer_state().unwrap(), second.optimizer_state().unwrap());
 }
 
 #[test]
@@ -154,13 +157,13 @@ fn an_observer_that_breaks_off_ends_the_epoch_after_its_step() {
     let mut engine = engine(12, 4);
     let mut seen = Vec::new();
     let done = engine
-        .train(&in_order(12), &steps(12, 4, LEARNING_RATE), &mut |first, outcomes| {
+        .train(&Epoch::new(&in_order(12), &steps(12, 4, LEARNING_RATE)), &mut |first, outcomes| {
             seen.push((first, outcomes.len()));
             if seen.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .unwrap();
     assert_eq!((done, seen), (2, vec![(0, 4), (4, 4)]));
-    assert_eq!(engine.adam_state().unwrap().step, 2);
+    assert_eq!(engine.optimizer_state().unwrap().step, 2);
 }
 
 #[test]
@@ -185,11 +188,11 @@ fn an_evaluation_tells_of_every_image_what_it_gives_alone() {
 fn error_of_the_third_step(spoil: impl Fn(&mut [f32])) -> (EngineError, bool) {
     let mut engine = engine(12, 4);
     let carry_on = &mut |_: usize, _: &[SampleOutcome]| ControlFlow::Continue(());
-    engine.train(&in_order(8), &steps(8, 4, LEARNING_RATE), carry_on).unwrap();
+    engine.train(&Epoch::new(&in_order(8), &steps(8, 4, LEARNING_RATE)), carry_on).unwrap();
     let mut arena = engine.parameters().unwrap();
     spoil(&mut arena);
     engine.set_parameters(&arena).unwrap();
-    let error = engine.train(&in_order(12), &steps(12, 4, LEARNING_RATE), carry_on).unwrap_err();
+    let error = engine.train(&Epoch::new(&in_order(12), &steps(12, 4, LEARNING_RATE)), carry_on).unwrap_err();
     let untouched = bits(&engine.parameters().unwrap()) == bits(&arena);
     (error, untouched)
 }

@@ -85,7 +85,7 @@ fn largest(values: &[f64]) -> f64 {
 
 fn a_network_trains_as_in_pytorch<T: Real>(channels: usize, tolerance: Tolerance) {
     let golden = Golden::read(&format!("lenet_c{channels}"));
-    let shape = LeNet5 { channels, classes: 10 };
+    let shape = LeNet5::new(channels, 10);
     let labels: Vec<u32> = golden.index("labels");
     let mut network = Network::<T>::new(shape, labels.len());
     network.set_parameters(&golden.real::<T>("parameters"));

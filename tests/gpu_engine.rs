@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use common::context;
 use lenet_gpu::data::Split;
-use lenet_gpu::engine::{Adam, Engine, EngineError, Part, steps};
+use lenet_gpu::engine::{Engine, EngineError, Epoch, Part, Setup, steps};
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 
-const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+const NETWORK: LeNet5 = LeNet5::new(1, 10);
 const BATCH: usize = 8;
 const SAMPLES: usize = 320;
 
 fn options(network: LeNet5) -> GpuOptions {
-    let (adam, residency, plan) = (Adam::default(), Residency::Auto, KernelPlan::SOFTWARE);
-    GpuOptions { network, batch_size: BATCH, adam, residency, plan }
+    let (residency, plan) = (Residency::Auto, KernelPlan::SOFTWARE);
+    GpuOptions { setup: Setup::new(network, BATCH), residency, plan }
 }
 
 fn engine() -> (GpuEngine, Vec<f32>) {
@@ -40,7 +40,7 @@ fn engine_on(context: Context) -> (GpuEngine, Vec<f32>) {
 
 #[test]
 fn a_network_whose_logits_do_not_fit_into_workgroup_memory_is_refused() {
-    let error = GpuEngine::new(context(), options(LeNet5 { channels: 1, classes: 4_097 })).unwrap_err();
+    let error = GpuEngine::new(context(), options(LeNet5::new(1, 4_097))).unwrap_err();
     assert!(matches!(error, EngineError::TooManyClasses { classes: 4_097, largest: 4_096 }), "{error}");
     assert!(error.to_string().contains("--backend cpu"), "{error}");
 }
@@ -49,19 +49,19 @@ fn a_network_whose_logits_do_not_fit_into_workgroup_memory_is_refused() {
 fn a_pass_after_one_that_failed_hears_only_of_itself() {
     let (mut engine, weights) = engine();
     let order: Vec<u32> = (0..SAMPLES as u32).collect();
-    let fresh = engine.adam_state().unwrap();
+    let fresh = engine.optimizer_state().unwrap();
     let mut spoilt = weights.clone();
     spoilt[0] = f32::NAN;
     engine.set_parameters(&spoilt).unwrap();
     let cut = steps(SAMPLES, BATCH, 1e-3);
-    engine.train(&order, &cut, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+    engine.train(&Epoch::new(&order, &cut), &mut |_, _| ControlFlow::Continue(())).unwrap_err();
 
     // The moments are spoilt as well.
     engine.set_parameters(&weights).unwrap();
-    engine.set_adam_state(&fresh).unwrap();
+    engine.set_optimizer_state(&fresh).unwrap();
     let mut heard = Vec::new();
     engine
-        .train(&order, &cut, &mut |first, outcomes| {
+        .train(&Epoch::new(&order, &cut), &mut |first, outcomes| {
             heard.extend(first..first + outcomes.len());
             assert!(outcomes.iter().all(|outcome| outcome.loss.is_finite()));
             ControlFlow::Continue(())
@@ -75,7 +75,8 @@ fn a_pass_after_one_that_failed_hears_only_of_itself() {
 fn a_step_that_is_larger_than_the_workspace_is_never_run() {
     let (mut engine, _) = engine();
     let order: Vec<u32> = (0..SAMPLES as u32).collect();
-    let _ = engine.train(&order, &steps(SAMPLES, SAMPLES, 0.0), &mut |_, _| ControlFlow::Continue(()));
+    let _ = engine
+        .train(&Epoch::new(&order, &steps(SAMPLES, SAMPLES, 0.0)), &mut |_, _| ControlFlow::Continue(()));
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn a_device_lost_in_the_middle_of_training_is_one_clear_error() {
     let mut engine = engine_on(context.clone()).0;
     let order: Vec<_> = (0..SAMPLES as u32).collect();
     let error = engine
-        .train(&order, &steps(SAMPLES, BATCH, 1e-3), &mut |_, _| {
+        .train(&Epoch::new(&order, &steps(SAMPLES, BATCH, 1e-3)), &mut |_, _| {
             context.device.destroy();
             ControlFlow::Continue(())
         })
@@ -103,10 +104,16 @@ fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can()
     let limit = context.device.limits().max_storage_buffer_binding_size;
     // An image's maps take some 90 KB, so a batch of this many cannot fit.
     let batch = (limit / 20_000) as usize;
-    match GpuEngine::new(context.clone(), GpuOptions { batch_size: batch, ..options(NETWORK) }).unwrap_err() {
+    match GpuEngine::new(
+        context.clone(),
+        GpuOptions { setup: Setup::new(NETWORK, batch), ..options(NETWORK) },
+    )
+    .unwrap_err()
+    {
         EngineError::BatchTooLarge { batch_size, largest, .. } => {
             assert_eq!(batch_size, batch);
-            GpuEngine::new(context, GpuOptions { batch_size: largest, ..options(NETWORK) }).unwrap();
+            GpuEngine::new(context, GpuOptions { setup: Setup::new(NETWORK, largest), ..options(NETWORK) })
+                .unwrap();
         }
         error => panic!("{error}"),
     }
@@ -119,7 +126,7 @@ fn a_pass_broken_off_tells_what_was_under_way_and_leaves_nothing_to_the_next() {
     let cut = steps(SAMPLES, BATCH, 1e-3);
     let mut told = 0;
     let done = engine
-        .train(&order, &cut, &mut |first, outcomes| {
+        .train(&Epoch::new(&order, &cut), &mut |first, outcomes| {
             assert_eq!(first, told);
             told += outcomes.len();
             ControlFlow::Break(())
@@ -130,7 +137,7 @@ fn a_pass_broken_off_tells_what_was_under_way_and_leaves_nothing_to_the_next() {
 
     let mut first_told = None;
     engine
-        .train(&order, &cut[..1], &mut |first, outcomes| {
+        .train(&Epoch::new(&order, &cut[..1]), &mut |first, outcomes| {
             assert_eq!((first, outcomes.len()), (0, BATCH));
             assert!(first_told.replace(outcomes[0].loss).is_none());
             ControlFlow::Continue(())

@@ -148,7 +148,7 @@ fn the_gradient_of_a_pool_is_a_central_difference_with_and_without_relu_before_i
             let dy = separated(batch * shape.out_len(), 2);
             let activated = |z: &[f64]| match activation {
                 Activation::Identity => z.to_vec(),
-                Activation::Relu => z.iter().map(|z| z.max(0.0)).collect(),
+                _ => z.iter().map(|z| z.max(0.0)).collect(),
             };
             let pooled = |x: &[f64]| {
                 let (mut y, mut argmax) = (vec![f64::NAN; dy.len()], vec![u32::MAX; dy.len()]);
@@ -183,7 +183,7 @@ fn the_gradients_of_a_dense_layer_are_central_differences_with_and_without_relu_
             let dy = separated(batch * shape.outputs, 4);
             let activated = |z: &[f64]| match activation {
                 Activation::Identity => z.to_vec(),
-                Activation::Relu => z.iter().map(|z| z.max(0.0)).collect(),
+                _ => z.iter().map(|z| z.max(0.0)).collect(),
             };
             let loss = |z: &[f64], weight: &[f64], bias: &[f64]| {
                 let mut y = vec![f64::NAN; batch * shape.outputs];
@@ -268,7 +268,7 @@ fn kinks(maps: &Maps<'_, f64>) -> (Vec<bool>, Vec<u32>) {
 #[test]
 fn the_gradient_of_the_networks_loss_is_a_central_difference_for_every_tensor() {
     for channels in [1, 3] {
-        let shape = LeNet5 { channels, classes: 10 };
+        let shape = LeNet5::new(channels, 10);
         let table = ParameterTable::new(&shape);
         let labels = [4, 0, 9];
         let mut random = ChaCha8Rng::seed_from_u64(5);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::data::{Dataset, order};
-use lenet_gpu::engine::{Adam, Engine, Part, steps};
+use lenet_gpu::engine::{Engine, Epoch, Part, Setup, steps};
 use lenet_gpu::gpu::{GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 use lenet_gpu::verify::{Finding, tolerance};
@@ -25,7 +25,7 @@ const SEED: u64 = 1;
 const ACCURACY_AFTER_AN_EPOCH: f64 = 0.97;
 
 fn network(set: &Dataset) -> LeNet5 {
-    LeNet5 { channels: set.train.channels, classes: set.classes }
+    LeNet5::new(set.train.channels, set.classes)
 }
 
 fn initial(set: &Dataset) -> Vec<f32> {
@@ -35,13 +35,7 @@ fn initial(set: &Dataset) -> Vec<f32> {
 fn gpu(set: &Dataset) -> GpuEngine {
     let context = common::context();
     let plan = KernelPlan::of(&context.description);
-    let options = GpuOptions {
-        network: network(set),
-        batch_size: BATCH,
-        adam: Adam::default(),
-        residency: Residency::Auto,
-        plan,
-    };
+    let options = GpuOptions { setup: Setup::new(network(set), BATCH), residency: Residency::Auto, plan };
     GpuEngine::new(context, options).unwrap()
 }
 
@@ -54,7 +48,7 @@ fn train(engine: &mut dyn Engine, set: &Dataset, count: usize) {
     for number in 0.. {
         let order = order(set.train.len(), SEED, number, true);
         let some = &epoch[..left.min(epoch.len())];
-        let done = engine.train(&order, some, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let done = engine.train(&Epoch::new(&order, some), &mut |_, _| ControlFlow::Continue(())).unwrap();
         assert_eq!(done, some.len());
         left -= done;
         if left == 0 {
@@ -82,7 +76,7 @@ fn one_epoch_on_the_gpu_reads_at_least_97_percent_of_mnists_test_images() {
 fn assert_twenty_steps_agree(set: &Dataset) {
     let network = network(set);
     let mut engines: [Box<dyn Engine>; 2] =
-        [Box::new(gpu(set)), Box::new(CpuEngine::new(network, BATCH, Adam::default()))];
+        [Box::new(gpu(set)), Box::new(CpuEngine::new(&Setup::new(network, BATCH)))];
     let [gpu, cpu] = engines.each_mut().map(|engine| {
         train(engine.as_mut(), set, tolerance::ADAM_STEPS);
         engine.parameters().unwrap()

@@ -17,7 +17,7 @@ fn kernels() -> Vec<Kernel> {
     let mut all = Vec::new();
     for (channels, side) in [(1, 28), (3, 32)] {
         for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
-            let step = StepPlan::layered(&LeNet5 { channels, classes: 10 }, 64, &plan);
+            let step = StepPlan::layered(&LeNet5::new(channels, 10), 64, &plan);
             let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
             all.push(step.gather(&images, &plan));
             all.extend(step.kernels().cloned());

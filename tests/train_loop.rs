@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lenet_gpu::data::{self, Dataset, Split};
-use lenet_gpu::engine::{AdamState, Engine, EngineError, NonFinite, Observer, Part, SampleOutcome, Step};
+use lenet_gpu::engine::{
+    Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, SampleOutcome, Step,
+};
 use lenet_gpu::train::{
     Ending, EpochRecord, Listener, Plan, Report, RunError, SoFar, TrainError, train, weights_hash,
 };
@@ -14,8 +16,7 @@ use lenet_gpu::train::{
 /// Its outcomes are a function of the sample's place, and its one parameter is the number of steps done.
 #[derive(Default)]
 struct FakeEngine {
-    train: Option<Arc<Split>>,
-    test: Option<Arc<Split>>,
+    parts: Parts<Arc<Split>>,
     /// The order and the steps of each call.
     calls: Vec<(Vec<u32>, Vec<Step>)>,
     steps_done: usize,
@@ -40,10 +41,7 @@ impl Engine for FakeEngine {
     }
 
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
-        match part {
-            Part::Train => self.train = Some(split),
-            Part::Test => self.test = Some(split),
-        }
+        self.parts.set(part, split);
         Ok(())
     }
 
@@ -55,21 +53,17 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
-    fn adam_state(&mut self) -> Result<AdamState, EngineError> {
+    fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError> {
         unimplemented!("the loop does not ask for it")
     }
 
-    fn set_adam_state(&mut self, _: &AdamState) -> Result<(), EngineError> {
+    fn set_optimizer_state(&mut self, _: &OptimizerState) -> Result<(), EngineError> {
         unimplemented!("the loop does not set it")
     }
 
-    fn train(
-        &mut self,
-        order: &[u32],
-        steps: &[Step],
-        observer: &mut Observer,
-    ) -> Result<usize, EngineError> {
-        assert!(self.train.is_some());
+    fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
+        let Epoch { order, steps, .. } = *epoch;
+        self.parts.get(Part::Train);
         self.calls.push((order.to_vec(), steps.to_vec()));
         let mut last = steps.len();
         for (number, step) in steps.iter().enumerate() {
@@ -93,7 +87,7 @@ impl Engine for FakeEngine {
     fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
         assert_eq!(part, Part::Test);
         self.evaluations += 1;
-        let split = self.test.as_ref().unwrap();
+        let split = self.parts.get(Part::Test);
         Ok(split.labels.iter().map(|&label| SampleOutcome { loss: 0.5, predicted: label.into() }).collect())
     }
 }

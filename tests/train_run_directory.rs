@@ -4,13 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use lenet_gpu::engine::Adam;
+use lenet_gpu::data::Augmentation;
+use lenet_gpu::engine::{Loss, Optimizer};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable, weights};
 use lenet_gpu::train::{
     Config, DataConfig, EngineConfig, EpochRecord, Plan, Program, RunDirectory, RunError, Weights,
 };
 
-const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+const NETWORK: LeNet5 = LeNet5::new(1, 10);
 
 fn config() -> Config {
     Config {
@@ -27,7 +28,9 @@ fn config() -> Config {
             seed: i64::MAX as u64,
             shuffle: true,
         },
-        adam: Adam::default(),
+        loss: Loss::default(),
+        optimizer: Optimizer::default(),
+        augmentation: Augmentation::default(),
     }
 }
 

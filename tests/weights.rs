@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+const NETWORK: LeNet5 = LeNet5::new(1, 10);
 
 /// A tensor as it stands in a file.
 type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
@@ -63,7 +63,7 @@ fn assert_refused(bytes: &[u8], says: &[&str]) {
 #[test]
 fn what_is_written_is_read_again_bit_by_bit() {
     for (channels, classes) in [(1, 10), (3, 2), (1, 256)] {
-        let network = LeNet5 { channels, classes };
+        let network = LeNet5::new(channels, classes);
         let bytes = weights::to_bytes(network, &arena(network));
         assert_eq!(weights::from_bytes(&bytes).unwrap(), (network, arena(network)));
     }
@@ -97,7 +97,7 @@ fn names_and_shapes_are_pytorchs() {
 
 #[test]
 fn a_file_without_metadata_tells_its_network_by_its_shapes() {
-    let network = LeNet5 { channels: 3, classes: 7 };
+    let network = LeNet5::new(3, 7);
     assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap(), (network, arena(network)));
 }
 
@@ -137,10 +137,7 @@ fn a_tensor_of_another_shape_is_named_with_both_shapes() {
 
 #[test]
 fn networks_of_two_channels_and_of_one_class_are_refused() {
-    for (network, name) in [
-        (LeNet5 { channels: 2, classes: 10 }, "conv1.weight"),
-        (LeNet5 { channels: 1, classes: 1 }, "fc3.weight"),
-    ] {
+    for (network, name) in [(LeNet5::new(2, 10), "conv1.weight"), (LeNet5::new(1, 1), "fc3.weight")] {
         assert_refused(&file(&tensors(network), None), &[name, "shape"]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lenet_gpu::data::Split;
 use lenet_gpu::model::{LeNet5, ParameterTable};
 
-pub const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+pub const NETWORK: LeNet5 = LeNet5::new(1, 10);
 pub const IMAGES: usize = 2_048;
 
 /// Images of 28×28 full of numbers that are spread over all bytes.

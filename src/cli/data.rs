@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_model_fits_data_of_its_channels_and_no_more_classes_than_it_knows() {
-        let network = LeNet5 { channels: 1, classes: 10 };
+        let network = LeNet5::new(1, 10);
         assert!(check_fit(network, 1, 10).is_ok());
         assert!(check_fit(network, 1, 7).is_ok());
         assert!(check_fit(network, 3, 10).unwrap_err().to_string().contains("1 channels"));

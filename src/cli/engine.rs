@@ -2,12 +2,11 @@
 
 use clap::{Args, ValueEnum};
 use lenet_gpu::cpu::CpuEngine;
-use lenet_gpu::engine::{Adam, Engine, EngineError};
+use lenet_gpu::engine::{Engine, EngineError, Setup};
 use lenet_gpu::gpu::adapter::{
     AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
 };
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
-use lenet_gpu::model::LeNet5;
 use lenet_gpu::train::EngineConfig;
 
 use super::{Failure, notice};
@@ -118,7 +117,7 @@ pub struct Opened {
 
 impl EngineArgs {
     /// Chooses a device and opens it. A software adapter is never taken without a word.
-    pub fn open(&self, network: LeNet5, batch_size: usize, adam: Adam) -> Result<Opened, Failure> {
+    pub fn open(&self, setup: &Setup) -> Result<Opened, Failure> {
         let device = self.device.find()?;
         if let Device::Gpu(chosen) = &device
             && chosen.description.is_software()
@@ -129,13 +128,10 @@ impl EngineArgs {
             ));
         }
 
-        let (engine, kernels) =
-            open_engine(&device, network, batch_size, adam, self.residency).map_err(|error| match error {
-                EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } => {
-                    Failure::input(error)
-                }
-                _ => Failure::work(error),
-            })?;
+        let (engine, kernels) = open_engine(&device, setup, self.residency).map_err(|error| match error {
+            EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } => Failure::input(error),
+            _ => Failure::work(error),
+        })?;
         let name = engine.name();
         let (config, reason) = match device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
@@ -152,19 +148,17 @@ impl EngineArgs {
 /// Where a chosen device becomes an engine; a GPU's has a kernel plan.
 fn open_engine(
     device: &Device,
-    network: LeNet5,
-    batch_size: usize,
-    adam: Adam,
+    setup: &Setup,
     residency: ResidencyArg,
 ) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
     match device {
-        Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(network, batch_size, adam)), None)),
+        Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(setup)), None)),
         Device::Gpu(chosen) => {
             let context = Context::open(chosen)?;
             // It follows from the class of device alone, so that a run can be repeated.
             let plan = KernelPlan::of(&context.description);
             let residency = residency.into();
-            let options = GpuOptions { network, batch_size, adam, residency, plan };
+            let options = GpuOptions { setup: *setup, residency, plan };
             Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
         }
     }

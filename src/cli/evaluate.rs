@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use lenet_gpu::engine::{Adam, Part};
+use lenet_gpu::engine::{Part, Setup};
 use lenet_gpu::model::weights;
 use lenet_gpu::train::{evaluate, weights_hash};
 use serde_json::json;
@@ -50,7 +50,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     check_fit(network, test.channels, test.classes())?;
 
     // Engines evaluate in batches of their own size; this one is of training, which does not come.
-    let mut opened = args.engine.open(network, 1, Adam::default())?;
+    let mut opened = args.engine.open(&Setup::new(network, 1))?;
     if !args.quiet {
         notice::note(format_args!("evaluating on {}: {}", opened.config.name, opened.reason));
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use lenet_gpu::engine::Adam;
+use lenet_gpu::data::Augmentation;
+use lenet_gpu::engine::{Adam, Optimizer, Rule, Setup};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable, weights};
 use lenet_gpu::train::{
     self, Config, DataConfig, EpochRecord, Listener, Plan, Program, Progress, Report, RunDirectory, RunError,
@@ -149,16 +150,20 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
             (network, parameters)
         }
         None => {
-            let network = LeNet5 { channels: data.train.channels, classes: data.classes };
+            let network = LeNet5::new(data.train.channels, data.classes);
             let parameters = args.training.init.arena(&ParameterTable::new(&network), args.training.seed);
             (network, parameters)
         }
     };
-    let (plan, adam) = (args.training.plan(), args.training.adam());
+    let plan = args.training.plan();
 
     // A batch is never larger than the set, so neither is what the engine allocates for one.
     let batch_size = plan.batch_size.min(data.train.len());
-    let mut opened = args.engine.open(network, batch_size, adam)?;
+    let setup = Setup {
+        optimizer: Optimizer { rule: Rule::Adam(args.training.adam()), ..Optimizer::default() },
+        ..Setup::new(network, batch_size)
+    };
+    let mut opened = args.engine.open(&setup)?;
     opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     let told = format!("training on {}: {}", opened.config.name, opened.reason);
     let config = Config {
@@ -168,7 +173,9 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
         network,
         weights: args.training.weights(),
         training: plan.clone(),
-        adam,
+        loss: setup.loss,
+        optimizer: setup.optimizer,
+        augmentation: Augmentation::default(),
     };
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::named(path, &config),

@@ -148,13 +148,13 @@ impl<T: Real> Network<T> {
     }
 
     /// Adam's state: steps done, first and second moments in the arena's layout.
-    pub fn adam_state(&self) -> (u64, &[T], &[T]) {
+    pub fn optimizer_state(&self) -> (u64, &[T], &[T]) {
         (self.step, &self.first_moment, &self.second_moment)
     }
 
     /// # Panics
     /// Where a moment's length is not the arena's.
-    pub fn set_adam_state(&mut self, step: u64, first_moment: &[T], second_moment: &[T]) {
+    pub fn set_optimizer_state(&mut self, step: u64, first_moment: &[T], second_moment: &[T]) {
         self.step = step;
         self.first_moment.copy_from_slice(first_moment);
         self.second_moment.copy_from_slice(second_moment);

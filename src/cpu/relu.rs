@@ -15,6 +15,7 @@ pub(super) fn activate<T: Real>(activation: Activation, x: T) -> T {
         // Written so that NaN, which compares false with everything, is returned as it came.
         Activation::Relu if x <= T::zero() => T::zero(),
         Activation::Relu => x,
+        _ => unimplemented!(),
     }
 }
 
@@ -25,6 +26,7 @@ pub(super) fn through<T: Real>(activation: Activation, y: T, dy: T) -> T {
         Activation::Identity => dy,
         Activation::Relu if y == T::zero() => T::zero(),
         Activation::Relu => dy,
+        _ => unimplemented!(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where images come from. Everything here ends in a [`Dataset`]: bytes as they are stored, and labels.
 
+mod augment;
 pub mod cifar;
 mod cifar10;
 mod embedded;
@@ -15,6 +16,7 @@ mod source;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use augment::{Augmentation, View};
 pub use error::DataError;
 pub use kind::DatasetKind;
 pub use order::order;

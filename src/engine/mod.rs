@@ -1,15 +1,21 @@
 //! The contract between training and what computes: [`Engine`], implemented by
 //! `crate::cpu::CpuEngine` and `crate::gpu::GpuEngine`. Training sees nothing else of them.
 
-mod adam;
+mod epoch;
+mod loss;
+mod optimizer;
 mod outcome;
+mod setup;
 mod step;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use adam::{Adam, AdamState};
+pub use epoch::Epoch;
+pub use loss::{Loss, LossKind, Reduction};
+pub use optimizer::{Adam, Clip, Optimizer, OptimizerState, Rule, Sgd};
 pub use outcome::SampleOutcome;
+pub use setup::{LARGEST_PART, Setup};
 pub use step::{Step, steps};
 
 use crate::data::Split;
@@ -18,7 +24,37 @@ use crate::data::Split;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Train,
+    /// Held back from training, to choose and to stop by.
+    Validation,
     Test,
+}
+
+/// One thing for each [`Part`] that was loaded.
+#[derive(Debug, Clone)]
+pub struct Parts<T>([Option<T>; 3]);
+
+impl<T> Default for Parts<T> {
+    fn default() -> Self {
+        Self([None, None, None])
+    }
+}
+
+impl<T> Parts<T> {
+    pub fn set(&mut self, part: Part, loaded: T) {
+        self.0[part as usize] = Some(loaded);
+    }
+
+    /// # Panics
+    /// Where the part was not loaded: a caller's error, which [`Engine`] forbids.
+    pub fn get(&self, part: Part) -> &T {
+        self.0[part as usize].as_ref().expect("a part is loaded before it is used")
+    }
+
+    /// # Panics
+    /// As [`Self::get`].
+    pub fn get_mut(&mut self, part: Part) -> &mut T {
+        self.0[part as usize].as_mut().expect("a part is loaded before it is used")
+    }
 }
 
 /// Called with the outcomes of samples `first..first + outcomes.len()` of the epoch's order, in order,
@@ -37,20 +73,18 @@ pub trait Engine {
     /// The parameters as one arena, in the order of [`crate::model::ParameterTable`].
     fn parameters(&mut self) -> Result<Vec<f32>, EngineError>;
 
-    /// Sets the parameters. Adam's state stays as it is.
+    /// Sets the parameters. The optimizer's state stays as it is.
     ///
     /// # Panics
     /// Where the length is not the arena's.
     fn set_parameters(&mut self, arena: &[f32]) -> Result<(), EngineError>;
 
-    fn adam_state(&mut self) -> Result<AdamState, EngineError>;
+    fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError>;
 
-    fn set_adam_state(&mut self, state: &AdamState) -> Result<(), EngineError>;
+    fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError>;
 
-    /// Trains one step for each of `steps`, which cut `order` (places in the training part) into
-    /// batches. Returns how many steps were done: all, unless the observer broke off.
-    fn train(&mut self, order: &[u32], steps: &[Step], observer: &mut Observer)
-    -> Result<usize, EngineError>;
+    /// Trains the steps of an epoch. Returns how many were done: all, unless the observer broke off.
+    fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError>;
 
     /// The outcome of every sample of a part, in the part's order, with the parameters as they are.
     fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError>;

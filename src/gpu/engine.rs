@@ -14,9 +14,10 @@ use super::readback::{Report, Ring, read};
 use super::residency::{Policy, Residency, bytes};
 use crate::data::Split;
 use crate::engine::{
-    Adam, AdamState, Engine, EngineError, NonFinite, Observer, Part, SampleOutcome, Step, steps,
+    Adam, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, Rule, SampleOutcome,
+    Setup, Step, steps,
 };
-use crate::model::{LeNet5, ParameterTable};
+use crate::model::ParameterTable;
 
 /// Images evaluated at a time.
 const EVALUATION_BATCH: usize = 256;
@@ -36,9 +37,7 @@ const MIB: u64 = 1 << 20;
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy)]
 pub struct GpuOptions {
-    pub network: LeNet5,
-    pub batch_size: usize,
-    pub adam: Adam,
+    pub setup: Setup,
     pub residency: Residency,
     pub plan: KernelPlan,
 }
@@ -56,9 +55,8 @@ pub struct GpuEngine {
     stages: Vec<Stage>,
     buffers: Buffers,
     ring: Ring,
-    train: Option<LoadedPart>,
-    test: Option<LoadedPart>,
-    /// Steps of Adam done.
+    parts: Parts<LoadedPart>,
+    /// Steps of the optimizer done.
     step: u64,
 }
 
@@ -97,12 +95,12 @@ impl GpuEngine {
     /// [`EngineError::BatchTooLarge`] where it cannot hold a batch's activations,
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
-        let largest_batch = options.batch_size.max(EVALUATION_BATCH);
-        let plan = StepPlan::layered(&options.network, largest_batch, &options.plan);
+        let largest_batch = options.setup.batch_size.max(EVALUATION_BATCH);
+        let plan = StepPlan::layered(&options.setup.network, largest_batch, &options.plan);
         check_limits(&context, &options, &plan)?;
-        let table = ParameterTable::new(&options.network);
+        let table = ParameterTable::new(&options.setup.network);
         let samples =
-            MOST_SAMPLES_PER_SUBMIT.min(MOST_STEPS_PER_SUBMIT * options.batch_size).max(largest_batch);
+            MOST_SAMPLES_PER_SUBMIT.min(MOST_STEPS_PER_SUBMIT * options.setup.batch_size).max(largest_batch);
         let (stages, buffers, ring) = context.checked(|| {
             let stages = plan
                 .kernels()
@@ -121,8 +119,7 @@ impl GpuEngine {
             stages,
             buffers,
             ring,
-            train: None,
-            test: None,
+            parts: Parts::default(),
             step: 0,
         })
     }
@@ -147,7 +144,7 @@ impl GpuEngine {
     /// # Panics
     /// Where no training part is loaded: the first kernel depends on its images.
     pub fn kernel_labels(&self) -> Vec<String> {
-        let gather = &self.train.as_ref().expect("a part is loaded before its kernels are named").gather;
+        let gather = &self.parts.get(Part::Train).gather;
         [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
     }
 
@@ -157,14 +154,15 @@ impl GpuEngine {
     /// # Panics
     /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
-        let loaded = self.train.as_ref().expect("a part is loaded before its kernels are timed");
+        let adam = self.adam();
+        let loaded = self.parts.get(Part::Train);
         let (stage, group) = match kernel.checked_sub(1) {
             None => (&loaded.gather, &loaded.gather_group),
             Some(place) => (&self.stages[place], &loaded.groups[place]),
         };
-        let count = self.options.batch_size.min(loaded.split.len());
+        let count = self.options.setup.batch_size.min(loaded.split.len());
         let step = Step { first: 0, count, learning_rate: 0.0 };
-        self.buffers.write_records(&self.context, &[BatchRecord::new(&step, 0, 1, &self.options.adam)]);
+        self.buffers.write_records(&self.context, &[BatchRecord::new(&step, 0, 1, &adam)]);
         let started = Instant::now();
         for submitted in (0..repeats).step_by(MOST_STEPS_PER_SUBMIT) {
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
@@ -176,6 +174,11 @@ impl GpuEngine {
             self.context.wait(self.context.queue.submit([encoder.finish()]))?;
         }
         Ok(started.elapsed())
+    }
+
+    fn adam(&self) -> Adam {
+        let Rule::Adam(adam) = self.options.setup.optimizer.rule else { unimplemented!() };
+        adam
     }
 
     fn write_arena(&self, buffer: &wgpu::Buffer, arena: &[f32]) -> Result<(), EngineError> {
@@ -192,11 +195,10 @@ impl GpuEngine {
         &mut self,
         part: Part,
         pass: Pass,
-        order: &[u32],
-        steps: &[Step],
+        epoch: &Epoch,
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
-        let result = self.submit_all(part, pass, order, steps, observer);
+        let result = self.submit_all(part, pass, epoch, observer);
         // Else the next pass would be told what was left over from this one.
         self.ring.clear(&self.context);
         result
@@ -206,16 +208,13 @@ impl GpuEngine {
         &mut self,
         part: Part,
         pass: Pass,
-        order: &[u32],
-        steps: &[Step],
+        epoch: &Epoch,
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
-        let Self { context, buffers, ring, table, train, test, .. } = self;
-        let loaded = match part {
-            Part::Train => train.as_mut(),
-            Part::Test => test.as_mut(),
-        };
-        let loaded = loaded.expect("a part is loaded before a pass over it");
+        let Epoch { order, steps, .. } = *epoch;
+        let adam = self.adam();
+        let Self { context, buffers, ring, table, parts, .. } = self;
+        let loaded = parts.get_mut(part);
         for step in steps {
             assert!((1..=self.largest_batch).contains(&step.count), "a step is at most one batch");
             assert!(step.first + step.count <= order.len(), "a step lies within the order");
@@ -238,7 +237,7 @@ impl GpuEngine {
             let records: Vec<_> = window
                 .iter()
                 .zip(self.step + 1..)
-                .map(|(step, t)| BatchRecord::new(step, step.first - base, t, &self.options.adam))
+                .map(|(step, t)| BatchRecord::new(step, step.first - base, t, &adam))
                 .collect();
             buffers.write_records(context, &records);
 
@@ -280,8 +279,8 @@ impl Engine for GpuEngine {
         let limits = context.device.limits();
         let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let batch = match part {
-            Part::Train => self.options.batch_size,
-            Part::Test => EVALUATION_BATCH,
+            Part::Train => self.options.setup.batch_size,
+            Part::Validation | Part::Test => EVALUATION_BATCH,
         };
         let policy = Policy::choose(self.options.residency, &split, batch, limit);
         if self.options.residency == Residency::Resident && policy != Policy::Resident {
@@ -310,10 +309,7 @@ impl Engine for GpuEngine {
             }
         }
         context.check()?;
-        match part {
-            Part::Train => self.train = Some(loaded),
-            Part::Test => self.test = Some(loaded),
-        }
+        self.parts.set(part, loaded);
         Ok(())
     }
 
@@ -327,41 +323,32 @@ impl Engine for GpuEngine {
         self.write_arena(&self.buffers.parameters, arena)
     }
 
-    fn adam_state(&mut self) -> Result<AdamState, EngineError> {
+    fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError> {
         let len = self.table.arena_len();
-        Ok(AdamState {
+        Ok(OptimizerState {
             step: self.step,
             first_moment: read(&self.context, &self.buffers.first_moment, 0, len)?,
             second_moment: read(&self.context, &self.buffers.second_moment, 0, len)?,
         })
     }
 
-    fn set_adam_state(&mut self, state: &AdamState) -> Result<(), EngineError> {
+    fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
         self.write_arena(&self.buffers.first_moment, &state.first_moment)?;
         self.write_arena(&self.buffers.second_moment, &state.second_moment)?;
         self.step = state.step;
         Ok(())
     }
 
-    fn train(
-        &mut self,
-        order: &[u32],
-        steps: &[Step],
-        observer: &mut Observer,
-    ) -> Result<usize, EngineError> {
-        self.run(Part::Train, Pass::Train, order, steps, observer)
+    fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
+        self.run(Part::Train, Pass::Train, epoch, observer)
     }
 
     fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
-        let loaded = match part {
-            Part::Train => self.train.as_ref(),
-            Part::Test => self.test.as_ref(),
-        };
-        let samples = loaded.expect("a part is loaded before it is evaluated").split.len();
+        let samples = self.parts.get(part).split.len();
         let order: Vec<_> = (0..samples as u32).collect();
         let mut all = Vec::with_capacity(samples);
         let cut = steps(samples, EVALUATION_BATCH, 0.0);
-        self.run(part, Pass::Evaluate, &order, &cut, &mut |_, outcomes| {
+        self.run(part, Pass::Evaluate, &Epoch::new(&order, &cut), &mut |_, outcomes| {
             all.extend_from_slice(outcomes);
             ControlFlow::Continue(())
         })?;
@@ -475,16 +462,17 @@ fn check_limits(context: &Context, options: &GpuOptions, plan: &StepPlan) -> Res
     let limits = context.device.limits();
     // wgpu compiles a kernel that needs more workgroup memory than there is, and it gives wrong numbers.
     let largest = limits.max_compute_workgroup_storage_size as usize / size_of::<f32>();
-    let classes = options.network.classes;
+    let classes = options.setup.network.classes;
     if classes > largest {
         return Err(EngineError::TooManyClasses { classes, largest });
     }
     let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     if plan.workspace_bytes() > limit {
         let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
-        let fixed = plan.workspace_bytes() - per_image * options.batch_size.max(EVALUATION_BATCH) as u64;
+        let fixed =
+            plan.workspace_bytes() - per_image * options.setup.batch_size.max(EVALUATION_BATCH) as u64;
         return Err(EngineError::BatchTooLarge {
-            batch_size: options.batch_size,
+            batch_size: options.setup.batch_size,
             what: "activations",
             needed: plan.workspace_bytes().div_ceil(MIB),
             limit: limit / MIB,

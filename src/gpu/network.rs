@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_training_step_takes_at_most_17_dispatches() {
-        let network = LeNet5 { channels: 1, classes: 10 };
+        let network = LeNet5::new(1, 10);
         let plan = StepPlan::layered(&network, 64, &KernelPlan::HARDWARE);
         let gather = 1;
         assert!(gather + plan.kernels().count() <= 17);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn maps_do_not_overlap() {
-        let network = LeNet5 { channels: 3, classes: 10 };
+        let network = LeNet5::new(3, 10);
         let plan = StepPlan::layered(&network, 5, &KernelPlan::SOFTWARE);
         let mut end = 0;
         for map in &plan.maps {

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::model::LeNet5;
 
-    const NETWORK: LeNet5 = LeNet5 { channels: 1, classes: 10 };
+    const NETWORK: LeNet5 = LeNet5::new(1, 10);
 
     /// One tensor's initial values.
     fn values(init: Init, name: &str) -> Vec<f32> {
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_tensors_values_do_not_depend_on_the_sizes_of_others() {
-        let colour = ParameterTable::new(&LeNet5 { channels: 3, classes: 7 });
+        let colour = ParameterTable::new(&LeNet5::new(3, 7));
         let arena = Init::Pytorch.arena(&colour, 0);
         assert_eq!(arena[colour.get("fc1.weight").range()], values(Init::Pytorch, "fc1.weight"));
     }

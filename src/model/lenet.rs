@@ -3,21 +3,42 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Activation;
 use super::shapes::{ConvShape, DenseShape, PoolShape};
 
 /// Side of the square image that the network sees.
 pub const IMAGE_SIDE: usize = 32;
 
-/// The network's free sizes; everything else about it is fixed.
+/// What may differ between two networks; everything else about it is fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeNet5 {
     /// Channels of the input: 1 for grey, 3 for colour.
     pub channels: usize,
     /// Number of classes K.
     pub classes: usize,
+    /// Whether conv1, conv2, fc1 and fc2 are followed by batch normalisation, after their activation.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub batch_norm: bool,
+    /// The activation of fc1 and fc2; that of the convolutions is always ReLU.
+    #[serde(default, skip_serializing_if = "is_relu")]
+    pub activation: Activation,
+}
+
+// What serde asks for; a network that has neither is written as it always was.
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_relu(activation: &Activation) -> bool {
+    *activation == Activation::Relu
 }
 
 impl LeNet5 {
+    /// Without batch normalisation, and with ReLU everywhere.
+    pub const fn new(channels: usize, classes: usize) -> Self {
+        Self { channels, classes, batch_norm: false, activation: Activation::Relu }
+    }
+
     /// Values of one input image, C×32×32.
     pub const fn image_len(&self) -> usize {
         self.channels * IMAGE_SIDE * IMAGE_SIDE
@@ -69,7 +90,7 @@ mod tests {
     #[test]
     fn each_layer_takes_what_the_one_before_gives() {
         for channels in [1, 3] {
-            let net = LeNet5 { channels, classes: 10 };
+            let net = LeNet5::new(channels, 10);
             assert_eq!(net.image_len(), net.conv1().in_len());
             assert_eq!(net.conv1().out_len(), net.pool1().in_len());
             assert_eq!(net.pool1().out_len(), net.conv2().in_len());

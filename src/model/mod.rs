@@ -1,13 +1,15 @@
 //! What LeNet-5 is: layers and their shapes, the names and places of its parameters, and how they
 //! are initialised. No arithmetic of the network stands here, and no engine is known.
 
+mod activation;
 pub mod init;
 pub mod lenet;
 pub mod parameters;
 pub mod shapes;
 pub mod weights;
 
+pub use activation::Activation;
 pub use init::Init;
 pub use lenet::LeNet5;
 pub use parameters::{ParameterTable, Tensor};
-pub use shapes::{Activation, ConvShape, DenseShape, PoolShape};
+pub use shapes::{ConvShape, DenseShape, PoolShape};

@@ -125,14 +125,14 @@ mod tests {
     #[test]
     fn the_number_of_parameters_is_the_papers() {
         for (channels, expected) in [(1, 61_706), (3, 62_006)] {
-            let table = ParameterTable::new(&LeNet5 { channels, classes: 10 });
+            let table = ParameterTable::new(&LeNet5::new(channels, 10));
             assert_eq!(table.arena_len(), expected);
         }
     }
 
     #[test]
     fn tensors_follow_each_other_without_gaps() {
-        let table = ParameterTable::new(&LeNet5 { channels: 1, classes: 10 });
+        let table = ParameterTable::new(&LeNet5::new(1, 10));
         let mut end = 0;
         for tensor in table.tensors() {
             assert_eq!(tensor.offset, end, "{}", tensor.name);

@@ -1,15 +1,5 @@
 //! The shapes of single layers. Every map is NCHW and row-major; one image's part is C×H×W.
 
-use serde::{Deserialize, Serialize};
-
-/// What is applied to a layer's output before it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    Identity,
-    Relu,
-}
-
 /// A convolution: x `[channels, height, width]` → y `[filters, out_height, out_width]` with a weight
 /// of shape `[filters, channels, size, size]`. It is a cross-correlation, as in the paper's formula
 /// and in PyTorch.

@@ -187,7 +187,7 @@ fn network(file: &SafeTensors) -> Result<LeNet5, WeightsError> {
         [classes @ 2..=MAX_CLASSES, 84] => classes,
         ref other => return refused(last, other.to_vec(), "[2 to 65536, 84]"),
     };
-    Ok(LeNet5 { channels, classes })
+    Ok(LeNet5::new(channels, classes))
 }
 
 /// The values of one tensor, all of them finite.
@@ -210,7 +210,7 @@ fn values(file: &SafeTensors, name: &'static str, shape: &[usize]) -> Result<Vec
 
 /// The names of all tensors, for messages.
 fn names() -> String {
-    let table = ParameterTable::new(&LeNet5 { channels: 1, classes: 10 });
+    let table = ParameterTable::new(&LeNet5::new(1, 10));
     let names: Vec<_> = table.tensors().iter().map(|tensor| tensor.name).collect();
     names.join(", ")
 }

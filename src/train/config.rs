@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Plan;
-use crate::engine::Adam;
+use crate::data::Augmentation;
+use crate::engine::{Loss, Optimizer};
 use crate::gpu::KernelPlan;
 use crate::model::{Init, LeNet5};
 use crate::version::{COMMIT, VERSION};
@@ -20,7 +21,9 @@ pub struct Config {
     /// Where the weights came from: the name of an initialisation, or a file.
     pub weights: Weights,
     pub training: Plan,
-    pub adam: Adam,
+    pub loss: Loss,
+    pub optimizer: Optimizer,
+    pub augmentation: Augmentation,
 }
 
 /// The program that trained.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{EpochRecord, Plan, RunError, Tally, weights_hash};
 use crate::data::{self, Dataset, Split};
-use crate::engine::{self, Engine, EngineError, Part, SampleOutcome, Step};
+use crate::engine::{self, Engine, EngineError, Epoch, Part, SampleOutcome, Step};
 
 /// Who is told how a run goes.
 pub trait Listener {
@@ -156,7 +156,7 @@ fn one_pass(
     };
 
     // Where the engine itself found what is not finite, it names the tensor: its error says more.
-    let done = engine.train(order, steps, &mut observer)?;
+    let done = engine.train(&Epoch::new(order, steps), &mut observer)?;
     let seconds = started.elapsed().as_secs_f64();
     match not_finite {
         Some(sample) => Err(EngineError::NonFiniteLoss { sample }),

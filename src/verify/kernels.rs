@@ -54,8 +54,8 @@ fn convolutions() -> Vec<(usize, ConvShape)> {
         stride,
         padding,
     };
-    let grey = LeNet5 { channels: 1, classes: 10 };
-    let colour = LeNet5 { channels: 3, classes: 10 };
+    let grey = LeNet5::new(1, 10);
+    let colour = LeNet5::new(3, 10);
     vec![
         (64, grey.conv1()),
         (5, colour.conv1()),
@@ -76,7 +76,7 @@ fn convolutions() -> Vec<(usize, ConvShape)> {
 fn pools() -> Vec<(usize, PoolShape)> {
     let pool =
         |channels, height, width, window, stride| PoolShape { channels, height, width, window, stride };
-    let network = LeNet5 { channels: 1, classes: 10 };
+    let network = LeNet5::new(1, 10);
     vec![
         (64, network.pool1()),
         (64, network.pool2()),
@@ -90,7 +90,7 @@ fn pools() -> Vec<(usize, PoolShape)> {
 
 /// Batch size and shape.
 fn dense_layers() -> Vec<(usize, DenseShape)> {
-    let network = LeNet5 { channels: 1, classes: 10 };
+    let network = LeNet5::new(1, 10);
     let dense = |inputs, outputs| DenseShape { inputs, outputs };
     vec![
         (64, network.fc1()),
@@ -324,7 +324,7 @@ fn gather(channels: usize, side: usize) -> Check {
     let name = format!("gather, {batch} of {channels}x{side}x{side}");
     Check::new(name, move |context, plan, seed| {
         let split = Tensors::new(seed).split(channels, side, batch, 10);
-        let mut x = vec![0.0; batch * LeNet5 { channels, classes: 10 }.image_len()];
+        let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
         cpu::gather(&split, &Bench::order(batch), &mut x);
 
         let kernel = kernels::gather(&split, plan, 0);

@@ -9,7 +9,7 @@ use super::tensors::{Tensors, f64s};
 use super::{Check, tolerance};
 use crate::cpu;
 use crate::data::Split;
-use crate::engine::{Adam, Engine, EngineError, NonFinite, Part, Step, steps};
+use crate::engine::{Adam, Engine, EngineError, Epoch, NonFinite, Part, Setup, Step, steps};
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use crate::model::{Init, LeNet5, ParameterTable};
 
@@ -34,7 +34,7 @@ pub fn checks() -> Vec<Check> {
 fn step(channels: usize, side: usize, batch: usize) -> Check {
     let name = format!("a whole step, {batch} of {channels}x{side}x{side}");
     Check::new(name, move |context, plan, seed| {
-        let network = LeNet5 { channels, classes: 10 };
+        let network = LeNet5::new(channels, 10);
         let split = Tensors::new(seed).split(channels, side, batch, network.classes);
         let start = start(&network, seed);
         let order: Vec<_> = (0..batch as u32).collect();
@@ -86,7 +86,7 @@ fn adam_steps(channels: usize, side: usize) -> Check {
     let name = format!("{} steps of Adam on {channels}x{side}x{side}", tolerance::ADAM_STEPS);
     Check::new(name, move |context, plan, seed| {
         const BATCH: usize = 16;
-        let network = LeNet5 { channels, classes: 10 };
+        let network = LeNet5::new(channels, 10);
         let samples = BATCH * (tolerance::ADAM_STEPS - 1) + 7;
         let split = Tensors::new(seed).split(channels, side, samples, network.classes);
         let order: Vec<_> = (0..samples as u32).rev().collect();
@@ -137,7 +137,7 @@ fn repeated() -> Check {
 /// A NaN in any one tensor is reported with the tensor's name and the step.
 fn non_finite() -> Check {
     Check::new("a NaN in any one tensor is reported", |context, plan, seed| {
-        let network = LeNet5 { channels: 1, classes: 10 };
+        let network = LeNet5::new(1, 10);
         let split = Arc::new(Tensors::new(seed).split(1, 28, 8, network.classes));
         let order: Vec<_> = (0..8).collect();
         let mut engine = engine(context, plan, network, 8, Residency::Auto)?;
@@ -148,7 +148,7 @@ fn non_finite() -> Check {
             let mut arena = start(&network, seed);
             arena[spoilt.range().start] = f32::NAN;
             engine.set_parameters(&arena)?;
-            let before = engine.adam_state()?.step;
+            let before = engine.optimizer_state()?.step;
             let reported = match train(&mut engine, &order, &steps(8, 8, LEARNING_RATE)) {
                 Err(EngineError::NonFinite { tensor, what, step }) => {
                     tensor == spoilt.name && what == NonFinite::Parameter && step == before + 1
@@ -171,7 +171,7 @@ fn run(context: &Context, plan: &KernelPlan, residency: Residency, seed: u64) ->
     // Streamed in chunks of 4 MiB of colour images of 3,072 bytes, this many take three.
     const SAMPLES: usize = 3_000;
     const BATCH: usize = 48;
-    let network = LeNet5 { channels: 3, classes: 10 };
+    let network = LeNet5::new(3, 10);
     let split = Arc::new(Tensors::new(seed).split(3, 32, SAMPLES, network.classes));
     let order = crate::data::order(SAMPLES, seed, 0, true);
     let mut engine = engine(context, plan, network, BATCH, residency)?;
@@ -181,7 +181,7 @@ fn run(context: &Context, plan: &KernelPlan, residency: Residency, seed: u64) ->
     let training = train(&mut engine, &order, &cut)?;
     engine.load(Part::Test, Arc::new(Split::clone(&split)))?;
     let evaluation = engine.evaluate(Part::Test)?.iter().map(|outcome| outcome.loss).collect();
-    let moments = engine.adam_state()?;
+    let moments = engine.optimizer_state()?;
     Ok([
         ("parameters", engine.parameters()?),
         ("first moments", moments.first_moment),
@@ -213,14 +213,14 @@ fn engine(
     batch_size: usize,
     residency: Residency,
 ) -> Result<GpuEngine, EngineError> {
-    let options = GpuOptions { network, batch_size, adam: Adam::default(), residency, plan: *plan };
+    let options = GpuOptions { setup: Setup::new(network, batch_size), residency, plan: *plan };
     GpuEngine::new(context.clone(), options)
 }
 
 /// Trains, and gives the losses in the order's order.
 fn train(engine: &mut GpuEngine, order: &[u32], cut: &[Step]) -> Result<Vec<f32>, EngineError> {
     let mut losses = Vec::with_capacity(order.len());
-    engine.train(order, cut, &mut |_, outcomes| {
+    engine.train(&Epoch::new(order, cut), &mut |_, outcomes| {
         losses.extend(outcomes.iter().map(|outcome| outcome.loss));
         ControlFlow::Continue(())
     })?;

@@ -37,7 +37,7 @@ impl Tensors {
         let values = self.normal(len);
         match activation {
             Activation::Identity => values,
-            Activation::Relu => values.into_iter().map(|value| value.max(0.0)).collect(),
+            _ => values.into_iter().map(|value| value.max(0.0)).collect(),
         }
     }
 

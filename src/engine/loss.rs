@@ -1,0 +1,38 @@
+//! What training makes small.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// A loss of the last layer's outputs z `[K]` and a label.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Loss {
+    pub kind: LossKind,
+    pub reduction: Reduction,
+    /// ε in [0, 1): in training the target is (1 − ε)·onehot + ε/K; evaluation knows no smoothing.
+    #[serde(default)]
+    pub label_smoothing: f32,
+}
+
+/// How far outputs are from a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// Negative log-likelihood of log-softmax: −log p(label)
+    #[default]
+    Nll,
+    /// Cross-entropy on the logits: the same as nll, whose log-softmax it includes
+    CrossEntropy,
+    /// Squared distance of the logits from the label's one-hot vector, divided by K where the mean is taken
+    Mse,
+}
+
+/// How a batch's losses become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reduction {
+    /// Their mean
+    #[default]
+    Mean,
+    /// Their sum, so that the gradient grows with the batch
+    Sum,
+}
