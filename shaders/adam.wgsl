@@ -13,6 +13,7 @@
 // speed of memory; parameters with partial sums load CHUNKS more.
 
 #import batch
+#import faults
 #import finite
 #import gradients
 #import grid
@@ -21,14 +22,6 @@
 @group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(6) var<storage, read_write> first_moment: array<f32>;
 @group(0) @binding(7) var<storage, read_write> second_moment: array<f32>;
-
-// Its twin is `Fault`.
-struct Fault {
-    parameter: atomic<u32>,
-    gradient: atomic<u32>,
-}
-
-@group(0) @binding(10) var<storage, read_write> faults: array<Fault, TENSORS>;
 
 @compute @workgroup_size(WORKGROUP)
 fn adam(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

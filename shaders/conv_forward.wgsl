@@ -10,10 +10,10 @@
 // SIZE 5, 105 FMAs for 26 loads. Neighbours make neighbouring blocks of a row, then rows, so that a
 // wave reads the same weights and adjoining inputs.
 
+#import activation
 #import batch
 #import grid
 #import parameters
-#import relu
 #import workspace
 
 // The stretch of an input row that a block of outputs reads.
@@ -79,12 +79,7 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
         let y_start = Y + ((image * FILTERS + filter_index) * OUT_HEIGHT + row) * OUT_WIDTH;
         for (var j = 0u; j < BLOCK_COLUMNS; j++) {
             if filter_index < FILTERS && first_column + j < OUT_WIDTH {
-                let sum = sums[k][j];
-                if RELU {
-                    workspace[y_start + first_column + j] = relu(sum);
-                } else {
-                    workspace[y_start + first_column + j] = sum;
-                }
+                workspace[y_start + first_column + j] = activate(sums[k][j]);
             }
         }
     }

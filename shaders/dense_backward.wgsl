@@ -1,7 +1,7 @@
 // dweight[o,i] = sum over b of dy[b,o] * x[b,i]
 // dbias[o]     = sum over b of dy[b,o]
-// dx[b,i]      = sum over o of dy[b,o] * weight[o,i], through the ReLU before the layer where RELU is
-//                set: x is that ReLU's output, and nothing passes where it is 0
+// dx[b,i]      = sum over o of dy[b,o] * weight[o,i], through the activation before the layer, whose
+//                output is x
 //
 // workspace   x and dx [B, INPUTS] at X and DX,  dy [B, OUTPUTS] at DY
 // parameters  weight [OUTPUTS, INPUTS] at WEIGHT
@@ -12,11 +12,11 @@
 // values in registers: for each term, BLOCK_ROWS + BLOCK_INPUTS loads and their product of FMAs (4 × 4:
 // 2 FMAs a load). Neighbours make neighbouring inputs.
 
+#import activation
 #import batch
 #import gradients
 #import grid
 #import parameters
-#import relu
 #import workspace
 
 // The bias is the weight of one more input that is always 1.
@@ -96,11 +96,7 @@ fn backward_input(block: u32) {
         for (var i = 0u; i < BLOCK_INPUTS; i++) {
             if first_image + b < batch.count && first_input + i < INPUTS {
                 let at = (first_image + b) * INPUTS + first_input + i;
-                var sum = sums[b][i];
-                if RELU {
-                    sum = relu_backward(workspace[X + at], sum);
-                }
-                workspace[DX + at] = sum;
+                workspace[DX + at] = activate_backward(workspace[X + at], sums[b][i]);
             }
         }
     }

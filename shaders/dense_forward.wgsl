@@ -7,10 +7,10 @@
 // BLOCK_IMAGES + BLOCK_OUTPUTS loads and their product of FMAs (4 × 4: 2 FMAs a load). Neighbours make
 // neighbouring outputs of the same images.
 
+#import activation
 #import batch
 #import grid
 #import parameters
-#import relu
 #import workspace
 
 const OUTPUT_BLOCKS = (OUTPUTS + BLOCK_OUTPUTS - 1u) / BLOCK_OUTPUTS;
@@ -55,13 +55,7 @@ fn dense_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_work
     for (var b = 0u; b < BLOCK_IMAGES; b++) {
         for (var o = 0u; o < BLOCK_OUTPUTS; o++) {
             if first_image + b < batch.count && first_output + o < OUTPUTS {
-                let sum = sums[b][o];
-                let at = Y + (first_image + b) * OUTPUTS + first_output + o;
-                if RELU {
-                    workspace[at] = relu(sum);
-                } else {
-                    workspace[at] = sum;
-                }
+                workspace[Y + (first_image + b) * OUTPUTS + first_output + o] = activate(sums[b][o]);
             }
         }
     }

@@ -1,26 +1,22 @@
 // The last layer and the loss in one:
 //   z[b,k]         = bias[k] + sum over i of x[b,i] * weight[k,i]
 //   log_probs[b,k] = z[b,k] - max z[b] - ln(sum over k of exp(z[b,k] - max z[b]))
-//   loss[b]        = -log_probs[b, label[b]]
-//   dz[b,k]        = (exp(log_probs[b,k]) - onehot(label[b])[k]) * loss_scale
+//   loss[b]        = -(sum over k of q[b,k] * log_probs[b,k])
+//   dz[b,k]        = (exp(log_probs[b,k]) - q[b,k]) * loss_scale
+// for the target q[b] = (1 - eps)*onehot(label[b]) + eps/K. Without smoothing eps the loss is
+// -log_probs[b, label[b]].
 //
-// workspace   x [B, INPUTS] at X,  log_probs and dz [B, CLASSES] at LOG_PROBS and DZ
+// workspace   x [B, INPUTS] at X,  log_probs and dz [B, CLASSES] at OUTPUTS and DZ
 // parameters  weight [CLASSES, INPUTS] at WEIGHT,  bias [CLASSES] at BIAS
 // outcomes    (loss, predicted class) of each image
 //
-// A workgroup takes one image and a lane every WORKGROUP-th class: INPUTS FMAs for 2 loads each. The
-// logits stand in workgroup memory, and each lane goes through all of them for the maximum and the sum,
-// so that there is one barrier and one order of summation.
+// A workgroup takes one image and a lane every WORKGROUP-th class.
 
-#import batch
 #import grid
 #import labels
+#import logits
 #import order
 #import outcomes
-#import parameters
-#import workspace
-
-var<workgroup> logits: array<f32, CLASSES>;
 
 @compute @workgroup_size(WORKGROUP)
 fn dense_log_softmax(
@@ -32,23 +28,10 @@ fn dense_log_softmax(
     if image >= batch.count {
         return;
     }
-    for (var k = lane; k < CLASSES; k += WORKGROUP) {
-        var sum = parameters[BIAS + k];
-        for (var i = 0u; i < INPUTS; i++) {
-            sum += workspace[X + image * INPUTS + i] * parameters[WEIGHT + k * INPUTS + i];
-        }
-        logits[k] = sum;
-    }
-    workgroupBarrier();
+    make_logits(image, lane);
 
-    var largest = logits[0];
-    var predicted = 0u;
-    for (var k = 1u; k < CLASSES; k++) {
-        if logits[k] > largest {
-            largest = logits[k];
-            predicted = k;
-        }
-    }
+    let predicted = predicted_class();
+    let largest = logits[predicted];
     var sum = 0.0;
     for (var k = 0u; k < CLASSES; k++) {
         sum += exp(logits[k] - largest);
@@ -58,12 +41,18 @@ fn dense_log_softmax(
     let label = labels[order[batch.first + image]];
     for (var k = lane; k < CLASSES; k += WORKGROUP) {
         let log_prob = logits[k] - largest - log_sum;
-        let target_prob = select(0.0, 1.0, k == label);
-        workspace[LOG_PROBS + image * CLASSES + k] = log_prob;
-        workspace[DZ + image * CLASSES + k] = (exp(log_prob) - target_prob) * batch.loss_scale;
+        workspace[OUTPUTS + image * CLASSES + k] = log_prob;
+        workspace[DZ + image * CLASSES + k] = (exp(log_prob) - target_of(k, label)) * batch.loss_scale;
     }
     if lane == 0u {
-        let loss = largest + log_sum - logits[label];
+        var loss = largest + log_sum - logits[label];
+        if batch.label_smoothing > 0.0 {
+            var mean = 0.0;
+            for (var k = 0u; k < CLASSES; k++) {
+                mean += logits[k] / f32(CLASSES);
+            }
+            loss += batch.label_smoothing * (logits[label] - mean);
+        }
         outcomes[batch.outcome + image] = Outcome(loss, predicted);
     }
 }

@@ -1,5 +1,5 @@
-// dx[b,c,i,j] = sum of dy over the windows whose argmax is (i, j), through the ReLU before the pool where
-// RELU is set: y, the window's maximum, is then that ReLU's output, and nothing passes where it is 0.
+// dx[b,c,i,j] = sum of dy over the windows whose argmax is (i, j), through the activation before the pool,
+// whose output there is y, the window's maximum.
 //
 // workspace  dx [B, CHANNELS, HEIGHT, WIDTH] at DX,
 //            y, argmax and dy [B, CHANNELS, OUT_HEIGHT, OUT_WIDTH] at Y, ARGMAX and DY
@@ -8,9 +8,9 @@
 // it: one where windows do not overlap, REACH × REACH where they do, 3 loads each. So nothing is
 // scattered, no value is written twice, and no zeros are written beforehand.
 
+#import activation
 #import batch
 #import grid
-#import relu
 #import workspace
 
 const TILE_ROWS = (HEIGHT + STRIDE - 1u) / STRIDE;
@@ -41,10 +41,7 @@ fn max_pool_backward(
             if row < OUT_HEIGHT && column < OUT_WIDTH {
                 let window = (plane * OUT_HEIGHT + row) * OUT_WIDTH + column;
                 let argmax = u32(workspace[ARGMAX + window]);
-                var dy = workspace[DY + window];
-                if RELU {
-                    dy = relu_backward(workspace[Y + window], dy);
-                }
+                let dy = activate_backward(workspace[Y + window], workspace[DY + window]);
                 for (var u = 0u; u < STRIDE; u++) {
                     for (var v = 0u; v < STRIDE; v++) {
                         sums[u][v] += select(0.0, dy, argmax == corner + u * WIDTH + v);

@@ -10,8 +10,8 @@
 #![allow(clippy::unwrap_used)]
 
 use lenet_gpu::cpu::{
-    Maps, Network, conv_backward_input, conv_backward_weight, conv_forward, dense_backward, dense_forward,
-    dense_log_softmax, max_pool, max_pool_backward,
+    Maps, Network, Targets, conv_backward_input, conv_backward_weight, conv_forward, dense_backward,
+    dense_forward, dense_log_softmax, max_pool, max_pool_backward,
 };
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5, ParameterTable, PoolShape};
 use rand::seq::SliceRandom;
@@ -241,13 +241,13 @@ fn the_gradient_at_the_logits_is_a_central_difference_of_the_mean_loss() {
         let run = |logits: &[f64]| {
             let (mut log_probs, mut dlogits) = (vec![f64::NAN; logits.len()], vec![f64::NAN; logits.len()]);
             let (mut losses, mut predicted) = (vec![f64::NAN; batch], vec![u32::MAX; batch]);
+            let targets = Targets { labels: &labels, smoothing: 0.0, scale: 1.0 / batch as f64 };
             dense_log_softmax(
                 &shape,
                 logits,
                 &identity,
                 &vec![0.0; classes],
-                &labels,
-                1.0 / batch as f64,
+                &targets,
                 &mut log_probs,
                 &mut dlogits,
                 &mut losses,

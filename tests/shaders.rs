@@ -4,26 +4,37 @@
 
 use std::mem::offset_of;
 
+use clap::ValueEnum;
 use lenet_gpu::data::Split;
-use lenet_gpu::engine::SampleOutcome;
+use lenet_gpu::engine::{Loss, LossKind, SampleOutcome, Setup};
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
 use lenet_gpu::gpu::kernels::Kernel;
 use lenet_gpu::gpu::network::StepPlan;
 use lenet_gpu::gpu::{KernelPlan, shader};
-use lenet_gpu::model::LeNet5;
+use lenet_gpu::model::{Activation, LeNet5};
 
-/// Every kernel of a step, for grey and for colour, by both plans.
+/// Every kernel of a step, for grey and for colour, with every activation and loss, normalised or not, by
+/// both plans.
 fn kernels() -> Vec<Kernel> {
     let mut all = Vec::new();
-    for (channels, side) in [(1, 28), (3, 32)] {
-        for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
-            let step = StepPlan::layered(&LeNet5::new(channels, 10), 64, &plan);
-            let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
-            all.push(step.gather(&images, &plan));
-            all.extend(step.kernels().cloned());
+    for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
+        for (channels, side) in [(1, 28), (3, 32)] {
+            all.extend(step(&Setup::new(LeNet5::new(channels, 10), 64), side, &plan));
+        }
+        for &activation in Activation::value_variants() {
+            let network = LeNet5 { batch_norm: true, activation, ..LeNet5::new(1, 10) };
+            let loss = Loss { kind: LossKind::Mse, ..Loss::default() };
+            all.extend(step(&Setup { loss, ..Setup::new(network, 64) }, 28, &plan));
         }
     }
     all
+}
+
+fn step(setup: &Setup, side: usize, plan: &KernelPlan) -> Vec<Kernel> {
+    let step = StepPlan::layered(setup, setup.batch_size, plan);
+    let channels = setup.network.channels;
+    let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
+    [step.gather(&images, plan)].into_iter().chain(step.kernels().cloned()).collect()
 }
 
 fn parse(source: &str) -> naga::Module {
@@ -89,6 +100,7 @@ fn the_steps_record_is_laid_out_alike_in_rust_and_wgsl() {
         outcome,
         step,
         loss_scale,
+        label_smoothing,
         rate,
         root_correction,
         beta1,

@@ -6,7 +6,7 @@ use std::fs;
 
 use lenet_gpu::files::write_atomically;
 use lenet_gpu::model::weights::{self, WeightsError};
-use lenet_gpu::model::{Init, LeNet5, ParameterTable};
+use lenet_gpu::model::{Activation, Init, LeNet5, ParameterTable};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -96,13 +96,66 @@ fn names_and_shapes_are_pytorchs() {
 }
 
 #[test]
-fn a_file_without_metadata_tells_its_network_by_its_shapes() {
+fn a_storedwithout_metadata_tells_its_network_by_its_shapes() {
     let network = LeNet5::new(3, 7);
     assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap(), (network, arena(network)));
 }
 
 #[test]
-fn what_is_no_safetensors_file_is_refused() {
+fn a_normalised_network_is_told_by_its_tensors_which_have_pytorchs_names_and_shapes() {
+    let network = LeNet5 { batch_norm: true, ..LeNet5::new(3, 10) };
+    let bytes = weights::to_bytes(network, &arena(network));
+    let stored = SafeTensors::deserialize(&bytes).unwrap();
+    for (norm, channels) in [("bn1", 6), ("bn2", 16), ("bn3", 120), ("bn4", 84)] {
+        for name in ["weight", "bias", "running_mean", "running_var"] {
+            assert_eq!(stored.tensor(&format!("{norm}.{name}")).unwrap().shape(), [channels]);
+        }
+    }
+    assert_eq!(stored.len(), 26);
+    assert_eq!(weights::from_bytes(&bytes).unwrap(), (network, arena(network)));
+    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap().0, network);
+}
+
+#[test]
+fn the_count_of_batches_that_pytorch_keeps_is_passed_over_beside_running_statistics_alone() {
+    let counter = ("bn2.num_batches_tracked".to_owned(), Dtype::I64, vec![], vec![0; 8]);
+    let normed = LeNet5 { batch_norm: true, ..NETWORK };
+    let bytes = file(&[tensors(normed), vec![counter.clone()]].concat(), None);
+    assert_eq!(weights::from_bytes(&bytes).unwrap(), (normed, arena(normed)));
+    let bytes = file(&[tensors(NETWORK), vec![counter]].concat(), None);
+    assert_refused(&bytes, &["bn2.num_batches_tracked"]);
+}
+
+#[test]
+fn a_normalised_network_with_a_tensor_missing_or_a_variance_below_0_is_refused() {
+    let normed = LeNet5 { batch_norm: true, ..NETWORK };
+    let mut tensors = tensors(normed);
+    let variance = tensors.iter_mut().find(|tensor| tensor.0 == "bn3.running_var").unwrap();
+    variance.3[4..8].copy_from_slice(&(-0.5f32).to_le_bytes());
+    assert_refused(&file(&tensors, None), &["bn3.running_var", "-0.5", "place 1"]);
+    tensors.retain(|tensor| tensor.0 != "bn3.running_var");
+    assert_refused(&file(&tensors, None), &["bn3.running_var", "missing"]);
+}
+
+#[test]
+fn the_activation_stands_in_the_metadata_and_is_relu_where_nothing_is_said() {
+    let network = LeNet5 { activation: Activation::HardTanh, ..NETWORK };
+    let bytes = weights::to_bytes(network, &arena(network));
+    assert_eq!(weights::from_bytes(&bytes).unwrap().0, network);
+    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap().0, NETWORK);
+    let entry = r#"{"version":1,"channels":1,"classes":10,"activation":"swish"}"#;
+    assert_refused(&file(&tensors(NETWORK), Some(entry)), &["lenet-gpu", "not understood"]);
+}
+
+#[test]
+fn a_storedof_a_plain_network_says_nothing_of_what_it_has_not() {
+    let bytes = weights::to_bytes(NETWORK, &arena(NETWORK));
+    let text = String::from_utf8_lossy(&bytes[..2_000]);
+    assert!(text.contains(r#"{\"version\":1,\"channels\":1,\"classes\":10}"#), "{text}");
+}
+
+#[test]
+fn what_is_no_safetensors_storedis_refused() {
     let sound = weights::to_bytes(NETWORK, &arena(NETWORK));
     let huge_header = u64::MAX.to_le_bytes();
     for bytes in [&b""[..], b"<html>", &huge_header, &sound[..sound.len() - 1], &sound[..20]] {
@@ -111,7 +164,7 @@ fn what_is_no_safetensors_file_is_refused() {
 }
 
 #[test]
-fn a_tensor_that_claims_more_than_the_file_holds_is_refused() {
+fn a_tensor_that_claims_more_than_the_storedholds_is_refused() {
     let header = br#"{"conv1.weight":{"dtype":"F32","shape":[4294967295,4294967295,4294967295],"data_offsets":[0,4]}}"#;
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
     assert_refused(&bytes, &["no safetensors file"]);
@@ -154,8 +207,8 @@ fn a_tensor_of_another_type_is_named() {
 #[test]
 fn a_tensor_that_is_none_of_lenets_is_named() {
     let mut tensors = tensors(NETWORK);
-    tensors.push(("bn1.weight".to_owned(), Dtype::F32, vec![1], vec![0; 4]));
-    assert_refused(&file(&tensors, None), &["bn1.weight", "conv1.weight, conv1.bias"]);
+    tensors.push(("bn5.weight".to_owned(), Dtype::F32, vec![1], vec![0; 4]));
+    assert_refused(&file(&tensors, None), &["bn5.weight", "conv1.weight, conv1.bias"]);
 }
 
 #[test]
@@ -175,10 +228,14 @@ fn metadata_that_is_newer_or_wrong_is_refused() {
         &with(r#"{"version":1,"channels":1,"classes":26}"#),
         &["1 channels and 26 classes", "1 and 10"],
     );
+    assert_refused(
+        &with(r#"{"version":1,"channels":1,"classes":10,"batch_norm":true}"#),
+        &["10 classes with batch normalisation, and"],
+    );
 }
 
 #[test]
-fn a_file_that_cannot_be_loaded_is_named_with_the_reason() {
+fn a_storedthat_cannot_be_loaded_is_named_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let reason = |name: &str| {
         let error = weights::load(&folder.path().join(name)).unwrap_err();
@@ -199,7 +256,7 @@ fn a_file_that_cannot_be_loaded_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_written_file_is_loaded_again_and_leaves_nothing_beside_it() {
+fn a_written_storedis_loaded_again_and_leaves_nothing_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     fs::write(&path, "what stood there before").unwrap();
@@ -236,7 +293,7 @@ proptest! {
 
     /// A flipped bit is found, or changes one finite value to another.
     #[test]
-    fn a_file_with_a_flipped_bit_never_makes_a_panic(place in any::<prop::sample::Index>(), bit in 0..8u32) {
+    fn a_storedwith_a_flipped_bit_never_makes_a_panic(place in any::<prop::sample::Index>(), bit in 0..8u32) {
         let mut bytes = weights::to_bytes(NETWORK, &arena(NETWORK));
         let place = place.index(bytes.len().min(2_000)); // the header and the first values
         bytes[place] ^= 1u8 << bit;

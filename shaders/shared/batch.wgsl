@@ -10,6 +10,8 @@ struct Batch {
     step: u32,
     // What a sample's loss counts: 1/count for the mean.
     loss_scale: f32,
+    // How much of each target is spread over all classes; 0 in evaluation.
+    label_smoothing: f32,
     // Adam: the learning rate times 1/(1 - beta1^t).
     rate: f32,
     // Adam: 1/sqrt(1 - beta2^t).

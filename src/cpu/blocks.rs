@@ -52,6 +52,19 @@ pub(super) fn add_scaled<T: Real, const N: usize>(sum: &mut [T; N], value: T, ve
     }
 }
 
+/// Adds the upper half to the lower one until one value is left.
+#[inline(always)]
+pub(super) fn sum_in_pairs<T: Real>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 /// The first `N` values of a slice as an array.
 ///
 /// # Panics

@@ -17,8 +17,8 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::Real;
+use super::activation::activate;
 use super::blocks::{COLUMNS, LANES, add_scaled, starts};
-use super::relu::activate;
 use super::stage::Stage;
 use crate::model::Activation;
 
@@ -121,8 +121,9 @@ pub(super) fn correlate<T: Real>(
         }
         for (lane, y) in y.chunks_exact_mut(positions).enumerate() {
             for (y, vector) in y.iter_mut().zip(vectors.iter()) {
-                *y = activate(activation, vector[lane]);
+                *y = vector[lane];
             }
+            activate(activation, y);
         }
     }
 }

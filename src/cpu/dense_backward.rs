@@ -12,8 +12,8 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Real;
+use super::activation::through;
 use super::blocks::{LANES, add_scaled, head, part_len, starts};
-use super::relu::through;
 use crate::model::{Activation, DenseShape};
 
 /// Rows of results in a block, and values of each.
@@ -72,9 +72,7 @@ fn images<T: Real>(
     for (dx, dy) in blocks {
         scaled_rows(shape.inputs, weight, |b, o| dy[b * shape.outputs + o], dx);
     }
-    for (dx, &x) in dx.iter_mut().zip(x) {
-        *dx = through(input_activation, x, *dx);
-    }
+    through(input_activation, x, dx);
 }
 
 /// dw and db of up to [`ROWS`] outputs from `first` on.

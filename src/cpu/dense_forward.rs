@@ -12,8 +12,8 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::{LANES, part_len, starts};
-use super::relu::activate;
+use super::activation::activate;
+use super::blocks::{LANES, part_len, starts, sum_in_pairs};
 use crate::model::{Activation, DenseShape};
 
 /// Images and outputs of a block.
@@ -82,10 +82,11 @@ fn outputs<T: Real, const IMAGES: usize, const OUTPUTS: usize>(
         let sums = dots(x, rows);
         for (b, sums) in sums.iter().enumerate() {
             for (o, &sum) in sums.iter().enumerate() {
-                y[b * shape.outputs + first + o] = activate(activation, sum + bias[first + o]);
+                y[b * shape.outputs + first + o] = sum + bias[first + o];
             }
         }
     }
+    activate(activation, y);
 }
 
 /// The dot product of each of `A` rows with each of `B`, all of one length.
@@ -113,17 +114,4 @@ fn dots<T: Real, const A: usize, const B: usize>(a: [&[T]; A], b: [&[T]; B]) -> 
         }
     }
     sums.map(|sums| sums.map(sum_in_pairs))
-}
-
-/// Adds the upper half to the lower one until one value is left.
-#[inline(always)]
-fn sum_in_pairs<T: Real>(mut lanes: [T; LANES]) -> T {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Network, gather};
 use crate::data::Split;
 use crate::engine::{
-    Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Rule, SampleOutcome, Setup,
+    Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Pass, Rule, SampleOutcome, Setup,
 };
 
 /// Images of one pass of an evaluation at most.
@@ -27,7 +27,7 @@ impl CpuEngine {
     pub fn new(setup: &Setup) -> Self {
         let largest_batch = setup.batch_size.max(EVALUATION_BATCH);
         Self {
-            network: Network::new(setup.network, largest_batch),
+            network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
             setup: *setup,
             parts: Parts::default(),
             labels: Vec::with_capacity(largest_batch),
@@ -36,11 +36,14 @@ impl CpuEngine {
     }
 
     /// Runs a batch forward; its outcomes are in `self.outcomes`.
-    fn forward(&mut self, split: &Split, order: &[u32]) {
+    fn forward(&mut self, pass: Pass, split: &Split, order: &[u32]) {
         gather(split, order, self.network.input(order.len()));
         self.labels.clear();
         self.labels.extend(order.iter().map(|&index| u32::from(split.labels[index as usize])));
-        self.network.forward(&self.labels);
+        match pass {
+            Pass::Train => self.network.forward(&self.labels),
+            Pass::Evaluate => self.network.evaluate(&self.labels),
+        }
         let outcomes = self.network.losses().iter().zip(self.network.predicted());
         self.outcomes.clear();
         self.outcomes.extend(outcomes.map(|(&loss, &predicted)| SampleOutcome { loss, predicted }));
@@ -83,7 +86,7 @@ impl Engine for CpuEngine {
         let split = Arc::clone(self.parts.get(Part::Train));
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
-            self.forward(&split, &epoch.order[step.first..][..step.count]);
+            self.forward(Pass::Train, &split, &epoch.order[step.first..][..step.count]);
             self.network.backward();
             // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
             if let Some((tensor, what)) = self.network.non_finite() {
@@ -107,7 +110,7 @@ impl Engine for CpuEngine {
         let mut outcomes = Vec::with_capacity(split.len());
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for order in order.chunks(EVALUATION_BATCH) {
-            self.forward(&split, order);
+            self.forward(Pass::Evaluate, &split, order);
             outcomes.extend_from_slice(&self.outcomes);
         }
         Ok(outcomes)

@@ -9,8 +9,8 @@
 use rayon::prelude::*;
 
 use super::Real;
+use super::activation::through;
 use super::blocks::part_len;
-use super::relu::through;
 use crate::model::{Activation, PoolShape};
 
 /// dL/d(input of `activation`) of a batch, where x = activation(input) is what was pooled: x
@@ -45,9 +45,9 @@ pub fn max_pool_backward<T: Real>(
             let windows = argmax.chunks_exact(out_plane).zip(dy.chunks_exact(out_plane));
             for ((x, dx), (argmax, dy)) in maps.zip(windows) {
                 for (&place, &dy) in argmax.iter().zip(dy) {
-                    let place = place as usize;
-                    dx[place] += through(activation, x[place], dy);
+                    dx[place as usize] += dy;
                 }
+                through(activation, x, dx);
             }
         });
 }

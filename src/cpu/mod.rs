@@ -4,8 +4,14 @@
 //! Every operation works on a whole batch, on slices laid out as the shaders have them, and runs its
 //! images in parallel. Reductions have a fixed order, so the thread count does not change a bit.
 
+mod activation;
 mod adam;
+mod batch_norm_backward_input;
+mod batch_norm_backward_weight;
+mod batch_norm_forward;
+mod batch_norm_statistics;
 mod blocks;
+mod channels;
 mod conv_backward_input;
 mod conv_backward_weight;
 mod conv_forward;
@@ -13,25 +19,36 @@ mod correlate;
 mod dense_backward;
 mod dense_forward;
 mod dense_log_softmax;
+mod dense_mse;
 mod engine;
 mod gather;
+mod log_softmax;
+mod log_softmax_backward;
 mod max_pool;
 mod max_pool_backward;
 mod network;
 mod real;
-mod relu;
 mod stage;
+mod targets;
 
 pub use adam::adam;
+pub use batch_norm_backward_input::batch_norm_backward_input;
+pub use batch_norm_backward_weight::batch_norm_backward_weight;
+pub use batch_norm_forward::batch_norm_forward;
+pub use batch_norm_statistics::{Statistics, batch_norm_statistics};
 pub use conv_backward_input::conv_backward_input;
 pub use conv_backward_weight::conv_backward_weight;
 pub use conv_forward::conv_forward;
 pub use dense_backward::dense_backward;
 pub use dense_forward::dense_forward;
 pub use dense_log_softmax::dense_log_softmax;
+pub use dense_mse::dense_mse;
 pub use engine::CpuEngine;
 pub use gather::gather;
+pub use log_softmax::log_softmax;
+pub use log_softmax_backward::log_softmax_backward;
 pub use max_pool::max_pool;
 pub use max_pool_backward::max_pool_backward;
 pub use network::{Maps, Network};
 pub use real::Real;
+pub use targets::Targets;

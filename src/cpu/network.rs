@@ -1,5 +1,5 @@
-//! LeNet-5 over the operations of this folder, with every map kept: x → conv1 → ReLU → pool1 → conv2 →
-//! ReLU → pool2 → fc1 → ReLU → fc2 → ReLU → fc3 → log-softmax, and back.
+//! LeNet-5 over the operations of this folder, with every map kept: x → conv1 → ReLU → [bn1] → pool1 →
+//! conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss, and back.
 //!
 //! A map is stored as the shaders have it, after its activation, for the largest batch that was asked
 //! for; a smaller batch uses the front of each. A gradient's name is its map's with a `d`, and it is
@@ -9,14 +9,19 @@ use super::blocks::Scratch;
 use super::conv_backward_input::conv_backward_input_in;
 use super::conv_backward_weight::conv_backward_weight_in;
 use super::conv_forward::conv_forward_in;
-use super::{Real, adam, dense_backward, dense_forward, dense_log_softmax, max_pool, max_pool_backward};
-use crate::engine::{Adam, NonFinite};
-use crate::model::{Activation, ConvShape, LeNet5, ParameterTable, PoolShape};
+use super::{
+    Real, Statistics, Targets, adam, batch_norm_backward_input, batch_norm_backward_weight,
+    batch_norm_forward, batch_norm_statistics, dense_backward, dense_forward, dense_log_softmax, dense_mse,
+    log_softmax, log_softmax_backward, max_pool, max_pool_backward,
+};
+use crate::engine::{Adam, Loss, LossKind, NonFinite, Pass};
+use crate::model::{Activation, LeNet5, NormShape, ParameterTable, PoolShape, Tensor};
 
 /// The network, its parameters and gradients, Adam's state, and every intermediate map of a batch.
 #[derive(Debug, Clone)]
 pub struct Network<T> {
     shape: LeNet5,
+    loss: Loss,
     table: ParameterTable,
     /// Images of the batch that the maps hold.
     batch: usize,
@@ -29,11 +34,13 @@ pub struct Network<T> {
     second_moment: Vec<T>,
 
     x: Vec<T>,
-    conv1: ConvMaps<T>,
-    conv2: ConvMaps<T>,
-    fc1: Map<T>,
-    fc2: Map<T>,
-    log_probs: Map<T>,
+    conv1: Layer<T>,
+    pool1: Pooled<T>,
+    conv2: Layer<T>,
+    pool2: Pooled<T>,
+    fc1: Layer<T>,
+    fc2: Layer<T>,
+    outputs: Map<T>,
     losses: Vec<T>,
     predicted: Vec<u32>,
 
@@ -53,18 +60,109 @@ impl<T: Real> Map<T> {
     }
 }
 
-/// What a convolution and the pool after it leave.
+/// What a pool leaves.
 #[derive(Debug, Clone)]
-struct ConvMaps<T> {
-    conv: Map<T>,
-    pool: Map<T>,
+struct Pooled<T> {
+    map: Map<T>,
     argmax: Vec<u32>,
 }
 
-impl<T: Real> ConvMaps<T> {
-    fn new(batch: usize, conv: ConvShape, pool: PoolShape) -> Self {
-        let pool_len = batch * pool.out_len();
-        Self { conv: Map::new(batch * conv.out_len()), pool: Map::new(pool_len), argmax: vec![0; pool_len] }
+impl<T: Real> Pooled<T> {
+    fn new(batch: usize, shape: PoolShape) -> Self {
+        let len = batch * shape.out_len();
+        Self { map: Map::new(len), argmax: vec![0; len] }
+    }
+}
+
+/// What a layer that may be normalised leaves.
+#[derive(Debug, Clone)]
+struct Layer<T> {
+    activation: Activation,
+    /// What a batch normalisation sees, and one image's values in it.
+    shape: NormShape,
+    /// After the activation.
+    map: Map<T>,
+    norm: Option<Norm<T>>,
+}
+
+/// What a batch normalisation leaves.
+#[derive(Debug, Clone)]
+struct Norm<T> {
+    /// Where its weight stands among the weights and biases of all batch normalisations, and its bias right
+    /// after; its running mean and variance stand alike.
+    place: usize,
+    map: Map<T>,
+    mean: Vec<T>,
+    variance: Vec<T>,
+}
+
+impl<T: Real> Layer<T> {
+    fn new(batch: usize, activation: Activation, shape: NormShape, place: Option<usize>) -> Self {
+        let len = batch * shape.image_len();
+        let norm = place.map(|place| Norm {
+            place,
+            map: Map::new(len),
+            mean: vec![T::zero(); shape.channels],
+            variance: vec![T::zero(); shape.channels],
+        });
+        Self { activation, shape, map: Map::new(len), norm }
+    }
+
+    /// Does to the map what is left to be done to it, and gives what the next layer sees. `norms` are the
+    /// arena's tensors of batch normalisations: weights and biases, then as many running statistics.
+    fn finish(&mut self, pass: Pass, batch: usize, norms: &mut [T]) -> &[T] {
+        let Self { shape, map, norm, .. } = self;
+        let x = &mut map.value[..batch * shape.image_len()];
+        if self.activation == Activation::LogSoftmax {
+            log_softmax(shape.image_len(), x);
+        }
+        let Some(Norm { place, map, mean, variance }) = norm else { return x };
+
+        let (affine, running) = norms.split_at_mut(norms.len() / 2);
+        let pair = *place..*place + 2 * shape.channels;
+        let (weight, bias) = affine[pair.clone()].split_at(shape.channels);
+        let (running_mean, running_var) = running[pair].split_at_mut(shape.channels);
+        let statistics = match pass {
+            Pass::Train => {
+                batch_norm_statistics(shape, x, mean, variance, running_mean, running_var);
+                Statistics { mean, variance }
+            }
+            Pass::Evaluate => Statistics { mean: running_mean, variance: running_var },
+        };
+        let y = &mut map.value[..batch * shape.image_len()];
+        batch_norm_forward(shape, x, &statistics, weight, bias, y);
+        y
+    }
+
+    /// What the next layer sees, where it leaves the gradient of that, and the activation that it takes the
+    /// gradient through: a batch normalisation does that itself.
+    fn output(&mut self, batch: usize) -> (Activation, &[T], &mut [T]) {
+        let (activation, map) = match &mut self.norm {
+            Some(norm) => (Activation::Identity, &mut norm.map),
+            None => (self.activation, &mut self.map),
+        };
+        let part = ..batch * self.shape.image_len();
+        (activation, &map.value[part], &mut map.gradient[part])
+    }
+
+    /// Takes the gradient from where the next layer left it to before the activation. `norms` and `dnorms`
+    /// begin with the weights and biases of all batch normalisations and with their gradients.
+    fn finish_backward(&mut self, batch: usize, norms: &[T], dnorms: &mut [T]) -> &[T] {
+        let Self { activation, shape, map, norm } = self;
+        let part = ..batch * shape.image_len();
+        let (x, dx) = (&map.value[part], &mut map.gradient[part]);
+        if let Some(Norm { place, map, mean, variance }) = norm {
+            let statistics = Statistics { mean, variance };
+            let dy = &map.gradient[part];
+            let weight = &norms[*place..][..shape.channels];
+            let (dweight, dbias) = dnorms[*place..][..2 * shape.channels].split_at_mut(shape.channels);
+            batch_norm_backward_weight(shape, x, &statistics, dy, dweight, dbias);
+            batch_norm_backward_input(shape, *activation, x, &statistics, weight, dweight, dbias, dy, dx);
+        }
+        if *activation == Activation::LogSoftmax {
+            log_softmax_backward(shape.image_len(), x, dx);
+        }
+        dx
     }
 }
 
@@ -86,12 +184,14 @@ pub struct Maps<'a, T> {
     pub pool2: &'a [T],
     /// `[16, 5, 5]`, places in a plane of conv2
     pub argmax2: &'a [u32],
-    /// `[120]`, after ReLU
+    /// `[120]`, after the activation
     pub fc1: &'a [T],
-    /// `[84]`, after ReLU
+    /// `[84]`, after the activation
     pub fc2: &'a [T],
-    /// `[K]`
-    pub log_probs: &'a [T],
+    /// `[K]`: log-probabilities, or the logits where the loss is mse
+    pub outputs: &'a [T],
+    /// conv1, conv2, fc1 and fc2 normalised, where they are
+    pub norms: Option<[&'a [T]; 4]>,
     /// `[6, 28, 28]`, before ReLU
     pub dconv1: &'a [T],
     /// `[6, 14, 14]`
@@ -100,40 +200,50 @@ pub struct Maps<'a, T> {
     pub dconv2: &'a [T],
     /// `[16, 5, 5]`
     pub dpool2: &'a [T],
-    /// `[120]`, before ReLU
+    /// `[120]`, before the activation
     pub dfc1: &'a [T],
-    /// `[84]`, before ReLU
+    /// `[84]`, before the activation
     pub dfc2: &'a [T],
     /// `[K]`, before log-softmax
     pub dlogits: &'a [T],
+    /// conv1, conv2, fc1 and fc2 normalised, where they are
+    pub dnorms: Option<[&'a [T]; 4]>,
 }
 
 impl<T: Real> Network<T> {
     /// Memory for batches of up to `largest_batch` images; all parameters are 0.
     pub fn new(network: LeNet5, largest_batch: usize) -> Self {
         let table = ParameterTable::new(&network);
-        let arena = vec![T::zero(); table.arena_len()];
-        let batch = largest_batch;
+        let (batch, trained) = (largest_batch, vec![T::zero(); table.trained_len()]);
+        let place = |name| network.batch_norm.then(|| table.get(name).offset - table.layers_len());
         Self {
             batch: 0,
             largest_batch,
-            parameters: arena.clone(),
-            gradient: arena.clone(),
+            parameters: vec![T::zero(); table.arena_len()],
+            gradient: trained.clone(),
             step: 0,
-            first_moment: arena.clone(),
-            second_moment: arena,
+            first_moment: trained.clone(),
+            second_moment: trained,
             x: vec![T::zero(); batch * network.image_len()],
-            conv1: ConvMaps::new(batch, network.conv1(), network.pool1()),
-            conv2: ConvMaps::new(batch, network.conv2(), network.pool2()),
-            fc1: Map::new(batch * network.fc1().outputs),
-            fc2: Map::new(batch * network.fc2().outputs),
-            log_probs: Map::new(batch * network.fc3().outputs),
+            conv1: Layer::new(batch, Activation::Relu, network.bn1(), place("bn1.weight")),
+            pool1: Pooled::new(batch, network.pool1()),
+            conv2: Layer::new(batch, Activation::Relu, network.bn2(), place("bn2.weight")),
+            pool2: Pooled::new(batch, network.pool2()),
+            fc1: Layer::new(batch, network.activation, network.bn3(), place("bn3.weight")),
+            fc2: Layer::new(batch, network.activation, network.bn4(), place("bn4.weight")),
+            outputs: Map::new(batch * network.fc3().outputs),
             losses: vec![T::zero(); batch],
             predicted: vec![0; batch],
             scratch: Scratch::default(),
             table,
             shape: network,
+            loss: Loss::default(),
         }
+    }
+
+    /// The same network with another loss than the mean of nll.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
     }
 
     /// The arena, in the order of [`ParameterTable`].
@@ -147,13 +257,13 @@ impl<T: Real> Network<T> {
         self.parameters.copy_from_slice(arena);
     }
 
-    /// Adam's state: steps done, first and second moments in the arena's layout.
+    /// Adam's state: steps done, first and second moments in the layout of the arena's trained part.
     pub fn optimizer_state(&self) -> (u64, &[T], &[T]) {
         (self.step, &self.first_moment, &self.second_moment)
     }
 
     /// # Panics
-    /// Where a moment's length is not the arena's.
+    /// Where a moment's length is not that of the arena's trained part.
     pub fn set_optimizer_state(&mut self, step: u64, first_moment: &[T], second_moment: &[T]) {
         self.step = step;
         self.first_moment.copy_from_slice(first_moment);
@@ -168,65 +278,97 @@ impl<T: Real> Network<T> {
         &mut self.x[..batch * self.shape.image_len()]
     }
 
-    /// Runs the images that [`Self::input`] was given, one for each label, to their log-probabilities,
-    /// losses, predictions, and the gradient of the mean loss at the logits.
+    /// Runs the images that [`Self::input`] was given, one for each label, to their outputs, losses and
+    /// predictions, and to the gradient of the batch's loss at the logits. This is training's way: batch
+    /// normalisation goes by the batch and moves its running statistics, and targets are smoothed.
     ///
     /// # Panics
     /// Where there are more labels than the largest batch has images, or a label is no class.
     pub fn forward(&mut self, labels: &[u32]) {
+        self.run(labels, Pass::Train);
+    }
+
+    /// [`Self::forward`], evaluation's way: batch normalisation goes by its running statistics, and targets
+    /// are not smoothed.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn evaluate(&mut self, labels: &[u32]) {
+        self.run(labels, Pass::Evaluate);
+    }
+
+    fn run(&mut self, labels: &[u32], pass: Pass) {
         let (net, batch) = (self.shape, labels.len());
         assert!(batch <= self.largest_batch, "a batch of {batch}, where {} is the most", self.largest_batch);
         self.batch = batch;
         let of = |len: usize| ..batch * len;
-        let Self { table, parameters, scratch, conv1, conv2, fc1, fc2, log_probs, .. } = self;
-        let parameter = |name| &parameters[table.get(name).range()];
+        let Self { table, parameters, scratch, conv1, pool1, conv2, pool2, fc1, fc2, outputs, .. } = self;
+        let (layers, norms) = parameters.split_at_mut(table.layers_len());
+        let parameter = |name| &layers[table.get(name).range()];
 
         let x = &self.x[of(net.image_len())];
-        let y = &mut conv1.conv.value[of(net.conv1().out_len())];
+        let y = &mut conv1.map.value[of(net.conv1().out_len())];
         let (weight, bias) = (parameter("conv1.weight"), parameter("conv1.bias"));
         conv_forward_in(scratch, &net.conv1(), Activation::Relu, x, weight, bias, y);
 
-        let pooled = &mut conv1.pool.value[of(net.pool1().out_len())];
-        max_pool(&net.pool1(), y, pooled, &mut conv1.argmax[of(net.pool1().out_len())]);
+        let x = conv1.finish(pass, batch, norms);
+        let y = &mut pool1.map.value[of(net.pool1().out_len())];
+        max_pool(&net.pool1(), x, y, &mut pool1.argmax[of(net.pool1().out_len())]);
 
-        let y = &mut conv2.conv.value[of(net.conv2().out_len())];
+        let (x, y) = (y, &mut conv2.map.value[of(net.conv2().out_len())]);
         let (weight, bias) = (parameter("conv2.weight"), parameter("conv2.bias"));
-        conv_forward_in(scratch, &net.conv2(), Activation::Relu, pooled, weight, bias, y);
+        conv_forward_in(scratch, &net.conv2(), Activation::Relu, x, weight, bias, y);
 
-        let pooled = &mut conv2.pool.value[of(net.pool2().out_len())];
-        max_pool(&net.pool2(), y, pooled, &mut conv2.argmax[of(net.pool2().out_len())]);
+        let x = conv2.finish(pass, batch, norms);
+        let y = &mut pool2.map.value[of(net.pool2().out_len())];
+        max_pool(&net.pool2(), x, y, &mut pool2.argmax[of(net.pool2().out_len())]);
 
-        let y1 = &mut fc1.value[of(net.fc1().outputs)];
+        let (x, y) = (y, &mut fc1.map.value[of(net.fc1().outputs)]);
         let (weight, bias) = (parameter("fc1.weight"), parameter("fc1.bias"));
-        dense_forward(&net.fc1(), Activation::Relu, pooled, weight, bias, y1);
+        dense_forward(&net.fc1(), net.activation, x, weight, bias, y);
 
-        let y2 = &mut fc2.value[of(net.fc2().outputs)];
+        let x = fc1.finish(pass, batch, norms);
+        let y = &mut fc2.map.value[of(net.fc2().outputs)];
         let (weight, bias) = (parameter("fc2.weight"), parameter("fc2.bias"));
-        dense_forward(&net.fc2(), Activation::Relu, y1, weight, bias, y2);
+        dense_forward(&net.fc2(), net.activation, x, weight, bias, y);
 
-        dense_log_softmax(
-            &net.fc3(),
-            y2,
-            parameter("fc3.weight"),
-            parameter("fc3.bias"),
+        let x = fc2.finish(pass, batch, norms);
+        let loss = match pass {
+            Pass::Train => self.loss,
+            Pass::Evaluate => self.loss.unsmoothed(),
+        };
+        let targets = Targets {
             labels,
-            T::of(1.0 / batch as f64),
-            &mut log_probs.value[of(net.classes)],
-            &mut log_probs.gradient[of(net.classes)],
-            &mut self.losses[..batch],
-            &mut self.predicted[..batch],
-        );
+            smoothing: T::of(f64::from(loss.label_smoothing)),
+            scale: T::of(loss.scale(batch)),
+        };
+        let (shape, y, dy) =
+            (net.fc3(), &mut outputs.value[of(net.classes)], &mut outputs.gradient[of(net.classes)]);
+        let (weight, bias) = (parameter("fc3.weight"), parameter("fc3.bias"));
+        let (losses, predicted) = (&mut self.losses[..batch], &mut self.predicted[..batch]);
+        match loss.kind {
+            LossKind::Nll | LossKind::CrossEntropy => {
+                dense_log_softmax(&shape, x, weight, bias, &targets, y, dy, losses, predicted);
+            }
+            LossKind::Mse => {
+                dense_mse(&shape, loss.reduction, x, weight, bias, &targets, y, dy, losses, predicted);
+            }
+        }
     }
 
-    /// The gradient of the last batch's mean loss, to be read with [`Self::gradient`].
+    /// The gradient of the last [`Self::forward`]'s loss, to be read with [`Self::gradient`].
     pub fn backward(&mut self) {
         let (net, batch) = (self.shape, self.batch);
         let of = |len: usize| ..batch * len;
-        let Self { table, parameters, gradient, scratch, conv1, conv2, fc1, fc2, log_probs, .. } = self;
-        let weight = |name| &parameters[table.get(name).range()];
+        let Self {
+            table, parameters, gradient, scratch, conv1, pool1, conv2, pool2, fc1, fc2, outputs, ..
+        } = self;
+        let (layers, norms) = parameters.split_at(table.layers_len());
+        let (gradient, dnorms) = gradient.split_at_mut(table.layers_len());
+        let weight = |name| &layers[table.get(name).range()];
 
         // Tensors lie in the arena one after the other, so gradients are cut off its end on the way back.
-        let mut rest = &mut gradient[..];
+        let mut rest = gradient;
         let mut take = |name: &str| {
             let tensor = table.get(name);
             let (front, piece) = std::mem::take(&mut rest).split_at_mut(tensor.offset);
@@ -234,69 +376,61 @@ impl<T: Real> Network<T> {
             piece
         };
 
+        let dy = &outputs.gradient[of(net.classes)];
         let (dbias, dweight) = (take("fc3.bias"), take("fc3.weight"));
-        let dlogits = &log_probs.gradient[of(net.classes)];
-        let dfc2 = &mut fc2.gradient[of(net.fc2().outputs)];
-        let x = &fc2.value[of(net.fc2().outputs)];
-        dense_backward(&net.fc3(), Activation::Relu, x, weight("fc3.weight"), dlogits, dfc2, dweight, dbias);
+        let (activation, x, dx) = fc2.output(batch);
+        dense_backward(&net.fc3(), activation, x, weight("fc3.weight"), dy, dx, dweight, dbias);
 
+        let dy = fc2.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("fc2.bias"), take("fc2.weight"));
-        let dfc1 = &mut fc1.gradient[of(net.fc1().outputs)];
-        let x = &fc1.value[of(net.fc1().outputs)];
-        dense_backward(&net.fc2(), Activation::Relu, x, weight("fc2.weight"), dfc2, dfc1, dweight, dbias);
+        let (activation, x, dx) = fc1.output(batch);
+        dense_backward(&net.fc2(), activation, x, weight("fc2.weight"), dy, dx, dweight, dbias);
 
+        let dy = fc1.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("fc1.bias"), take("fc1.weight"));
-        let dpool = &mut conv2.pool.gradient[of(net.pool2().out_len())];
-        let x = &conv2.pool.value[of(net.pool2().out_len())];
-        // conv2's ReLU is left to the pool's way back, which knows the values that were pooled.
-        dense_backward(
-            &net.fc1(),
-            Activation::Identity,
-            x,
-            weight("fc1.weight"),
-            dfc1,
-            dpool,
-            dweight,
-            dbias,
-        );
+        let x = &pool2.map.value[of(net.pool2().out_len())];
+        let dx = &mut pool2.map.gradient[of(net.pool2().out_len())];
+        // What was pooled had an activation, which is left to the pool's way back.
+        let identity = Activation::Identity;
+        dense_backward(&net.fc1(), identity, x, weight("fc1.weight"), dy, dx, dweight, dbias);
 
-        let dconv = &mut conv2.conv.gradient[of(net.conv2().out_len())];
-        let x = &conv2.conv.value[of(net.conv2().out_len())];
-        let argmax = &conv2.argmax[of(net.pool2().out_len())];
-        max_pool_backward(&net.pool2(), Activation::Relu, x, argmax, dpool, dconv);
+        let (dy, argmax) = (dx, &pool2.argmax[of(net.pool2().out_len())]);
+        let (activation, x, dx) = conv2.output(batch);
+        max_pool_backward(&net.pool2(), activation, x, argmax, dy, dx);
 
+        let dy = conv2.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("conv2.bias"), take("conv2.weight"));
-        let x = &conv1.pool.value[of(net.pool1().out_len())];
-        conv_backward_weight_in(scratch, &net.conv2(), x, dconv, dweight, dbias);
-        let dpool = &mut conv1.pool.gradient[of(net.pool1().out_len())];
-        conv_backward_input_in(scratch, &net.conv2(), weight("conv2.weight"), dconv, dpool);
+        let x = &pool1.map.value[of(net.pool1().out_len())];
+        let dx = &mut pool1.map.gradient[of(net.pool1().out_len())];
+        conv_backward_weight_in(scratch, &net.conv2(), x, dy, dweight, dbias);
+        conv_backward_input_in(scratch, &net.conv2(), weight("conv2.weight"), dy, dx);
 
-        let dconv = &mut conv1.conv.gradient[of(net.conv1().out_len())];
-        let x = &conv1.conv.value[of(net.conv1().out_len())];
-        let argmax = &conv1.argmax[of(net.pool1().out_len())];
-        max_pool_backward(&net.pool1(), Activation::Relu, x, argmax, dpool, dconv);
+        let (dy, argmax) = (dx, &pool1.argmax[of(net.pool1().out_len())]);
+        let (activation, x, dx) = conv1.output(batch);
+        max_pool_backward(&net.pool1(), activation, x, argmax, dy, dx);
 
+        let dy = conv1.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("conv1.bias"), take("conv1.weight"));
         let x = &self.x[of(net.image_len())];
-        conv_backward_weight_in(scratch, &net.conv1(), x, dconv, dweight, dbias);
+        conv_backward_weight_in(scratch, &net.conv1(), x, dy, dweight, dbias);
     }
 
-    /// The gradient of the mean loss, in the arena's layout.
+    /// The gradient of the batch's loss, in the layout of the arena's trained part.
     pub fn gradient(&self) -> &[T] {
         &self.gradient
     }
 
-    /// −log p(label) of each image of the last batch.
+    /// The loss of each image of the last batch.
     pub fn losses(&self) -> &[T] {
         &self.losses[..self.batch]
     }
 
-    /// Log-probabilities `[B, K]` of the last batch.
-    pub fn log_probs(&self) -> &[T] {
-        &self.log_probs.value[..self.batch * self.shape.classes]
+    /// Log-probabilities `[B, K]` of the last batch, or its logits where the loss is mse.
+    pub fn outputs(&self) -> &[T] {
+        &self.outputs.value[..self.batch * self.shape.classes]
     }
 
-    /// The class of each image's largest log-probability.
+    /// The class of each image's largest output.
     pub fn predicted(&self) -> &[u32] {
         &self.predicted[..self.batch]
     }
@@ -305,20 +439,21 @@ impl<T: Real> Network<T> {
     pub fn adam_step(&mut self, hyperparameters: &Adam, learning_rate: f32) {
         self.step += 1;
         let Self { gradient, parameters, first_moment, second_moment, .. } = self;
+        let parameters = &mut parameters[..gradient.len()];
         adam(hyperparameters, learning_rate, self.step, gradient, parameters, first_moment, second_moment);
     }
 
     /// The first tensor, in the table's order, that is not finite: parameters first, then gradients.
     pub fn non_finite(&self) -> Option<(&'static str, NonFinite)> {
-        let first = |arena: &[T]| {
-            self.table
-                .tensors()
-                .iter()
-                .find(|&tensor| !all_finite(&arena[tensor.range()]))
-                .map(|tensor| tensor.name)
+        let first = |arena: &[T], tensors: &[Tensor]| {
+            let bad = tensors.iter().find(|&tensor| !all_finite(&arena[tensor.range()]));
+            bad.map(|tensor| tensor.name)
         };
-        let parameter = first(&self.parameters).map(|name| (name, NonFinite::Parameter));
-        parameter.or_else(|| first(&self.gradient).map(|name| (name, NonFinite::Gradient)))
+        let parameter = first(&self.parameters, self.table.tensors());
+        let gradient = || first(&self.gradient, self.table.trained());
+        parameter
+            .map(|name| (name, NonFinite::Parameter))
+            .or_else(|| gradient().map(|name| (name, NonFinite::Gradient)))
     }
 
     /// Every map of the last batch.
@@ -328,24 +463,33 @@ impl<T: Real> Network<T> {
         let (conv1, pool1) = (of(net.conv1().out_len()), of(net.pool1().out_len()));
         let (conv2, pool2) = (of(net.conv2().out_len()), of(net.pool2().out_len()));
         let (fc1, fc2, classes) = (of(net.fc1().outputs), of(net.fc2().outputs), of(net.classes));
+        let norms = [&self.conv1, &self.conv2, &self.fc1, &self.fc2];
+        let of_norms = |map: fn(&Map<T>) -> &[T]| {
+            let [Some(bn1), Some(bn2), Some(bn3), Some(bn4)] = norms.map(|layer| layer.norm.as_ref()) else {
+                return None;
+            };
+            Some([&map(&bn1.map)[conv1], &map(&bn2.map)[conv2], &map(&bn3.map)[fc1], &map(&bn4.map)[fc2]])
+        };
         Maps {
             x: &self.x[of(net.image_len())],
-            conv1: &self.conv1.conv.value[conv1],
-            pool1: &self.conv1.pool.value[pool1],
-            argmax1: &self.conv1.argmax[pool1],
-            conv2: &self.conv2.conv.value[conv2],
-            pool2: &self.conv2.pool.value[pool2],
-            argmax2: &self.conv2.argmax[pool2],
-            fc1: &self.fc1.value[fc1],
-            fc2: &self.fc2.value[fc2],
-            log_probs: &self.log_probs.value[classes],
-            dconv1: &self.conv1.conv.gradient[conv1],
-            dpool1: &self.conv1.pool.gradient[pool1],
-            dconv2: &self.conv2.conv.gradient[conv2],
-            dpool2: &self.conv2.pool.gradient[pool2],
-            dfc1: &self.fc1.gradient[fc1],
-            dfc2: &self.fc2.gradient[fc2],
-            dlogits: &self.log_probs.gradient[classes],
+            conv1: &self.conv1.map.value[conv1],
+            pool1: &self.pool1.map.value[pool1],
+            argmax1: &self.pool1.argmax[pool1],
+            conv2: &self.conv2.map.value[conv2],
+            pool2: &self.pool2.map.value[pool2],
+            argmax2: &self.pool2.argmax[pool2],
+            fc1: &self.fc1.map.value[fc1],
+            fc2: &self.fc2.map.value[fc2],
+            outputs: &self.outputs.value[classes],
+            norms: of_norms(|map| &map.value),
+            dconv1: &self.conv1.map.gradient[conv1],
+            dpool1: &self.pool1.map.gradient[pool1],
+            dconv2: &self.conv2.map.gradient[conv2],
+            dpool2: &self.pool2.map.gradient[pool2],
+            dfc1: &self.fc1.map.gradient[fc1],
+            dfc2: &self.fc2.map.gradient[fc2],
+            dlogits: &self.outputs.gradient[classes],
+            dnorms: of_norms(|map| &map.gradient),
         }
     }
 }

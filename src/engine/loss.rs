@@ -13,6 +13,21 @@ pub struct Loss {
     pub label_smoothing: f32,
 }
 
+impl Loss {
+    /// What an evaluation reports: no smoothing.
+    pub fn unsmoothed(self) -> Self {
+        Self { label_smoothing: 0.0, ..self }
+    }
+
+    /// What a sample's loss counts in that of a batch of `count`.
+    pub fn scale(&self, count: usize) -> f64 {
+        match self.reduction {
+            Reduction::Mean => 1.0 / count as f64,
+            Reduction::Sum => 1.0,
+        }
+    }
+}
+
 /// How far outputs are from a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,6 +5,7 @@ mod epoch;
 mod loss;
 mod optimizer;
 mod outcome;
+mod pass;
 mod setup;
 mod step;
 
@@ -15,6 +16,7 @@ pub use epoch::Epoch;
 pub use loss::{Loss, LossKind, Reduction};
 pub use optimizer::{Adam, Clip, Optimizer, OptimizerState, Rule, Sgd};
 pub use outcome::SampleOutcome;
+pub use pass::Pass;
 pub use setup::{LARGEST_PART, Setup};
 pub use step::{Step, steps};
 

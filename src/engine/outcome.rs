@@ -7,8 +7,8 @@ use bytemuck::{Pod, Zeroable};
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct SampleOutcome {
-    /// −log p(label), before any mean over the batch.
+    /// The loss, before any mean over the batch.
     pub loss: f32,
-    /// The class of the largest log-probability; the lowest one of equals.
+    /// The class of the largest output; the lowest one of equals.
     pub predicted: u32,
 }

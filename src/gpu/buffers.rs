@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use super::context::Context;
 use super::kernels::image_words;
 use crate::data::Split;
-use crate::engine::{Adam, SampleOutcome, Step};
+use crate::engine::{Adam, Loss, SampleOutcome, Step};
 
 /// Steps whose records lie on the device at once.
 pub const STEP_WINDOW: usize = 1024;
@@ -20,6 +20,7 @@ pub struct BatchRecord {
     pub outcome: u32,
     pub step: u32,
     pub loss_scale: f32,
+    pub label_smoothing: f32,
     pub rate: f32,
     pub root_correction: f32,
     pub beta1: f32,
@@ -29,14 +30,15 @@ pub struct BatchRecord {
 
 impl BatchRecord {
     /// The record of Adam's step `t` over a batch whose images stand at `first` in the device's order.
-    pub fn new(step: &Step, first: usize, t: u64, adam: &Adam) -> Self {
+    pub fn new(step: &Step, first: usize, t: u64, loss: &Loss, adam: &Adam) -> Self {
         Self {
             first: first as u32,
             count: step.count as u32,
             outcome: step.first as u32,
             // Only names the step in an error; a run of 2^32 steps would name the last.
             step: u32::try_from(t).unwrap_or(u32::MAX - 1),
-            loss_scale: 1.0 / step.count as f32,
+            loss_scale: loss.scale(step.count) as f32,
+            label_smoothing: loss.label_smoothing,
             rate: (f64::from(step.learning_rate) * adam.first_correction(t)) as f32,
             root_correction: adam.second_root_correction(t) as f32,
             beta1: adam.beta1,
@@ -46,8 +48,8 @@ impl BatchRecord {
     }
 }
 
-/// What `adam.wgsl` found not to be finite in a tensor: the first step at which the parameter, and at
-/// which its gradient, was not.
+/// What was found not to be finite in a tensor: the first step at which the parameter, and at which its
+/// gradient, was not. `adam.wgsl` looks at what it updates, `batch_norm_statistics.wgsl` at running statistics.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct Fault {
@@ -74,21 +76,22 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Buffers for `parameters` parameters in `tensors` tensors and a workspace of `workspace` bytes.
-    pub fn new(context: &Context, parameters: usize, tensors: usize, workspace: u64) -> Self {
+    /// Buffers for `parameters` parameters in `tensors` tensors, the first `trained` of which an optimizer
+    /// moves, and a workspace of `workspace` bytes.
+    pub fn new(context: &Context, parameters: usize, trained: usize, tensors: usize, workspace: u64) -> Self {
         let record = size_of::<BatchRecord>() as u32;
         let batch_stride =
             record.next_multiple_of(context.device.limits().min_uniform_buffer_offset_alignment);
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let arena = (parameters * size_of::<f32>()) as u64;
+        let arena = |values: usize| (values * size_of::<f32>()) as u64;
         let faults = (tensors * size_of::<Fault>()) as u64;
         Self {
             batch: buffer(context, "batch", STEP_WINDOW as u64 * u64::from(batch_stride), uniform),
             batch_stride,
-            parameters: storage(context, "parameters", arena),
-            gradients: storage(context, "gradients", arena),
-            first_moment: storage(context, "first_moment", arena),
-            second_moment: storage(context, "second_moment", arena),
+            parameters: storage(context, "parameters", arena(parameters)),
+            gradients: storage(context, "gradients", arena(trained)),
+            first_moment: storage(context, "first_moment", arena(trained)),
+            second_moment: storage(context, "second_moment", arena(trained)),
             workspace: storage(context, "workspace", workspace),
             faults: storage(context, "faults", faults),
         }

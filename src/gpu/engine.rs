@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::buffers::{BatchRecord, Buffers, Fault, PartBuffers};
 use super::context::Context;
-use super::kernels::Grid;
+use super::kernels::{Grid, Kernel};
 use super::network::{MapPlace, StepPlan};
 use super::pipeline::Pipeline;
 use super::plan::KernelPlan;
@@ -14,8 +14,8 @@ use super::readback::{Report, Ring, read};
 use super::residency::{Policy, Residency, bytes};
 use crate::data::Split;
 use crate::engine::{
-    Adam, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, Rule, SampleOutcome,
-    Setup, Step, steps,
+    Adam, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, Pass, Rule,
+    SampleOutcome, Setup, Step, steps,
 };
 use crate::model::ParameterTable;
 
@@ -60,11 +60,12 @@ pub struct GpuEngine {
     step: u64,
 }
 
-/// A compiled kernel and the workgroups it takes.
+/// A compiled kernel, the workgroups it takes, and the pass that it is for, if it is for one alone.
 #[derive(Debug)]
 struct Stage {
     pipeline: Pipeline,
     grid: Grid,
+    pass: Option<Pass>,
 }
 
 /// A part of the set on the device.
@@ -80,13 +81,6 @@ struct LoadedPart {
     pace: Pace,
 }
 
-/// How far through a step's kernels a pass goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    Train,
-    Evaluate,
-}
-
 impl GpuEngine {
     /// Compiles the kernels and allocates all that does not depend on a data set.
     ///
@@ -96,18 +90,16 @@ impl GpuEngine {
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let largest_batch = options.setup.batch_size.max(EVALUATION_BATCH);
-        let plan = StepPlan::layered(&options.setup.network, largest_batch, &options.plan);
+        let plan = StepPlan::layered(&options.setup, largest_batch, &options.plan);
         check_limits(&context, &options, &plan)?;
         let table = ParameterTable::new(&options.setup.network);
         let samples =
             MOST_SAMPLES_PER_SUBMIT.min(MOST_STEPS_PER_SUBMIT * options.setup.batch_size).max(largest_batch);
         let (stages, buffers, ring) = context.checked(|| {
-            let stages = plan
-                .kernels()
-                .map(|kernel| Stage { pipeline: Pipeline::new(&context, kernel), grid: kernel.grid })
-                .collect();
+            let stages = plan.kernels().map(|kernel| Stage::new(&context, kernel)).collect();
             let tensors = table.tensors().len();
-            let buffers = Buffers::new(&context, table.arena_len(), tensors, plan.workspace_bytes());
+            let (parameters, trained) = (table.arena_len(), table.trained_len());
+            let buffers = Buffers::new(&context, parameters, trained, tensors, plan.workspace_bytes());
             (stages, buffers, Ring::new(&context, samples, tensors))
         })?;
         Ok(Self {
@@ -129,9 +121,9 @@ impl GpuEngine {
         read(&self.context, &self.buffers.workspace, map.place, images * map.len)
     }
 
-    /// The gradients, in the arena's layout, as the last step left them.
+    /// The gradients, in the layout of the arena's trained part, as the last step left them.
     pub fn gradients(&self) -> Result<Vec<f32>, EngineError> {
-        read(&self.context, &self.buffers.gradients, 0, self.table.arena_len())
+        read(&self.context, &self.buffers.gradients, 0, self.table.trained_len())
     }
 
     /// The kernels and maps of a step.
@@ -162,7 +154,8 @@ impl GpuEngine {
         };
         let count = self.options.setup.batch_size.min(loaded.split.len());
         let step = Step { first: 0, count, learning_rate: 0.0 };
-        self.buffers.write_records(&self.context, &[BatchRecord::new(&step, 0, 1, &adam)]);
+        self.buffers
+            .write_records(&self.context, &[BatchRecord::new(&step, 0, 1, &self.options.setup.loss, &adam)]);
         let started = Instant::now();
         for submitted in (0..repeats).step_by(MOST_STEPS_PER_SUBMIT) {
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
@@ -181,9 +174,10 @@ impl GpuEngine {
         adam
     }
 
-    fn write_arena(&self, buffer: &wgpu::Buffer, arena: &[f32]) -> Result<(), EngineError> {
-        assert_eq!(arena.len(), self.table.arena_len(), "an arena has the table's length");
-        self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(arena));
+    /// Writes `values` to a buffer that has as many.
+    fn write_all(&self, buffer: &wgpu::Buffer, values: &[f32]) -> Result<(), EngineError> {
+        assert_eq!(size_of_val(values) as u64, buffer.size(), "an arena has the table's length");
+        self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
         self.context.check()
     }
 
@@ -220,9 +214,9 @@ impl GpuEngine {
             assert!(step.first + step.count <= order.len(), "a step lies within the order");
         }
         assert!(order.len() <= loaded.split.len(), "an order is no longer than its part");
-        let stages = match pass {
-            Pass::Train => &self.stages[..],
-            Pass::Evaluate => &self.stages[..self.plan.forward.len()],
+        let (stages, loss) = match pass {
+            Pass::Train => (&self.stages[..], self.options.setup.loss),
+            Pass::Evaluate => (&self.stages[..self.plan.forward.len()], self.options.setup.loss.unsmoothed()),
         };
         let stride = buffers.batch_stride;
         if loaded.policy == Policy::Resident {
@@ -237,7 +231,7 @@ impl GpuEngine {
             let records: Vec<_> = window
                 .iter()
                 .zip(self.step + 1..)
-                .map(|(step, t)| BatchRecord::new(step, step.first - base, t, &adam))
+                .map(|(step, t)| BatchRecord::new(step, step.first - base, t, &loss, &adam))
                 .collect();
             buffers.write_records(context, &records);
 
@@ -250,7 +244,7 @@ impl GpuEngine {
                 let next = &window[submitted..];
                 let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.steps)];
                 let mut encoder = context.device.create_command_encoder(&Default::default());
-                loaded.record(&mut encoder, stages, next, submitted as u32 * stride, stride);
+                loaded.record(&mut encoder, pass, stages, next, submitted as u32 * stride, stride);
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
                 submitted += next.len();
@@ -293,7 +287,7 @@ impl Engine for GpuEngine {
         let kernel = self.plan.gather(&split, &self.options.plan);
         let loaded = context.checked(|| {
             let buffers = PartBuffers::new(context, &split, policy.held(&split), split.len());
-            let gather = Stage { pipeline: Pipeline::new(context, &kernel), grid: kernel.grid };
+            let gather = Stage::new(context, &kernel);
             let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
             let gather_group = bind(&gather);
             let groups = self.stages.iter().map(bind).collect();
@@ -320,11 +314,11 @@ impl Engine for GpuEngine {
     fn set_parameters(&mut self, arena: &[f32]) -> Result<(), EngineError> {
         let faults = vec![Fault::NONE; self.table.tensors().len()];
         self.context.queue.write_buffer(&self.buffers.faults, 0, bytemuck::cast_slice(&faults));
-        self.write_arena(&self.buffers.parameters, arena)
+        self.write_all(&self.buffers.parameters, arena)
     }
 
     fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError> {
-        let len = self.table.arena_len();
+        let len = self.table.trained_len();
         Ok(OptimizerState {
             step: self.step,
             first_moment: read(&self.context, &self.buffers.first_moment, 0, len)?,
@@ -333,8 +327,8 @@ impl Engine for GpuEngine {
     }
 
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
-        self.write_arena(&self.buffers.first_moment, &state.first_moment)?;
-        self.write_arena(&self.buffers.second_moment, &state.second_moment)?;
+        self.write_all(&self.buffers.first_moment, &state.first_moment)?;
+        self.write_all(&self.buffers.second_moment, &state.second_moment)?;
         self.step = state.step;
         Ok(())
     }
@@ -357,6 +351,15 @@ impl Engine for GpuEngine {
 }
 
 impl Stage {
+    /// Compiles `kernel`. Errors reach the error scope around the call.
+    fn new(context: &Context, kernel: &Kernel) -> Self {
+        Self { pipeline: Pipeline::new(context, kernel), grid: kernel.grid, pass: kernel.pass }
+    }
+
+    fn runs_in(&self, pass: Pass) -> bool {
+        self.pass.is_none_or(|only| only == pass)
+    }
+
     /// Records one dispatch over a step whose record stands at `offset`.
     fn record(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, step: &Step, offset: u32) {
         pass.set_pipeline(&self.pipeline.pipeline);
@@ -379,10 +382,11 @@ impl LoadedPart {
         first
     }
 
-    /// Records `steps`, whose records stand from `offset` on, `stride` bytes apart.
+    /// Records a pass over `steps`, whose records stand from `offset` on, `stride` bytes apart.
     fn record(
         &self,
         encoder: &mut wgpu::CommandEncoder,
+        kind: Pass,
         stages: &[Stage],
         steps: &[Step],
         mut offset: u32,
@@ -391,7 +395,8 @@ impl LoadedPart {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for step in steps {
             let gather = [(&self.gather, &self.gather_group)];
-            for (stage, group) in gather.into_iter().chain(stages.iter().zip(&self.groups)) {
+            let stages = stages.iter().zip(&self.groups).filter(|(stage, _)| stage.runs_in(kind));
+            for (stage, group) in gather.into_iter().chain(stages) {
                 stage.record(&mut pass, group, step, offset);
             }
             offset += stride;

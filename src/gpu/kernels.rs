@@ -4,8 +4,9 @@
 use super::plan::{KernelPlan, even_block};
 use super::shader::{Constant, compose};
 use crate::data::Split;
+use crate::engine::{Pass, Reduction};
 use crate::model::lenet::IMAGE_SIDE;
-use crate::model::{Activation, ConvShape, DenseShape, ParameterTable, PoolShape};
+use crate::model::{Activation, ConvShape, DenseShape, NormShape, ParameterTable, PoolShape};
 
 /// A kernel made ready for its shapes and places.
 #[derive(Debug, Clone)]
@@ -14,8 +15,12 @@ pub struct Kernel {
     pub shader: &'static str,
     /// For people and debuggers: "conv1 forward".
     pub label: String,
+    /// What the shader's `activation` is, where it imports one.
+    pub activation: Activation,
     pub constants: Vec<(&'static str, Constant)>,
     pub grid: Grid,
+    /// The only pass that it is for; none where it is for every pass that it is lined up in.
+    pub pass: Option<Pass>,
 }
 
 impl Kernel {
@@ -28,12 +33,27 @@ impl Kernel {
     ) -> Self {
         let mut all = vec![("WORKGROUP", plan.workgroup.into())];
         all.extend(constants);
-        Self { shader, label: label.into(), constants: all, grid }
+        Self {
+            shader,
+            label: label.into(),
+            activation: Activation::Identity,
+            constants: all,
+            grid,
+            pass: None,
+        }
+    }
+
+    fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    fn only_in(self, pass: Pass) -> Self {
+        Self { pass: Some(pass), ..self }
     }
 
     /// The kernel's whole WGSL.
     pub fn source(&self) -> String {
-        compose(self.shader, &self.constants)
+        compose(self.shader, self.activation, &self.constants)
     }
 }
 
@@ -63,6 +83,16 @@ impl Grid {
         Self { fixed: invocations.div_ceil(plan.workgroup), invocations: 0, images: 1, workgroup: 1 }
     }
 
+    /// A workgroup for each image.
+    fn workgroup_per_image(plan: &KernelPlan) -> Self {
+        Self::per_image(plan.workgroup, plan)
+    }
+
+    /// `workgroups` for the batch, whatever its size.
+    fn workgroups_per_batch(workgroups: usize) -> Self {
+        Self { fixed: workgroups, invocations: 0, images: 1, workgroup: 1 }
+    }
+
     /// Workgroups along x and y for a batch of `batch` images: as few rows as a side's limit allows.
     /// The last row may have some more than needed (see `shaders/shared/grid.wgsl`).
     pub fn workgroups(&self, batch: usize) -> [u32; 2] {
@@ -84,6 +114,25 @@ pub struct Places {
     pub weight: usize,
     pub bias: usize,
     pub argmax: usize,
+}
+
+/// Where a batch normalisation's tensors stand: `x`, `y` and their gradients in the workspace, and the batch's
+/// statistics too; weight, bias and the running statistics in the arena of parameters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NormPlaces {
+    pub x: usize,
+    pub y: usize,
+    pub dx: usize,
+    pub dy: usize,
+    pub mean: usize,
+    pub variance: usize,
+    pub weight: usize,
+    pub bias: usize,
+    pub running_mean: usize,
+    pub running_var: usize,
+    /// Places of the running statistics among all tensors, by which their faults are kept.
+    pub running_mean_tensor: usize,
+    pub running_var_tensor: usize,
 }
 
 /// Where the partial sums of the convolutions' gradients stand in the workspace, and how long one is.
@@ -129,14 +178,13 @@ pub fn conv_forward(
     constants.extend([
         ("BLOCK_FILTERS", filters.into()),
         ("BLOCK_COLUMNS", columns.into()),
-        ("RELU", is_relu(activation)),
         ("X", at.x.into()),
         ("Y", at.y.into()),
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
-    Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants)
+    Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants).with_activation(activation)
 }
 
 /// `shaders/conv_backward_input.wgsl`.
@@ -204,7 +252,6 @@ pub fn max_pool_backward(
 ) -> Kernel {
     let mut constants = pool_constants(shape);
     constants.extend([
-        ("RELU", is_relu(activation)),
         ("DX", at.dx.into()),
         ("Y", at.y.into()),
         ("DY", at.dy.into()),
@@ -213,6 +260,7 @@ pub fn max_pool_backward(
     let tiles = shape.channels * shape.height.div_ceil(shape.stride) * shape.width.div_ceil(shape.stride);
     let grid = Grid::per_image(tiles, plan);
     Kernel::new("max_pool_backward", format!("{layer} backward"), plan, grid, constants)
+        .with_activation(activation)
 }
 
 /// `shaders/dense_forward.wgsl`.
@@ -235,13 +283,13 @@ pub fn dense_forward(
         ("OUTPUTS", shape.outputs.into()),
         ("BLOCK_IMAGES", plan.dense_rows.into()),
         ("BLOCK_OUTPUTS", outputs.into()),
-        ("RELU", is_relu(activation)),
         ("X", at.x.into()),
         ("Y", at.y.into()),
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ];
     Kernel::new("dense_forward", format!("{layer} forward"), plan, grid, constants)
+        .with_activation(activation)
 }
 
 /// `shaders/dense_backward.wgsl`; `activation` is the one before the layer.
@@ -265,7 +313,6 @@ pub fn dense_backward(
         ("OUTPUTS", shape.outputs.into()),
         ("BLOCK_ROWS", rows.into()),
         ("BLOCK_INPUTS", columns.into()),
-        ("RELU", is_relu(activation)),
         ("X", at.x.into()),
         ("DX", at.dx.into()),
         ("DY", at.dy.into()),
@@ -273,27 +320,112 @@ pub fn dense_backward(
         ("BIAS", at.bias.into()),
     ];
     Kernel::new("dense_backward", format!("{layer} backward"), plan, grid, constants)
+        .with_activation(activation)
 }
 
 /// `shaders/dense_log_softmax.wgsl`; `y` takes the log-probabilities and `dy` the gradient at the logits.
 pub fn dense_log_softmax(layer: &str, shape: &DenseShape, plan: &KernelPlan, at: &Places) -> Kernel {
-    // A workgroup an image.
-    let grid = Grid::per_image(plan.workgroup, plan);
-    let constants = vec![
-        ("INPUTS", shape.inputs.into()),
-        ("CLASSES", shape.outputs.into()),
-        ("X", at.x.into()),
-        ("LOG_PROBS", at.y.into()),
-        ("DZ", at.dy.into()),
-        ("WEIGHT", at.weight.into()),
-        ("BIAS", at.bias.into()),
-    ];
+    let (grid, constants) = (Grid::workgroup_per_image(plan), last_layer_constants(shape, at));
     Kernel::new("dense_log_softmax", format!("{layer} + log-softmax + NLL"), plan, grid, constants)
 }
 
-/// `shaders/adam.wgsl` over all tensors of `table`.
+/// `shaders/dense_mse.wgsl`; `y` takes the logits and `dy` their gradient.
+pub fn dense_mse(
+    layer: &str,
+    shape: &DenseShape,
+    reduction: Reduction,
+    plan: &KernelPlan,
+    at: &Places,
+) -> Kernel {
+    let divisor = match reduction {
+        Reduction::Mean => shape.outputs,
+        Reduction::Sum => 1,
+    };
+    let mut constants = last_layer_constants(shape, at);
+    constants.push(("DIVISOR", divisor.into()));
+    Kernel::new("dense_mse", format!("{layer} + MSE"), plan, Grid::workgroup_per_image(plan), constants)
+}
+
+/// `shaders/log_softmax.wgsl` over a layer's `outputs`, at `y`.
+pub fn log_softmax(layer: &str, outputs: usize, plan: &KernelPlan, at: &Places) -> Kernel {
+    let constants = vec![("OUTPUTS", outputs.into()), ("Y", at.y.into())];
+    let grid = Grid::workgroup_per_image(plan);
+    Kernel::new("log_softmax", format!("{layer} log-softmax"), plan, grid, constants)
+}
+
+/// `shaders/log_softmax_backward.wgsl` over a layer's `outputs`, at `y` and `dy`.
+pub fn log_softmax_backward(layer: &str, outputs: usize, plan: &KernelPlan, at: &Places) -> Kernel {
+    let constants = vec![("OUTPUTS", outputs.into()), ("Y", at.y.into()), ("DY", at.dy.into())];
+    let grid = Grid::workgroup_per_image(plan);
+    let label = format!("{layer} log-softmax backward");
+    Kernel::new("log_softmax_backward", label, plan, grid, constants)
+}
+
+/// `shaders/batch_norm_statistics.wgsl`, in training alone.
+pub fn batch_norm_statistics(layer: &str, shape: &NormShape, plan: &KernelPlan, at: &NormPlaces) -> Kernel {
+    let mut constants = norm_constants(shape, at);
+    constants.extend([
+        ("MOMENTUM", NormShape::MOMENTUM.into()),
+        ("RUNNING_MEAN", at.running_mean.into()),
+        ("RUNNING_VAR", at.running_var.into()),
+        ("RUNNING_MEAN_TENSOR", at.running_mean_tensor.into()),
+        ("RUNNING_VAR_TENSOR", at.running_var_tensor.into()),
+    ]);
+    let grid = Grid::workgroups_per_batch(shape.channels);
+    Kernel::new("batch_norm_statistics", format!("{layer} statistics"), &plan.summing(), grid, constants)
+        .only_in(Pass::Train)
+}
+
+/// `shaders/batch_norm_forward.wgsl`, as one of the passes has it.
+pub fn batch_norm_forward(
+    layer: &str,
+    shape: &NormShape,
+    pass: Pass,
+    plan: &KernelPlan,
+    at: &NormPlaces,
+) -> Kernel {
+    let running = pass == Pass::Evaluate;
+    let at = match running {
+        true => NormPlaces { mean: at.running_mean, variance: at.running_var, ..*at },
+        false => *at,
+    };
+    let mut constants = norm_constants(shape, &at);
+    constants.extend([("RUNNING", running.into()), ("Y", at.y.into())]);
+    let label = if running { "forward, running" } else { "forward" };
+    let grid = Grid::per_image(shape.image_len(), plan);
+    Kernel::new("batch_norm_forward", format!("{layer} {label}"), plan, grid, constants).only_in(pass)
+}
+
+/// `shaders/batch_norm_backward_weight.wgsl`.
+pub fn batch_norm_backward_weight(
+    layer: &str,
+    shape: &NormShape,
+    plan: &KernelPlan,
+    at: &NormPlaces,
+) -> Kernel {
+    let mut constants = norm_constants(shape, at);
+    constants.push(("DY", at.dy.into()));
+    let (label, grid) = (format!("{layer} backward, weight"), Grid::workgroups_per_batch(shape.channels));
+    Kernel::new("batch_norm_backward_weight", label, &plan.summing(), grid, constants)
+}
+
+/// `shaders/batch_norm_backward_input.wgsl`; `activation` is the one before the normalisation.
+pub fn batch_norm_backward_input(
+    layer: &str,
+    shape: &NormShape,
+    activation: Activation,
+    plan: &KernelPlan,
+    at: &NormPlaces,
+) -> Kernel {
+    let mut constants = norm_constants(shape, at);
+    constants.extend([("DX", at.dx.into()), ("DY", at.dy.into())]);
+    let (label, grid) = (format!("{layer} backward, input"), Grid::per_image(shape.image_len(), plan));
+    Kernel::new("batch_norm_backward_input", label, plan, grid, constants).with_activation(activation)
+}
+
+/// `shaders/adam.wgsl` over all tensors of `table` that are trained.
 pub fn adam(table: &ParameterTable, plan: &KernelPlan, partials: &Partials) -> Kernel {
-    let ends: Vec<_> = table.tensors().iter().map(|tensor| tensor.range().end).collect();
+    let ends: Vec<_> = table.trained().iter().map(|tensor| tensor.range().end).collect();
     adam_over(ends, plan, partials)
 }
 
@@ -306,14 +438,34 @@ pub fn adam_over(ends: Vec<usize>, plan: &KernelPlan, partials: &Partials) -> Ke
         ("CHUNKS", plan.weight_chunks.into()),
         ("PARTIALS", partials.place.into()),
         ("PARTIAL_LEN", partials.len.into()),
-        ("TENSORS", ends.len().into()),
         ("TENSOR_ENDS", ends.into()),
     ];
     Kernel::new("adam", "adam", plan, grid, constants)
 }
 
-fn is_relu(activation: Activation) -> Constant {
-    (activation == Activation::Relu).into()
+fn last_layer_constants(shape: &DenseShape, at: &Places) -> Vec<(&'static str, Constant)> {
+    vec![
+        ("INPUTS", shape.inputs.into()),
+        ("CLASSES", shape.outputs.into()),
+        ("X", at.x.into()),
+        ("OUTPUTS", at.y.into()),
+        ("DZ", at.dy.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ]
+}
+
+fn norm_constants(shape: &NormShape, at: &NormPlaces) -> Vec<(&'static str, Constant)> {
+    vec![
+        ("CHANNELS", shape.channels.into()),
+        ("POSITIONS", shape.positions.into()),
+        ("EPS", NormShape::EPS.into()),
+        ("X", at.x.into()),
+        ("MEAN", at.mean.into()),
+        ("VARIANCE", at.variance.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ]
 }
 
 fn conv_constants(shape: &ConvShape) -> Vec<(&'static str, Constant)> {

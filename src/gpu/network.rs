@@ -4,10 +4,11 @@
 //! workspace, sized for the largest batch, so that any of them can be read back and held against the
 //! reference.
 
-use super::kernels::{self, Kernel, Partials, Places};
+use super::kernels::{self, Kernel, NormPlaces, Partials, Places};
 use super::plan::KernelPlan;
 use crate::data::Split;
-use crate::model::{Activation, LeNet5, ParameterTable};
+use crate::engine::{LossKind, Pass, Setup};
+use crate::model::{Activation, NormShape, ParameterTable};
 
 /// Bytes of a value.
 const VALUE: u64 = size_of::<f32>() as u64;
@@ -27,7 +28,7 @@ pub struct MapPlace {
 /// and so is made for each part of it: see [`StepPlan::gather`].
 #[derive(Debug, Clone)]
 pub struct StepPlan {
-    /// From the input to outcomes: the loss comes last.
+    /// From the input to outcomes: the loss comes last. Some are for one pass alone.
     pub forward: Vec<Kernel>,
     /// From the gradient at the logits to the gradients.
     pub backward: Vec<Kernel>,
@@ -39,8 +40,9 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
-    /// Lines up the layered kernels for batches of up to `largest_batch` images.
-    pub fn layered(network: &LeNet5, largest_batch: usize, plan: &KernelPlan) -> Self {
+    /// Lines up the layered kernels of a setup for batches of up to `largest_batch` images.
+    pub fn layered(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> Self {
+        let network = &setup.network;
         let table = ParameterTable::new(network);
         let mut space = Workspace { batch: largest_batch, maps: Vec::new(), len: 0 };
         let weights = |layer: &str| Places {
@@ -55,68 +57,83 @@ impl StepPlan {
 
         // Each map beside its gradient; only the input has none.
         let x = space.place("x", network.image_len());
-        let conv1_y = space.place("conv1", conv1.out_len());
-        let conv1_dy = space.place("d.conv1", conv1.out_len());
-        let pool1_y = space.place("pool1", pool1.out_len());
-        let pool1_dy = space.place("d.pool1", pool1.out_len());
+        let conv1_map = space.map(["conv1", "d.conv1"], conv1.out_len());
+        let bn1_map = space.map_if(network.batch_norm, ["bn1", "d.bn1"], conv1.out_len());
+        let pool1_map = space.map(["pool1", "d.pool1"], pool1.out_len());
         let pool1_argmax = space.place("argmax1", pool1.out_len());
-        let conv2_y = space.place("conv2", conv2.out_len());
-        let conv2_dy = space.place("d.conv2", conv2.out_len());
-        let pool2_y = space.place("pool2", pool2.out_len());
-        let pool2_dy = space.place("d.pool2", pool2.out_len());
+        let conv2_map = space.map(["conv2", "d.conv2"], conv2.out_len());
+        let bn2_map = space.map_if(network.batch_norm, ["bn2", "d.bn2"], conv2.out_len());
+        let pool2_map = space.map(["pool2", "d.pool2"], pool2.out_len());
         let pool2_argmax = space.place("argmax2", pool2.out_len());
-        let fc1_y = space.place("fc1", fc1.outputs);
-        let fc1_dy = space.place("d.fc1", fc1.outputs);
-        let fc2_y = space.place("fc2", fc2.outputs);
-        let fc2_dy = space.place("d.fc2", fc2.outputs);
-        let log_probs = space.place("log_probs", fc3.outputs);
-        let logits_dy = space.place("d.logits", fc3.outputs);
+        let fc1_map = space.map(["fc1", "d.fc1"], fc1.outputs);
+        let bn3_map = space.map_if(network.batch_norm, ["bn3", "d.bn3"], fc1.outputs);
+        let fc2_map = space.map(["fc2", "d.fc2"], fc2.outputs);
+        let bn4_map = space.map_if(network.batch_norm, ["bn4", "d.bn4"], fc2.outputs);
+        let outputs = space.map(["outputs", "d.logits"], fc3.outputs);
+
+        // What follows is not an image's, and as large for every batch.
+        let mut norm = |layer, shape, activation, input, output: Option<Map>| {
+            output.map(|output| Norm::new(layer, shape, activation, input, output, &table, &mut space))
+        };
+        let act = network.activation;
+        let bn1 = norm("bn1", network.bn1(), Activation::Relu, conv1_map, bn1_map);
+        let bn2 = norm("bn2", network.bn2(), Activation::Relu, conv2_map, bn2_map);
+        let bn3 = norm("bn3", network.bn3(), act, fc1_map, bn3_map);
+        let bn4 = norm("bn4", network.bn4(), act, fc2_map, bn4_map);
         let partials = Partials { place: space.len, len: table.conv_len() };
 
-        let at_conv1 = Places { x, y: conv1_y, dy: conv1_dy, ..weights("conv1") };
-        let at_pool1 = Places {
-            x: conv1_y,
-            dx: conv1_dy,
-            y: pool1_y,
-            dy: pool1_dy,
-            argmax: pool1_argmax,
-            ..Places::default()
-        };
-        let at_conv2 = Places { x: pool1_y, dx: pool1_dy, y: conv2_y, dy: conv2_dy, ..weights("conv2") };
-        let at_pool2 = Places {
-            x: conv2_y,
-            dx: conv2_dy,
-            y: pool2_y,
-            dy: pool2_dy,
-            argmax: pool2_argmax,
-            ..Places::default()
-        };
-        let at_fc1 = Places { x: pool2_y, dx: pool2_dy, y: fc1_y, dy: fc1_dy, ..weights("fc1") };
-        let at_fc2 = Places { x: fc1_y, dx: fc1_dy, y: fc2_y, dy: fc2_dy, ..weights("fc2") };
-        let at_fc3 = Places { x: fc2_y, dx: fc2_dy, y: log_probs, dy: logits_dy, ..weights("fc3") };
+        let at_conv1 = Places { x, y: conv1_map.value, dy: conv1_map.gradient, ..weights("conv1") };
+        let at_pool1 = Places { argmax: pool1_argmax, ..Places::default() }
+            .between(bn1_map.unwrap_or(conv1_map), pool1_map);
+        let at_conv2 = weights("conv2").between(pool1_map, conv2_map);
+        let at_pool2 = Places { argmax: pool2_argmax, ..Places::default() }
+            .between(bn2_map.unwrap_or(conv2_map), pool2_map);
+        let at_fc1 = weights("fc1").between(pool2_map, fc1_map);
+        let at_fc2 = weights("fc2").between(bn3_map.unwrap_or(fc1_map), fc2_map);
+        let at_fc3 = weights("fc3").between(bn4_map.unwrap_or(fc2_map), outputs);
 
-        use Activation::{Identity, Relu};
-        let forward = vec![
-            kernels::conv_forward("conv1", &conv1, Relu, plan, &at_conv1),
-            kernels::max_pool("pool1", &pool1, plan, &at_pool1),
-            kernels::conv_forward("conv2", &conv2, Relu, plan, &at_conv2),
-            kernels::max_pool("pool2", &pool2, plan, &at_pool2),
-            kernels::dense_forward("fc1", &fc1, Relu, plan, &at_fc1),
-            kernels::dense_forward("fc2", &fc2, Relu, plan, &at_fc2),
-            kernels::dense_log_softmax("fc3", &fc3, plan, &at_fc3),
-        ];
-        // A layer's backward kernel takes the gradient through the ReLU before it. Before fc1 stands a
-        // pool, whose backward kernel does that for the convolution.
-        let backward = vec![
-            kernels::dense_backward("fc3", &fc3, Relu, plan, &at_fc3),
-            kernels::dense_backward("fc2", &fc2, Relu, plan, &at_fc2),
-            kernels::dense_backward("fc1", &fc1, Identity, plan, &at_fc1),
-            kernels::max_pool_backward("pool2", &pool2, Relu, plan, &at_pool2),
-            kernels::conv_backward_weight("conv2", &conv2, plan, &at_conv2, &partials),
-            kernels::conv_backward_input("conv2", &conv2, plan, &at_conv2),
-            kernels::max_pool_backward("pool1", &pool1, Relu, plan, &at_pool1),
-            kernels::conv_backward_weight("conv1", &conv1, plan, &at_conv1, &partials),
-        ];
+        use Activation::{Identity, LogSoftmax, Relu};
+        let log_softmax =
+            |layer, outputs, at| (act == LogSoftmax).then(|| kernels::log_softmax(layer, outputs, plan, at));
+        let mut forward = vec![kernels::conv_forward("conv1", &conv1, Relu, plan, &at_conv1)];
+        forward.extend(bn1.iter().flat_map(|norm| norm.forward(plan)));
+        forward.push(kernels::max_pool("pool1", &pool1, plan, &at_pool1));
+        forward.push(kernels::conv_forward("conv2", &conv2, Relu, plan, &at_conv2));
+        forward.extend(bn2.iter().flat_map(|norm| norm.forward(plan)));
+        forward.push(kernels::max_pool("pool2", &pool2, plan, &at_pool2));
+        forward.push(kernels::dense_forward("fc1", &fc1, act, plan, &at_fc1));
+        forward.extend(log_softmax("fc1", fc1.outputs, &at_fc1));
+        forward.extend(bn3.iter().flat_map(|norm| norm.forward(plan)));
+        forward.push(kernels::dense_forward("fc2", &fc2, act, plan, &at_fc2));
+        forward.extend(log_softmax("fc2", fc2.outputs, &at_fc2));
+        forward.extend(bn4.iter().flat_map(|norm| norm.forward(plan)));
+        forward.push(match setup.loss.kind {
+            LossKind::Nll | LossKind::CrossEntropy => kernels::dense_log_softmax("fc3", &fc3, plan, &at_fc3),
+            LossKind::Mse => kernels::dense_mse("fc3", &fc3, setup.loss.reduction, plan, &at_fc3),
+        });
+
+        // A layer's backward kernel takes the gradient through the activation before it, unless a batch
+        // normalisation stands between: then that one's does. Before fc1 stands a pool, whose backward kernel
+        // does it for the convolution.
+        let through = |activation| if network.batch_norm { Identity } else { activation };
+        let log_softmax_backward = |layer, outputs, at| {
+            (act == LogSoftmax).then(|| kernels::log_softmax_backward(layer, outputs, plan, at))
+        };
+        let mut backward = vec![kernels::dense_backward("fc3", &fc3, through(act), plan, &at_fc3)];
+        backward.extend(bn4.iter().flat_map(|norm| norm.backward(plan)));
+        backward.extend(log_softmax_backward("fc2", fc2.outputs, &at_fc2));
+        backward.push(kernels::dense_backward("fc2", &fc2, through(act), plan, &at_fc2));
+        backward.extend(bn3.iter().flat_map(|norm| norm.backward(plan)));
+        backward.extend(log_softmax_backward("fc1", fc1.outputs, &at_fc1));
+        backward.push(kernels::dense_backward("fc1", &fc1, Identity, plan, &at_fc1));
+        backward.push(kernels::max_pool_backward("pool2", &pool2, through(Relu), plan, &at_pool2));
+        backward.extend(bn2.iter().flat_map(|norm| norm.backward(plan)));
+        backward.push(kernels::conv_backward_weight("conv2", &conv2, plan, &at_conv2, &partials));
+        backward.push(kernels::conv_backward_input("conv2", &conv2, plan, &at_conv2));
+        backward.push(kernels::max_pool_backward("pool1", &pool1, through(Relu), plan, &at_pool1));
+        backward.extend(bn1.iter().flat_map(|norm| norm.backward(plan)));
+        backward.push(kernels::conv_backward_weight("conv1", &conv1, plan, &at_conv1, &partials));
+
         Self {
             forward,
             backward,
@@ -152,6 +169,76 @@ impl StepPlan {
     }
 }
 
+/// Where a map and its gradient stand in the workspace.
+#[derive(Debug, Clone, Copy)]
+struct Map {
+    value: usize,
+    gradient: usize,
+}
+
+impl Places {
+    /// The places of a layer from one map to another.
+    fn between(self, input: Map, output: Map) -> Self {
+        Self { x: input.value, dx: input.gradient, y: output.value, dy: output.gradient, ..self }
+    }
+}
+
+/// A batch normalisation with its places.
+struct Norm {
+    layer: &'static str,
+    shape: NormShape,
+    /// The one before it.
+    activation: Activation,
+    at: NormPlaces,
+}
+
+impl Norm {
+    fn new(
+        layer: &'static str,
+        shape: NormShape,
+        activation: Activation,
+        input: Map,
+        output: Map,
+        table: &ParameterTable,
+        space: &mut Workspace,
+    ) -> Self {
+        let offset = |name: &str| table.get(&format!("{layer}.{name}")).offset;
+        let number = |name: &str| table.number_of(&format!("{layer}.{name}"));
+        let at = NormPlaces {
+            x: input.value,
+            dx: input.gradient,
+            y: output.value,
+            dy: output.gradient,
+            mean: space.fixed(shape.channels),
+            variance: space.fixed(shape.channels),
+            weight: offset("weight"),
+            bias: offset("bias"),
+            running_mean: offset("running_mean"),
+            running_var: offset("running_var"),
+            running_mean_tensor: number("running_mean"),
+            running_var_tensor: number("running_var"),
+        };
+        Self { layer, shape, activation, at }
+    }
+
+    fn forward(&self, plan: &KernelPlan) -> [Kernel; 3] {
+        let Self { layer, shape, at, .. } = self;
+        [
+            kernels::batch_norm_statistics(layer, shape, plan, at),
+            kernels::batch_norm_forward(layer, shape, Pass::Train, plan, at),
+            kernels::batch_norm_forward(layer, shape, Pass::Evaluate, plan, at),
+        ]
+    }
+
+    fn backward(&self, plan: &KernelPlan) -> [Kernel; 2] {
+        let Self { layer, shape, activation, at } = self;
+        [
+            kernels::batch_norm_backward_weight(layer, shape, plan, at),
+            kernels::batch_norm_backward_input(layer, shape, *activation, plan, at),
+        ]
+    }
+}
+
 /// Hands out places one after the other.
 struct Workspace {
     batch: usize,
@@ -167,29 +254,65 @@ impl Workspace {
         self.len += len * self.batch;
         place
     }
+
+    /// Places for a map and its gradient, of `len` values an image.
+    fn map(&mut self, [name, gradient]: [&'static str; 2], len: usize) -> Map {
+        Map { value: self.place(name, len), gradient: self.place(gradient, len) }
+    }
+
+    fn map_if(&mut self, wanted: bool, names: [&'static str; 2], len: usize) -> Option<Map> {
+        wanted.then(|| self.map(names, len))
+    }
+
+    /// A place for `len` values, whatever the batch.
+    fn fixed(&mut self, len: usize) -> usize {
+        let place = self.len;
+        self.len += len;
+        place
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LeNet5;
+
+    fn layered(network: LeNet5) -> StepPlan {
+        StepPlan::layered(&Setup::new(network, 5), 5, &KernelPlan::SOFTWARE)
+    }
 
     #[test]
     fn a_training_step_takes_at_most_17_dispatches() {
-        let network = LeNet5::new(1, 10);
-        let plan = StepPlan::layered(&network, 64, &KernelPlan::HARDWARE);
+        let plan = layered(LeNet5::new(1, 10));
         let gather = 1;
         assert!(gather + plan.kernels().count() <= 17);
     }
 
     #[test]
     fn maps_do_not_overlap() {
-        let network = LeNet5::new(3, 10);
-        let plan = StepPlan::layered(&network, 5, &KernelPlan::SOFTWARE);
-        let mut end = 0;
-        for map in &plan.maps {
-            assert_eq!(map.place, end, "{}", map.name);
-            end += 5 * map.len;
+        for batch_norm in [false, true] {
+            let plan = layered(LeNet5 { batch_norm, ..LeNet5::new(3, 10) });
+            let mut end = 0;
+            for map in &plan.maps {
+                assert_eq!(map.place, end, "{}", map.name);
+                end += 5 * map.len;
+            }
+            assert!(end < plan.workspace_len);
         }
-        assert!(end < plan.workspace_len);
+    }
+
+    #[test]
+    fn batch_normalisation_takes_four_dispatches_a_layer_in_training_and_one_in_evaluation() {
+        let count = |network, pass: Pass| {
+            layered(network).kernels().filter(|kernel| kernel.pass.is_none_or(|only| only == pass)).count()
+        };
+        let plain = LeNet5::new(1, 10);
+        let normed = LeNet5 { batch_norm: true, ..plain };
+        assert_eq!(count(normed, Pass::Train), count(plain, Pass::Train) + 4 * 4);
+        let forward = |network| {
+            let plan = layered(network);
+            plan.forward.iter().filter(|kernel| kernel.pass != Some(Pass::Train)).count()
+        };
+        assert_eq!(forward(normed), forward(plain) + 4);
     }
 }

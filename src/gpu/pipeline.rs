@@ -103,8 +103,9 @@ fn compile(
     if bindings.iter().any(|binding| binding.name == "order") {
         return device.create_shader_module(descriptor);
     }
-    // SAFETY: each loop in `shaders/` counts up to a constant or to the batch's size, or ends, as adam's search
-    // for a tensor does, at the last entry of a table that covers what is looked for. Without `order`, every
+    // SAFETY: each loop in `shaders/` counts up to a constant or to the batch's size, or halves a constant until
+    // it is 0, or ends, as adam's search for a tensor does, at the last entry of a table that covers what is
+    // looked for. Without `order`, every
     // index follows from the kernel's constants, the grid (which kernels cut off at the batch's size) and the
     // batch's size. The buffers are sized for all of these, and the engine lets no step have more images.
     // Nothing outside of this crate runs a kernel.

@@ -1,8 +1,11 @@
 //! Composes a kernel's WGSL: its file, the files of `shaders/shared/` that it imports (each once, before
 //! it), and the constants that the host writes into it. Shapes are constants so that loops have known
-//! bounds and blocks stay in registers.
+//! bounds and blocks stay in registers. What stands for `#import activation` is the file of the kernel's
+//! activation, so that no kernel asks which one it has.
 
 use std::fmt::Write;
+
+use crate::model::Activation;
 
 /// `[(name, text of shaders/FOLDERname.wgsl)]`.
 macro_rules! sources {
@@ -16,13 +19,20 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
     "",
     [
         "adam",
+        "batch_norm_backward_input",
+        "batch_norm_backward_weight",
+        "batch_norm_forward",
+        "batch_norm_statistics",
         "conv_backward_input",
         "conv_backward_weight",
         "conv_forward",
         "dense_backward",
         "dense_forward",
         "dense_log_softmax",
+        "dense_mse",
         "gather",
+        "log_softmax",
+        "log_softmax_backward",
         "max_pool",
         "max_pool_backward",
     ]
@@ -33,23 +43,44 @@ pub const SHARED: &[(&str, &str)] = &sources!(
     "shared/",
     [
         "batch",
+        "faults",
         "finite",
         "gradients",
         "grid",
         "images",
         "labels",
+        "logits",
+        "norm",
         "order",
         "outcomes",
         "parameters",
-        "relu",
+        "workgroup_sum",
         "workspace",
     ]
 );
+
+/// The activations, by value and backward: every file in `shaders/activations/`.
+pub const ACTIVATIONS: &[(&str, &str)] =
+    &sources!("activations/", ["hard_tanh", "identity", "relu", "sigmoid", "sign", "tanh"]);
+
+/// The file of an activation. Log-softmax, which is no function of single values, has kernels of its own and
+/// leaves values as they are elsewhere.
+fn activation_file(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Identity | Activation::LogSoftmax => "identity",
+        Activation::Relu => "relu",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Sign => "sign",
+        Activation::Tanh => "tanh",
+        Activation::HardTanh => "hard_tanh",
+    }
+}
 
 /// A constant that the host writes into a kernel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Constant {
     Flag(bool),
+    Number(f64),
     Size(usize),
     Sizes(Vec<usize>),
 }
@@ -57,6 +88,12 @@ pub enum Constant {
 impl From<bool> for Constant {
     fn from(flag: bool) -> Self {
         Self::Flag(flag)
+    }
+}
+
+impl From<f64> for Constant {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
     }
 }
 
@@ -77,12 +114,13 @@ impl From<Vec<usize>> for Constant {
 /// # Panics
 /// Where the kernel, or one of its imports, is not in [`KERNELS`] or [`SHARED`]: both are written in this
 /// repository, and a test composes every kernel.
-pub fn compose(kernel: &str, constants: &[(&'static str, Constant)]) -> String {
+pub fn compose(kernel: &str, activation: Activation, constants: &[(&'static str, Constant)]) -> String {
     let mut text = String::new();
     for (name, value) in constants {
         // Writing to a String cannot fail.
         let _ = match value {
             Constant::Flag(flag) => writeln!(text, "const {name} = {flag};"),
+            Constant::Number(number) => writeln!(text, "const {name} = {number:?}f;"),
             Constant::Size(size) => writeln!(text, "const {name} = {size}u;"),
             Constant::Sizes(sizes) => {
                 let list: Vec<_> = sizes.iter().map(|size| format!("{size}u")).collect();
@@ -90,16 +128,20 @@ pub fn compose(kernel: &str, constants: &[(&'static str, Constant)]) -> String {
             }
         };
     }
-    append(&mut text, &mut Vec::new(), find(KERNELS, kernel));
+    append(&mut text, &mut Vec::new(), activation, find(KERNELS, kernel));
     text
 }
 
 /// Appends a file after what it imports; what is in `seen` stands already.
-fn append(text: &mut String, seen: &mut Vec<String>, source: &str) {
+fn append(text: &mut String, seen: &mut Vec<String>, activation: Activation, source: &str) {
     for import in imports(source) {
         if !seen.iter().any(|name| name == import) {
             seen.push(import.to_owned());
-            append(text, seen, find(SHARED, import));
+            let imported = match import {
+                "activation" => find(ACTIVATIONS, activation_file(activation)),
+                shared => find(SHARED, shared),
+            };
+            append(text, seen, activation, imported);
         }
     }
     for line in source.lines().filter(|line| !line.starts_with("#import ")) {
@@ -126,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_import_stands_once_and_before_its_kernel() {
-        let text = compose("max_pool", &[]);
+        let text = compose("max_pool", Activation::Identity, &[]);
         assert_eq!(text.matches("var<storage, read_write> workspace").count(), 1);
         assert!(text.find("workspace: array").unwrap() < text.find("fn max_pool").unwrap());
         assert!(!text.contains("#import"));
@@ -134,17 +176,26 @@ mod tests {
 
     #[test]
     fn constants_are_written_as_wgsl() {
-        let constants = [("RELU", true.into()), ("SIZE", 5.into()), ("ENDS", vec![1, 2].into())];
-        let text = compose("gather", &constants);
-        assert!(
-            text.starts_with("const RELU = true;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n")
-        );
+        let constants =
+            [("RUNNING", true.into()), ("EPS", 1e-5.into()), ("SIZE", 5.into()), ("ENDS", vec![1, 2].into())];
+        let text = compose("gather", Activation::Identity, &constants);
+        assert!(text.starts_with(
+            "const RUNNING = true;\nconst EPS = 1e-5f;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n"
+        ));
+    }
+
+    #[test]
+    fn a_kernel_has_the_code_of_its_activation_alone() {
+        let text = compose("dense_forward", Activation::Tanh, &[]);
+        assert_eq!(text.matches("fn activate(").count(), 1);
+        assert!(text.contains(find(ACTIVATIONS, "tanh")));
     }
 
     #[test]
     fn every_file_of_the_shaders_folder_is_in_a_table() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-        for (folder, table) in [(root.clone(), KERNELS), (root.join("shared"), SHARED)] {
+        let (shared, activations) = (root.join("shared"), root.join("activations"));
+        for (folder, table) in [(root, KERNELS), (shared, SHARED), (activations, ACTIVATIONS)] {
             let mut files: Vec<_> = std::fs::read_dir(folder)
                 .unwrap()
                 .filter_map(|entry| entry.unwrap().file_name().into_string().ok())

@@ -42,7 +42,7 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
     let workspace = (inputs.workspace.len() * size_of::<f32>()) as u64;
     let samples = inputs.record.count as usize;
     let (buffers, part, pipeline, group) = context.checked(|| {
-        let buffers = Buffers::new(context, arena, inputs.tensors, workspace);
+        let buffers = Buffers::new(context, arena, arena, inputs.tensors, workspace);
         let held = inputs.split.len();
         let part = PartBuffers::new(context, inputs.split, held, samples.max(inputs.order.len()));
         let pipeline = Pipeline::new(context, kernel);

@@ -42,10 +42,13 @@ impl Init {
 
     fn law(self, tensor: &Tensor) -> Law {
         use LayerKind::{Conv, Dense};
-        use TensorRole::{Bias, Weight};
+        use TensorRole::{Bias, NormBias, NormWeight, RunningMean, RunningVar, Weight};
 
         let (fan_in, fan_out) = (tensor.fan_in as f64, tensor.fan_out as f64);
         match (self, tensor.kind, tensor.role) {
+            // At first a batch normalisation changes nothing but what it normalises.
+            (_, _, NormWeight | RunningVar) => Law::Constant(1.0),
+            (_, _, NormBias | RunningMean) => Law::Constant(0.0),
             (Self::Pytorch, ..) => Law::Uniform(1.0 / fan_in.sqrt()),
             (Self::Kaiming, _, Weight) => Law::Normal((2.0 / fan_in).sqrt()),
             (Self::Xavier, _, Weight) => Law::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
@@ -208,6 +211,24 @@ mod tests {
         let colour = ParameterTable::new(&LeNet5::new(3, 7));
         let arena = Init::Pytorch.arena(&colour, 0);
         assert_eq!(arena[colour.get("fc1.weight").range()], values(Init::Pytorch, "fc1.weight"));
+    }
+
+    #[test]
+    fn a_batch_normalisation_starts_from_a_mean_of_0_and_a_variance_of_1_by_every_law() {
+        let table = ParameterTable::new(&LeNet5 { batch_norm: true, ..NETWORK });
+        for init in Init::value_variants() {
+            let arena = init.arena(&table, 0);
+            let plain = init.arena(&ParameterTable::new(&NETWORK), 0);
+            assert_eq!(arena[..plain.len()], plain, "{init}");
+            for (suffix, expected) in
+                [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)]
+            {
+                for norm in ["bn1", "bn2", "bn3", "bn4"] {
+                    let values = &arena[table.get(&format!("{norm}.{suffix}")).range()];
+                    assert!(values.iter().all(|&value| value == expected), "{init} {norm}.{suffix}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! LeNet-5 as this project builds it (paper, section 3):
-//! conv1 → ReLU → pool1 → conv2 → ReLU → pool2 → fc1 → ReLU → fc2 → ReLU → fc3 → log-softmax.
+//! conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] →
+//! fc3 → log-softmax, with batch normalisation where it is asked for, and an activation that is ReLU unless
+//! another is.
 
 use serde::{Deserialize, Serialize};
 
 use super::Activation;
-use super::shapes::{ConvShape, DenseShape, PoolShape};
+use super::shapes::{ConvShape, DenseShape, NormShape, PoolShape};
 
 /// Side of the square image that the network sees.
 pub const IMAGE_SIDE: usize = 32;
@@ -71,6 +73,26 @@ impl LeNet5 {
     pub const fn fc3(&self) -> DenseShape {
         DenseShape { inputs: 84, outputs: self.classes }
     }
+
+    /// The batch normalisation of conv1; whether there is one is another question.
+    pub const fn bn1(&self) -> NormShape {
+        each_filter(self.conv1())
+    }
+
+    /// The batch normalisation of conv2.
+    pub const fn bn2(&self) -> NormShape {
+        each_filter(self.conv2())
+    }
+
+    /// The batch normalisation of fc1.
+    pub const fn bn3(&self) -> NormShape {
+        NormShape { channels: self.fc1().outputs, positions: 1 }
+    }
+
+    /// The batch normalisation of fc2.
+    pub const fn bn4(&self) -> NormShape {
+        NormShape { channels: self.fc2().outputs, positions: 1 }
+    }
 }
 
 /// A 5×5 convolution of stride 1 without padding over a square map.
@@ -81,6 +103,11 @@ const fn conv(channels: usize, side: usize, filters: usize) -> ConvShape {
 /// A 2×2 max-pool of stride 2 over a square map.
 const fn halve(channels: usize, side: usize) -> PoolShape {
     PoolShape { channels, height: side, width: side, window: 2, stride: 2 }
+}
+
+/// Normalises each of a convolution's output maps.
+const fn each_filter(conv: ConvShape) -> NormShape {
+    NormShape { channels: conv.filters, positions: conv.out_height() * conv.out_width() }
 }
 
 #[cfg(test)]
@@ -98,6 +125,10 @@ mod tests {
             assert_eq!(net.pool2().out_len(), net.fc1().inputs);
             assert_eq!(net.fc1().outputs, net.fc2().inputs);
             assert_eq!(net.fc2().outputs, net.fc3().inputs);
+            assert_eq!(net.bn1().image_len(), net.conv1().out_len());
+            assert_eq!(net.bn2().image_len(), net.conv2().out_len());
+            assert_eq!(net.bn3().image_len(), net.fc1().outputs);
+            assert_eq!(net.bn4().image_len(), net.fc2().outputs);
         }
     }
 }

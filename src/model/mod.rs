@@ -12,4 +12,4 @@ pub use activation::Activation;
 pub use init::Init;
 pub use lenet::LeNet5;
 pub use parameters::{ParameterTable, Tensor};
-pub use shapes::{ConvShape, DenseShape, PoolShape};
+pub use shapes::{ConvShape, DenseShape, NormShape, PoolShape};

@@ -1,12 +1,13 @@
 //! The parameter table: what each tensor is called (as PyTorch's `state_dict` names it), its shape,
-//! and its place in the arena. The arena is one flat array of f32 in the table's order; gradients
-//! and Adam's moments have the same layout.
+//! and its place in the arena. The arena is one flat array of f32 in the table's order. What is trained
+//! comes first, and gradients and the optimizer's moments have that part's layout; batch normalisation's
+//! running statistics come last, which no optimizer touches.
 
 use std::ops::Range;
 
-use super::LeNet5;
+use super::{LeNet5, NormShape};
 
-/// Which operation a tensor belongs to.
+/// Which operation a tensor belongs to; a batch normalisation's counts among those of the layer before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerKind {
     Conv,
@@ -18,6 +19,19 @@ pub enum LayerKind {
 pub enum TensorRole {
     Weight,
     Bias,
+    /// The factor of a batch normalisation's output.
+    NormWeight,
+    /// What is added to a batch normalisation's output.
+    NormBias,
+    RunningMean,
+    RunningVar,
+}
+
+impl TensorRole {
+    /// Whether an optimizer moves it; running statistics come of batches instead.
+    pub fn is_trained(self) -> bool {
+        !matches!(self, Self::RunningMean | Self::RunningVar)
+    }
 }
 
 /// One parameter tensor.
@@ -30,7 +44,7 @@ pub struct Tensor {
     pub offset: usize,
     pub kind: LayerKind,
     pub role: TensorRole,
-    /// Inputs that one output of the layer sums over.
+    /// Inputs that one output of the layer sums over; 1 in a batch normalisation, which sums over none.
     pub fan_in: usize,
     /// Outputs that one input of the layer goes to.
     pub fan_out: usize,
@@ -74,6 +88,36 @@ impl ParameterTable {
             let fans = (shape.inputs, shape.outputs);
             table.layer(LayerKind::Dense, weight, bias, vec![shape.outputs, shape.inputs], fans);
         }
+        if network.batch_norm {
+            let norms = [
+                (LayerKind::Conv, network.bn1()),
+                (LayerKind::Conv, network.bn2()),
+                (LayerKind::Dense, network.bn3()),
+                (LayerKind::Dense, network.bn4()),
+            ];
+            let roles = [TensorRole::NormWeight, TensorRole::NormBias];
+            table.norms(
+                roles,
+                &norms,
+                [
+                    ["bn1.weight", "bn1.bias"],
+                    ["bn2.weight", "bn2.bias"],
+                    ["bn3.weight", "bn3.bias"],
+                    ["bn4.weight", "bn4.bias"],
+                ],
+            );
+            let roles = [TensorRole::RunningMean, TensorRole::RunningVar];
+            table.norms(
+                roles,
+                &norms,
+                [
+                    ["bn1.running_mean", "bn1.running_var"],
+                    ["bn2.running_mean", "bn2.running_var"],
+                    ["bn3.running_mean", "bn3.running_var"],
+                    ["bn4.running_mean", "bn4.running_var"],
+                ],
+            );
+        }
         table
     }
 
@@ -94,13 +138,44 @@ impl ParameterTable {
         }
     }
 
+    /// Appends two tensors of each batch normalisation.
+    fn norms(
+        &mut self,
+        roles: [TensorRole; 2],
+        norms: &[(LayerKind, NormShape); 4],
+        names: [[&'static str; 2]; 4],
+    ) {
+        for ((kind, norm), names) in norms.iter().zip(names) {
+            for (role, name) in roles.into_iter().zip(names) {
+                let (shape, offset) = (vec![norm.channels], self.arena_len());
+                self.tensors.push(Tensor { name, shape, offset, kind: *kind, role, fan_in: 1, fan_out: 1 });
+            }
+        }
+    }
+
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
     }
 
-    /// Number of parameters: the length of the arena.
+    /// The tensors that an optimizer moves, which come first.
+    pub fn trained(&self) -> &[Tensor] {
+        let trained = self.tensors.iter().take_while(|tensor| tensor.role.is_trained()).count();
+        &self.tensors[..trained]
+    }
+
+    /// Number of parameters with running statistics: the length of the arena.
     pub fn arena_len(&self) -> usize {
-        self.tensors.last().map_or(0, |tensor| tensor.offset + tensor.len())
+        self.tensors.last().map_or(0, |tensor| tensor.range().end)
+    }
+
+    /// Number of parameters that are trained: the length of gradients and moments.
+    pub fn trained_len(&self) -> usize {
+        self.trained().last().map_or(0, |tensor| tensor.range().end)
+    }
+
+    /// Parameters of the convolutions and the dense layers, before those of batch normalisation.
+    pub fn layers_len(&self) -> usize {
+        self.get("fc3.bias").range().end
     }
 
     /// Parameters of the convolutions, which come first in the arena.
@@ -109,12 +184,20 @@ impl ParameterTable {
     }
 
     /// # Panics
-    /// Where `name` is no tensor of LeNet-5: names are written in this crate, not by users.
+    /// Where `name` is no tensor of this LeNet-5: names are written in this crate, not by users.
     pub fn get(&self, name: &str) -> &Tensor {
+        &self.tensors[self.number_of(name)]
+    }
+
+    /// The tensor's place in [`Self::tensors`].
+    ///
+    /// # Panics
+    /// As [`Self::get`].
+    pub fn number_of(&self, name: &str) -> usize {
         self.tensors
             .iter()
-            .find(|tensor| tensor.name == name)
-            .unwrap_or_else(|| panic!("LeNet-5 has no tensor named {name}"))
+            .position(|tensor| tensor.name == name)
+            .unwrap_or_else(|| panic!("this LeNet-5 has no tensor named {name}"))
     }
 }
 
@@ -132,12 +215,26 @@ mod tests {
 
     #[test]
     fn tensors_follow_each_other_without_gaps() {
-        let table = ParameterTable::new(&LeNet5::new(1, 10));
-        let mut end = 0;
-        for tensor in table.tensors() {
-            assert_eq!(tensor.offset, end, "{}", tensor.name);
-            end = tensor.range().end;
+        for batch_norm in [false, true] {
+            let table = ParameterTable::new(&LeNet5 { batch_norm, ..LeNet5::new(1, 10) });
+            let mut end = 0;
+            for tensor in table.tensors() {
+                assert_eq!(tensor.offset, end, "{}", tensor.name);
+                end = tensor.range().end;
+            }
+            assert_eq!(table.conv_len(), 2_572);
         }
-        assert_eq!(table.conv_len(), 2_572);
+    }
+
+    #[test]
+    fn batch_normalisation_adds_its_tensors_after_the_layers_and_its_running_statistics_last() {
+        let plain = ParameterTable::new(&LeNet5::new(1, 10));
+        let normed = ParameterTable::new(&LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) });
+        assert_eq!(normed.tensors()[..10], plain.tensors()[..]);
+        assert_eq!(plain.trained_len(), plain.arena_len());
+        // A weight, a bias and two statistics for each of 6 + 16 + 120 + 84 channels.
+        assert_eq!(normed.trained_len(), plain.arena_len() + 2 * 226);
+        assert_eq!(normed.arena_len(), plain.arena_len() + 4 * 226);
+        assert!(normed.tensors()[18..].iter().all(|tensor| tensor.name.contains("running")));
     }
 }

@@ -84,6 +84,28 @@ impl DenseShape {
     }
 }
 
+/// A batch normalisation: x `[channels, positions]` → y of the same shape, each channel by statistics
+/// over the batch and its positions. A dense layer's output is a channel of one position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NormShape {
+    pub channels: usize,
+    /// Values of one image's channel.
+    pub positions: usize,
+}
+
+impl NormShape {
+    /// ε, added to the variance under the root; PyTorch's.
+    pub const EPS: f64 = 1e-5;
+
+    /// What a batch's statistics count in the running ones; PyTorch's.
+    pub const MOMENTUM: f64 = 0.1;
+
+    /// Values of one image's input, and of its output.
+    pub const fn image_len(&self) -> usize {
+        self.channels * self.positions
+    }
+}
+
 /// ⌊(n + 2p − f)/s⌋ + 1, the side of what a window of side f visits.
 ///
 /// # Panics

@@ -1,9 +1,9 @@
 //! Parameters as a safetensors file, under PyTorch's names and in PyTorch's shapes, so that
 //! `load_state_dict(load_file("model.safetensors"))` works, and a file from PyTorch works here.
 //!
-//! The file's metadata has one entry, `lenet-gpu`, a JSON object of version, channels and
-//! classes. It is one because a second would be written in a random order, and equal weights shall
-//! be equal bytes. A file without it is read too: its shapes tell the same.
+//! The file's metadata has one entry, `lenet-gpu`, a JSON object of version and network. It is one
+//! because a second would be written in a random order, and equal weights shall be equal bytes. A file
+//! without it is read too: its tensors tell the same, all but the activation, which is then taken for ReLU.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{LeNet5, ParameterTable};
+use super::parameters::TensorRole;
+use super::{LeNet5, ParameterTable, Tensor};
 
 /// The metadata's one entry.
 const HEADER: &str = "lenet-gpu";
@@ -58,8 +59,8 @@ pub enum WeightsError {
     Version { found: u32 },
 
     #[error(
-        "the metadata says {} channels and {} classes, and the tensors' shapes say {} and {}",
-        said.channels, said.classes, found.channels, found.classes
+        "the metadata says {} channels and {} classes{}, and the tensors say {} and {}{}",
+        said.channels, said.classes, normed(said), found.channels, found.classes, normed(found)
     )]
     HeaderDisagrees { said: LeNet5, found: LeNet5 },
 
@@ -77,6 +78,9 @@ pub enum WeightsError {
 
     #[error("tensor {name} has the value {value} at place {place}; the weights are of no use")]
     NonFinite { name: &'static str, place: usize, value: f32 },
+
+    #[error("tensor {name} has the value {value} at place {place}, and no variance is below 0")]
+    NegativeVariance { name: &'static str, place: usize, value: f32 },
 }
 
 /// A file whose weights could not be loaded, and why.
@@ -95,7 +99,7 @@ pub fn to_bytes(network: LeNet5, arena: &[f32]) -> Vec<u8> {
     let table = ParameterTable::new(&network);
     assert_eq!(arena.len(), table.arena_len(), "the arena belongs to another network");
     let header = serde_json::to_string(&Header { version: VERSION, network })
-        .expect("three numbers can be written as JSON");
+        .expect("numbers and names can be written as JSON");
 
     let bytes: Vec<u8> = arena.iter().flat_map(|value| value.to_le_bytes()).collect();
     let views = table.tensors().iter().map(|tensor| {
@@ -105,22 +109,26 @@ pub fn to_bytes(network: LeNet5, arena: &[f32]) -> Vec<u8> {
         (tensor.name, view)
     });
     safetensors::serialize(views, Some(HashMap::from([(HEADER.to_owned(), header)])))
-        .expect("ten small tensors fit into a safetensors file")
+        .expect("a few small tensors fit into a safetensors file")
 }
 
 /// The network and its parameters from a file's content; `to_bytes` or PyTorch wrote it.
 pub fn from_bytes(bytes: &[u8]) -> Result<(LeNet5, Vec<f32>), WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
     let header = header(bytes)?;
-    let network = network(&file)?;
-    if let Some(Header { network: said, .. }) = header
-        && said != network
-    {
-        return Err(WeightsError::HeaderDisagrees { said, found: network });
+    let mut network = network(&file)?;
+    if let Some(Header { network: said, .. }) = header {
+        // No tensor tells it.
+        network.activation = said.activation;
+        if said != network {
+            return Err(WeightsError::HeaderDisagrees { said, found: network });
+        }
     }
 
     let table = ParameterTable::new(&network);
-    let known = |name: &str| table.tensors().iter().any(|tensor| tensor.name == name);
+    let known = |name: &str| {
+        table.tensors().iter().any(|tensor| tensor.name == name) || (network.batch_norm && is_counter(name))
+    };
     // The least name of several, so that the message is the same each time.
     if let Some(name) = file.names().into_iter().filter(|name| !known(name)).min() {
         return Err(WeightsError::Unexpected { name: name.to_owned() });
@@ -128,7 +136,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(LeNet5, Vec<f32>), WeightsError> {
 
     let mut arena = Vec::with_capacity(table.arena_len());
     for tensor in table.tensors() {
-        arena.extend(values(&file, tensor.name, &tensor.shape)?);
+        arena.extend(values(&file, tensor)?);
     }
     Ok((network, arena))
 }
@@ -170,7 +178,14 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, WeightsError> {
     serde_json::from_str(text).map(Some).map_err(WeightsError::Header)
 }
 
-/// The network's free sizes, as the first and the last layer's shapes tell them.
+/// Whether a tensor is the count of batches that PyTorch keeps beside running statistics, which nothing here
+/// goes by.
+fn is_counter(name: &str) -> bool {
+    ["bn1", "bn2", "bn3", "bn4"].iter().any(|norm| name.strip_prefix(norm) == Some(".num_batches_tracked"))
+}
+
+/// The network's free sizes, as the first and the last layer's shapes tell them, and whether it is
+/// normalised.
 fn network(file: &SafeTensors) -> Result<LeNet5, WeightsError> {
     let (first, last) = ("conv1.weight", "fc3.weight");
     let shape = |name| match file.tensor(name) {
@@ -187,30 +202,41 @@ fn network(file: &SafeTensors) -> Result<LeNet5, WeightsError> {
         [classes @ 2..=MAX_CLASSES, 84] => classes,
         ref other => return refused(last, other.to_vec(), "[2 to 65536, 84]"),
     };
-    Ok(LeNet5::new(channels, classes))
+    let batch_norm = file.tensor("bn1.weight").is_ok();
+    Ok(LeNet5 { batch_norm, ..LeNet5::new(channels, classes) })
 }
 
-/// The values of one tensor, all of them finite.
-fn values(file: &SafeTensors, name: &'static str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
+/// The values of one tensor, all of them finite, and no variance below 0.
+fn values(file: &SafeTensors, tensor: &Tensor) -> Result<Vec<f32>, WeightsError> {
+    let Tensor { name, ref shape, role, .. } = *tensor;
     let view = file.tensor(name).map_err(|_| WeightsError::Missing { name })?;
     if view.dtype() != Dtype::F32 {
         return Err(WeightsError::Type { name, found: view.dtype() });
     }
-    if view.shape() != shape {
+    if view.shape() != shape.as_slice() {
         let (found, expected) = (view.shape().to_vec(), format!("{shape:?}"));
         return Err(WeightsError::Shape { name, found, expected });
     }
     let (quads, _) = view.data().as_chunks();
     let values: Vec<f32> = quads.iter().map(|&quad| f32::from_le_bytes(quad)).collect();
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(place) => Err(WeightsError::NonFinite { name, place, value: values[place] }),
+    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        return Err(WeightsError::NonFinite { name, place, value: values[place] });
+    }
+    match values.iter().position(|&value| role == TensorRole::RunningVar && value < 0.0) {
+        Some(place) => Err(WeightsError::NegativeVariance { name, place, value: values[place] }),
         None => Ok(values),
     }
 }
 
 /// The names of all tensors, for messages.
 fn names() -> String {
-    let table = ParameterTable::new(&LeNet5::new(1, 10));
-    let names: Vec<_> = table.tensors().iter().map(|tensor| tensor.name).collect();
-    names.join(", ")
+    let table = ParameterTable::new(&LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) });
+    let (layers, norms): (Vec<_>, Vec<_>) =
+        table.tensors().iter().map(|tensor| tensor.name).partition(|name| !name.starts_with("bn"));
+    format!("{}, and with batch normalisation {}", layers.join(", "), norms.join(", "))
+}
+
+/// What to add to a network's description in messages.
+fn normed(network: &LeNet5) -> &'static str {
+    if network.batch_norm { " with batch normalisation" } else { "" }
 }

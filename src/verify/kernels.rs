@@ -6,7 +6,7 @@ use super::tensors::{Tensors, f64s, stale};
 use super::{Check, tolerance};
 use crate::cpu;
 use crate::data::Split;
-use crate::engine::{Adam, EngineError, Step};
+use crate::engine::{Adam, EngineError, Loss, Step};
 use crate::gpu::Context;
 use crate::gpu::buffers::{BatchRecord, Fault};
 use crate::gpu::kernels::{self, Kernel, Partials, Places};
@@ -288,8 +288,7 @@ fn dense_log_softmax(batch: usize, shape: DenseShape) -> Check {
             &f64s(&x),
             &f64s(&weight),
             &f64s(&bias),
-            &labels,
-            1.0 / batch as f64,
+            &cpu::Targets { labels: &labels, smoothing: 0.0, scale: 1.0 / batch as f64 },
             &mut log_probs,
             &mut dz,
             &mut losses,
@@ -368,7 +367,7 @@ fn adam() -> Check {
             split: &split,
             order: vec![0],
             tensors: 2,
-            record: BatchRecord::new(&step, 0, STEP, &hyperparameters),
+            record: BatchRecord::new(&step, 0, STEP, &Loss::default(), &hyperparameters),
         };
         let out = run(context, &kernel, &inputs)?;
         let faults = out.faults.iter().filter(|fault| **fault != Fault::NONE).count();
@@ -429,7 +428,7 @@ impl Bench {
             split,
             order,
             tensors: 1,
-            record: BatchRecord::new(&step, 0, 1, &Adam::default()),
+            record: BatchRecord::new(&step, 0, 1, &Loss::default(), &Adam::default()),
         };
         run(context, kernel, &inputs)
     }

@@ -58,7 +58,7 @@ fn step(channels: usize, side: usize, batch: usize) -> Check {
             ("pool2", maps.pool2),
             ("fc1", maps.fc1),
             ("fc2", maps.fc2),
-            ("log_probs", maps.log_probs),
+            ("outputs", maps.outputs),
             ("d.logits", maps.dlogits),
             ("d.fc2", maps.dfc2),
             ("d.fc1", maps.dfc1),

@@ -1,0 +1,12 @@
+// y = tanh x = (1 - exp(-2x))/(1 + exp(-2x)) for x >= 0, and its mirror image below. WGSL's own `tanh` may
+// err by 1e-5, and gives NaN on some drivers where its exponentials overflow; here none does.
+fn activate(x: f32) -> f32 {
+    let e = exp(-2.0 * abs(x));
+    let y = (1.0 - e) / (1.0 + e);
+    return select(y, -y, x < 0.0);
+}
+
+// dL/dx from dL/dy at y = activate(x).
+fn activate_backward(y: f32, dy: f32) -> f32 {
+    return dy * (1.0 - y * y);
+}

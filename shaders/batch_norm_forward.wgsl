@@ -1,0 +1,36 @@
+// y[b,c,i] = (x[b,c,i] - mean[c]) / sqrt(variance[c] + EPS) * weight[c] + bias[c]
+//
+// In training the statistics are the batch's, in evaluation (RUNNING) the running ones.
+//
+// workspace   x and y [B, CHANNELS, POSITIONS] at X and Y
+// parameters  weight and bias [CHANNELS] at WEIGHT and BIAS
+// workspace, or parameters where they are RUNNING
+//             mean and variance [CHANNELS] at MEAN and VARIANCE
+//
+// One invocation makes one value: 5 loads, 4 of which its neighbours make too.
+
+#import batch
+#import grid
+#import norm
+#import parameters
+#import workspace
+
+@compute @workgroup_size(WORKGROUP)
+fn batch_norm_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let index = invocation_index(id, groups);
+    if index >= batch.count * CHANNELS * POSITIONS {
+        return;
+    }
+    let channel = channel_at(index);
+    var mean = 0.0;
+    var variance = 0.0;
+    if RUNNING {
+        mean = parameters[MEAN + channel];
+        variance = parameters[VARIANCE + channel];
+    } else {
+        mean = workspace[MEAN + channel];
+        variance = workspace[VARIANCE + channel];
+    }
+    let normalised = (workspace[X + index] - mean) * inverse_deviation(variance);
+    workspace[Y + index] = normalised * parameters[WEIGHT + channel] + parameters[BIAS + channel];
+}

@@ -1,0 +1,70 @@
+// mean[c]     = sum over b,i of x[b,c,i] / n,                n = B * POSITIONS
+// variance[c] = sum over b,i of (x[b,c,i] - mean[c])^2 / n
+// running     = (1 - MOMENTUM) * running + MOMENTUM * batch's, the variance divided by n - 1 instead of n
+//
+// The variance is summed in a pass of its own: the mean of squares minus the square of the mean would
+// cancel out. One value alone tells nothing of the variance, and leaves the running one as it is.
+//
+// workspace   x [B, CHANNELS, POSITIONS] at X,  mean and variance [CHANNELS] at MEAN and VARIANCE
+// parameters  running mean and variance [CHANNELS] at RUNNING_MEAN and RUNNING_VAR
+// faults      of the running mean and variance, tensors RUNNING_MEAN_TENSOR and RUNNING_VAR_TENSOR
+//
+// A workgroup takes one channel and a lane every WORKGROUP-th value of it: 2 loads a value, one in each
+// pass. Lanes' sums are added in pairs.
+
+#import batch
+#import faults
+#import finite
+#import grid
+#import norm
+#import workgroup_sum
+#import workspace
+
+@group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn batch_norm_statistics(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let channel = workgroup_index(group, groups);
+    if channel >= CHANNELS {
+        return;
+    }
+    let count = batch.count * POSITIONS;
+    let n = f32(count);
+
+    var sum = 0.0;
+    for (var i = lane; i < count; i += WORKGROUP) {
+        sum += workspace[X + place_in_channel(channel, i)];
+    }
+    let mean = workgroup_sum(lane, sum) / n;
+
+    var squares = 0.0;
+    for (var i = lane; i < count; i += WORKGROUP) {
+        let deviation = workspace[X + place_in_channel(channel, i)] - mean;
+        squares += deviation * deviation;
+    }
+    let variance = workgroup_sum(lane, squares) / n;
+
+    if lane == 0u {
+        workspace[MEAN + channel] = mean;
+        workspace[VARIANCE + channel] = variance;
+
+        let running_mean = (1.0 - MOMENTUM) * parameters[RUNNING_MEAN + channel] + MOMENTUM * mean;
+        parameters[RUNNING_MEAN + channel] = running_mean;
+        if !is_finite(running_mean) {
+            atomicMin(&faults[RUNNING_MEAN_TENSOR].parameter, batch.step);
+        }
+
+        var running_var = parameters[RUNNING_VAR + channel];
+        if count > 1u {
+            running_var = (1.0 - MOMENTUM) * running_var + MOMENTUM * (variance * n / (n - 1.0));
+        }
+        parameters[RUNNING_VAR + channel] = running_var;
+        if !is_finite(running_var) {
+            atomicMin(&faults[RUNNING_VAR_TENSOR].parameter, batch.step);
+        }
+    }
+}
