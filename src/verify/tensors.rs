@@ -32,13 +32,18 @@ impl Tensors {
         (0..len).map(|_| draws.below(5) as f32 - 2.0).collect()
     }
 
-    /// What `activation` may have left: after ReLU, zeros for about half.
+    /// What `activation` may have left of one value a layer: after ReLU, zeros for about half.
     pub fn activations(&mut self, len: usize, activation: Activation) -> Vec<f32> {
-        let values = self.normal(len);
-        match activation {
-            Activation::Identity => values,
-            _ => values.into_iter().map(|value| value.max(0.0)).collect(),
-        }
+        let of = |x: f32| match activation {
+            Activation::Identity => x,
+            Activation::Relu => x.max(0.0),
+            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Activation::Sign => x.signum(),
+            Activation::Tanh => x.tanh(),
+            Activation::HardTanh => x.clamp(-1.0, 1.0),
+            Activation::LogSoftmax => -x.abs(),
+        };
+        self.normal(len).into_iter().map(of).collect()
     }
 
     /// Random square images with random labels.

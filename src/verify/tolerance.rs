@@ -15,6 +15,15 @@ pub const SUM: f64 = 2e-5;
 /// Log-softmax and its gradient: a sum, and on top WGSL's exp (3 + 2|x| ULP) and log (3 ULP).
 pub const LOG_SOFTMAX: f64 = 2e-5;
 
+/// An activation of a [`SUM`]: none is steeper than 1, and tanh and the sigmoid have WGSL's exp (3 + 2|x| ULP)
+/// and a division (2.5 ULP) on top, both small where x is large.
+pub const ACTIVATION: f64 = 2e-5;
+
+/// Batch normalisation of values that lie 50 of their deviations from 0: each is rounded by 50 · 2⁻²⁴ = 3e-6 of
+/// a deviation, and their mean by some times that. The mean of squares minus the square of the mean would err
+/// by 50² · 2⁻²⁴ √(n/2), 1e-2 and more.
+pub const BATCH_NORM: f64 = 1e-4;
+
 /// A map or gradient of the whole network: the sums of up to eight layers, one on top of the other.
 /// Measured as the 2-norm of the difference by the 2-norm of the reference, since a maximum that f32
 /// decides the other way moves a gradient to a neighbour, whatever the arithmetic's precision.
@@ -26,3 +35,11 @@ pub const ADAM_WEIGHTS: f64 = 1e-3;
 
 /// Steps that [`ADAM_WEIGHTS`] is meant for.
 pub const ADAM_STEPS: usize = 20;
+
+/// The same with batch normalisation, which divides by deviations: a unit that is on in few images of a batch has
+/// a small one, and what f32 decides the other way there is made up to 300 times larger. The reference itself, in
+/// f32, is 1e-4 from f64 after 10 steps and a few 1e-2 after 20.
+pub const NORMALISED_ADAM_WEIGHTS: f64 = 1e-2;
+
+/// Steps that [`NORMALISED_ADAM_WEIGHTS`] is meant for.
+pub const NORMALISED_ADAM_STEPS: usize = 5;
