@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use lenet_gpu::cpu::{CpuEngine, Network, gather};
 use lenet_gpu::data::Split;
-use lenet_gpu::engine::{Engine, EngineError, Epoch, NonFinite, Part, SampleOutcome, Setup, steps};
+use lenet_gpu::engine::{
+    Engine, EngineError, Epoch, Loss, LossKind, NonFinite, Part, SampleOutcome, Setup, steps,
+};
 use lenet_gpu::model::{LeNet5, ParameterTable};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const NETWORK: LeNet5 = LeNet5::new(1, 10);
+const NORMALISED: LeNet5 = LeNet5 { batch_norm: true, ..NETWORK };
 const LEARNING_RATE: f32 = 1e-3;
 
 fn split(images: usize) -> Arc<Split> {
@@ -28,18 +31,28 @@ fn split(images: usize) -> Arc<Split> {
 }
 
 fn weights() -> Vec<f32> {
+    weights_of(&NETWORK)
+}
+
+fn weights_of(network: &LeNet5) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let mut arena = Vec::new();
-    for tensor in ParameterTable::new(&NETWORK).tensors() {
+    for tensor in ParameterTable::new(network).tensors() {
         let bound = 1.0 / (tensor.fan_in as f32).sqrt();
-        arena.extend((0..tensor.len()).map(|_| random.random_range(-bound..bound)));
+        // A variance is not negative.
+        let least = if tensor.name.ends_with("running_var") { 0.1 } else { -bound };
+        arena.extend((0..tensor.len()).map(|_| random.random_range(least..bound)));
     }
     arena
 }
 
 fn engine(images: usize, batch_size: usize) -> CpuEngine {
-    let mut engine = CpuEngine::new(&Setup::new(NETWORK, batch_size));
-    engine.set_parameters(&weights()).unwrap();
+    engine_of(&Setup::new(NETWORK, batch_size), images)
+}
+
+fn engine_of(setup: &Setup, images: usize) -> CpuEngine {
+    let mut engine = CpuEngine::new(setup);
+    engine.set_parameters(&weights_of(&setup.network)).unwrap();
     engine.load(Part::Train, split(images)).unwrap();
     engine.load(Part::Test, split(images)).unwrap();
     engine
@@ -54,11 +67,11 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 /// The bits of weights, moments and losses after an epoch, the last batch of which is incomplete.
-fn bits_after_an_epoch(threads: usize) -> Vec<Vec<u32>> {
+fn bits_after_an_epoch(network: LeNet5, threads: usize) -> Vec<Vec<u32>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let (images, batch_size) = (150, 40);
-        let mut engine = engine(images, batch_size);
+        let mut engine = engine_of(&Setup::new(network, batch_size), images);
         let mut losses = Vec::new();
         engine
             .train(
@@ -83,14 +96,18 @@ fn bits_after_an_epoch(threads: usize) -> Vec<Vec<u32>> {
 
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
-    let one = bits_after_an_epoch(1);
-    assert_eq!(one, bits_after_an_epoch(2));
-    assert_eq!(one, bits_after_an_epoch(7));
+    for network in [NETWORK, NORMALISED] {
+        let one = bits_after_an_epoch(network, 1);
+        assert_eq!(one, bits_after_an_epoch(network, 2));
+        assert_eq!(one, bits_after_an_epoch(network, 7));
+    }
 }
 
 #[test]
 fn two_runs_give_the_same_bits() {
-    assert_eq!(bits_after_an_epoch(2), bits_after_an_epoch(2));
+    for network in [NETWORK, NORMALISED] {
+        assert_eq!(bits_after_an_epoch(network, 2), bits_after_an_epoch(network, 2));
+    }
 }
 
 #[test]
@@ -153,6 +170,45 @@ fn the_incomplete_last_batch_is_trained_as_a_batch_of_its_own_size() {
 }
 
 #[test]
+fn an_incomplete_last_batch_of_one_image_trains_a_normalised_network_too() {
+    let mut engine = engine_of(&Setup::new(NORMALISED, 4), 9);
+    let cut = steps(9, 4, LEARNING_RATE);
+    assert_eq!(cut[2].count, 1);
+    engine.train(&Epoch::new(&in_order(9), &cut), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert!(engine.parameters().unwrap().iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn an_evaluation_neither_moves_running_statistics_nor_smooths_labels() {
+    let images = 300;
+    for kind in [LossKind::Nll, LossKind::Mse] {
+        let setup = |label_smoothing| {
+            let loss = Loss { kind, label_smoothing, ..Loss::default() };
+            Setup { loss, ..Setup::new(NORMALISED, 100) }
+        };
+        let (mut plain, mut smoothed) = (engine_of(&setup(0.0), images), engine_of(&setup(0.2), images));
+        let before = bits(&plain.parameters().unwrap());
+        let evaluated = plain.evaluate(Part::Test).unwrap();
+        assert_eq!(evaluated, smoothed.evaluate(Part::Test).unwrap());
+        assert_eq!(evaluated, plain.evaluate(Part::Test).unwrap());
+        assert_eq!(before, bits(&plain.parameters().unwrap()));
+
+        let trained = |engine: &mut CpuEngine| {
+            let mut outcomes = Vec::new();
+            engine
+                .train(&Epoch::new(&in_order(100), &steps(100, 100, 0.0)), &mut |_, told| {
+                    outcomes.extend_from_slice(told);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            outcomes
+        };
+        assert_ne!(trained(&mut plain), trained(&mut smoothed));
+        assert_ne!(before, bits(&plain.parameters().unwrap()));
+    }
+}
+
+#[test]
 fn an_observer_that_breaks_off_ends_the_epoch_after_its_step() {
     let mut engine = engine(12, 4);
     let mut seen = Vec::new();
@@ -169,40 +225,44 @@ fn an_observer_that_breaks_off_ends_the_epoch_after_its_step() {
 #[test]
 fn an_evaluation_tells_of_every_image_what_it_gives_alone() {
     let images = 600;
-    let (mut engine, split) = (engine(images, 4), split(images));
-    let outcomes = engine.evaluate(Part::Test).unwrap();
-    assert_eq!(outcomes.len(), images);
+    for shape in [NETWORK, NORMALISED] {
+        let (mut engine, split) = (engine_of(&Setup::new(shape, 4), images), split(images));
+        let outcomes = engine.evaluate(Part::Test).unwrap();
+        assert_eq!(outcomes.len(), images);
 
-    let mut network = Network::<f32>::new(NETWORK, 1);
-    network.set_parameters(&weights());
-    for image in [0, 1, 255, 256, 511, 512, 599] {
-        gather(&split, &[image], network.input(1));
-        network.forward(&[split.labels[image as usize].into()]);
-        let outcome = outcomes[image as usize];
-        assert_eq!(outcome.loss.to_bits(), network.losses()[0].to_bits(), "{image}");
-        assert_eq!(outcome.predicted, network.predicted()[0], "{image}");
+        let mut network = Network::<f32>::new(shape, 1);
+        network.set_parameters(&weights_of(&shape));
+        for image in [0, 1, 255, 256, 511, 512, 599] {
+            gather(&split, &[image], network.input(1));
+            network.evaluate(&[split.labels[image as usize].into()]);
+            let outcome = outcomes[image as usize];
+            assert_eq!(outcome.loss.to_bits(), network.losses()[0].to_bits(), "{image}");
+            assert_eq!(outcome.predicted, network.predicted()[0], "{image}");
+        }
     }
 }
 
 /// Trains one step from weights that were spoiled after two good ones.
-fn error_of_the_third_step(spoil: impl Fn(&mut [f32])) -> (EngineError, bool) {
-    let mut engine = engine(12, 4);
+fn error_of_the_third_step(network: LeNet5, spoil: impl Fn(&mut [f32])) -> (EngineError, bool) {
+    let mut engine = engine_of(&Setup::new(network, 4), 12);
     let carry_on = &mut |_: usize, _: &[SampleOutcome]| ControlFlow::Continue(());
     engine.train(&Epoch::new(&in_order(8), &steps(8, 4, LEARNING_RATE)), carry_on).unwrap();
     let mut arena = engine.parameters().unwrap();
     spoil(&mut arena);
     engine.set_parameters(&arena).unwrap();
     let error = engine.train(&Epoch::new(&in_order(12), &steps(12, 4, LEARNING_RATE)), carry_on).unwrap_err();
-    let untouched = bits(&engine.parameters().unwrap()) == bits(&arena);
+    // Running statistics are moved on the way forward.
+    let trained = ParameterTable::new(&network).trained_len();
+    let untouched = bits(&engine.parameters().unwrap()[..trained]) == bits(&arena[..trained]);
     (error, untouched)
 }
 
 #[test]
 fn a_nan_in_any_tensor_is_reported_with_its_name_and_step_and_nothing_is_updated() {
-    for tensor in ParameterTable::new(&NETWORK).tensors() {
+    for tensor in ParameterTable::new(&NORMALISED).tensors() {
         for bad in [f32::NAN, f32::INFINITY] {
             let (error, untouched) =
-                error_of_the_third_step(|arena| arena[tensor.range()][tensor.len() / 2] = bad);
+                error_of_the_third_step(NORMALISED, |arena| arena[tensor.range()][tensor.len() / 2] = bad);
             let EngineError::NonFinite { tensor: name, what, step } = error else { panic!("{error}") };
             assert_eq!((name, what, step), (tensor.name, NonFinite::Parameter, 3));
             assert!(untouched, "{name} was updated");
@@ -213,7 +273,7 @@ fn a_nan_in_any_tensor_is_reported_with_its_name_and_step_and_nothing_is_updated
 #[test]
 fn a_gradient_that_is_not_finite_is_reported_where_parameters_still_are() {
     let table = ParameterTable::new(&NETWORK);
-    let (error, untouched) = error_of_the_third_step(|arena| {
+    let (error, untouched) = error_of_the_third_step(NETWORK, |arena| {
         // Finite weights whose products are not.
         arena[table.get("fc2.weight").range()].fill(1e38);
         arena[table.get("fc3.weight").range()].fill(1e38);
@@ -224,19 +284,26 @@ fn a_gradient_that_is_not_finite_is_reported_where_parameters_still_are() {
 }
 
 #[test]
-fn a_nan_in_any_tensor_reaches_the_loss_and_the_gradient_through_relu_and_pooling() {
+fn a_nan_in_any_tensor_reaches_the_loss_and_the_gradient_through_relu_pooling_and_normalisation() {
     let split = split(2);
-    let table = ParameterTable::new(&NETWORK);
-    for tensor in table.tensors() {
-        let mut network = Network::<f32>::new(NETWORK, 2);
-        let mut arena = weights();
-        arena[tensor.range()][0] = f32::NAN;
-        network.set_parameters(&arena);
-        gather(&split, &[0, 1], network.input(2));
-        network.forward(&[1, 2]);
-        network.backward();
-        assert!(network.losses().iter().all(|loss| loss.is_nan()), "{}", tensor.name);
-        assert!(network.gradient()[tensor.range()].iter().any(|g| g.is_nan()), "{}", tensor.name);
+    for shape in [NETWORK, NORMALISED] {
+        let table = ParameterTable::new(&shape);
+        for tensor in table.tensors() {
+            let mut network = Network::<f32>::new(shape, 2);
+            let mut arena = weights_of(&shape);
+            arena[tensor.range()][0] = f32::NAN;
+            network.set_parameters(&arena);
+            gather(&split, &[0, 1], network.input(2));
+            // Training does not see running statistics.
+            if tensor.role.is_trained() {
+                network.forward(&[1, 2]);
+                network.backward();
+                assert!(network.losses().iter().all(|loss| loss.is_nan()), "{}", tensor.name);
+                assert!(network.gradient()[tensor.range()].iter().any(|g| g.is_nan()), "{}", tensor.name);
+            }
+            network.evaluate(&[1, 2]);
+            assert!(network.losses().iter().all(|loss| loss.is_nan()), "{}, evaluated", tensor.name);
+        }
     }
 }
 

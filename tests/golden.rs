@@ -1,7 +1,9 @@
-//! The CPU reference against PyTorch: whole networks for one and three channels, ten steps of Adam, and
-//! single operations of shapes that LeNet-5 does not have.
+//! The CPU reference against PyTorch: whole networks for one and three channels, ten steps of Adam, networks
+//! with batch normalisation, other activations and other losses, and single operations of shapes that
+//! LeNet-5 does not have.
 //!
-//! The expected numbers are PyTorch's, in double precision, made by `tests/golden/make_golden.py`.
+//! The expected numbers are PyTorch's, in double precision, made by `tests/golden/make_golden.py` and
+//! `tests/golden/make_network.py`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +12,7 @@ use std::collections::HashMap;
 use lenet_gpu::cpu::{
     Network, Real, conv_backward_input, conv_backward_weight, conv_forward, max_pool, max_pool_backward,
 };
-use lenet_gpu::engine::Adam;
+use lenet_gpu::engine::{Adam, Loss, LossKind, Reduction};
 use lenet_gpu::model::{Activation, ConvShape, LeNet5, ParameterTable, PoolShape};
 use safetensors::{Dtype, SafeTensors};
 
@@ -22,10 +24,13 @@ struct Tolerance {
     /// Parameters after ten steps, against the way that ten steps of 0.001 go at most. Where a gradient
     /// is near zero, Adam's quotient m/√v magnifies its roundings.
     ten_steps: f64,
+    /// Sums where a batch normalisation divides by the deviation of four values, which may be some hundred
+    /// times smaller than they are.
+    normalised: f64,
 }
 
-const F64: Tolerance = Tolerance { sums: 1e-13, ten_steps: 1e-9 };
-const F32: Tolerance = Tolerance { sums: 2e-6, ten_steps: 1e-2 };
+const F64: Tolerance = Tolerance { sums: 1e-13, ten_steps: 1e-9, normalised: 1e-12 };
+const F32: Tolerance = Tolerance { sums: 2e-6, ten_steps: 1e-2, normalised: 1e-3 };
 
 const LEARNING_RATE: f32 = 1e-3;
 const STEPS: usize = 10;
@@ -134,6 +139,86 @@ fn in_f32_a_grey_network_trains_as_in_pytorch() {
 #[test]
 fn in_f32_a_colour_network_trains_as_in_pytorch() {
     a_network_trains_as_in_pytorch::<f32>(3, F32);
+}
+
+/// The networks of `make_network.py`.
+fn networks() -> Vec<(&'static str, bool, Activation, LossKind, Reduction, f32)> {
+    use Activation::{HardTanh, Identity, LogSoftmax, Relu, Sigmoid, Sign, Tanh};
+    use LossKind::{CrossEntropy, Mse, Nll};
+    use Reduction::{Mean, Sum};
+    vec![
+        ("normalised", true, Relu, Nll, Mean, 0.0),
+        ("normalised_mse", true, Tanh, Mse, Mean, 0.1),
+        ("normalised_sum", true, Sigmoid, CrossEntropy, Sum, 0.1),
+        ("normalised_log_softmax", true, LogSoftmax, Mse, Sum, 0.0),
+        ("identity", false, Identity, Nll, Mean, 0.0),
+        ("sigmoid", false, Sigmoid, Nll, Mean, 0.0),
+        ("sign", false, Sign, Nll, Mean, 0.0),
+        ("tanh", false, Tanh, Nll, Sum, 0.0),
+        ("hard_tanh", false, HardTanh, Nll, Mean, 0.0),
+        ("log_softmax", false, LogSoftmax, Nll, Mean, 0.0),
+        ("mse", false, Relu, Mse, Mean, 0.0),
+        ("mse_sum", false, Relu, Mse, Sum, 0.1),
+        ("smoothed", false, Relu, CrossEntropy, Mean, 0.1),
+    ]
+}
+
+fn networks_are_pytorchs<T: Real>(tolerance: Tolerance) {
+    const BATCHES: usize = 3;
+    let golden = Golden::read("networks");
+    let (images, labels): (Vec<T>, Vec<u32>) = (golden.real("images"), golden.index("labels"));
+    let batch = labels.len() / BATCHES;
+    for (name, batch_norm, activation, kind, reduction, label_smoothing) in networks() {
+        let shape = LeNet5 { batch_norm, activation, ..LeNet5::new(3, 10) };
+        let table = ParameterTable::new(&shape);
+        let arena = table.tensors().iter().map(|tensor| golden.real(&format!("parameters.{}", tensor.name)));
+        let loss = Loss { kind, reduction, label_smoothing };
+        let mut network = Network::<T>::new(shape, batch).with_loss(loss);
+        network.set_parameters(&arena.collect::<Vec<Vec<T>>>().concat());
+        let bound = if batch_norm { tolerance.normalised } else { tolerance.sums };
+        let check = |key: &str, actual: &[T]| {
+            let what = format!("{name}.{key}");
+            let expected = golden.get(&what);
+            // A gradient of zeros is held to be that.
+            let scale = largest(expected);
+            assert_close(&what, actual, expected, bound, if scale > 0.0 { scale } else { 1.0 });
+        };
+
+        let batches = images.chunks(images.len() / BATCHES).zip(labels.chunks(batch));
+        for (index, (images, labels)) in batches.enumerate() {
+            network.input(batch).copy_from_slice(images);
+            network.forward(labels);
+            if index == 0 {
+                network.backward();
+                check("outputs", network.outputs());
+                check("losses", network.losses());
+                for tensor in table.trained() {
+                    // Of large tensors the file has every 37th value.
+                    let every = if tensor.len() > 1_000 { 37 } else { 1 };
+                    let gradient = &network.gradient()[tensor.range()];
+                    let sampled: Vec<T> = gradient.iter().copied().step_by(every).collect();
+                    check(&format!("gradient.{}", tensor.name), &sampled);
+                }
+            }
+        }
+        for tensor in &table.tensors()[table.trained().len()..] {
+            check(tensor.name, &network.parameters()[tensor.range()]);
+        }
+        network.input(batch).copy_from_slice(&images[..images.len() / BATCHES]);
+        network.evaluate(&labels[..batch]);
+        check("evaluated.outputs", network.outputs());
+        check("evaluated.losses", network.losses());
+    }
+}
+
+#[test]
+fn in_f64_networks_with_batch_normalisation_other_activations_and_other_losses_are_pytorchs() {
+    networks_are_pytorchs::<f64>(F64);
+}
+
+#[test]
+fn in_f32_networks_with_batch_normalisation_other_activations_and_other_losses_are_pytorchs() {
+    networks_are_pytorchs::<f32>(F32);
 }
 
 fn convolutions_are_pytorchs<T: Real>(tolerance: Tolerance) {

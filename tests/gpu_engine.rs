@@ -22,17 +22,20 @@ fn options(network: LeNet5) -> GpuOptions {
     GpuOptions { setup: Setup::new(network, BATCH), residency, plan }
 }
 
+fn split(images: usize) -> Split {
+    let pixels = (0..images * 784).map(|place| (place * 7 % 256) as u8).collect();
+    let labels = (0..images).map(|place| (place % 10) as u16).collect();
+    Split { channels: 1, height: 28, width: 28, pixels, labels }
+}
+
 fn engine() -> (GpuEngine, Vec<f32>) {
     engine_on(context())
 }
 
 /// An engine with grey images and initial weights.
 fn engine_on(context: Context) -> (GpuEngine, Vec<f32>) {
-    let pixels = (0..SAMPLES * 784).map(|place| (place * 7 % 256) as u8).collect();
-    let labels = (0..SAMPLES).map(|place| (place % 10) as u16).collect();
-    let split = Split { channels: 1, height: 28, width: 28, pixels, labels };
     let mut engine = GpuEngine::new(context, options(NETWORK)).unwrap();
-    engine.load(Part::Train, Arc::new(split)).unwrap();
+    engine.load(Part::Train, Arc::new(split(SAMPLES))).unwrap();
     let weights = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0);
     engine.set_parameters(&weights).unwrap();
     (engine, weights)
@@ -43,6 +46,37 @@ fn a_network_whose_logits_do_not_fit_into_workgroup_memory_is_refused() {
     let error = GpuEngine::new(context(), options(LeNet5::new(1, 4_097))).unwrap_err();
     assert!(matches!(error, EngineError::TooManyClasses { classes: 4_097, largest: 4_096 }), "{error}");
     assert!(error.to_string().contains("--backend cpu"), "{error}");
+}
+
+#[test]
+fn a_nan_in_any_tensor_of_a_normalised_network_reaches_the_losses_of_an_evaluation() {
+    let network = LeNet5 { batch_norm: true, ..NETWORK };
+    let table = ParameterTable::new(&network);
+    let weights = Init::Pytorch.arena(&table, 0);
+    let mut engine = GpuEngine::new(context(), options(network)).unwrap();
+    engine.load(Part::Test, Arc::new(split(8))).unwrap();
+    let mut losses = |weights: &[f32]| -> Vec<f32> {
+        engine.set_parameters(weights).unwrap();
+        engine.evaluate(Part::Test).unwrap().iter().map(|outcome| outcome.loss).collect()
+    };
+    assert!(losses(&weights).iter().all(|loss| loss.is_finite()));
+    for tensor in table.tensors() {
+        let mut spoilt = weights.clone();
+        spoilt[tensor.range()][0] = f32::NAN;
+        assert!(losses(&spoilt).iter().all(|loss| loss.is_nan()), "{}", tensor.name);
+    }
+}
+
+#[test]
+fn an_incomplete_last_batch_of_one_image_trains_a_normalised_network_too() {
+    let network = LeNet5 { batch_norm: true, ..NETWORK };
+    let mut engine = GpuEngine::new(context(), options(network)).unwrap();
+    engine.load(Part::Train, Arc::new(split(BATCH + 1))).unwrap();
+    engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&network), 0)).unwrap();
+    let order: Vec<u32> = (0..BATCH as u32 + 1).collect();
+    let cut = steps(order.len(), BATCH, 1e-3);
+    engine.train(&Epoch::new(&order, &cut), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert!(engine.parameters().unwrap().iter().all(|value| value.is_finite()));
 }
 
 #[test]

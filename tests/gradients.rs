@@ -9,11 +9,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+use clap::ValueEnum;
 use lenet_gpu::cpu::{
-    Maps, Network, Targets, conv_backward_input, conv_backward_weight, conv_forward, dense_backward,
-    dense_forward, dense_log_softmax, max_pool, max_pool_backward,
+    Maps, Network, Statistics, Targets, batch_norm_backward_input, batch_norm_backward_weight,
+    batch_norm_forward, batch_norm_statistics, conv_backward_input, conv_backward_weight, conv_forward,
+    dense_backward, dense_forward, dense_log_softmax, dense_mse, log_softmax, log_softmax_backward, max_pool,
+    max_pool_backward,
 };
-use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5, ParameterTable, PoolShape};
+use lenet_gpu::engine::{Loss, LossKind, Reduction};
+use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5, NormShape, ParameterTable, PoolShape};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -28,8 +32,11 @@ const TOLERANCE: f64 = 1e-8;
 /// The same for the network, whose loss of about 2.3 is some thousand times its gradients.
 const NETWORK_TOLERANCE: f64 = 1e-6;
 
-/// Values of one tensor that are looked at, in the network, and how many must be left.
-const SAMPLES: usize = 100;
+/// h for a network with batch normalisation, where no value of a map may cross a kink, pooled or not: fewer
+/// do within a smaller step, and deviations, divided by, make the formula's own error larger.
+const NORMALISED_STEP: f64 = 1e-6;
+
+/// Percent of the values looked at, in the network, that must be left.
 const SAMPLES_LEFT: usize = 90;
 
 /// `count` values in (−1, 1.5) in random order, 2/(count + 1) apart and 1/(count + 1) from 0 at least. Those
@@ -229,99 +236,370 @@ fn relu_after_a_convolution_or_a_dense_layer_is_the_maximum_with_zero() {
     }
 }
 
-#[test]
-fn the_gradient_at_the_logits_is_a_central_difference_of_the_mean_loss() {
-    for (batch, classes) in [(1, 10), (3, 4), (20, 2)] {
-        // The identity as weights makes the layer's input the logits.
-        let shape = DenseShape { inputs: classes, outputs: classes };
-        let identity: Vec<f64> =
-            (0..classes * classes).map(|i| f64::from(u8::from(i % (classes + 1) == 0))).collect();
-        let labels: Vec<u32> = (0..batch as u32).map(|image| (image * 7 + 1) % classes as u32).collect();
-        let logits: Vec<f64> = separated(batch * classes, 1).iter().map(|value| 5.0 * value).collect();
-        let run = |logits: &[f64]| {
-            let (mut log_probs, mut dlogits) = (vec![f64::NAN; logits.len()], vec![f64::NAN; logits.len()]);
-            let (mut losses, mut predicted) = (vec![f64::NAN; batch], vec![u32::MAX; batch]);
-            let targets = Targets { labels: &labels, smoothing: 0.0, scale: 1.0 / batch as f64 };
-            dense_log_softmax(
-                &shape,
-                logits,
-                &identity,
-                &vec![0.0; classes],
-                &targets,
-                &mut log_probs,
-                &mut dlogits,
-                &mut losses,
-                &mut predicted,
-            );
-            (losses.iter().sum::<f64>() / batch as f64, dlogits)
-        };
-        assert_gradient(&format!("{batch} of {classes}"), &logits, &run(&logits).1, |z| run(z).0);
+/// y of one value, straight from its definition.
+fn defined(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => x.max(0.0),
+        Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Activation::Sign => f64::from(u8::from(x > 0.0)) - f64::from(u8::from(x < 0.0)),
+        Activation::Tanh => (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
+        Activation::HardTanh => x.clamp(-1.0, 1.0),
+        Activation::LogSoftmax => unreachable!("log-softmax is no function of single values"),
     }
 }
 
-/// Which side of each kink a pass is on: signs of what ReLU gave, and the places of maxima.
-fn kinks(maps: &Maps<'_, f64>) -> (Vec<bool>, Vec<u32>) {
-    let signs = [maps.pool1, maps.pool2, maps.fc1, maps.fc2].concat().iter().map(|&y| y > 0.0).collect();
-    (signs, [maps.argmax1, maps.argmax2].concat())
+fn by_value() -> impl Iterator<Item = Activation> {
+    Activation::value_variants().iter().copied().filter(|&activation| activation != Activation::LogSoftmax)
+}
+
+#[test]
+fn the_gradient_through_each_activation_before_a_dense_layer_is_a_central_difference() {
+    let (batch, shape) = (3, DenseShape { inputs: 9, outputs: 4 });
+    for activation in by_value() {
+        let z = separated(batch * shape.inputs, 1);
+        let (weight, bias) = (separated(shape.weight_len(), 2), separated(shape.outputs, 3));
+        let dy = separated(batch * shape.outputs, 4);
+        let activated = |z: &[f64]| -> Vec<f64> { z.iter().map(|&z| defined(activation, z)).collect() };
+        let loss = |z: &[f64]| {
+            let mut y = vec![f64::NAN; batch * shape.outputs];
+            dense_forward(&shape, Activation::Identity, &activated(z), &weight, &bias, &mut y);
+            dot(&y, &dy)
+        };
+
+        let mut dz = vec![f64::NAN; z.len()];
+        let (mut dweight, mut dbias) = (vec![f64::NAN; weight.len()], vec![f64::NAN; bias.len()]);
+        let x = activated(&z);
+        dense_backward(&shape, activation, &x, &weight, &dy, &mut dz, &mut dweight, &mut dbias);
+        assert_gradient(&activation.to_string(), &z, &dz, loss);
+    }
+}
+
+#[test]
+fn each_activation_after_a_dense_layer_is_what_its_definition_says() {
+    let (batch, shape) = (3, DenseShape { inputs: 9, outputs: 4 });
+    let (x, weight) = (separated(batch * shape.inputs, 1), separated(shape.weight_len(), 2));
+    let bias = separated(shape.outputs, 3);
+    let run = |activation| {
+        let mut y = vec![f64::NAN; batch * shape.outputs];
+        dense_forward(&shape, activation, &x, &weight, &bias, &mut y);
+        y
+    };
+    for activation in by_value() {
+        for (y, z) in run(activation).iter().zip(run(Activation::Identity)) {
+            let expected = defined(activation, z);
+            assert!((y - expected).abs() < 1e-15, "{activation} of {z} is {y} and not {expected}");
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_log_softmax_is_a_central_difference_and_its_exponentials_add_up_to_1() {
+    for (batch, outputs) in [(1, 2), (3, 7), (20, 10)] {
+        let z: Vec<f64> = separated(batch * outputs, 1).iter().map(|value| 5.0 * value).collect();
+        let dy = separated(z.len(), 2);
+        let forward = |z: &[f64]| {
+            let mut y = z.to_vec();
+            log_softmax(outputs, &mut y);
+            y
+        };
+        let y = forward(&z);
+        for y in y.chunks(outputs) {
+            assert!((y.iter().map(|y| y.exp()).sum::<f64>() - 1.0).abs() < 1e-14, "{y:?}");
+        }
+        let mut dz = dy.clone();
+        log_softmax_backward(outputs, &y, &mut dz);
+        assert_gradient(&format!("{batch} of {outputs}"), &z, &dz, |z| dot(&forward(z), &dy));
+    }
+}
+
+#[test]
+fn the_gradients_of_batch_normalisation_are_central_differences_with_and_without_an_activation_before_it() {
+    let norm = |channels, positions| NormShape { channels, positions };
+    // A part of a map, a whole vector and more, maps of one value, one image, more images than parts.
+    for (batch, shape) in
+        [(2, norm(3, 5)), (3, norm(2, 19)), (5, norm(4, 1)), (1, norm(2, 16)), (21, norm(1, 2))]
+    {
+        for activation in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+            let z = separated(batch * shape.image_len(), 1);
+            let weight = separated(shape.channels, 2);
+            let bias = separated(shape.channels, 3);
+            let dy = separated(z.len(), 4);
+            let activated = |z: &[f64]| -> Vec<f64> { z.iter().map(|&z| defined(activation, z)).collect() };
+            let statistics = |x: &[f64]| {
+                let mut made = [vec![f64::NAN; shape.channels], vec![f64::NAN; shape.channels]];
+                let mut running = made.clone();
+                let ([mean, variance], [running_mean, running_var]) = (&mut made, &mut running);
+                batch_norm_statistics(&shape, x, mean, variance, running_mean, running_var);
+                made
+            };
+            let loss = |z: &[f64], weight: &[f64], bias: &[f64]| {
+                let x = activated(z);
+                let [mean, variance] = &statistics(&x);
+                let mut y = vec![f64::NAN; x.len()];
+                batch_norm_forward(&shape, &x, &Statistics { mean, variance }, weight, bias, &mut y);
+                dot(&y, &dy)
+            };
+
+            let x = activated(&z);
+            let [mean, variance] = &statistics(&x);
+            let statistics = Statistics { mean, variance };
+            let (mut dweight, mut dbias) = (vec![f64::NAN; weight.len()], vec![f64::NAN; bias.len()]);
+            batch_norm_backward_weight(&shape, &x, &statistics, &dy, &mut dweight, &mut dbias);
+            let mut dz = vec![f64::NAN; z.len()];
+            batch_norm_backward_input(
+                &shape,
+                activation,
+                &x,
+                &statistics,
+                &weight,
+                &dweight,
+                &dbias,
+                &dy,
+                &mut dz,
+            );
+
+            let what = |name| format!("{name} of {activation:?} before {shape:?}, batch {batch}");
+            assert_gradient(&what("dx"), &z, &dz, |z| loss(z, &weight, &bias));
+            assert_gradient(&what("dweight"), &weight, &dweight, |weight| loss(&z, weight, &bias));
+            assert_gradient(&what("dbias"), &bias, &dbias, |bias| loss(&z, &weight, bias));
+        }
+    }
+}
+
+#[test]
+fn what_is_normalised_has_a_mean_of_0_and_a_variance_of_1_and_running_statistics_follow() {
+    let (batch, shape) = (7, NormShape { channels: 3, positions: 11 });
+    // Far from 0, where the mean of squares minus the square of the mean would lose six digits.
+    let x: Vec<f64> = separated(batch * shape.image_len(), 1).iter().map(|x| 1_000.0 + x).collect();
+    let [mut mean, mut variance, mut running_mean, mut running_var] =
+        [f64::NAN, f64::NAN, 5.0, 2.0].map(|value| vec![value; shape.channels]);
+    batch_norm_statistics(&shape, &x, &mut mean, &mut variance, &mut running_mean, &mut running_var);
+    let mut y = vec![f64::NAN; x.len()];
+    let statistics = Statistics { mean: &mean, variance: &variance };
+    batch_norm_forward(&shape, &x, &statistics, &[1.0; 3], &[0.0; 3], &mut y);
+
+    let n = (batch * shape.positions) as f64;
+    let mean_of = |values: &[f64]| values.iter().sum::<f64>() / n;
+    let mean_square = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>() / n;
+    for channel in 0..shape.channels {
+        let of = |map: &[f64]| -> Vec<f64> {
+            let maps = map.chunks(shape.positions).skip(channel).step_by(shape.channels);
+            maps.flatten().copied().collect()
+        };
+        let (x, y) = (of(&x), of(&y));
+        assert!(mean_of(&y).abs() < 1e-12);
+        // What epsilon takes from the variance.
+        let expected = variance[channel] / (variance[channel] + 1e-5);
+        assert!((mean_square(&y) - expected).abs() < 1e-12);
+
+        let centred: Vec<f64> = x.iter().map(|value| value - mean_of(&x)).collect();
+        assert!((variance[channel] - mean_square(&centred)).abs() < 1e-12);
+        assert!((running_mean[channel] - (0.9 * 5.0 + 0.1 * mean_of(&x))).abs() < 1e-12);
+        let unbiased = mean_square(&centred) * n / (n - 1.0);
+        assert!((running_var[channel] - (0.9 * 2.0 + 0.1 * unbiased)).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn one_value_a_channel_is_normalised_to_the_bias_and_leaves_the_running_variance_as_it_is() {
+    let shape = NormShape { channels: 2, positions: 1 };
+    let (x, dy, weight) = ([3.0, -7.0], [1.0, -1.0], [2.0, 3.0]);
+    let [mut mean, mut variance, mut running_mean, mut running_var] =
+        [[f64::NAN; 2], [f64::NAN; 2], [1.0; 2], [4.0; 2]];
+    batch_norm_statistics(&shape, &x, &mut mean, &mut variance, &mut running_mean, &mut running_var);
+    assert_eq!((mean, variance, running_var), (x, [0.0; 2], [4.0; 2]));
+    assert!((running_mean[0] - 1.2).abs() < 1e-15 && (running_mean[1] - 0.2).abs() < 1e-15);
+
+    let statistics = Statistics { mean: &mean, variance: &variance };
+    let mut y = [f64::NAN; 2];
+    batch_norm_forward(&shape, &x, &statistics, &weight, &[0.5, -0.5], &mut y);
+    assert_eq!(y, [0.5, -0.5]);
+    let (mut dweight, mut dbias, mut dx) = ([f64::NAN; 2], [f64::NAN; 2], [f64::NAN; 2]);
+    batch_norm_backward_weight(&shape, &x, &statistics, &dy, &mut dweight, &mut dbias);
+    let identity = Activation::Identity;
+    batch_norm_backward_input(&shape, identity, &x, &statistics, &weight, &dweight, &dbias, &dy, &mut dx);
+    assert_eq!((dweight, dbias, dx), ([0.0; 2], dy, [0.0; 2]));
+}
+
+/// A batch's loss, its gradient at the logits, and each image's loss.
+fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
+    // The identity as weights makes the layer's input the logits.
+    let shape = DenseShape { inputs: classes, outputs: classes };
+    let weight: Vec<f64> =
+        (0..classes * classes).map(|i| f64::from(u8::from(i % (classes + 1) == 0))).collect();
+    let bias = vec![0.0; classes];
+    let (mut outputs, mut dlogits) = (vec![f64::NAN; logits.len()], vec![f64::NAN; logits.len()]);
+    let (mut losses, mut predicted) = (vec![f64::NAN; labels.len()], vec![u32::MAX; labels.len()]);
+    let scale = loss.scale(labels.len());
+    let targets = Targets { labels, smoothing: f64::from(loss.label_smoothing), scale };
+    let (y, dy, told, best) = (&mut outputs, &mut dlogits, &mut losses, &mut predicted);
+    match loss.kind {
+        LossKind::Nll | LossKind::CrossEntropy => {
+            dense_log_softmax(&shape, logits, &weight, &bias, &targets, y, dy, told, best);
+        }
+        LossKind::Mse => {
+            dense_mse(&shape, loss.reduction, logits, &weight, &bias, &targets, y, dy, told, best);
+        }
+    }
+    (losses.iter().sum::<f64>() * scale, dlogits, losses)
+}
+
+/// Every kind and reduction, with and without smoothing.
+fn losses() -> Vec<Loss> {
+    let mut all = Vec::new();
+    for &kind in LossKind::value_variants() {
+        for &reduction in Reduction::value_variants() {
+            all.extend([0.0, 0.1].map(|label_smoothing| Loss { kind, reduction, label_smoothing }));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_gradient_at_the_logits_is_a_central_difference_of_every_loss() {
+    for (batch, classes) in [(1, 10), (3, 4), (20, 2)] {
+        let labels: Vec<u32> = (0..batch as u32).map(|image| (image * 7 + 1) % classes as u32).collect();
+        let logits: Vec<f64> = separated(batch * classes, 1).iter().map(|value| 5.0 * value).collect();
+        for loss in losses() {
+            let gradient = loss_at(&loss, classes, &labels, &logits).1;
+            assert_gradient(&format!("{loss:?}, {batch} of {classes}"), &logits, &gradient, |z| {
+                loss_at(&loss, classes, &labels, z).0
+            });
+        }
+    }
+}
+
+#[test]
+fn losses_are_what_their_definitions_say() {
+    let (classes, label) = (4, 2);
+    let z = [0.3, -1.2, 0.9, 2.0f64];
+    let total: f64 = z.iter().map(|z| z.exp()).sum();
+    for loss in losses() {
+        let smoothing = f64::from(loss.label_smoothing);
+        let target =
+            |k: usize| (1.0 - smoothing) * f64::from(u8::from(k == label)) + smoothing / classes as f64;
+        let expected: f64 = match (loss.kind, loss.reduction) {
+            (LossKind::Mse, reduction) => {
+                let sum: f64 = z.iter().enumerate().map(|(k, z)| (z - target(k)).powi(2)).sum();
+                if reduction == Reduction::Mean { sum / classes as f64 } else { sum }
+            }
+            _ => -z.iter().enumerate().map(|(k, z)| target(k) * (z.exp() / total).ln()).sum::<f64>(),
+        };
+        let told = loss_at(&loss, classes, &[label as u32], &z).2[0];
+        assert!((told - expected).abs() < 1e-14, "{loss:?}: {told} and not {expected}");
+    }
+}
+
+#[test]
+fn cross_entropy_of_the_logits_is_nll_of_log_softmax_bit_by_bit() {
+    let run = |kind| {
+        let shape = LeNet5::new(1, 10);
+        let mut network = Network::<f32>::new(shape, 3).with_loss(Loss { kind, ..Loss::default() });
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        let mut values =
+            |len: usize| -> Vec<f32> { (0..len).map(|_| random.random_range(-0.1..0.1)).collect() };
+        network.set_parameters(&values(ParameterTable::new(&shape).arena_len()));
+        network.input(3).copy_from_slice(&values(3 * shape.image_len()));
+        network.forward(&[4, 0, 9]);
+        network.backward();
+        (network.losses().to_vec(), network.gradient().to_vec())
+    };
+    assert_eq!(run(LossKind::Nll), run(LossKind::CrossEntropy));
+}
+
+/// Which side of each kink a pass is on: of what ReLU and hard-tanh gave, and the places of maxima. What was
+/// not pooled matters where it is normalised first.
+fn kinks(maps: &Maps<'_, f64>) -> (Vec<(bool, bool)>, Vec<u32>) {
+    let side = |&y: &f64| (y > 0.0, y.abs() < 1.0);
+    let normalised = maps.norms.is_some();
+    let (first, second) = if normalised { (maps.conv1, maps.conv2) } else { (maps.pool1, maps.pool2) };
+    let sides = [first, second, maps.fc1, maps.fc2].concat().iter().map(side).collect();
+    (sides, [maps.argmax1, maps.argmax2].concat())
+}
+
+/// Holds the network's gradient against central differences of its loss, at up to `samples` values of each
+/// tensor.
+#[track_caller]
+fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: usize) {
+    let what = format!("{shape:?}, {loss:?}");
+    let step = if shape.batch_norm { NORMALISED_STEP } else { STEP };
+    let table = ParameterTable::new(&shape);
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let images: Vec<f64> =
+        (0..labels.len() * shape.image_len()).map(|_| random.random_range(-1.0..1.0)).collect();
+    let mut parameters = Vec::with_capacity(table.arena_len());
+    for tensor in table.tensors() {
+        let bound = 1.0 / (tensor.fan_in as f64).sqrt();
+        parameters.extend((0..tensor.len()).map(|_| random.random_range(-bound..bound)));
+    }
+
+    let mut network = Network::<f64>::new(shape, labels.len()).with_loss(loss);
+    let mut run = |parameters: &[f64]| {
+        network.set_parameters(parameters);
+        network.input(labels.len()).copy_from_slice(&images);
+        network.forward(labels);
+        let total = network.losses().iter().sum::<f64>() * loss.scale(labels.len());
+        network.backward();
+        (total, kinks(&network.maps()), network.gradient().to_vec())
+    };
+    let (_, _, gradient) = run(&parameters);
+
+    for tensor in table.trained() {
+        let scale = largest(&gradient[tensor.range()]);
+        assert!(scale > 0.0, "{what}: {} has no gradient", tensor.name);
+        let mut left = 0;
+        let samples = samples.min(tensor.len());
+        for sample in 0..samples {
+            let place = tensor.offset + sample * tensor.len() / samples;
+            let middle = parameters[place];
+            parameters[place] = middle + step;
+            let (above, kinks_above, _) = run(&parameters);
+            parameters[place] = middle - step;
+            let (below, kinks_below, _) = run(&parameters);
+            parameters[place] = middle;
+            if kinks_above != kinks_below {
+                continue;
+            }
+            left += 1;
+            let difference = (above - below) / (2.0 * step);
+            let error = (gradient[place] - difference).abs();
+            assert!(
+                error <= NETWORK_TOLERANCE * scale,
+                "{what}: {}, at {place}: the gradient is {}, the central difference {difference}",
+                tensor.name,
+                gradient[place]
+            );
+        }
+        assert!(
+            left * 100 >= samples * SAMPLES_LEFT,
+            "{what}: {}: only {left} of {samples} are left",
+            tensor.name
+        );
+    }
 }
 
 #[test]
 fn the_gradient_of_the_networks_loss_is_a_central_difference_for_every_tensor() {
     for channels in [1, 3] {
-        let shape = LeNet5::new(channels, 10);
-        let table = ParameterTable::new(&shape);
-        let labels = [4, 0, 9];
-        let mut random = ChaCha8Rng::seed_from_u64(5);
-        let images: Vec<f64> =
-            (0..labels.len() * shape.image_len()).map(|_| random.random_range(-1.0..1.0)).collect();
-        let mut parameters = Vec::with_capacity(table.arena_len());
-        for tensor in table.tensors() {
-            let bound = 1.0 / (tensor.fan_in as f64).sqrt();
-            parameters.extend((0..tensor.len()).map(|_| random.random_range(-bound..bound)));
-        }
+        assert_network_gradient(LeNet5::new(channels, 10), Loss::default(), &[4, 0, 9], 100);
+    }
+}
 
-        let mut network = Network::<f64>::new(shape, labels.len());
-        let mut run = |parameters: &[f64]| {
-            network.set_parameters(parameters);
-            network.input(labels.len()).copy_from_slice(&images);
-            network.forward(&labels);
-            let loss = network.losses().iter().sum::<f64>() / labels.len() as f64;
-            network.backward();
-            (loss, kinks(&network.maps()), network.gradient().to_vec())
-        };
-        let (_, _, gradient) = run(&parameters);
-
-        for tensor in table.tensors() {
-            let scale = largest(&gradient[tensor.range()]);
-            assert!(scale > 0.0, "{} has no gradient", tensor.name);
-            let mut left = 0;
-            let samples = SAMPLES.min(tensor.len());
-            for sample in 0..samples {
-                let place = tensor.offset + sample * tensor.len() / samples;
-                let middle = parameters[place];
-                parameters[place] = middle + STEP;
-                let (above, kinks_above, _) = run(&parameters);
-                parameters[place] = middle - STEP;
-                let (below, kinks_below, _) = run(&parameters);
-                parameters[place] = middle;
-                if kinks_above != kinks_below {
-                    continue;
-                }
-                left += 1;
-                let difference = (above - below) / (2.0 * STEP);
-                let error = (gradient[place] - difference).abs();
-                assert!(
-                    error <= NETWORK_TOLERANCE * scale,
-                    "{}, at {place}: the gradient is {}, the central difference {difference}",
-                    tensor.name,
-                    gradient[place]
-                );
-            }
-            assert!(
-                left * SAMPLES >= samples * SAMPLES_LEFT,
-                "{}: only {left} of {samples} are left",
-                tensor.name
-            );
-        }
+#[test]
+fn so_is_that_of_networks_with_batch_normalisation_other_activations_and_other_losses() {
+    use Activation::{HardTanh, Identity, LogSoftmax, Relu, Sigmoid, Tanh};
+    for (channels, batch_norm, activation, kind, reduction, label_smoothing) in [
+        (1, true, Relu, LossKind::Nll, Reduction::Mean, 0.0),
+        (3, true, Tanh, LossKind::Mse, Reduction::Mean, 0.1),
+        (1, true, LogSoftmax, LossKind::CrossEntropy, Reduction::Sum, 0.1),
+        (1, false, LogSoftmax, LossKind::Nll, Reduction::Mean, 0.0),
+        (1, false, Sigmoid, LossKind::Mse, Reduction::Sum, 0.0),
+        (1, false, HardTanh, LossKind::Nll, Reduction::Sum, 0.0),
+        (3, false, Identity, LossKind::CrossEntropy, Reduction::Mean, 0.2),
+    ] {
+        let network = LeNet5 { batch_norm, activation, ..LeNet5::new(channels, 10) };
+        let loss = Loss { kind, reduction, label_smoothing };
+        assert_network_gradient(network, loss, &[4, 0, 9, 4, 1], 20);
     }
 }
