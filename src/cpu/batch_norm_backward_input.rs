@@ -1,9 +1,9 @@
 //! The gradient of batch normalisation's input (Ioffe and Szegedy, 2015, section 3), which moves the mean
 //! and the variance of its channel too.
 //!
-//! `dx = weight[c] / √(variance[c] + ε) · (dy − (dbias[c] + x̂ · dweight[c]) / n)`, where x̂ = (x − mean)/√(variance
-//! + ε) is what was normalised, n = B·P, and dweight and dbias are the gradients of the weight and the bias:
-//! the very sums that are needed. Then through the activation whose output is x.
+//! `dx = weight[c] / √(variance[c] + ε) · (dy − (dbias[c] + x̂ · dweight[c]) / n)`, where
+//! x̂ = (x − mean)/√(variance + ε) is what was normalised, n = B·P, and dweight and dbias are the gradients of
+//! the weight and the bias: the very sums that are needed. Then through the activation whose output is x.
 //!
 //! Shapes: x, dy and dx `[B, C, P]`, all others `[C]`.
 
