@@ -101,7 +101,7 @@ fn a_device_lost_in_the_middle_of_training_is_one_clear_error() {
 #[test]
 fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
     let context = context();
-    let limit = context.device.limits().max_storage_buffer_binding_size;
+    let limit = context.largest_binding();
     // An image's maps take some 90 KB, so a batch of this many cannot fit.
     let batch = (limit / 20_000) as usize;
     match GpuEngine::new(
@@ -149,9 +149,7 @@ fn a_pass_broken_off_tells_what_was_under_way_and_leaves_nothing_to_the_next() {
 #[test]
 fn a_set_that_shall_be_resident_and_does_not_fit_is_refused_and_auto_streams_it() {
     let context = context();
-    let limits = context.device.limits();
-    let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    let images = (binding / 1_024 + 1) as usize;
+    let images = (context.largest_binding() / 1_024 + 1) as usize;
     let split = Arc::new(Split {
         channels: 1,
         height: 32,

@@ -11,7 +11,7 @@ use super::network::{MapPlace, StepPlan};
 use super::pipeline::Pipeline;
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
-use super::residency::{Policy, Residency, bytes};
+use super::residency::{MIB, Policy, Residency};
 use crate::data::Split;
 use crate::engine::{
     Adam, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, Rule, SampleOutcome,
@@ -31,8 +31,6 @@ const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
 /// A submit is meant to take about this long: much longer than what a submit costs, much shorter than
 /// the second or two after which drivers end what they think hangs, and short enough to feel a Ctrl-C.
 const SUBMIT_TIME: Duration = Duration::from_millis(100);
-
-const MIB: u64 = 1 << 20;
 
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy)]
@@ -276,20 +274,11 @@ impl Engine for GpuEngine {
 
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
         let context = &self.context;
-        let limits = context.device.limits();
-        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let batch = match part {
             Part::Train => self.options.setup.batch_size,
             Part::Validation | Part::Test => EVALUATION_BATCH,
         };
-        let policy = Policy::choose(self.options.residency, &split, batch, limit);
-        if self.options.residency == Residency::Resident && policy != Policy::Resident {
-            return Err(EngineError::SetTooLarge {
-                images: split.len(),
-                needed: bytes(&split).div_ceil(MIB),
-                limit: limit / MIB,
-            });
-        }
+        let policy = Policy::choose(self.options.residency, &split, batch, context.largest_binding())?;
         let kernel = self.plan.gather(&split, &self.options.plan);
         let loaded = context.checked(|| {
             let buffers = PartBuffers::new(context, &split, policy.held(&split), split.len());
@@ -466,7 +455,7 @@ fn check_limits(context: &Context, options: &GpuOptions, plan: &StepPlan) -> Res
     if classes > largest {
         return Err(EngineError::TooManyClasses { classes, largest });
     }
-    let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let limit = context.largest_binding();
     if plan.workspace_bytes() > limit {
         let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
         let fixed =
