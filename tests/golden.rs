@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use lenet_gpu::cpu::{
     Network, Real, conv_backward_input, conv_backward_weight, conv_forward, max_pool, max_pool_backward,
 };
-use lenet_gpu::engine::Adam;
+use lenet_gpu::engine::Optimizer;
 use lenet_gpu::model::{Activation, ConvShape, LeNet5, ParameterTable, PoolShape};
 use safetensors::{Dtype, SafeTensors};
 
@@ -109,7 +109,7 @@ fn a_network_trains_as_in_pytorch<T: Real>(channels: usize, tolerance: Tolerance
                 assert_close(tensor.name, actual, expected, tolerance.sums, largest(expected));
             }
         }
-        network.adam_step(&Adam::default(), LEARNING_RATE);
+        network.update(&Optimizer::default(), LEARNING_RATE);
     }
     let way = f64::from(LEARNING_RATE) * STEPS as f64;
     let expected = golden.get("parameters_after");

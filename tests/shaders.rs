@@ -5,19 +5,27 @@
 use std::mem::offset_of;
 
 use lenet_gpu::data::Split;
-use lenet_gpu::engine::SampleOutcome;
+use lenet_gpu::engine::{Clip, LARGEST_MICRO_BATCH, Optimizer, Rule, SampleOutcome, Setup, Sgd};
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
 use lenet_gpu::gpu::kernels::Kernel;
 use lenet_gpu::gpu::network::StepPlan;
 use lenet_gpu::gpu::{KernelPlan, shader};
 use lenet_gpu::model::LeNet5;
 
-/// Every kernel of a step, for grey and for colour, by both plans.
+/// Every kernel of a step, for grey and for colour, by both plans and both optimizers.
 fn kernels() -> Vec<Kernel> {
     let mut all = Vec::new();
+    let clip = Clip { fc: Some(5.0), conv: Some(1.0), norm: Some(1.0), tensor_norm: Some(0.5) };
+    let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
+    let sgd = Optimizer { rule, clip, bound: Some(1e3), ..Optimizer::default() };
     for (channels, side) in [(1, 28), (3, 32)] {
-        for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
-            let step = StepPlan::layered(&LeNet5::new(channels, 10), 64, &plan);
+        let network = LeNet5::new(channels, 10);
+        let large = Setup { optimizer: sgd, ..Setup::new(network, LARGEST_MICRO_BATCH + 1) };
+        for (plan, setup) in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE]
+            .into_iter()
+            .flat_map(|plan| [Setup::new(network, 64), large].map(|setup| (plan, setup)))
+        {
+            let step = StepPlan::layered(&setup, 64, &plan);
             let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
             all.push(step.gather(&images, &plan));
             all.extend(step.kernels().cloned());
@@ -82,19 +90,8 @@ fn every_kernel_keeps_to_webgpus_default_limits() {
 
 #[test]
 fn the_steps_record_is_laid_out_alike_in_rust_and_wgsl() {
-    let rust = offsets!(
-        BatchRecord,
-        first,
-        count,
-        outcome,
-        step,
-        loss_scale,
-        rate,
-        root_correction,
-        beta1,
-        beta2,
-        eps
-    );
+    let rust =
+        offsets!(BatchRecord, first, count, outcome, step, follows, loss_scale, rate, root_correction, decay);
     assert_eq!(layout(&module_of("adam"), "Batch"), (rust, size_of::<BatchRecord>() as u32));
 }
 

@@ -249,7 +249,7 @@ impl TrainingArgs {
     }
 
     fn adam(&self) -> Adam {
-        Adam { beta1: self.beta1, beta2: self.beta2, eps: self.eps }
+        Adam { beta1: self.beta1, beta2: self.beta2, eps: self.eps, ..Adam::default() }
     }
 
     fn weights(&self) -> Weights {

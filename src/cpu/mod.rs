@@ -4,8 +4,10 @@
 //! Every operation works on a whole batch, on slices laid out as the shaders have them, and runs its
 //! images in parallel. Reductions have a fixed order, so the thread count does not change a bit.
 
+mod accumulate;
 mod adam;
 mod blocks;
+mod clip;
 mod conv_backward_input;
 mod conv_backward_weight;
 mod conv_forward;
@@ -15,14 +17,18 @@ mod dense_forward;
 mod dense_log_softmax;
 mod engine;
 mod gather;
+mod gradient_norm;
 mod max_pool;
 mod max_pool_backward;
 mod network;
 mod real;
 mod relu;
+mod sgd;
 mod stage;
 
+pub use accumulate::accumulate;
 pub use adam::adam;
+pub use clip::{clip, limit};
 pub use conv_backward_input::conv_backward_input;
 pub use conv_backward_weight::conv_backward_weight;
 pub use conv_forward::conv_forward;
@@ -31,7 +37,9 @@ pub use dense_forward::dense_forward;
 pub use dense_log_softmax::dense_log_softmax;
 pub use engine::CpuEngine;
 pub use gather::gather;
+pub use gradient_norm::gradient_norm;
 pub use max_pool::max_pool;
 pub use max_pool_backward::max_pool_backward;
 pub use network::{Maps, Network};
 pub use real::Real;
+pub use sgd::sgd;

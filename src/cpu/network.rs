@@ -9,11 +9,14 @@ use super::blocks::Scratch;
 use super::conv_backward_input::conv_backward_input_in;
 use super::conv_backward_weight::conv_backward_weight_in;
 use super::conv_forward::conv_forward_in;
-use super::{Real, adam, dense_backward, dense_forward, dense_log_softmax, max_pool, max_pool_backward};
-use crate::engine::{Adam, NonFinite};
+use super::{
+    Real, accumulate, adam, clip, dense_backward, dense_forward, dense_log_softmax, limit, max_pool,
+    max_pool_backward, sgd,
+};
+use crate::engine::{NonFinite, Optimizer, Rule};
 use crate::model::{Activation, ConvShape, LeNet5, ParameterTable, PoolShape};
 
-/// The network, its parameters and gradients, Adam's state, and every intermediate map of a batch.
+/// The network, its parameters and gradients, the optimizer's state, and every intermediate map of a batch.
 #[derive(Debug, Clone)]
 pub struct Network<T> {
     shape: LeNet5,
@@ -24,6 +27,8 @@ pub struct Network<T> {
 
     parameters: Vec<T>,
     gradient: Vec<T>,
+    /// The gradient of a step so far; empty until a step has several micro-batches.
+    accumulated: Vec<T>,
     step: u64,
     first_moment: Vec<T>,
     second_moment: Vec<T>,
@@ -119,6 +124,7 @@ impl<T: Real> Network<T> {
             largest_batch,
             parameters: arena.clone(),
             gradient: arena.clone(),
+            accumulated: Vec::new(),
             step: 0,
             first_moment: arena.clone(),
             second_moment: arena,
@@ -147,7 +153,7 @@ impl<T: Real> Network<T> {
         self.parameters.copy_from_slice(arena);
     }
 
-    /// Adam's state: steps done, first and second moments in the arena's layout.
+    /// The optimizer's state: steps done, first and second moments in the arena's layout.
     pub fn optimizer_state(&self) -> (u64, &[T], &[T]) {
         (self.step, &self.first_moment, &self.second_moment)
     }
@@ -174,6 +180,14 @@ impl<T: Real> Network<T> {
     /// # Panics
     /// Where there are more labels than the largest batch has images, or a label is no class.
     pub fn forward(&mut self, labels: &[u32]) {
+        self.forward_of(labels, labels.len());
+    }
+
+    /// The same for a micro-batch of a step of `step_count` images: the mean is the whole step's.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn forward_of(&mut self, labels: &[u32], step_count: usize) {
         let (net, batch) = (self.shape, labels.len());
         assert!(batch <= self.largest_batch, "a batch of {batch}, where {} is the most", self.largest_batch);
         self.batch = batch;
@@ -210,7 +224,7 @@ impl<T: Real> Network<T> {
             parameter("fc3.weight"),
             parameter("fc3.bias"),
             labels,
-            T::of(1.0 / batch as f64),
+            T::of(1.0 / step_count as f64),
             &mut log_probs.value[of(net.classes)],
             &mut log_probs.gradient[of(net.classes)],
             &mut self.losses[..batch],
@@ -301,11 +315,31 @@ impl<T: Real> Network<T> {
         &self.predicted[..self.batch]
     }
 
-    /// One step of Adam along the gradient of the last batch.
-    pub fn adam_step(&mut self, hyperparameters: &Adam, learning_rate: f32) {
+    /// Makes [`Self::gradient`] the sum of the last batch's and, where that `follows` others in its step,
+    /// of theirs.
+    pub fn accumulate(&mut self, follows: bool) {
+        self.accumulated.resize(self.gradient.len(), T::zero());
+        accumulate(follows, &mut self.gradient, &mut self.accumulated);
+    }
+
+    /// One step along the gradient, which is clipped in place.
+    pub fn update(&mut self, optimizer: &Optimizer, learning_rate: f32) {
         self.step += 1;
-        let Self { gradient, parameters, first_moment, second_moment, .. } = self;
-        adam(hyperparameters, learning_rate, self.step, gradient, parameters, first_moment, second_moment);
+        let Self { table, gradient, parameters, first_moment, second_moment, .. } = self;
+        clip(&optimizer.clip, table.tensors(), gradient);
+        let decay = optimizer.weight_decay;
+        match optimizer.rule {
+            Rule::Adam(rule) => {
+                let t = self.step;
+                adam(&rule, decay, learning_rate, t, gradient, parameters, first_moment, second_moment);
+            }
+            Rule::Sgd(rule) => {
+                sgd(&rule, decay, learning_rate, gradient, parameters, first_moment);
+            }
+        }
+        if let Some(bound) = optimizer.bound {
+            limit(bound, parameters);
+        }
     }
 
     /// The first tensor, in the table's order, that is not finite: parameters first, then gradients.

@@ -4,8 +4,9 @@
 use super::plan::{KernelPlan, even_block};
 use super::shader::{Constant, compose};
 use crate::data::Split;
+use crate::engine::{Clip, Optimizer, Rule};
 use crate::model::lenet::IMAGE_SIDE;
-use crate::model::{Activation, ConvShape, DenseShape, ParameterTable, PoolShape};
+use crate::model::{Activation, ConvShape, DenseShape, PoolShape, Tensor};
 
 /// A kernel made ready for its shapes and places.
 #[derive(Debug, Clone)]
@@ -91,6 +92,11 @@ pub struct Places {
 pub struct Partials {
     pub place: usize,
     pub len: usize,
+}
+
+impl Partials {
+    /// Gradients stand in the arena already, whole.
+    pub const NONE: Self = Self { place: 0, len: 0 };
 }
 
 /// Words of one image as the images' buffer holds it.
@@ -291,29 +297,72 @@ pub fn dense_log_softmax(layer: &str, shape: &DenseShape, plan: &KernelPlan, at:
     Kernel::new("dense_log_softmax", format!("{layer} + log-softmax + NLL"), plan, grid, constants)
 }
 
-/// `shaders/adam.wgsl` over all tensors of `table`.
-pub fn adam(table: &ParameterTable, plan: &KernelPlan, partials: &Partials) -> Kernel {
-    let ends: Vec<_> = table.tensors().iter().map(|tensor| tensor.range().end).collect();
-    adam_over(ends, plan, partials)
+/// `shaders/accumulate.wgsl` over an arena of these tensors.
+pub fn accumulate(tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+    let grid = Grid::per_batch(arena_len(tensors), plan);
+    Kernel::new("accumulate", "accumulate", plan, grid, arena_constants(tensors, plan, partials))
 }
 
-/// `shaders/adam.wgsl` over an arena whose tensors end at `ends`.
-pub fn adam_over(ends: Vec<usize>, plan: &KernelPlan, partials: &Partials) -> Kernel {
-    let parameters = ends.last().copied().unwrap_or(0);
-    let grid = Grid::per_batch(parameters, plan);
-    let constants = vec![
-        ("PARAMETERS", parameters.into()),
-        ("CHUNKS", plan.weight_chunks.into()),
-        ("PARTIALS", partials.place.into()),
-        ("PARTIAL_LEN", partials.len.into()),
-        ("TENSORS", ends.len().into()),
-        ("TENSOR_ENDS", ends.into()),
-    ];
-    Kernel::new("adam", "adam", plan, grid, constants)
+/// `shaders/gradient_norm.wgsl` over an arena of these tensors.
+pub fn gradient_norm(tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+    // One workgroup has all of a tensor to add up, so it is as large as any device allows.
+    let plan = KernelPlan { workgroup: 256, ..*plan };
+    let grid = Grid::per_batch(tensors.len() * plan.workgroup, &plan);
+    let constants = arena_constants(tensors, &plan, partials);
+    Kernel::new("gradient_norm", "norms of gradients", &plan, grid, constants)
+}
+
+/// The optimizer's `shaders/adam.wgsl` or `shaders/sgd.wgsl` over an arena of these tensors.
+pub fn update(optimizer: &Optimizer, tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+    let clip = &optimizer.clip;
+    // In the shaders 0 is no bound.
+    let bound = |bound: Option<f32>| bound.unwrap_or(0.0);
+    let mut constants = arena_constants(tensors, plan, partials);
+    constants.extend([
+        ("CLIPS", (*clip != Clip::default()).into()),
+        ("CLIP_TENSOR_NORM", bound(clip.tensor_norm).into()),
+        ("CLIP_NORM", bound(clip.norm).into()),
+        ("CLIP_VALUES", tensors.iter().map(|t| bound(clip.of_values(t.kind))).collect::<Vec<_>>().into()),
+        ("BOUND", bound(optimizer.bound).into()),
+    ]);
+    let name = match optimizer.rule {
+        Rule::Adam(adam) => {
+            constants.extend([
+                ("BETA1", adam.beta1.into()),
+                ("BETA2", adam.beta2.into()),
+                ("EPS", adam.eps.into()),
+            ]);
+            "adam"
+        }
+        Rule::Sgd(sgd) => {
+            constants.extend([("MOMENTUM", sgd.momentum.into()), ("NESTEROV", sgd.nesterov.into())]);
+            "sgd"
+        }
+    };
+    Kernel::new(name, name, plan, Grid::per_batch(arena_len(tensors), plan), constants)
 }
 
 fn is_relu(activation: Activation) -> Constant {
     (activation == Activation::Relu).into()
+}
+
+fn arena_len(tensors: &[Tensor]) -> usize {
+    tensors.last().map_or(0, |tensor| tensor.range().end)
+}
+
+fn arena_constants(
+    tensors: &[Tensor],
+    plan: &KernelPlan,
+    partials: &Partials,
+) -> Vec<(&'static str, Constant)> {
+    vec![
+        ("PARAMETERS", arena_len(tensors).into()),
+        ("TENSORS", tensors.len().into()),
+        ("TENSOR_ENDS", tensors.iter().map(|tensor| tensor.range().end).collect::<Vec<_>>().into()),
+        ("CHUNKS", plan.weight_chunks.into()),
+        ("PARTIALS", partials.place.into()),
+        ("PARTIAL_LEN", partials.len.into()),
+    ]
 }
 
 fn conv_constants(shape: &ConvShape) -> Vec<(&'static str, Constant)> {

@@ -7,7 +7,8 @@
 use super::kernels::{self, Kernel, Partials, Places};
 use super::plan::KernelPlan;
 use crate::data::Split;
-use crate::model::{Activation, LeNet5, ParameterTable};
+use crate::engine::Setup;
+use crate::model::{Activation, ParameterTable};
 
 /// Bytes of a value.
 const VALUE: u64 = size_of::<f32>() as u64;
@@ -29,9 +30,11 @@ pub struct MapPlace {
 pub struct StepPlan {
     /// From the input to outcomes: the loss comes last.
     pub forward: Vec<Kernel>,
-    /// From the gradient at the logits to the gradients.
+    /// From the gradient at the logits to the gradients; where a step may have several micro-batches, to their
+    /// sum.
     pub backward: Vec<Kernel>,
-    pub update: Kernel,
+    /// What ends a step.
+    pub update: Vec<Kernel>,
     /// Every map of the workspace, in order.
     pub maps: Vec<MapPlace>,
     /// Values in the workspace.
@@ -39,8 +42,9 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
-    /// Lines up the layered kernels for batches of up to `largest_batch` images.
-    pub fn layered(network: &LeNet5, largest_batch: usize, plan: &KernelPlan) -> Self {
+    /// Lines up the layered kernels for up to `largest_batch` images at once.
+    pub fn layered(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> Self {
+        let network = &setup.network;
         let table = ParameterTable::new(network);
         let mut space = Workspace { batch: largest_batch, maps: Vec::new(), len: 0 };
         let weights = |layer: &str| Places {
@@ -107,7 +111,7 @@ impl StepPlan {
         ];
         // A layer's backward kernel takes the gradient through the ReLU before it. Before fc1 stands a
         // pool, whose backward kernel does that for the convolution.
-        let backward = vec![
+        let mut backward = vec![
             kernels::dense_backward("fc3", &fc3, Relu, plan, &at_fc3),
             kernels::dense_backward("fc2", &fc2, Relu, plan, &at_fc2),
             kernels::dense_backward("fc1", &fc1, Identity, plan, &at_fc1),
@@ -117,10 +121,22 @@ impl StepPlan {
             kernels::max_pool_backward("pool1", &pool1, Relu, plan, &at_pool1),
             kernels::conv_backward_weight("conv1", &conv1, plan, &at_conv1, &partials),
         ];
+        // The first of these that there is makes gradients whole.
+        let mut rest = partials;
+        if setup.accumulates() {
+            backward.push(kernels::accumulate(table.tensors(), plan, &rest));
+            rest = Partials::NONE;
+        }
+        let mut update = Vec::new();
+        if setup.optimizer.clip.by_norm() {
+            update.push(kernels::gradient_norm(table.tensors(), plan, &rest));
+            rest = Partials::NONE;
+        }
+        update.push(kernels::update(&setup.optimizer, table.tensors(), plan, &rest));
         Self {
             forward,
             backward,
-            update: kernels::adam(&table, plan, &partials),
+            update,
             maps: space.maps,
             workspace_len: partials.place + plan.weight_chunks * partials.len,
         }
@@ -138,7 +154,7 @@ impl StepPlan {
 
     /// All kernels of a training step after the gather, in order.
     pub fn kernels(&self) -> impl Iterator<Item = &Kernel> {
-        self.forward.iter().chain(&self.backward).chain([&self.update])
+        self.forward.iter().chain(&self.backward).chain(&self.update)
     }
 
     /// # Panics
@@ -172,19 +188,36 @@ impl Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Clip, Optimizer};
+    use crate::model::LeNet5;
 
     #[test]
     fn a_training_step_takes_at_most_17_dispatches() {
-        let network = LeNet5::new(1, 10);
-        let plan = StepPlan::layered(&network, 64, &KernelPlan::HARDWARE);
         let gather = 1;
-        assert!(gather + plan.kernels().count() <= 17);
+        assert!(gather + layered(&Setup::new(LeNet5::new(1, 10), 64)).kernels().count() <= 17);
+    }
+
+    #[test]
+    fn clipping_by_norm_costs_one_dispatch_more_and_by_value_none() {
+        let dispatches = |clip| {
+            let optimizer = Optimizer { clip, ..Optimizer::default() };
+            layered(&Setup { optimizer, ..Setup::new(LeNet5::new(1, 10), 64) }).kernels().count()
+        };
+        let none = Clip::default();
+        assert_eq!(dispatches(Clip { fc: Some(5.0), conv: Some(1.0), ..none }), dispatches(none));
+        for by_norm in [Clip { norm: Some(1.0), ..none }, Clip { tensor_norm: Some(1.0), ..none }] {
+            assert_eq!(dispatches(by_norm), dispatches(none) + 1);
+        }
+    }
+
+    fn layered(setup: &Setup) -> StepPlan {
+        StepPlan::layered(setup, 64, &KernelPlan::HARDWARE)
     }
 
     #[test]
     fn maps_do_not_overlap() {
-        let network = LeNet5::new(3, 10);
-        let plan = StepPlan::layered(&network, 5, &KernelPlan::SOFTWARE);
+        let setup = Setup::new(LeNet5::new(3, 10), 5);
+        let plan = StepPlan::layered(&setup, 5, &KernelPlan::SOFTWARE);
         let mut end = 0;
         for map in &plan.maps {
             assert_eq!(map.place, end, "{}", map.name);

@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::buffers::STEP_WINDOW;
+use super::buffers::RECORD_WINDOW;
 use super::kernels::image_words;
 use crate::data::Split;
-use crate::engine::{EngineError, Step};
+use crate::engine::{EngineError, MicroBatch};
 
 /// Bytes of images that are streamed to the device at a time.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -68,16 +68,16 @@ impl Policy {
         }
     }
 
-    /// How many of `steps`, from the first on, make the next window: their records, and the images they
+    /// How many of `batches`, from the first on, make the next window: their records, and the images they
     /// take, lie on the device at once.
-    pub fn window(&self, steps: &[Step]) -> usize {
+    pub fn window(&self, batches: &[MicroBatch]) -> usize {
         let held = match *self {
             Self::Resident => usize::MAX,
             Self::Streamed { held } => held,
         };
         let mut samples = 0;
-        let fit = steps.iter().take(STEP_WINDOW).take_while(|step| {
-            samples += step.count;
+        let fit = batches.iter().take(RECORD_WINDOW).take_while(|batch| {
+            samples += batch.count;
             samples <= held
         });
         fit.count()
@@ -87,7 +87,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::steps;
+    use crate::engine::{Step, steps};
 
     fn split(images: usize) -> Split {
         Split { channels: 1, height: 28, width: 28, pixels: vec![0; images * 784], labels: vec![0; images] }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_window_ends_on_a_batch_boundary_within_what_is_held() {
-        let cut = steps(100, 8, 0.1);
+        let cut: Vec<_> = steps(100, 8, 0.1).iter().flat_map(Step::micro_batches).collect();
         assert_eq!(Policy::Streamed { held: 30 }.window(&cut), 3);
         assert_eq!(Policy::Resident.window(&cut), 13);
     }

@@ -15,6 +15,7 @@ macro_rules! sources {
 pub const KERNELS: &[(&str, &str)] = &sources!(
     "",
     [
+        "accumulate",
         "adam",
         "conv_backward_input",
         "conv_backward_weight",
@@ -23,8 +24,10 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
         "dense_forward",
         "dense_log_softmax",
         "gather",
+        "gradient_norm",
         "max_pool",
         "max_pool_backward",
+        "sgd",
     ]
 );
 
@@ -33,15 +36,20 @@ pub const SHARED: &[(&str, &str)] = &sources!(
     "shared/",
     [
         "batch",
+        "clip",
+        "faults",
         "finite",
         "gradients",
         "grid",
         "images",
         "labels",
+        "norms",
         "order",
         "outcomes",
         "parameters",
         "relu",
+        "tensors",
+        "whole_gradient",
         "workspace",
     ]
 );
@@ -52,6 +60,9 @@ pub enum Constant {
     Flag(bool),
     Size(usize),
     Sizes(Vec<usize>),
+    /// Finite, as WGSL's constants must be.
+    Number(f32),
+    Numbers(Vec<f32>),
 }
 
 impl From<bool> for Constant {
@@ -72,6 +83,18 @@ impl From<Vec<usize>> for Constant {
     }
 }
 
+impl From<f32> for Constant {
+    fn from(number: f32) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Vec<f32>> for Constant {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self::Numbers(numbers)
+    }
+}
+
 /// The whole text of a kernel.
 ///
 /// # Panics
@@ -87,6 +110,12 @@ pub fn compose(kernel: &str, constants: &[(&'static str, Constant)]) -> String {
             Constant::Sizes(sizes) => {
                 let list: Vec<_> = sizes.iter().map(|size| format!("{size}u")).collect();
                 writeln!(text, "const {name} = array<u32, {}>({});", sizes.len(), list.join(", "))
+            }
+            // {:?} writes the shortest digits that read as the same f32.
+            Constant::Number(number) => writeln!(text, "const {name} = {number:?}f;"),
+            Constant::Numbers(numbers) => {
+                let list: Vec<_> = numbers.iter().map(|number| format!("{number:?}f")).collect();
+                writeln!(text, "const {name} = array<f32, {}>({});", numbers.len(), list.join(", "))
             }
         };
     }
@@ -134,11 +163,16 @@ mod tests {
 
     #[test]
     fn constants_are_written_as_wgsl() {
-        let constants = [("RELU", true.into()), ("SIZE", 5.into()), ("ENDS", vec![1, 2].into())];
-        let text = compose("gather", &constants);
-        assert!(
-            text.starts_with("const RELU = true;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n")
-        );
+        let constants = [
+            ("RELU", true.into()),
+            ("SIZE", 5.into()),
+            ("ENDS", vec![1, 2].into()),
+            ("EPS", 1e-8.into()),
+            ("BOUNDS", vec![0.0, 5.0].into()),
+        ];
+        let expected = "const RELU = true;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n\
+                        const EPS = 1e-8f;\nconst BOUNDS = array<f32, 2>(0.0f, 5.0f);\n";
+        assert!(compose("gather", &constants).starts_with(expected));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One kernel by itself, over tensors laid out by hand: how a kernel is held against its twin.
 
-use super::buffers::{BatchRecord, Buffers, Fault, PartBuffers};
+use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
 use super::kernels::Kernel;
 use super::pipeline::Pipeline;
@@ -16,6 +16,8 @@ pub struct Inputs<'a> {
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
     pub second_moment: Vec<f32>,
+    pub accumulated: Vec<f32>,
+    pub norms: Vec<f32>,
     /// Images and labels, all on the device.
     pub split: &'a Split,
     pub order: Vec<u32>,
@@ -32,6 +34,8 @@ pub struct Outputs {
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
     pub second_moment: Vec<f32>,
+    pub accumulated: Vec<f32>,
+    pub norms: Vec<f32>,
     pub outcomes: Vec<SampleOutcome>,
     pub faults: Vec<Fault>,
 }
@@ -39,10 +43,18 @@ pub struct Outputs {
 /// Runs `kernel` once.
 pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Outputs, EngineError> {
     let arena = inputs.parameters.len();
-    let workspace = (inputs.workspace.len() * size_of::<f32>()) as u64;
     let samples = inputs.record.count as usize;
     let (buffers, part, pipeline, group) = context.checked(|| {
-        let buffers = Buffers::new(context, arena, inputs.tensors, workspace);
+        let buffers = Buffers::new(
+            context,
+            &Lengths {
+                parameters: arena,
+                second_moment: arena,
+                accumulated: arena,
+                tensors: inputs.tensors,
+                workspace: inputs.workspace.len(),
+            },
+        );
         let held = inputs.split.len();
         let part = PartBuffers::new(context, inputs.split, held, samples.max(inputs.order.len()));
         let pipeline = Pipeline::new(context, kernel);
@@ -57,6 +69,8 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
         (&buffers.gradients, bytemuck::cast_slice(&inputs.gradients)),
         (&buffers.first_moment, bytemuck::cast_slice(&inputs.first_moment)),
         (&buffers.second_moment, bytemuck::cast_slice(&inputs.second_moment)),
+        (&buffers.accumulated, bytemuck::cast_slice(&inputs.accumulated)),
+        (&buffers.norms, bytemuck::cast_slice(&inputs.norms)),
         (&buffers.faults, bytemuck::cast_slice::<Fault, u8>(&faults)),
     ] {
         context.queue.write_buffer(buffer, 0, bytes);
@@ -81,6 +95,8 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
         gradients: read(context, &buffers.gradients, 0, inputs.gradients.len())?,
         first_moment: read(context, &buffers.first_moment, 0, inputs.first_moment.len())?,
         second_moment: read(context, &buffers.second_moment, 0, inputs.second_moment.len())?,
+        accumulated: read(context, &buffers.accumulated, 0, inputs.accumulated.len())?,
+        norms: read(context, &buffers.norms, 0, inputs.norms.len())?,
         outcomes: read(context, &part.outcomes, 0, samples)?,
         faults: read(context, &buffers.faults, 0, inputs.tensors)?,
     })

@@ -3,12 +3,12 @@
 
 use super::comparison::Finding;
 use super::tensors::{Tensors, f64s, stale};
-use super::{Check, tolerance};
+use super::{Check, tolerance, update};
 use crate::cpu;
 use crate::data::Split;
-use crate::engine::{Adam, EngineError, Step};
+use crate::engine::{EngineError, Optimizer, Step};
 use crate::gpu::Context;
-use crate::gpu::buffers::{BatchRecord, Fault};
+use crate::gpu::buffers::BatchRecord;
 use crate::gpu::kernels::{self, Kernel, Partials, Places};
 use crate::gpu::single::{Inputs, Outputs, run};
 use crate::model::{Activation, ConvShape, DenseShape, LeNet5, PoolShape};
@@ -39,7 +39,7 @@ pub fn checks() -> Vec<Check> {
     for (channels, side) in [(1, 28), (1, 32), (3, 28), (3, 32)] {
         all.push(gather(channels, side));
     }
-    all.push(adam());
+    all.extend(update::kernels());
     all
 }
 
@@ -334,54 +334,6 @@ fn gather(channels: usize, side: usize) -> Check {
     })
 }
 
-/// The update of two tensors, the first of which has its gradient in partial sums.
-fn adam() -> Check {
-    Check::new("adam, a tensor of 70 from partial sums and one of 200", move |context, plan, seed| {
-        const SUMMED: usize = 70;
-        const ALL: usize = 270;
-        /// A step of the middle: both corrections count.
-        const STEP: u64 = 5;
-        let hyperparameters = Adam::default();
-        let rate = 0.01;
-        let mut draw = Tensors::new(seed);
-        let (parameters, first, direct) = (draw.normal(ALL), draw.normal(ALL), draw.normal(ALL));
-        let second: Vec<_> = draw.normal(ALL).into_iter().map(f32::abs).collect();
-        let chunks = draw.normal(plan.weight_chunks * SUMMED);
-
-        let mut gradient = f64s(&direct);
-        for (place, sum) in gradient[..SUMMED].iter_mut().enumerate() {
-            *sum = chunks.iter().skip(place).step_by(SUMMED).map(|&part| f64::from(part)).sum();
-        }
-        let (mut p, mut m, mut v) = (f64s(&parameters), f64s(&first), f64s(&second));
-        cpu::adam(&hyperparameters, rate, STEP, &gradient, &mut p, &mut m, &mut v);
-
-        let partials = Partials { place: 0, len: SUMMED };
-        let kernel = kernels::adam_over(vec![SUMMED, ALL], plan, &partials);
-        let step = Step { first: 0, count: 1, learning_rate: rate };
-        let split = draw.split(1, 1, 1, 2);
-        let inputs = Inputs {
-            workspace: chunks,
-            parameters,
-            gradients: direct,
-            first_moment: first,
-            second_moment: second,
-            split: &split,
-            order: vec![0],
-            tensors: 2,
-            record: BatchRecord::new(&step, 0, STEP, &hyperparameters),
-        };
-        let out = run(context, &kernel, &inputs)?;
-        let faults = out.faults.iter().filter(|fault| **fault != Fault::NONE).count();
-        Ok(vec![
-            Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
-            Finding::by_largest("first moment", &out.first_moment, &m, tolerance::SUM),
-            Finding::by_largest("second moment", &out.second_moment, &v, tolerance::SUM),
-            Finding::by_largest("parameter", &out.parameters, &p, tolerance::SUM),
-            Finding::new("faults", faults as f64, tolerance::EXACT),
-        ])
-    })
-}
-
 /// A kernel's surroundings.
 struct Bench {
     workspace: Vec<f32>,
@@ -420,16 +372,19 @@ impl Bench {
         order: Vec<u32>,
     ) -> Result<Outputs, EngineError> {
         let step = Step { first: 0, count: batch, learning_rate: 0.0 };
+        let batch = step.micro_batches().next().expect("a batch has images");
         let inputs = Inputs {
             gradients: stale(self.parameters.len()),
             workspace: self.workspace,
             parameters: self.parameters,
             first_moment: Vec::new(),
             second_moment: Vec::new(),
+            accumulated: Vec::new(),
+            norms: Vec::new(),
             split,
             order,
             tensors: 1,
-            record: BatchRecord::new(&step, 0, 1, &Adam::default()),
+            record: BatchRecord::new(&batch, 0, 1, &Optimizer::default()),
         };
         run(context, kernel, &inputs)
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::comparison::Finding;
 use super::tensors::{Tensors, f64s};
-use super::{Check, tolerance};
+use super::{Check, tolerance, update};
 use crate::cpu;
 use crate::data::Split;
-use crate::engine::{Adam, Engine, EngineError, Epoch, NonFinite, Part, Setup, Step, steps};
+use crate::engine::{Engine, EngineError, Epoch, NonFinite, Optimizer, Part, Setup, Step, steps};
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use crate::model::{Init, LeNet5, ParameterTable};
 
@@ -26,7 +26,8 @@ pub fn checks() -> Vec<Check> {
     }
     all.push(streamed());
     all.push(repeated());
-    all.push(non_finite());
+    all.push(non_finite("by Adam", Setup::new(LeNet5::new(1, 10), 8)));
+    all.extend(update::whole_steps());
     all
 }
 
@@ -135,12 +136,12 @@ fn repeated() -> Check {
 }
 
 /// A NaN in any one tensor is reported with the tensor's name and the step.
-fn non_finite() -> Check {
-    Check::new("a NaN in any one tensor is reported", |context, plan, seed| {
-        let network = LeNet5::new(1, 10);
+pub(super) fn non_finite(with: &str, setup: Setup) -> Check {
+    Check::new(format!("a NaN in any one tensor is reported, {with}"), move |context, plan, seed| {
+        let network = setup.network;
         let split = Arc::new(Tensors::new(seed).split(1, 28, 8, network.classes));
         let order: Vec<_> = (0..8).collect();
-        let mut engine = engine(context, plan, network, 8, Residency::Auto)?;
+        let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
         engine.load(Part::Train, split)?;
         let table = ParameterTable::new(&network);
         let mut findings = Vec::new();
@@ -192,17 +193,16 @@ fn run(context: &Context, plan: &KernelPlan, residency: Residency, seed: u64) ->
 }
 
 fn bit_equal(one: &Left, other: &Left) -> Vec<Finding> {
-    one.iter()
-        .zip(other)
-        .map(|((name, left), (_, right))| {
-            let differ = left.iter().zip(right).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-            let differ = differ + left.len().abs_diff(right.len());
-            Finding::new(format!("values that differ among {name}"), differ as f64, tolerance::EXACT)
-        })
-        .collect()
+    one.iter().zip(other).map(|((name, left), (_, right))| bit_differences(name, left, right)).collect()
 }
 
-fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
+pub(super) fn bit_differences(name: &str, left: &[f32], right: &[f32]) -> Finding {
+    let differ = left.iter().zip(right).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    let differ = differ + left.len().abs_diff(right.len());
+    Finding::new(format!("values that differ among {name}"), differ as f64, tolerance::EXACT)
+}
+
+pub(super) fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
     Init::Pytorch.arena(&ParameterTable::new(network), seed)
 }
 
@@ -213,12 +213,20 @@ fn engine(
     batch_size: usize,
     residency: Residency,
 ) -> Result<GpuEngine, EngineError> {
-    let options = GpuOptions { setup: Setup::new(network, batch_size), residency, plan: *plan };
-    GpuEngine::new(context.clone(), options)
+    engine_of(context, plan, Setup::new(network, batch_size), residency)
+}
+
+pub(super) fn engine_of(
+    context: &Context,
+    plan: &KernelPlan,
+    setup: Setup,
+    residency: Residency,
+) -> Result<GpuEngine, EngineError> {
+    GpuEngine::new(context.clone(), GpuOptions { setup, residency, plan: *plan })
 }
 
 /// Trains, and gives the losses in the order's order.
-fn train(engine: &mut GpuEngine, order: &[u32], cut: &[Step]) -> Result<Vec<f32>, EngineError> {
+pub(super) fn train(engine: &mut GpuEngine, order: &[u32], cut: &[Step]) -> Result<Vec<f32>, EngineError> {
     let mut losses = Vec::with_capacity(order.len());
     engine.train(&Epoch::new(order, cut), &mut |_, outcomes| {
         losses.extend(outcomes.iter().map(|outcome| outcome.loss));
@@ -232,23 +240,29 @@ fn by_norm(name: &str, found: &[f32], expected: &[f64]) -> Finding {
 }
 
 /// The reference, trained on the same steps.
-struct Reference {
-    network: cpu::Network<f64>,
+pub(super) struct Reference {
+    pub network: cpu::Network<f64>,
+    pub optimizer: Optimizer,
 }
 
 impl Reference {
-    fn new(network: LeNet5, batch: usize, start: &[f32]) -> Self {
+    pub fn new(network: LeNet5, batch: usize, start: &[f32]) -> Self {
         let mut network = cpu::Network::new(network, batch);
         network.set_parameters(&f64s(start));
-        Self { network }
+        Self { network, optimizer: Optimizer::default() }
     }
 
-    fn step(&mut self, split: &Split, order: &[u32], step: &Step) {
+    pub fn step(&mut self, split: &Split, order: &[u32], step: &Step) {
+        self.gradient(split, order, step);
+        self.network.update(&self.optimizer, step.learning_rate);
+    }
+
+    /// Makes the gradient of a whole step, in one pass.
+    pub fn gradient(&mut self, split: &Split, order: &[u32], step: &Step) {
         let batch = &order[step.first..][..step.count];
         cpu::gather(split, batch, self.network.input(step.count));
         let labels: Vec<_> = batch.iter().map(|&place| u32::from(split.labels[place as usize])).collect();
         self.network.forward(&labels);
         self.network.backward();
-        self.network.adam_step(&Adam::default(), step.learning_rate);
     }
 }
