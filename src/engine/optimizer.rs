@@ -51,6 +51,7 @@ pub struct Adam {
     /// Takes the moments' bias out twice over, m/(1 − β₁ᵗ)² and v/(1 − β₂ᵗ)², as the paper's listing does.
     /// An error there, kept for comparison.
     #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub correct_twice: bool,
 }
 
@@ -135,4 +136,30 @@ pub struct OptimizerState {
     pub first_moment: Vec<f32>,
     /// Adam's v; zeros where there is none.
     pub second_moment: Vec<f32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_optimizer_reads_back_as_it_was_written() {
+        let clip = Clip { fc: Some(5.0), conv: Some(1.0), norm: Some(2.0), tensor_norm: Some(0.1) };
+        let twice = Rule::Adam(Adam { correct_twice: true, ..Adam::default() });
+        let sgd = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
+        for optimizer in [
+            Optimizer::default(),
+            Optimizer { rule: twice, weight_decay: 0.01, clip, bound: Some(1e3) },
+            Optimizer { rule: sgd, ..Optimizer::default() },
+        ] {
+            let text = toml::to_string(&optimizer).unwrap();
+            assert_eq!(toml::from_str::<Optimizer>(&text).unwrap(), optimizer, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_file_is_not_done() {
+        let text = "[rule.adam]\nbeta1 = 0.9\nbeta2 = 0.999\neps = 1e-8\n";
+        assert_eq!(toml::from_str::<Optimizer>(text).unwrap(), Optimizer::default());
+    }
 }

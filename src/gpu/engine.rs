@@ -97,8 +97,9 @@ impl GpuEngine {
         check_classes(&context, setup.network.classes)?;
         check_batch(setup, &plan, context.largest_binding())?;
         let table = ParameterTable::new(&setup.network);
-        let samples =
-            MOST_SAMPLES_PER_SUBMIT.min(MOST_BATCHES_PER_SUBMIT * setup.batch_size).max(largest_batch);
+        let samples = MOST_SAMPLES_PER_SUBMIT
+            .min(MOST_BATCHES_PER_SUBMIT * setup.micro_batch_size())
+            .max(largest_batch);
         let arena = table.arena_len();
         let lengths = Lengths {
             parameters: arena,
