@@ -15,6 +15,7 @@ pub mod files;
 pub mod gpu;
 pub mod model;
 pub mod random;
+pub mod report;
 pub mod train;
 pub mod verify;
 pub mod version;

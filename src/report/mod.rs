@@ -1,0 +1,3 @@
+//! What a reader sees of runs.
+
+pub mod picture;
