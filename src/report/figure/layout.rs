@@ -50,10 +50,15 @@ pub(super) struct Plot {
 
 impl Plot {
     pub fn place(&self, x: f64, y: f64) -> Place {
-        (
-            self.left + self.x.fraction(x) * (self.right - self.left),
-            self.bottom - self.y.fraction(y) * (self.bottom - self.top),
-        )
+        (self.across(x), self.up(y))
+    }
+
+    fn across(&self, x: f64) -> f64 {
+        self.left + self.x.fraction(x) * (self.right - self.left)
+    }
+
+    fn up(&self, y: f64) -> f64 {
+        self.bottom - self.y.fraction(y) * (self.bottom - self.top)
     }
 }
 
@@ -97,14 +102,11 @@ impl Page {
     }
 
     fn title(&mut self, title: &str) {
-        for line in font::wrapped(title, TITLE_SIZE, Weight::Bold, self.width()) {
-            let at = (self.left, self.top + CAPITAL * TITLE_SIZE);
-            self.shapes.push(Shape::Text(Text {
-                weight: Weight::Bold,
-                ..text(line, at, TITLE_SIZE, Anchor::Start)
-            }));
-            self.top += LINE * TITLE_SIZE;
-        }
+        let lines = font::wrapped(title, TITLE_SIZE, Weight::Bold, self.width());
+        let at = (self.left, self.top + CAPITAL * TITLE_SIZE);
+        self.top += LINE * TITLE_SIZE * lines.len() as f64;
+        let model = Text { weight: Weight::Bold, ..text("", at, TITLE_SIZE, Anchor::Start) };
+        self.lines(lines, model);
     }
 
     /// One entry after the other, in as many lines as they need; None where one has no room on a line.
@@ -145,12 +147,9 @@ impl Page {
         }
         let last = self.bottom - DESCENT * SMALL_SIZE;
         let first = last - LINE * SMALL_SIZE * (lines.len() - 1) as f64;
-        for (index, line) in lines.into_iter().enumerate() {
-            let at = (self.left, first + LINE * SMALL_SIZE * index as f64);
-            let line = text(line, at, SMALL_SIZE, Anchor::Start);
-            self.shapes.push(Shape::Text(Text { colour: SOFT_INK, ..line }));
-        }
         self.bottom = first - CAPITAL * SMALL_SIZE - APART;
+        let model = text("", (self.left, first), SMALL_SIZE, Anchor::Start);
+        self.lines(lines, Text { colour: SOFT_INK, ..model });
     }
 
     /// Both axes around what is left of the paper, with the rule. The error is what took its room.
@@ -190,15 +189,14 @@ impl Page {
         self.y_axis(&figure.y, &y_ticks, &plot)?;
         self.x_axis(&figure.x, &x_ticks, &plot)?;
         if let Some(rule) = &figure.rule {
-            let at = plot.y.fraction(rule.at);
-            self.rule(bottom - at * (bottom - top), rule_name, &plot)?;
+            self.rule(plot.up(rule.at), rule_name, &plot)?;
         }
         Ok(plot)
     }
 
     fn y_axis(&mut self, axis: &Axis, ticks: &[Tick], plot: &Plot) -> Result<(), &'static str> {
         for tick in ticks {
-            let y = plot.bottom - plot.y.fraction(tick.value) * (plot.bottom - plot.top);
+            let y = plot.up(tick.value);
             self.line((plot.left, y), (plot.right, y), GRID, 1.0);
             self.line((plot.left - TICK, y), (plot.left, y), INK, 1.0);
             let at = (plot.left - TICK - NEAR, y + CAPITAL * SMALL_SIZE / 2.0);
@@ -216,7 +214,7 @@ impl Page {
     fn x_axis(&mut self, axis: &Axis, ticks: &[Tick], plot: &Plot) -> Result<(), &'static str> {
         let labels_at = plot.bottom + TICK + NEAR + CAPITAL * SMALL_SIZE;
         for tick in ticks {
-            let x = plot.left + plot.x.fraction(tick.value) * (plot.right - plot.left);
+            let x = plot.across(tick.value);
             self.line((x, plot.bottom), (x, plot.bottom + TICK), INK, 1.0);
             let half = font::width(&tick.label, SMALL_SIZE, Weight::Regular) / 2.0;
             let at = (x.min(self.right - half).max(self.left + half), labels_at);
@@ -241,13 +239,18 @@ impl Page {
             return Err("the rule's name");
         }
         let top = (y - height / 2.0).min(self.bottom - height).max(self.top);
-        let first = top + CAPITAL * SMALL_SIZE;
-        for (index, line) in name.into_iter().enumerate() {
-            let at = (plot.right + NEAR, first + LINE * SMALL_SIZE * index as f64);
-            let line = text(line, at, SMALL_SIZE, Anchor::Start);
-            self.shapes.push(Shape::Text(Text { colour: SOFT_INK, ..line }));
-        }
+        let at = (plot.right + NEAR, top + CAPITAL * SMALL_SIZE);
+        self.lines(name, Text { colour: SOFT_INK, ..text("", at, SMALL_SIZE, Anchor::Start) });
         Ok(())
+    }
+
+    /// Lines of text one below the other, all as `first` is, which says where the first one stands.
+    fn lines(&mut self, lines: Vec<String>, first: Text) {
+        let (x, y) = first.at;
+        for (index, text) in lines.into_iter().enumerate() {
+            let at = (x, y + LINE * first.size * index as f64);
+            self.shapes.push(Shape::Text(Text { text, at, ..first.clone() }));
+        }
     }
 
     fn line(&mut self, from: Place, to: Place, colour: Colour, width: f64) {
