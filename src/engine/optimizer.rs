@@ -51,7 +51,6 @@ pub struct Adam {
     /// Takes the moments' bias out twice over, m/(1 − β₁ᵗ)² and v/(1 − β₂ᵗ)², as the paper's listing does.
     /// An error there, kept for comparison.
     #[serde(default, skip_serializing_if = "is_false")]
-    #[serde(default, skip_serializing_if = "is_false")]
     pub correct_twice: bool,
 }
 
