@@ -45,7 +45,7 @@ impl MicroBatch {
 }
 
 /// Images of a micro-batch, at most; the same on every device, so that a large step is cut, and its gradient
-/// added up, in the same way everywhere.
+/// added up, in the same way everywhere. Batch normalisation takes its statistics over one micro-batch.
 pub const LARGEST_MICRO_BATCH: usize = 1024;
 
 /// Cuts `samples` into batches of `batch_size`, the last one with what is left.
