@@ -16,11 +16,12 @@ mod source;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use augment::{Augmentation, View};
+pub use augment::{Augmentation, AugmentationError, Transform, View};
 pub use error::DataError;
 pub use kind::DatasetKind;
 pub use order::order;
 
+use crate::model::lenet::IMAGE_SIDE;
 use fit::fit;
 
 /// Images of one size with their labels.
@@ -53,6 +54,19 @@ impl Split {
     /// The bytes of image `index`, C×H×W.
     pub fn image(&self, index: usize) -> &[u8] {
         &self.pixels[index * self.image_len()..][..self.image_len()]
+    }
+
+    /// Rows above and columns left of an image that is centred in the network's 32×32. Where they cannot
+    /// be halved, one more is below or to the right.
+    ///
+    /// # Panics
+    /// Where an image is larger than that: sets are opened so that none is.
+    pub fn margins(&self) -> (usize, usize) {
+        let margin = |side: usize| {
+            assert!(side <= IMAGE_SIDE, "an image of side {side} does not fit into {IMAGE_SIDE}");
+            (IMAGE_SIDE - side) / 2
+        };
+        (margin(self.height), margin(self.width))
     }
 
     /// The number of classes that the labels tell: the largest one and those below it.
