@@ -17,7 +17,7 @@ fn config() -> Config {
     Config {
         program: Program::this(),
         engine: EngineConfig::cpu("CPU, 2 threads".to_owned()),
-        data: DataConfig { name: "MNIST (built in)".to_owned(), train: 60_000, test: 10_000 },
+        data: DataConfig { name: "MNIST (built in)".to_owned(), train: 60_000, test: 10_000, fit: None },
         network: NETWORK,
         weights: Weights::InitFrom("elsewhere/model.safetensors".into()),
         training: Plan {

@@ -169,7 +169,12 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
     let config = Config {
         program: Program::this(),
         engine: opened.config,
-        data: DataConfig { name: data.name.clone(), train: data.train.len(), test: data.test.len() },
+        data: DataConfig {
+            name: data.name.clone(),
+            train: data.train.len(),
+            test: data.test.len(),
+            fit: args.data.conversion().fit,
+        },
         network,
         weights: args.training.weights(),
         training: plan.clone(),

@@ -85,7 +85,8 @@ impl Augmentation {
 }
 
 /// What happens to one image, in this order: it is turned and made larger or smaller about its centre,
-/// mirrored, and moved.
+/// mirrored, and moved. Nothing is lost on the way: what left 32×32 may come back, and only around the image
+/// is black.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transform {
     /// Degrees counter-clockwise, as the image is looked at.
