@@ -8,6 +8,7 @@ mod conversion;
 mod embedded;
 mod error;
 mod fit;
+mod hold_out;
 pub mod idx;
 mod kind;
 mod listing;
@@ -96,6 +97,8 @@ pub struct Dataset {
     pub name: String,
     pub classes: usize,
     pub train: Arc<Split>,
+    /// What [`Dataset::hold_out`] held back of the images to train on.
+    pub validation: Option<Arc<Split>>,
     pub test: Arc<Split>,
 }
 
@@ -136,7 +139,7 @@ impl Dataset {
         }
         let classes = train.classes().max(test.classes()).max(2);
         let [train, test] = [conversion.apply(train)?, conversion.apply(test)?].map(Arc::new);
-        Ok(Self { name, classes, train, test })
+        Ok(Self { name, classes, train, validation: None, test })
     }
 }
 
