@@ -1,4 +1,5 @@
-//! Where images come from. Everything here ends in a [`Dataset`]: bytes as they are stored, and labels.
+//! Where images come from. Everything here ends in a [`Dataset`]: images as bytes, converted to what the
+//! network takes, and labels. How a pass over them sees each is an [`Augmentation`]'s.
 
 mod augment;
 mod channels;

@@ -214,6 +214,10 @@ mod tests {
         let warmup = |warmup| Schedule { warmup, ..Schedule::CONSTANT };
         assert_eq!(with(warmup(0.02), Stopping::default()), Ok(()));
         assert!(matches!(with(warmup(0.01), Stopping::default()), Err(PlanError::WarmupTooShort { .. })));
+
+        let augmentation = Augmentation { scale: 1.0, ..Augmentation::default() };
+        let refused = Plan { augmentation, ..plan(3.0, None) }.check(100);
+        assert_eq!(refused, Err(PlanError::Augmentation(AugmentationError::Scale(1.0))));
     }
 
     #[test]
