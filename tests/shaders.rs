@@ -4,7 +4,7 @@
 
 use std::mem::offset_of;
 
-use lenet_gpu::data::Split;
+use lenet_gpu::data::{Split, View};
 use lenet_gpu::engine::{Clip, LARGEST_MICRO_BATCH, Optimizer, Rule, SampleOutcome, Setup, Sgd};
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
 use lenet_gpu::gpu::kernels::Kernel;
@@ -27,7 +27,7 @@ fn kernels() -> Vec<Kernel> {
         {
             let step = StepPlan::layered(&setup, 64, &plan);
             let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
-            all.push(step.gather(&images, &plan));
+            all.extend([step.gather(&images, &plan), step.gather_augmented(&images, &plan)]);
             all.extend(step.kernels().cloned());
         }
     }
@@ -105,4 +105,10 @@ fn an_outcome_is_laid_out_alike_in_rust_and_wgsl() {
 fn a_fault_is_laid_out_alike_in_rust_and_wgsl() {
     let rust = offsets!(Fault, parameter, gradient);
     assert_eq!(layout(&module_of("adam"), "Fault"), (rust, size_of::<Fault>() as u32));
+}
+
+#[test]
+fn a_view_is_laid_out_alike_in_rust_and_wgsl() {
+    let module = module_of("gather_augmented");
+    assert_eq!(layout(&module, "View"), (offsets!(View, row, column), size_of::<View>() as u32));
 }

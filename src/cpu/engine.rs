@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{Network, gather};
-use crate::data::Split;
+use super::{Network, gather, gather_augmented};
+use crate::data::{Split, View};
 use crate::engine::{
     Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, SampleOutcome, Setup, Step,
 };
@@ -36,9 +36,14 @@ impl CpuEngine {
         }
     }
 
-    /// Runs a batch of a step of `step_count` images forward; its outcomes are in `self.outcomes`.
-    fn forward(&mut self, split: &Split, order: &[u32], step_count: usize) {
-        gather(split, order, self.network.input(order.len()));
+    /// Runs a batch of a step of `step_count` images forward, seen through views where there are any; its
+    /// outcomes are in `self.outcomes`.
+    fn forward(&mut self, split: &Split, order: &[u32], views: Option<&[View]>, step_count: usize) {
+        let x = self.network.input(order.len());
+        match views {
+            Some(views) => gather_augmented(split, order, views, x),
+            None => gather(split, order, x),
+        }
         self.labels.clear();
         self.labels.extend(order.iter().map(|&index| u32::from(split.labels[index as usize])));
         self.network.forward_of(&self.labels, step_count);
@@ -52,12 +57,15 @@ impl CpuEngine {
         &mut self,
         split: &Split,
         order: &[u32],
+        views: Option<&[View]>,
         step: &Step,
         observer: &mut Observer,
     ) -> Result<ControlFlow<()>, EngineError> {
         let mut flow = ControlFlow::Continue(());
         for batch in step.micro_batches() {
-            self.forward(split, &order[batch.first..][..batch.count], step.count);
+            let samples = batch.first..batch.first + batch.count;
+            let views = views.map(|views| &views[samples.clone()]);
+            self.forward(split, &order[samples], views, step.count);
             self.network.backward();
             if !(batch.starts_step() && batch.ends_step()) {
                 self.network.accumulate(!batch.starts_step());
@@ -112,9 +120,10 @@ impl Engine for CpuEngine {
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
         let split = Arc::clone(self.parts.get(Part::Train));
+        let views = epoch.views_of(self.setup.augmented);
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
-            if self.step(&split, epoch.order, step, observer)?.is_break() {
+            if self.step(&split, epoch.order, views.as_deref(), step, observer)?.is_break() {
                 return Ok(done + 1);
             }
         }
@@ -126,7 +135,7 @@ impl Engine for CpuEngine {
         let mut outcomes = Vec::with_capacity(split.len());
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for order in order.chunks(EVALUATION_BATCH) {
-            self.forward(&split, order, order.len());
+            self.forward(&split, order, None, order.len());
             outcomes.extend_from_slice(&self.outcomes);
         }
         Ok(outcomes)

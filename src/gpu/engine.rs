@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
-use super::kernels::Grid;
+use super::kernels::{Grid, Kernel};
 use super::network::{MapPlace, StepPlan};
 use super::pipeline::Pipeline;
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
 use super::residency::{MIB, Policy, Residency};
-use crate::data::Split;
+use crate::data::{Split, View};
 use crate::engine::{
     Engine, EngineError, Epoch, MicroBatch, NonFinite, Observer, OptimizerState, Part, Parts, SampleOutcome,
     Setup, Step, steps,
@@ -63,14 +63,22 @@ struct Stage {
     grid: Grid,
 }
 
+/// A stage that depends on a part's images, and what it binds.
+#[derive(Debug)]
+struct BoundStage {
+    stage: Stage,
+    group: wgpu::BindGroup,
+}
+
 /// A part of the set on the device.
 #[derive(Debug)]
 struct LoadedPart {
     split: Arc<Split>,
     policy: Policy,
     buffers: PartBuffers,
-    gather: Stage,
-    gather_group: wgpu::BindGroup,
+    gather: BoundStage,
+    /// What takes its place in training where images are seen through views.
+    gather_augmented: Option<BoundStage>,
     /// One for each stage of the engine.
     groups: Vec<wgpu::BindGroup>,
     pace: Pace,
@@ -138,7 +146,7 @@ impl GpuEngine {
     /// # Panics
     /// Where no training part is loaded: the first kernel depends on its images.
     pub fn kernel_labels(&self) -> Vec<String> {
-        let gather = &self.parts.get(Part::Train).gather;
+        let gather = &self.parts.get(Part::Train).gather(Pass::Train).stage;
         [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
     }
 
@@ -150,8 +158,9 @@ impl GpuEngine {
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
         let Setup { batch_size, optimizer, .. } = self.options.setup;
         let loaded = self.parts.get(Part::Train);
+        let gather = loaded.gather(Pass::Train);
         let (stage, group) = match kernel.checked_sub(1) {
-            None => (&loaded.gather, &loaded.gather_group),
+            None => (&gather.stage, &gather.group),
             Some(place) => (&self.stages[place], &loaded.groups[place]),
         };
         let step = Step { first: 0, count: batch_size.min(loaded.split.len()), learning_rate: 0.0 };
@@ -214,10 +223,18 @@ impl GpuEngine {
             Pass::Train => &self.stages[..],
             Pass::Evaluate => &self.stages[..plan.forward.len()],
         };
-        let before_update = plan.forward.len() + plan.backward.len();
+        // Of a micro-batch that does not end its step, and of one that does.
+        let within = &stages[..stages.len().min(plan.forward.len() + plan.backward.len())];
+        let views = match pass {
+            Pass::Train => epoch.views_of(self.options.setup.augmented),
+            Pass::Evaluate => None,
+        };
         let stride = buffers.batch_stride;
         if loaded.policy == Policy::Resident {
             loaded.buffers.write_order(context, order);
+            if let Some(views) = &views {
+                loaded.buffers.write_views(context, views);
+            }
         }
 
         let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
@@ -225,7 +242,7 @@ impl GpuEngine {
         let (mut end, mut done) = (batches.len(), 0);
         while done < end {
             let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];
-            let base = loaded.hold(context, order, window);
+            let base = loaded.hold(context, order, views.as_deref(), window);
             let mut t = self.step + 1;
             let records: Vec<_> = window
                 .iter()
@@ -249,7 +266,7 @@ impl GpuEngine {
                 let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.batches)];
                 let mut encoder = context.device.create_command_encoder(&Default::default());
                 let offset = (done - begin) as u32 * stride;
-                loaded.record(&mut encoder, stages, before_update, next, offset, stride);
+                loaded.record(&mut encoder, loaded.gather(pass), [within, stages], next, offset, stride);
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
                 done += next.len();
@@ -279,15 +296,22 @@ impl Engine for GpuEngine {
             Part::Validation | Part::Test => EVALUATION_BATCH,
         };
         let policy = Policy::choose(self.options.residency, &split, batch, context.largest_binding())?;
-        let kernel = self.plan.gather(&split, &self.options.plan);
+        let augmented = part == Part::Train && self.options.setup.augmented;
         let loaded = context.checked(|| {
-            let buffers = PartBuffers::new(context, &split, policy.held(&split), split.len());
-            let gather = Stage { pipeline: Pipeline::new(context, &kernel), grid: kernel.grid };
+            let held = policy.held(&split);
+            let views = if augmented { held } else { 0 };
+            let buffers = PartBuffers::new(context, &split, held, views, split.len());
             let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
-            let gather_group = bind(&gather);
+            let bound = |kernel: Kernel| {
+                let stage = Stage { pipeline: Pipeline::new(context, &kernel), grid: kernel.grid };
+                BoundStage { group: bind(&stage), stage }
+            };
+            let gather = bound(self.plan.gather(&split, &self.options.plan));
+            let gather_augmented =
+                augmented.then(|| bound(self.plan.gather_augmented(&split, &self.options.plan)));
             let groups = self.stages.iter().map(bind).collect();
             let pace = Pace { batches: 1 };
-            LoadedPart { split, policy, buffers, gather, gather_group, groups, pace }
+            LoadedPart { split, policy, buffers, gather, gather_augmented, groups, pace }
         })?;
         match policy {
             Policy::Resident => loaded.buffers.write_samples(context, &loaded.split, 0..loaded.split.len()),
@@ -362,33 +386,44 @@ impl Stage {
 }
 
 impl LoadedPart {
-    /// Sees to it that the images of a window are on the device, and tells which place in the pass's
-    /// order is the first in the device's.
-    fn hold(&self, context: &Context, order: &[u32], window: &[MicroBatch]) -> usize {
+    /// What lays a batch as the network's input.
+    fn gather(&self, pass: Pass) -> &BoundStage {
+        match (pass, &self.gather_augmented) {
+            (Pass::Train, Some(augmented)) => augmented,
+            _ => &self.gather,
+        }
+    }
+
+    /// Sees to it that the images of a window, and how they are seen, are on the device, and tells which
+    /// place in the pass's order is the first in the device's.
+    fn hold(&self, context: &Context, order: &[u32], views: Option<&[View]>, window: &[MicroBatch]) -> usize {
         if self.policy == Policy::Resident {
             return 0;
         }
         let (first, count) = span(window);
         let places = order[first..first + count].iter().map(|&place| place as usize);
         self.buffers.write_samples(context, &self.split, places);
+        if let Some(views) = views {
+            self.buffers.write_views(context, &views[first..first + count]);
+        }
         first
     }
 
-    /// Records `batches`, whose records stand from `offset` on, `stride` bytes apart. Each goes through
-    /// `stages`, but those that do not end their step only through the ones before the update.
+    /// Records `batches`, whose records stand from `offset` on, `stride` bytes apart: those that end
+    /// their step through the stages of `ending`, those within one through those of `within`.
     fn record(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        stages: &[Stage],
-        before_update: usize,
+        gather: &BoundStage,
+        [within, ending]: [&[Stage]; 2],
         batches: &[MicroBatch],
         mut offset: u32,
         stride: u32,
     ) {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for batch in batches {
-            let stages = if batch.ends_step() { stages } else { &stages[..before_update] };
-            let gather = [(&self.gather, &self.gather_group)];
+            let stages = if batch.ends_step() { ending } else { within };
+            let gather = [(&gather.stage, &gather.group)];
             for (stage, group) in gather.into_iter().chain(stages.iter().zip(&self.groups)) {
                 stage.record(&mut pass, group, batch.count, offset);
             }

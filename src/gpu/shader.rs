@@ -24,6 +24,7 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
         "dense_forward",
         "dense_log_softmax",
         "gather",
+        "gather_augmented",
         "gradient_norm",
         "max_pool",
         "max_pool_backward",
@@ -47,8 +48,10 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "order",
         "outcomes",
         "parameters",
+        "pixels",
         "relu",
         "tensors",
+        "views",
         "whole_gradient",
         "workspace",
     ]

@@ -8,9 +8,10 @@ use super::network::{Reference, bit_differences, engine_of, non_finite, start, t
 use super::tensors::{Tensors, f64s, stale};
 use super::{Check, tolerance};
 use crate::cpu;
+use crate::data::Augmentation;
 use crate::engine::{
-    Adam, Clip, Engine, EngineError, LARGEST_MICRO_BATCH, MicroBatch, Optimizer, Part, Rule, Setup, Sgd,
-    Step, steps,
+    Adam, Clip, Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, MicroBatch, Optimizer, Part, Rule, Setup,
+    Sgd, Step, steps,
 };
 use crate::gpu::buffers::{BatchRecord, Fault};
 use crate::gpu::kernels::{self, Kernel, Partials};
@@ -125,6 +126,7 @@ impl Bench {
             norms,
             split: &split,
             order: vec![0],
+            views: Vec::new(),
             tensors,
             record,
         };
@@ -256,7 +258,7 @@ fn some_steps(name: &str, optimizer: Optimizer) -> Check {
         let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
         engine.load(Part::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
-        train(&mut engine, &order, &cut)?;
+        train(&mut engine, &Epoch::new(&order, &cut))?;
         let (found, state) = (engine.parameters()?, engine.optimizer_state()?);
 
         let mut reference = Reference::new(NETWORK, BATCH, &start);
@@ -281,8 +283,9 @@ fn some_steps(name: &str, optimizer: Optimizer) -> Check {
     })
 }
 
-/// The gradient of a step that goes through the network in three micro-batches is that of one pass over all
-/// of its images, and streaming, which has one of them on the device at a time, does not change a bit.
+/// The gradient of a step that goes through the network in three micro-batches, each image seen through a
+/// view of its own, is that of one pass over all of its images. Streaming, which has one micro-batch on the
+/// device at a time, does not change a bit.
 fn large_step() -> Check {
     Check::new("a step of 2,500 images in micro-batches", |context, plan, seed| {
         const SAMPLES: usize = 2_500;
@@ -291,15 +294,17 @@ fn large_step() -> Check {
         let order = crate::data::order(SAMPLES, seed, 0, true);
         let start = start(&network, seed);
         let cut = steps(SAMPLES, SAMPLES, 0.1);
+        let views = Augmentation { shift: 2, flip: true, ..Augmentation::default() }.views(seed, 0, &order);
+        let epoch = Epoch { order: &order, views: views.as_deref(), steps: &cut };
         let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: false });
         let optimizer = Optimizer { rule, ..Optimizer::default() };
-        let setup = Setup { optimizer, ..Setup::new(network, SAMPLES) };
+        let setup = Setup { optimizer, augmented: true, ..Setup::new(network, SAMPLES) };
 
         let run = |residency| {
             let mut engine = engine_of(context, plan, setup, residency)?;
             engine.load(Part::Train, split.clone())?;
             engine.set_parameters(&start)?;
-            let losses = train(&mut engine, &order, &cut)?;
+            let losses = train(&mut engine, &epoch)?;
             Ok::<_, EngineError>((engine.gradients()?, engine.parameters()?, losses))
         };
         let (gradients, parameters, losses) = run(Residency::Resident)?;
@@ -311,7 +316,7 @@ fn large_step() -> Check {
         ];
 
         let mut reference = Reference::new(network, SAMPLES, &start);
-        reference.gradient(&split, &order, &cut[0]);
+        reference.gradient(&split, &epoch, &cut[0]);
         let expected = reference.network.gradient();
         for tensor in ParameterTable::new(&network).tensors() {
             let at = tensor.range();
