@@ -7,14 +7,13 @@
 //
 // workspace   x [B, CHANNELS, POSITIONS] at X,  mean and variance [CHANNELS] at MEAN and VARIANCE
 // parameters  running mean and variance [CHANNELS] at RUNNING_MEAN and RUNNING_VAR
-// faults      of the running mean and variance, tensors RUNNING_MEAN_TENSOR and RUNNING_VAR_TENSOR
+// faults      running statistics that are not finite (see shared/faults.wgsl)
 //
 // A workgroup takes one channel and a lane every WORKGROUP-th value of it: 2 loads a value, one in each
 // pass. Lanes' sums are added in pairs.
 
 #import batch
 #import faults
-#import finite
 #import grid
 #import norm
 #import workgroup_sum
@@ -54,17 +53,13 @@ fn batch_norm_statistics(
 
         let running_mean = (1.0 - MOMENTUM) * parameters[RUNNING_MEAN + channel] + MOMENTUM * mean;
         parameters[RUNNING_MEAN + channel] = running_mean;
-        if !is_finite(running_mean) {
-            atomicMin(&faults[RUNNING_MEAN_TENSOR].parameter, batch.step);
-        }
+        note_faults(RUNNING_MEAN + channel, running_mean, 0.0);
 
         var running_var = parameters[RUNNING_VAR + channel];
         if count > 1u {
             running_var = (1.0 - MOMENTUM) * running_var + MOMENTUM * (variance * n / (n - 1.0));
         }
         parameters[RUNNING_VAR + channel] = running_var;
-        if !is_finite(running_var) {
-            atomicMin(&faults[RUNNING_VAR_TENSOR].parameter, batch.step);
-        }
+        note_faults(RUNNING_VAR + channel, running_var, 0.0);
     }
 }

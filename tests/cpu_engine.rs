@@ -9,9 +9,11 @@ use std::sync::Arc;
 use lenet_gpu::cpu::{CpuEngine, Network, gather};
 use lenet_gpu::data::Split;
 use lenet_gpu::engine::{
-    Engine, EngineError, Epoch, Loss, LossKind, NonFinite, Part, SampleOutcome, Setup, steps,
+    Engine, EngineError, Epoch, Loss, LossKind, NonFinite, Optimizer, Part, Rule, SampleOutcome, Setup, Sgd,
+    Step, steps,
 };
 use lenet_gpu::model::{LeNet5, ParameterTable};
+use lenet_gpu::verify::tolerance;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -66,11 +68,10 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// The bits of weights, moments and losses after an epoch, the last batch of which is incomplete.
-fn bits_after_an_epoch(network: LeNet5, threads: usize) -> Vec<Vec<u32>> {
+/// The bits of weights, moments and losses after an epoch.
+fn bits_after_an_epoch(network: LeNet5, threads: usize, images: usize, batch_size: usize) -> Vec<Vec<u32>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let (images, batch_size) = (150, 40);
         let mut engine = engine_of(&Setup::new(network, batch_size), images);
         let mut losses = Vec::new();
         engine
@@ -85,7 +86,7 @@ fn bits_after_an_epoch(network: LeNet5, threads: usize) -> Vec<Vec<u32>> {
             .unwrap();
         assert_eq!(losses.len(), images);
         let state = engine.optimizer_state().unwrap();
-        assert_eq!(state.step, 4);
+        assert_eq!(state.step, images.div_ceil(batch_size) as u64);
         let evaluated: Vec<f32> = engine.evaluate(Part::Test).unwrap().iter().map(|o| o.loss).collect();
         [engine.parameters().unwrap(), state.first_moment, state.second_moment, losses, evaluated]
             .iter()
@@ -96,17 +97,19 @@ fn bits_after_an_epoch(network: LeNet5, threads: usize) -> Vec<Vec<u32>> {
 
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
-    for network in [NETWORK, NORMALISED] {
-        let one = bits_after_an_epoch(network, 1);
-        assert_eq!(one, bits_after_an_epoch(network, 2));
-        assert_eq!(one, bits_after_an_epoch(network, 7));
+    // The last batch is incomplete; a batch goes through the network at once, or in two micro-batches.
+    for (network, images, batch_size) in [(NETWORK, 150, 40), (NETWORK, 1_300, 1_200), (NORMALISED, 150, 40)]
+    {
+        let one = bits_after_an_epoch(network, 1, images, batch_size);
+        assert_eq!(one, bits_after_an_epoch(network, 2, images, batch_size));
+        assert_eq!(one, bits_after_an_epoch(network, 7, images, batch_size));
     }
 }
 
 #[test]
 fn two_runs_give_the_same_bits() {
     for network in [NETWORK, NORMALISED] {
-        assert_eq!(bits_after_an_epoch(network, 2), bits_after_an_epoch(network, 2));
+        assert_eq!(bits_after_an_epoch(network, 2, 150, 40), bits_after_an_epoch(network, 2, 150, 40));
     }
 }
 
@@ -145,6 +148,70 @@ fn a_batchs_gradient_is_the_mean_of_its_images_gradients() {
     for (place, actual) in gradient(&[0, 1, 2]).into_iter().enumerate() {
         let mean = single.iter().map(|gradient| gradient[place]).sum::<f64>() / f64::from(images);
         assert!((actual - mean).abs() <= 1e-14, "at {place}: {actual} and {mean}");
+    }
+}
+
+/// A step of more images than go through the network at once, and what it goes to.
+const LARGE: Step = Step { first: 0, count: 2_500, learning_rate: 0.1 };
+
+/// The gradient of [`LARGE`] in f64, all images at once.
+fn gradient_of_one_pass() -> Vec<f64> {
+    let (split, order) = (split(LARGE.count), in_order(LARGE.count));
+    let mut network = Network::<f64>::new(NETWORK, LARGE.count);
+    network.set_parameters(&weights().iter().map(|&value| value.into()).collect::<Vec<_>>());
+    gather(&split, &order, network.input(LARGE.count));
+    network.forward(&split.labels.iter().map(|&label| label.into()).collect::<Vec<_>>());
+    network.backward();
+    network.gradient().to_vec()
+}
+
+#[test]
+fn the_gradients_of_a_large_steps_micro_batches_add_up_to_that_of_one_pass() {
+    let (split, order) = (split(LARGE.count), in_order(LARGE.count));
+    let mut network = Network::<f64>::new(NETWORK, 834);
+    network.set_parameters(&weights().iter().map(|&value| value.into()).collect::<Vec<_>>());
+    let mut batches = 0;
+    for batch in LARGE.micro_batches() {
+        let images = batch.first..batch.first + batch.count;
+        gather(&split, &order[images.clone()], network.input(batch.count));
+        let labels: Vec<_> = split.labels[images].iter().map(|&label| label.into()).collect();
+        network.forward_of(&labels, LARGE.count);
+        network.backward();
+        network.accumulate(!batch.starts_step());
+        batches += 1;
+    }
+    assert_eq!(batches, 3);
+    for (place, (actual, expected)) in network.gradient().iter().zip(gradient_of_one_pass()).enumerate() {
+        assert!((actual - expected).abs() <= 1e-14, "at {place}: {actual} and {expected}");
+    }
+}
+
+#[test]
+fn a_large_step_is_told_of_in_order_and_makes_one_update_along_its_whole_gradient() {
+    let optimizer = Optimizer { rule: Rule::Sgd(Sgd::default()), ..Optimizer::default() };
+    let mut engine = CpuEngine::new(&Setup { optimizer, ..Setup::new(NETWORK, LARGE.count) });
+    engine.set_parameters(&weights()).unwrap();
+    engine.load(Part::Train, split(LARGE.count)).unwrap();
+    let mut told = 0;
+    let done = engine
+        .train(&Epoch::new(&in_order(LARGE.count), &[LARGE]), &mut |first, outcomes| {
+            assert_eq!(first, told);
+            told += outcomes.len();
+            // Breaking off within a step leaves none half done.
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    assert_eq!((done, told), (1, LARGE.count));
+    assert_eq!(engine.optimizer_state().unwrap().step, 1);
+
+    let (before, after, gradient) = (weights(), engine.parameters().unwrap(), gradient_of_one_pass());
+    let rate = f64::from(LARGE.learning_rate);
+    for tensor in ParameterTable::new(&NETWORK).tensors() {
+        let errors =
+            tensor.range().map(|at| (f64::from(before[at]) - f64::from(after[at])) / rate - gradient[at]);
+        let error = errors.fold(0.0, |most: f64, error| most.max(error.abs()));
+        let scale = gradient[tensor.range()].iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+        assert!(error <= tolerance::MANY_IMAGES * scale, "{}: {error} of {scale}", tensor.name);
     }
 }
 

@@ -1,9 +1,9 @@
-//! The CPU reference against PyTorch: whole networks for one and three channels, ten steps of Adam, networks
-//! with batch normalisation, other activations and other losses, and single operations of shapes that
-//! LeNet-5 does not have.
+//! The CPU reference against PyTorch: whole networks for one and three channels, ten steps of Adam, five of
+//! every other way to update, networks with batch normalisation, other activations and other losses, and
+//! single operations of shapes that LeNet-5 does not have.
 //!
-//! The expected numbers are PyTorch's, in double precision, made by `tests/golden/make_golden.py` and
-//! `tests/golden/make_network.py`.
+//! The expected numbers are PyTorch's, in double precision, made by `make_golden.py`, `make_optimizers.py` and
+//! `make_network.py` in `tests/golden`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use lenet_gpu::cpu::{
     Network, Real, conv_backward_input, conv_backward_weight, conv_forward, max_pool, max_pool_backward,
 };
-use lenet_gpu::engine::{Adam, Loss, LossKind, Reduction};
+use lenet_gpu::engine::{Adam, Clip, Loss, LossKind, Optimizer, Reduction, Rule, Sgd};
 use lenet_gpu::model::{Activation, ConvShape, LeNet5, ParameterTable, PoolShape};
 use safetensors::{Dtype, SafeTensors};
 
@@ -114,7 +114,7 @@ fn a_network_trains_as_in_pytorch<T: Real>(channels: usize, tolerance: Tolerance
                 assert_close(tensor.name, actual, expected, tolerance.sums, largest(expected));
             }
         }
-        network.adam_step(&Adam::default(), LEARNING_RATE);
+        network.update(&Optimizer::default(), LEARNING_RATE);
     }
     let way = f64::from(LEARNING_RATE) * STEPS as f64;
     let expected = golden.get("parameters_after");
@@ -282,4 +282,80 @@ fn pools_with_overlaps_gaps_and_ties_are_pytorchs() {
         max_pool_backward(&shape, Activation::Identity, x, &argmax, golden.get(&of("dy")), &mut dx);
         assert_close(&of("dx"), &dx, golden.get(&of("dx")), F64.sums, 1.0);
     }
+}
+
+/// The ways to update that the golden file has.
+fn ways_to_update() -> Vec<(&'static str, Optimizer)> {
+    let adam = Optimizer::default();
+    let twice = Rule::Adam(Adam { correct_twice: true, ..Adam::default() });
+    let sgd = |momentum, nesterov| Optimizer {
+        rule: Rule::Sgd(Sgd { momentum, nesterov }),
+        ..Optimizer::default()
+    };
+    let by_value = Clip { conv: Some(0.05), fc: Some(0.02), ..Clip::default() };
+    let by_norm = Clip { norm: Some(0.5), ..Clip::default() };
+    let by_tensor_norm = Clip { tensor_norm: Some(0.2), ..Clip::default() };
+    let every_way = Clip { norm: Some(0.5), tensor_norm: Some(0.2), ..by_value };
+    vec![
+        ("adam", adam),
+        ("adamw", Optimizer { weight_decay: 0.1, ..adam }),
+        ("corrected_twice", Optimizer { rule: twice, ..adam }),
+        ("sgd", sgd(0.0, false)),
+        ("momentum", sgd(0.9, false)),
+        ("nesterov", sgd(0.9, true)),
+        ("weight_decay", Optimizer { weight_decay: 0.1, ..sgd(0.9, false) }),
+        ("clip_value", Optimizer { clip: by_value, ..sgd(0.0, false) }),
+        ("clip_norm", Optimizer { clip: by_norm, ..adam }),
+        ("clip_tensor_norm", Optimizer { clip: by_tensor_norm, ..sgd(0.9, false) }),
+        ("clip_every_way", Optimizer { clip: every_way, ..sgd(0.0, false) }),
+        ("bound", Optimizer { bound: Some(0.1), ..adam }),
+    ]
+}
+
+fn updates_are_pytorchs<T: Real>(tolerance: Tolerance) {
+    const STEPS: usize = 5;
+    let (golden, start) = (Golden::read("optimizers"), Golden::read("lenet_c1"));
+    let places: Vec<usize> = golden.index("places");
+    let at = |arena: &[T]| -> Vec<T> { places.iter().map(|&place| arena[place]).collect() };
+    let labels: Vec<u32> = start.index("labels");
+    for (name, optimizer) in ways_to_update() {
+        let mut network = Network::<T>::new(LeNet5::new(1, 10), labels.len());
+        network.set_parameters(&start.real::<T>("parameters"));
+        let (rate, states) = match optimizer.rule {
+            Rule::Adam(_) => (1e-3, &["exp_avg", "exp_avg_sq"][..]),
+            Rule::Sgd(Sgd { momentum: 0.0, .. }) => (0.05, &[][..]),
+            Rule::Sgd(_) => (0.05, &["momentum_buffer"][..]),
+        };
+        for _ in 0..STEPS {
+            network.input(labels.len()).copy_from_slice(&start.real::<T>("images"));
+            network.forward(&labels);
+            network.backward();
+            network.update(&optimizer, rate);
+        }
+        let expected = golden.get(&format!("{name}.parameters"));
+        let way = f64::from(rate) * STEPS as f64;
+        assert_close(name, &at(network.parameters()), expected, tolerance.ten_steps, way);
+
+        let (t, first, second) = network.optimizer_state();
+        assert_eq!(t, STEPS as u64);
+        let moments = [first, second].map(at);
+        for (state, found) in states.iter().zip(&moments) {
+            let key = format!("{name}.{state}");
+            let expected = golden.get(&key);
+            assert_close(&key, found, expected, tolerance.ten_steps, largest(expected));
+        }
+        for unused in &moments[states.len()..] {
+            assert!(unused.iter().all(|value| value.is_zero()), "{name} keeps what it does not need");
+        }
+    }
+}
+
+#[test]
+fn in_f64_every_way_to_update_is_pytorchs() {
+    updates_are_pytorchs::<f64>(F64);
+}
+
+#[test]
+fn in_f32_every_way_to_update_is_pytorchs() {
+    updates_are_pytorchs::<f32>(F32);
 }

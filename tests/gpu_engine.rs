@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::context;
 use lenet_gpu::data::Split;
-use lenet_gpu::engine::{Engine, EngineError, Epoch, Part, Setup, steps};
+use lenet_gpu::engine::{Engine, EngineError, Epoch, Part, Setup, Step, steps};
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 
@@ -133,24 +133,41 @@ fn a_device_lost_in_the_middle_of_training_is_one_clear_error() {
 }
 
 #[test]
-fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
-    let context = context();
-    let limit = context.device.limits().max_storage_buffer_binding_size;
-    // An image's maps take some 90 KB, so a batch of this many cannot fit.
-    let batch = (limit / 20_000) as usize;
-    match GpuEngine::new(
-        context.clone(),
-        GpuOptions { setup: Setup::new(NETWORK, batch), ..options(NETWORK) },
-    )
-    .unwrap_err()
-    {
-        EngineError::BatchTooLarge { batch_size, largest, .. } => {
-            assert_eq!(batch_size, batch);
-            GpuEngine::new(context, GpuOptions { setup: Setup::new(NETWORK, largest), ..options(NETWORK) })
-                .unwrap();
-        }
-        error => panic!("{error}"),
-    }
+fn a_large_step_that_is_broken_off_is_done_to_its_end_and_nothing_of_the_next() {
+    // A step has two micro-batches; a submit begins with one, and the first is told of when three are under way.
+    const LARGE: usize = 1_040;
+    const STEPS: usize = 3;
+    let split = Split {
+        channels: 1,
+        height: 28,
+        width: 28,
+        pixels: vec![7; STEPS * LARGE * 784],
+        labels: vec![3; STEPS * LARGE],
+    };
+    let split = Arc::new(split);
+    let weights = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0);
+    let order: Vec<_> = (0..(STEPS * LARGE) as u32).collect();
+    let cut = steps(STEPS * LARGE, LARGE, 1e-3);
+    let train = |cut: &[Step], flow| {
+        let options = GpuOptions { setup: Setup::new(NETWORK, LARGE), ..options(NETWORK) };
+        let mut engine = GpuEngine::new(context(), options).unwrap();
+        engine.load(Part::Train, split.clone()).unwrap();
+        engine.set_parameters(&weights).unwrap();
+        let mut told = 0;
+        let done = engine
+            .train(&Epoch::new(&order, cut), &mut |first, outcomes| {
+                assert_eq!(first, told);
+                told += outcomes.len();
+                flow
+            })
+            .unwrap();
+        assert_eq!(told, done * LARGE);
+        (done, engine.optimizer_state().unwrap(), engine.parameters().unwrap())
+    };
+    let broken_off = train(&cut, ControlFlow::Break(()));
+    assert!(broken_off.0 < STEPS);
+    assert_eq!(broken_off.1.step, broken_off.0 as u64);
+    assert!(broken_off == train(&cut[..broken_off.0], ControlFlow::Continue(())));
 }
 
 #[test]
@@ -183,9 +200,7 @@ fn a_pass_broken_off_tells_what_was_under_way_and_leaves_nothing_to_the_next() {
 #[test]
 fn a_set_that_shall_be_resident_and_does_not_fit_is_refused_and_auto_streams_it() {
     let context = context();
-    let limits = context.device.limits();
-    let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    let images = (binding / 1_024 + 1) as usize;
+    let images = (context.largest_binding() / 1_024 + 1) as usize;
     let split = Arc::new(Split {
         channels: 1,
         height: 32,

@@ -5,36 +5,45 @@
 use std::mem::offset_of;
 
 use clap::ValueEnum;
-use lenet_gpu::data::Split;
-use lenet_gpu::engine::{Loss, LossKind, SampleOutcome, Setup};
+use lenet_gpu::data::{Split, View};
+use lenet_gpu::engine::{
+    Clip, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Rule, SampleOutcome, Setup, Sgd,
+};
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
 use lenet_gpu::gpu::kernels::Kernel;
 use lenet_gpu::gpu::network::StepPlan;
 use lenet_gpu::gpu::{KernelPlan, shader};
 use lenet_gpu::model::{Activation, LeNet5};
 
-/// Every kernel of a step, for grey and for colour, with every activation and loss, normalised or not, by
-/// both plans.
+/// Every kernel of a step, for grey and for colour, by both optimizers, with every activation and loss,
+/// normalised or not, by both plans.
 fn kernels() -> Vec<Kernel> {
+    let clip = Clip { fc: Some(5.0), conv: Some(1.0), norm: Some(1.0), tensor_norm: Some(0.5) };
+    let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
+    let sgd = Optimizer { rule, clip, bound: Some(1e3), ..Optimizer::default() };
+    let mse = Loss { kind: LossKind::Mse, ..Loss::default() };
     let mut all = Vec::new();
     for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
         for (channels, side) in [(1, 28), (3, 32)] {
-            all.extend(step(&Setup::new(LeNet5::new(channels, 10), 64), side, &plan));
+            let network = LeNet5::new(channels, 10);
+            all.extend(step(&Setup::new(network, 64), side, &plan));
+            let large = Setup { optimizer: sgd, ..Setup::new(network, LARGEST_MICRO_BATCH + 1) };
+            all.extend(step(&large, side, &plan));
         }
         for &activation in Activation::value_variants() {
             let network = LeNet5 { batch_norm: true, activation, ..LeNet5::new(1, 10) };
-            let loss = Loss { kind: LossKind::Mse, ..Loss::default() };
-            all.extend(step(&Setup { loss, ..Setup::new(network, 64) }, 28, &plan));
+            all.extend(step(&Setup { loss: mse, ..Setup::new(network, 64) }, 28, &plan));
         }
     }
     all
 }
 
 fn step(setup: &Setup, side: usize, plan: &KernelPlan) -> Vec<Kernel> {
-    let step = StepPlan::layered(setup, setup.batch_size, plan);
+    let step = StepPlan::layered(setup, 64, plan);
     let channels = setup.network.channels;
     let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
-    [step.gather(&images, plan)].into_iter().chain(step.kernels().cloned()).collect()
+    let gathers = [step.gather(&images, plan), step.gather_augmented(&images, plan)];
+    gathers.into_iter().chain(step.kernels().cloned()).collect()
 }
 
 fn parse(source: &str) -> naga::Module {
@@ -99,13 +108,12 @@ fn the_steps_record_is_laid_out_alike_in_rust_and_wgsl() {
         count,
         outcome,
         step,
+        follows,
         loss_scale,
         label_smoothing,
         rate,
         root_correction,
-        beta1,
-        beta2,
-        eps
+        decay
     );
     assert_eq!(layout(&module_of("adam"), "Batch"), (rust, size_of::<BatchRecord>() as u32));
 }
@@ -120,4 +128,10 @@ fn an_outcome_is_laid_out_alike_in_rust_and_wgsl() {
 fn a_fault_is_laid_out_alike_in_rust_and_wgsl() {
     let rust = offsets!(Fault, parameter, gradient);
     assert_eq!(layout(&module_of("adam"), "Fault"), (rust, size_of::<Fault>() as u32));
+}
+
+#[test]
+fn a_view_is_laid_out_alike_in_rust_and_wgsl() {
+    let module = module_of("gather_augmented");
+    assert_eq!(layout(&module, "View"), (offsets!(View, row, column), size_of::<View>() as u32));
 }

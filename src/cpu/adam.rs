@@ -2,7 +2,8 @@
 //!
 //! m ← m + (g − m)(1 − β₁), v ← β₂ v + (1 − β₂) g², p ← p − lr · m c₁ / (√v c₂ + ε), where c₁ = 1/(1 − β₁ᵗ)
 //! and c₂ = 1/√(1 − β₂ᵗ) take out the bias of the first steps: once, not twice as in the paper's listing,
-//! and for every parameter alike.
+//! and for every parameter alike. Weight decay is decoupled (Loshchilov and Hutter, 2019), as in PyTorch's
+//! `AdamW`: p ← p − lr·λ·p before.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -18,8 +19,10 @@ const PART: usize = 16_384;
 ///
 /// # Panics
 /// Where the slices differ in length.
+#[allow(clippy::too_many_arguments)]
 pub fn adam<T: Real>(
     adam: &Adam,
+    weight_decay: f32,
     learning_rate: f32,
     t: u64,
     gradient: &[T],
@@ -35,6 +38,7 @@ pub fn adam<T: Real>(
         keep2: T::of(f64::from(adam.beta2)),
         rate: T::of(f64::from(learning_rate) * adam.first_correction(t)),
         root: T::of(adam.second_root_correction(t)),
+        decay: T::of(f64::from(learning_rate) * f64::from(weight_decay)),
         eps: T::of(f64::from(adam.eps)),
     };
     gradient
@@ -55,6 +59,8 @@ struct Update<T> {
     rate: T,
     /// c₂
     root: T,
+    /// lr · λ
+    decay: T,
     eps: T,
 }
 
@@ -65,6 +71,7 @@ fn update<T: Real>(step: &Update<T>, gradient: &[T], parameter: &mut [T], first:
     for ((&g, p), (m, v)) in gradient.iter().zip(parameter).zip(moments) {
         *m += (g - *m) * new1;
         *v = step.keep2 * *v + new2 * g * g;
+        *p -= step.decay * *p;
         *p -= step.rate * *m / (v.sqrt() * step.root + step.eps);
     }
 }

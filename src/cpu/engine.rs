@@ -1,12 +1,13 @@
-//! The CPU as an [`Engine`]: a training step is gather, forward, backward, look for what is not
-//! finite, Adam; an evaluation is gather and forward.
+//! The CPU as an [`Engine`]: a training step is gather, forward and backward for each of its micro-batches,
+//! look for what is not finite, update; an evaluation is gather and forward.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{Network, gather};
-use crate::data::Split;
+use super::{Network, gather, gather_augmented};
+use crate::data::{Split, View};
 use crate::engine::{
-    Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Pass, Rule, SampleOutcome, Setup,
+    Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Pass, SampleOutcome, Setup, Step,
 };
 
 /// Images of one pass of an evaluation at most.
@@ -25,7 +26,7 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// An engine whose parameters are all 0.
     pub fn new(setup: &Setup) -> Self {
-        let largest_batch = setup.batch_size.max(EVALUATION_BATCH);
+        let largest_batch = setup.micro_batch_size().max(EVALUATION_BATCH);
         Self {
             network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
             setup: *setup,
@@ -35,18 +36,63 @@ impl CpuEngine {
         }
     }
 
-    /// Runs a batch forward; its outcomes are in `self.outcomes`.
-    fn forward(&mut self, pass: Pass, split: &Split, order: &[u32]) {
-        gather(split, order, self.network.input(order.len()));
+    /// Runs a batch forward, seen through views where there are any; its outcomes are in `self.outcomes`. In
+    /// training it is one of a step of `step_count` images.
+    fn forward(
+        &mut self,
+        pass: Pass,
+        split: &Split,
+        order: &[u32],
+        views: Option<&[View]>,
+        step_count: usize,
+    ) {
+        let x = self.network.input(order.len());
+        match views {
+            Some(views) => gather_augmented(split, order, views, x),
+            None => gather(split, order, x),
+        }
         self.labels.clear();
         self.labels.extend(order.iter().map(|&index| u32::from(split.labels[index as usize])));
         match pass {
-            Pass::Train => self.network.forward(&self.labels),
+            Pass::Train => self.network.forward_of(&self.labels, step_count),
             Pass::Evaluate => self.network.evaluate(&self.labels),
         }
         let outcomes = self.network.losses().iter().zip(self.network.predicted());
         self.outcomes.clear();
         self.outcomes.extend(outcomes.map(|(&loss, &predicted)| SampleOutcome { loss, predicted }));
+    }
+
+    /// Trains a step to its end, also where the observer breaks off within.
+    fn step(
+        &mut self,
+        split: &Split,
+        order: &[u32],
+        views: Option<&[View]>,
+        step: &Step,
+        observer: &mut Observer,
+    ) -> Result<ControlFlow<()>, EngineError> {
+        let mut flow = ControlFlow::Continue(());
+        for batch in step.micro_batches() {
+            let samples = batch.first..batch.first + batch.count;
+            let views = views.map(|views| &views[samples.clone()]);
+            self.forward(Pass::Train, split, &order[samples], views, step.count);
+            self.network.backward();
+            if !(batch.starts_step() && batch.ends_step()) {
+                self.network.accumulate(!batch.starts_step());
+            }
+            // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
+            if let Some((tensor, what)) = self.network.non_finite() {
+                let step = self.network.optimizer_state().0 + 1;
+                return Err(EngineError::NonFinite { tensor, what, step });
+            }
+            if batch.ends_step() {
+                self.network.update(&self.setup.optimizer, step.learning_rate);
+            }
+            if observer(batch.first, &self.outcomes).is_break() {
+                flow = ControlFlow::Break(());
+            }
+        }
+        Ok(flow)
     }
 }
 
@@ -84,21 +130,10 @@ impl Engine for CpuEngine {
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
         let split = Arc::clone(self.parts.get(Part::Train));
+        let views = epoch.views_of(self.setup.augmented);
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
-            self.forward(Pass::Train, &split, &epoch.order[step.first..][..step.count]);
-            self.network.backward();
-            // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
-            if let Some((tensor, what)) = self.network.non_finite() {
-                return Err(EngineError::NonFinite {
-                    tensor,
-                    what,
-                    step: self.network.optimizer_state().0 + 1,
-                });
-            }
-            let Rule::Adam(adam) = self.setup.optimizer.rule else { unimplemented!() };
-            self.network.adam_step(&adam, step.learning_rate);
-            if observer(step.first, &self.outcomes).is_break() {
+            if self.step(&split, epoch.order, views.as_deref(), step, observer)?.is_break() {
                 return Ok(done + 1);
             }
         }
@@ -110,7 +145,7 @@ impl Engine for CpuEngine {
         let mut outcomes = Vec::with_capacity(split.len());
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for order in order.chunks(EVALUATION_BATCH) {
-            self.forward(Pass::Evaluate, &split, order);
+            self.forward(Pass::Evaluate, &split, order, None, order.len());
             outcomes.extend_from_slice(&self.outcomes);
         }
         Ok(outcomes)

@@ -4,6 +4,7 @@
 //! Every operation works on a whole batch, on slices laid out as the shaders have them, and runs its
 //! images in parallel. Reductions have a fixed order, so the thread count does not change a bit.
 
+mod accumulate;
 mod activation;
 mod adam;
 mod batch_norm_backward_input;
@@ -12,6 +13,7 @@ mod batch_norm_forward;
 mod batch_norm_statistics;
 mod blocks;
 mod channels;
+mod clip;
 mod conv_backward_input;
 mod conv_backward_weight;
 mod conv_forward;
@@ -22,20 +24,25 @@ mod dense_log_softmax;
 mod dense_mse;
 mod engine;
 mod gather;
+mod gather_augmented;
+mod gradient_norm;
 mod log_softmax;
 mod log_softmax_backward;
 mod max_pool;
 mod max_pool_backward;
 mod network;
 mod real;
+mod sgd;
 mod stage;
 mod targets;
 
+pub use accumulate::accumulate;
 pub use adam::adam;
 pub use batch_norm_backward_input::batch_norm_backward_input;
 pub use batch_norm_backward_weight::batch_norm_backward_weight;
 pub use batch_norm_forward::batch_norm_forward;
 pub use batch_norm_statistics::{Statistics, batch_norm_statistics};
+pub use clip::{clip, limit};
 pub use conv_backward_input::conv_backward_input;
 pub use conv_backward_weight::conv_backward_weight;
 pub use conv_forward::conv_forward;
@@ -45,10 +52,13 @@ pub use dense_log_softmax::dense_log_softmax;
 pub use dense_mse::dense_mse;
 pub use engine::CpuEngine;
 pub use gather::gather;
+pub use gather_augmented::gather_augmented;
+pub use gradient_norm::gradient_norm;
 pub use log_softmax::log_softmax;
 pub use log_softmax_backward::log_softmax_backward;
 pub use max_pool::max_pool;
 pub use max_pool_backward::max_pool_backward;
 pub use network::{Maps, Network};
 pub use real::Real;
+pub use sgd::sgd;
 pub use targets::Targets;

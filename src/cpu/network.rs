@@ -10,14 +10,14 @@ use super::conv_backward_input::conv_backward_input_in;
 use super::conv_backward_weight::conv_backward_weight_in;
 use super::conv_forward::conv_forward_in;
 use super::{
-    Real, Statistics, Targets, adam, batch_norm_backward_input, batch_norm_backward_weight,
-    batch_norm_forward, batch_norm_statistics, dense_backward, dense_forward, dense_log_softmax, dense_mse,
-    log_softmax, log_softmax_backward, max_pool, max_pool_backward,
+    Real, Statistics, Targets, accumulate, adam, batch_norm_backward_input, batch_norm_backward_weight,
+    batch_norm_forward, batch_norm_statistics, clip, dense_backward, dense_forward, dense_log_softmax,
+    dense_mse, limit, log_softmax, log_softmax_backward, max_pool, max_pool_backward, sgd,
 };
-use crate::engine::{Adam, Loss, LossKind, NonFinite, Pass};
+use crate::engine::{Loss, LossKind, NonFinite, Optimizer, Pass, Rule};
 use crate::model::{Activation, LeNet5, NormShape, ParameterTable, PoolShape, Tensor};
 
-/// The network, its parameters and gradients, Adam's state, and every intermediate map of a batch.
+/// The network, its parameters and gradients, the optimizer's state, and every intermediate map of a batch.
 #[derive(Debug, Clone)]
 pub struct Network<T> {
     shape: LeNet5,
@@ -29,6 +29,8 @@ pub struct Network<T> {
 
     parameters: Vec<T>,
     gradient: Vec<T>,
+    /// The gradient of a step so far; empty until a step has several micro-batches.
+    accumulated: Vec<T>,
     step: u64,
     first_moment: Vec<T>,
     second_moment: Vec<T>,
@@ -221,6 +223,7 @@ impl<T: Real> Network<T> {
             largest_batch,
             parameters: vec![T::zero(); table.arena_len()],
             gradient: trained.clone(),
+            accumulated: Vec::new(),
             step: 0,
             first_moment: trained.clone(),
             second_moment: trained,
@@ -257,7 +260,7 @@ impl<T: Real> Network<T> {
         self.parameters.copy_from_slice(arena);
     }
 
-    /// Adam's state: steps done, first and second moments in the layout of the arena's trained part.
+    /// The optimizer's state: steps done, first and second moments in the layout of the arena's trained part.
     pub fn optimizer_state(&self) -> (u64, &[T], &[T]) {
         (self.step, &self.first_moment, &self.second_moment)
     }
@@ -285,7 +288,15 @@ impl<T: Real> Network<T> {
     /// # Panics
     /// Where there are more labels than the largest batch has images, or a label is no class.
     pub fn forward(&mut self, labels: &[u32]) {
-        self.run(labels, Pass::Train);
+        self.forward_of(labels, labels.len());
+    }
+
+    /// The same for a micro-batch of a step of `step_count` images: the mean is the whole step's.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    pub fn forward_of(&mut self, labels: &[u32], step_count: usize) {
+        self.run(labels, step_count, Pass::Train);
     }
 
     /// [`Self::forward`], evaluation's way: batch normalisation goes by its running statistics, and targets
@@ -294,10 +305,10 @@ impl<T: Real> Network<T> {
     /// # Panics
     /// As [`Self::forward`].
     pub fn evaluate(&mut self, labels: &[u32]) {
-        self.run(labels, Pass::Evaluate);
+        self.run(labels, labels.len(), Pass::Evaluate);
     }
 
-    fn run(&mut self, labels: &[u32], pass: Pass) {
+    fn run(&mut self, labels: &[u32], step_count: usize, pass: Pass) {
         let (net, batch) = (self.shape, labels.len());
         assert!(batch <= self.largest_batch, "a batch of {batch}, where {} is the most", self.largest_batch);
         self.batch = batch;
@@ -340,7 +351,7 @@ impl<T: Real> Network<T> {
         let targets = Targets {
             labels,
             smoothing: T::of(f64::from(loss.label_smoothing)),
-            scale: T::of(loss.scale(batch)),
+            scale: T::of(loss.scale(step_count)),
         };
         let (shape, y, dy) =
             (net.fc3(), &mut outputs.value[of(net.classes)], &mut outputs.gradient[of(net.classes)]);
@@ -435,12 +446,32 @@ impl<T: Real> Network<T> {
         &self.predicted[..self.batch]
     }
 
-    /// One step of Adam along the gradient of the last batch.
-    pub fn adam_step(&mut self, hyperparameters: &Adam, learning_rate: f32) {
+    /// Makes [`Self::gradient`] the sum of the last batch's and, where that `follows` others in its step,
+    /// of theirs.
+    pub fn accumulate(&mut self, follows: bool) {
+        self.accumulated.resize(self.gradient.len(), T::zero());
+        accumulate(follows, &mut self.gradient, &mut self.accumulated);
+    }
+
+    /// One step along the gradient, which is clipped in place.
+    pub fn update(&mut self, optimizer: &Optimizer, learning_rate: f32) {
         self.step += 1;
-        let Self { gradient, parameters, first_moment, second_moment, .. } = self;
-        let parameters = &mut parameters[..gradient.len()];
-        adam(hyperparameters, learning_rate, self.step, gradient, parameters, first_moment, second_moment);
+        let Self { table, gradient, parameters, first_moment, second_moment, .. } = self;
+        let parameters = &mut parameters[..table.trained_len()];
+        clip(&optimizer.clip, table.trained(), gradient);
+        let decay = optimizer.weight_decay;
+        match optimizer.rule {
+            Rule::Adam(rule) => {
+                let t = self.step;
+                adam(&rule, decay, learning_rate, t, gradient, parameters, first_moment, second_moment);
+            }
+            Rule::Sgd(rule) => {
+                sgd(&rule, decay, learning_rate, gradient, parameters, first_moment);
+            }
+        }
+        if let Some(bound) = optimizer.bound {
+            limit(bound, parameters);
+        }
     }
 
     /// The first tensor, in the table's order, that is not finite: parameters first, then gradients.

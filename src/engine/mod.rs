@@ -17,8 +17,8 @@ pub use loss::{Loss, LossKind, Reduction};
 pub use optimizer::{Adam, Clip, Optimizer, OptimizerState, Rule, Sgd};
 pub use outcome::SampleOutcome;
 pub use pass::Pass;
-pub use setup::{LARGEST_PART, Setup};
-pub use step::{Step, steps};
+pub use setup::Setup;
+pub use step::{LARGEST_MICRO_BATCH, MicroBatch, Step, steps};
 
 use crate::data::Split;
 
@@ -60,8 +60,8 @@ impl<T> Parts<T> {
 }
 
 /// Called with the outcomes of samples `first..first + outcomes.len()` of the epoch's order, in order,
-/// as they become known (an engine may be some steps ahead). Breaking ends the epoch after the steps
-/// that are already under way.
+/// as they become known (an engine may be some steps ahead, and a large step is told of bit by bit).
+/// Breaking ends the epoch after the steps that are already under way.
 pub type Observer<'a> = dyn FnMut(usize, &[SampleOutcome]) -> ControlFlow<()> + 'a;
 
 /// Something that trains LeNet-5.

@@ -1,18 +1,18 @@
 //! What a run asks of an engine, whatever the device.
 
-use super::{Loss, Optimizer};
+use super::{LARGEST_MICRO_BATCH, Loss, Optimizer};
 use crate::model::LeNet5;
 
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setup {
     pub network: LeNet5,
-    /// Images of a step at most. More than [`LARGEST_PART`] go through the network in parts, whose
-    /// gradients are added up.
+    /// Images of a step at most. More than [`LARGEST_MICRO_BATCH`] go through the network in micro-batches,
+    /// whose gradients are added up.
     pub batch_size: usize,
     pub loss: Loss,
     pub optimizer: Optimizer,
-    /// Whether training sees images through views (see [`super::Epoch::views`]).
+    /// Whether training sees images through views (see [`super::Epoch::views`]). Evaluation never does.
     pub augmented: bool,
 }
 
@@ -21,8 +21,14 @@ impl Setup {
     pub fn new(network: LeNet5, batch_size: usize) -> Self {
         Self { network, batch_size, loss: Loss::default(), optimizer: Optimizer::default(), augmented: false }
     }
-}
 
-/// Images that go through the network at once, at most; the same on every device, so that a large batch
-/// gives the same result everywhere.
-pub const LARGEST_PART: usize = 1024;
+    /// Images that go through the network at once in training, at most.
+    pub fn micro_batch_size(&self) -> usize {
+        self.batch_size.min(LARGEST_MICRO_BATCH)
+    }
+
+    /// Whether gradients of several micro-batches may have to be added up.
+    pub fn accumulates(&self) -> bool {
+        self.batch_size > LARGEST_MICRO_BATCH
+    }
+}

@@ -5,13 +5,13 @@ use bytemuck::{Pod, Zeroable};
 
 use super::context::Context;
 use super::kernels::image_words;
-use crate::data::Split;
-use crate::engine::{Adam, Loss, SampleOutcome, Step};
+use crate::data::{Split, View};
+use crate::engine::{Loss, MicroBatch, Optimizer, Rule, SampleOutcome};
 
-/// Steps whose records lie on the device at once.
-pub const STEP_WINDOW: usize = 1024;
+/// Records that lie on the device at once.
+pub const RECORD_WINDOW: usize = 1024;
 
-/// A step's record as `shaders/shared/batch.wgsl` declares it (a test holds the two together).
+/// A micro-batch's record as `shaders/shared/batch.wgsl` declares it (a test holds the two together).
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct BatchRecord {
@@ -19,37 +19,46 @@ pub struct BatchRecord {
     pub count: u32,
     pub outcome: u32,
     pub step: u32,
+    pub follows: u32,
     pub loss_scale: f32,
     pub label_smoothing: f32,
     pub rate: f32,
     pub root_correction: f32,
-    pub beta1: f32,
-    pub beta2: f32,
-    pub eps: f32,
+    pub decay: f32,
 }
 
 impl BatchRecord {
-    /// The record of Adam's step `t` over a batch whose images stand at `first` in the device's order.
-    pub fn new(step: &Step, first: usize, t: u64, loss: &Loss, adam: &Adam) -> Self {
+    /// The record of a micro-batch of the optimizer's step `t`, whose images stand at `first` in the
+    /// device's order.
+    pub fn new(batch: &MicroBatch, first: usize, t: u64, loss: &Loss, optimizer: &Optimizer) -> Self {
+        let learning_rate = f64::from(batch.step.learning_rate);
+        let decay = f64::from(optimizer.weight_decay);
+        let [rate, root_correction, decay] = match optimizer.rule {
+            Rule::Adam(adam) => [
+                learning_rate * adam.first_correction(t),
+                adam.second_root_correction(t),
+                learning_rate * decay,
+            ],
+            Rule::Sgd(_) => [learning_rate, 1.0, decay],
+        };
         Self {
             first: first as u32,
-            count: step.count as u32,
-            outcome: step.first as u32,
+            count: batch.count as u32,
+            outcome: batch.first as u32,
             // Only names the step in an error; a run of 2^32 steps would name the last.
             step: u32::try_from(t).unwrap_or(u32::MAX - 1),
-            loss_scale: loss.scale(step.count) as f32,
+            follows: u32::from(!batch.starts_step()),
+            loss_scale: loss.scale(batch.step.count) as f32,
             label_smoothing: loss.label_smoothing,
-            rate: (f64::from(step.learning_rate) * adam.first_correction(t)) as f32,
-            root_correction: adam.second_root_correction(t) as f32,
-            beta1: adam.beta1,
-            beta2: adam.beta2,
-            eps: adam.eps,
+            rate: rate as f32,
+            root_correction: root_correction as f32,
+            decay: decay as f32,
         }
     }
 }
 
 /// What was found not to be finite in a tensor: the first step at which the parameter, and at which its
-/// gradient, was not. `adam.wgsl` looks at what it updates, `batch_norm_statistics.wgsl` at running statistics.
+/// gradient, was not. The update looks at what it moves, batch normalisation at its running statistics.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct Fault {
@@ -71,28 +80,44 @@ pub struct Buffers {
     pub gradients: wgpu::Buffer,
     pub first_moment: wgpu::Buffer,
     pub second_moment: wgpu::Buffer,
+    pub accumulated: wgpu::Buffer,
+    pub norms: wgpu::Buffer,
     pub workspace: wgpu::Buffer,
     pub faults: wgpu::Buffer,
 }
 
+/// How many values the buffers of a step hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Lengths {
+    pub parameters: usize,
+    /// What of the parameters an optimizer moves.
+    pub trained: usize,
+    /// 0 where the optimizer has none.
+    pub second_moment: usize,
+    /// 0 where no step has several micro-batches.
+    pub accumulated: usize,
+    pub tensors: usize,
+    pub workspace: usize,
+}
+
 impl Buffers {
-    /// Buffers for `parameters` parameters in `tensors` tensors, the first `trained` of which an optimizer
-    /// moves, and a workspace of `workspace` bytes.
-    pub fn new(context: &Context, parameters: usize, trained: usize, tensors: usize, workspace: u64) -> Self {
+    pub fn new(context: &Context, lengths: &Lengths) -> Self {
         let record = size_of::<BatchRecord>() as u32;
         let batch_stride =
             record.next_multiple_of(context.device.limits().min_uniform_buffer_offset_alignment);
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let arena = |values: usize| (values * size_of::<f32>()) as u64;
-        let faults = (tensors * size_of::<Fault>()) as u64;
+        let values = |label, count: usize| storage(context, label, (count * size_of::<f32>()) as u64);
+        let faults = (lengths.tensors * size_of::<Fault>()) as u64;
         Self {
-            batch: buffer(context, "batch", STEP_WINDOW as u64 * u64::from(batch_stride), uniform),
+            batch: buffer(context, "batch", RECORD_WINDOW as u64 * u64::from(batch_stride), uniform),
             batch_stride,
-            parameters: storage(context, "parameters", arena(parameters)),
-            gradients: storage(context, "gradients", arena(trained)),
-            first_moment: storage(context, "first_moment", arena(trained)),
-            second_moment: storage(context, "second_moment", arena(trained)),
-            workspace: storage(context, "workspace", workspace),
+            parameters: values("parameters", lengths.parameters),
+            gradients: values("gradients", lengths.trained),
+            first_moment: values("first_moment", lengths.trained),
+            second_moment: values("second_moment", lengths.second_moment),
+            accumulated: values("accumulated", lengths.accumulated),
+            norms: values("norms", lengths.tensors),
+            workspace: values("workspace", lengths.workspace),
             faults: storage(context, "faults", faults),
         }
     }
@@ -112,12 +137,15 @@ impl Buffers {
             }
             "images" => &part.images,
             "order" => &part.order,
+            "views" => &part.views,
             "labels" => &part.labels,
             "outcomes" => &part.outcomes,
             "parameters" => &self.parameters,
             "gradients" => &self.gradients,
             "first_moment" => &self.first_moment,
             "second_moment" => &self.second_moment,
+            "accumulated" => &self.accumulated,
+            "norms" => &self.norms,
             "workspace" => &self.workspace,
             "faults" => &self.faults,
             _ => panic!("there is no buffer named {name}"),
@@ -125,12 +153,12 @@ impl Buffers {
         buffer.as_entire_binding()
     }
 
-    /// Writes the records of a window of steps.
+    /// Writes the records of a window of micro-batches.
     ///
     /// # Panics
     /// Where there are more than [`STEP_WINDOW`].
     pub fn write_records(&self, context: &Context, records: &[BatchRecord]) {
-        assert!(records.len() <= STEP_WINDOW, "a window has at most {STEP_WINDOW} steps");
+        assert!(records.len() <= RECORD_WINDOW, "a window has at most {RECORD_WINDOW} records");
         let stride = self.batch_stride as usize;
         let mut bytes = vec![0; records.len() * stride];
         for (slot, record) in bytes.chunks_exact_mut(stride).zip(records) {
@@ -147,18 +175,23 @@ pub struct PartBuffers {
     pub images: wgpu::Buffer,
     pub labels: wgpu::Buffer,
     pub order: wgpu::Buffer,
+    /// How each image of `order` is seen.
+    pub views: wgpu::Buffer,
     pub outcomes: wgpu::Buffer,
 }
 
 impl PartBuffers {
-    /// Room for `held` images and labels at a time, and for a pass over `samples` samples.
-    pub fn new(context: &Context, split: &Split, held: usize, samples: usize) -> Self {
+    /// Room for `held` images and labels and for `views` views at a time, and for a pass over `samples`
+    /// samples.
+    pub fn new(context: &Context, split: &Split, held: usize, views: usize, samples: usize) -> Self {
         let words = |count: usize| (count * size_of::<u32>()) as u64;
+        let views = (views * size_of::<View>()) as u64;
         let outcomes = (samples * size_of::<SampleOutcome>()) as u64;
         Self {
             images: storage(context, "images", words(held * image_words(split))),
             labels: storage(context, "labels", words(held)),
             order: storage(context, "order", words(samples.max(held))),
+            views: storage(context, "views", views),
             outcomes: storage(context, "outcomes", outcomes),
         }
     }
@@ -183,6 +216,10 @@ impl PartBuffers {
 
     pub fn write_order(&self, context: &Context, order: &[u32]) {
         context.queue.write_buffer(&self.order, 0, bytemuck::cast_slice(order));
+    }
+
+    pub fn write_views(&self, context: &Context, views: &[View]) {
+        context.queue.write_buffer(&self.views, 0, bytemuck::cast_slice(views));
     }
 }
 

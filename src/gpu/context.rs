@@ -77,6 +77,12 @@ impl Context {
         Ok(Self { device, queue, description: description.clone(), failure })
     }
 
+    /// Bytes that one binding may have.
+    pub fn largest_binding(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
     /// What went wrong so far, if anything.
     pub fn check(&self) -> Result<(), EngineError> {
         match self.failure.get() {

@@ -4,17 +4,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::buffers::{BatchRecord, Buffers, Fault, PartBuffers};
+use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
 use super::kernels::{Grid, Kernel};
 use super::network::{MapPlace, StepPlan};
 use super::pipeline::Pipeline;
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
-use super::residency::{Policy, Residency, bytes};
-use crate::data::Split;
+use super::residency::{MIB, Policy, Residency};
+use crate::data::{Split, View};
 use crate::engine::{
-    Adam, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, Pass, Rule,
+    Engine, EngineError, Epoch, MicroBatch, NonFinite, Observer, OptimizerState, Part, Parts, Pass,
     SampleOutcome, Setup, Step, steps,
 };
 use crate::model::ParameterTable;
@@ -22,17 +22,15 @@ use crate::model::ParameterTable;
 /// Images evaluated at a time.
 const EVALUATION_BATCH: usize = 256;
 
-/// Steps in one submit, at most: what many small submits cost is saved long before.
-const MOST_STEPS_PER_SUBMIT: usize = 128;
+/// Micro-batches in one submit, at most: what many small submits cost is saved long before.
+const MOST_BATCHES_PER_SUBMIT: usize = 128;
 
-/// Samples in one submit, at most, unless a single batch has more.
+/// Samples in one submit, at most.
 const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
 
 /// A submit is meant to take about this long: much longer than what a submit costs, much shorter than
 /// the second or two after which drivers end what they think hangs, and short enough to feel a Ctrl-C.
 const SUBMIT_TIME: Duration = Duration::from_millis(100);
-
-const MIB: u64 = 1 << 20;
 
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +45,6 @@ pub struct GpuOptions {
 pub struct GpuEngine {
     context: Context,
     options: GpuOptions,
-    /// Images that the workspace has room for.
-    largest_batch: usize,
     table: ParameterTable,
     plan: StepPlan,
     /// The kernels of `plan`, compiled.
@@ -68,14 +64,22 @@ struct Stage {
     pass: Option<Pass>,
 }
 
+/// A stage that depends on a part's images, and what it binds.
+#[derive(Debug)]
+struct BoundStage {
+    stage: Stage,
+    group: wgpu::BindGroup,
+}
+
 /// A part of the set on the device.
 #[derive(Debug)]
 struct LoadedPart {
     split: Arc<Split>,
     policy: Policy,
     buffers: PartBuffers,
-    gather: Stage,
-    gather_group: wgpu::BindGroup,
+    gather: BoundStage,
+    /// What takes its place in training where images are seen through views.
+    gather_augmented: Option<BoundStage>,
     /// One for each stage of the engine.
     groups: Vec<wgpu::BindGroup>,
     pace: Pace,
@@ -89,31 +93,29 @@ impl GpuEngine {
     /// [`EngineError::BatchTooLarge`] where it cannot hold a batch's activations,
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
-        let largest_batch = options.setup.batch_size.max(EVALUATION_BATCH);
-        let plan = StepPlan::layered(&options.setup, largest_batch, &options.plan);
-        check_limits(&context, &options, &plan)?;
-        let table = ParameterTable::new(&options.setup.network);
-        let samples =
-            MOST_SAMPLES_PER_SUBMIT.min(MOST_STEPS_PER_SUBMIT * options.setup.batch_size).max(largest_batch);
+        let setup = &options.setup;
+        let largest_batch = at_once(setup);
+        let plan = StepPlan::layered(setup, largest_batch, &options.plan);
+        check_classes(&context, setup.network.classes)?;
+        check_batch(setup, &plan, context.largest_binding())?;
+        let table = ParameterTable::new(&setup.network);
+        let samples = MOST_SAMPLES_PER_SUBMIT
+            .min(MOST_BATCHES_PER_SUBMIT * setup.micro_batch_size())
+            .max(largest_batch);
+        let trained = table.trained_len();
+        let lengths = Lengths {
+            parameters: table.arena_len(),
+            trained,
+            second_moment: if setup.optimizer.rule.has_second_moment() { trained } else { 0 },
+            accumulated: if setup.accumulates() { trained } else { 0 },
+            tensors: table.tensors().len(),
+            workspace: plan.workspace_len,
+        };
         let (stages, buffers, ring) = context.checked(|| {
             let stages = plan.kernels().map(|kernel| Stage::new(&context, kernel)).collect();
-            let tensors = table.tensors().len();
-            let (parameters, trained) = (table.arena_len(), table.trained_len());
-            let buffers = Buffers::new(&context, parameters, trained, tensors, plan.workspace_bytes());
-            (stages, buffers, Ring::new(&context, samples, tensors))
+            (stages, Buffers::new(&context, &lengths), Ring::new(&context, samples, lengths.tensors))
         })?;
-        Ok(Self {
-            context,
-            options,
-            largest_batch,
-            table,
-            plan,
-            stages,
-            buffers,
-            ring,
-            parts: Parts::default(),
-            step: 0,
-        })
+        Ok(Self { context, options, table, plan, stages, buffers, ring, parts: Parts::default(), step: 0 })
     }
 
     /// The first `images` images' values of a map of the workspace, as the last pass left them.
@@ -121,7 +123,7 @@ impl GpuEngine {
         read(&self.context, &self.buffers.workspace, map.place, images * map.len)
     }
 
-    /// The gradients, in the layout of the arena's trained part, as the last step left them.
+    /// The gradients, in the layout of the arena's trained part, as the last step left them: not clipped.
     pub fn gradients(&self) -> Result<Vec<f32>, EngineError> {
         read(&self.context, &self.buffers.gradients, 0, self.table.trained_len())
     }
@@ -136,7 +138,7 @@ impl GpuEngine {
     /// # Panics
     /// Where no training part is loaded: the first kernel depends on its images.
     pub fn kernel_labels(&self) -> Vec<String> {
-        let gather = &self.parts.get(Part::Train).gather;
+        let gather = &self.parts.get(Part::Train).gather(Pass::Train).stage;
         [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
     }
 
@@ -146,32 +148,27 @@ impl GpuEngine {
     /// # Panics
     /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
-        let adam = self.adam();
+        let Setup { batch_size, loss, optimizer, .. } = self.options.setup;
         let loaded = self.parts.get(Part::Train);
+        let gather = loaded.gather(Pass::Train);
         let (stage, group) = match kernel.checked_sub(1) {
-            None => (&loaded.gather, &loaded.gather_group),
+            None => (&gather.stage, &gather.group),
             Some(place) => (&self.stages[place], &loaded.groups[place]),
         };
-        let count = self.options.setup.batch_size.min(loaded.split.len());
-        let step = Step { first: 0, count, learning_rate: 0.0 };
-        self.buffers
-            .write_records(&self.context, &[BatchRecord::new(&step, 0, 1, &self.options.setup.loss, &adam)]);
+        let step = Step { first: 0, count: batch_size.min(loaded.split.len()), learning_rate: 0.0 };
+        let batch = step.micro_batches().next().expect("a part has images");
+        self.buffers.write_records(&self.context, &[BatchRecord::new(&batch, 0, 1, &loss, &optimizer)]);
         let started = Instant::now();
-        for submitted in (0..repeats).step_by(MOST_STEPS_PER_SUBMIT) {
+        for submitted in (0..repeats).step_by(MOST_BATCHES_PER_SUBMIT) {
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            for _ in submitted..repeats.min(submitted + MOST_STEPS_PER_SUBMIT) {
-                stage.record(&mut pass, group, &step, 0);
+            for _ in submitted..repeats.min(submitted + MOST_BATCHES_PER_SUBMIT) {
+                stage.record(&mut pass, group, batch.count, 0);
             }
             drop(pass);
             self.context.wait(self.context.queue.submit([encoder.finish()]))?;
         }
         Ok(started.elapsed())
-    }
-
-    fn adam(&self) -> Adam {
-        let Rule::Adam(adam) = self.options.setup.optimizer.rule else { unimplemented!() };
-        adam
     }
 
     /// Writes `values` to a buffer that has as many.
@@ -206,59 +203,72 @@ impl GpuEngine {
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
         let Epoch { order, steps, .. } = *epoch;
-        let adam = self.adam();
-        let Self { context, buffers, ring, table, parts, .. } = self;
+        let Setup { batch_size, loss, optimizer, augmented, .. } = self.options.setup;
+        let Self { context, buffers, ring, table, parts, plan, .. } = self;
         let loaded = parts.get_mut(part);
         for step in steps {
-            assert!((1..=self.largest_batch).contains(&step.count), "a step is at most one batch");
+            let largest = batch_size.max(EVALUATION_BATCH);
+            assert!((1..=largest).contains(&step.count), "a step is at most one batch");
             assert!(step.first + step.count <= order.len(), "a step lies within the order");
         }
         assert!(order.len() <= loaded.split.len(), "an order is no longer than its part");
-        let (stages, loss) = match pass {
-            Pass::Train => (&self.stages[..], self.options.setup.loss),
-            Pass::Evaluate => (&self.stages[..self.plan.forward.len()], self.options.setup.loss.unsmoothed()),
+        let (stages, views, loss) = match pass {
+            Pass::Train => (&self.stages[..], epoch.views_of(augmented), loss),
+            Pass::Evaluate => (&self.stages[..plan.forward.len()], None, loss.unsmoothed()),
         };
+        // Of a micro-batch that does not end its step, and of one that does.
+        let within = &stages[..stages.len().min(plan.forward.len() + plan.backward.len())];
         let stride = buffers.batch_stride;
         if loaded.policy == Policy::Resident {
             loaded.buffers.write_order(context, order);
+            if let Some(views) = &views {
+                loaded.buffers.write_views(context, views);
+            }
         }
 
-        let mut done = 0;
-        let mut flow = ControlFlow::Continue(());
-        while done < steps.len() && flow.is_continue() {
-            let window = &steps[done..][..loaded.policy.window(&steps[done..])];
-            let base = loaded.hold(context, order, window);
+        let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
+        // How many of them are to be submitted, and were.
+        let (mut end, mut done) = (batches.len(), 0);
+        while done < end {
+            let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];
+            let base = loaded.hold(context, order, views.as_deref(), window);
+            let mut t = self.step + 1;
             let records: Vec<_> = window
                 .iter()
-                .zip(self.step + 1..)
-                .map(|(step, t)| BatchRecord::new(step, step.first - base, t, &loss, &adam))
+                .map(|batch| {
+                    let record = BatchRecord::new(batch, batch.first - base, t, &loss, &optimizer);
+                    t += u64::from(batch.ends_step());
+                    record
+                })
                 .collect();
             buffers.write_records(context, &records);
 
-            let mut submitted = 0;
-            while submitted < window.len() && flow.is_continue() {
+            let begin = done;
+            while done < end.min(begin + window.len()) {
                 if let Some(report) = ring.take_if_full(context) {
-                    flow = digest(report?, table, &mut loaded.pace, observer)?;
+                    if digest(report?, table, &mut loaded.pace, observer)?.is_break() {
+                        end = end.min(end_of_step(&batches, done));
+                    }
                     continue;
                 }
-                let next = &window[submitted..];
-                let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.steps)];
+                let next = &batches[done..end.min(begin + window.len())];
+                let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.batches)];
                 let mut encoder = context.device.create_command_encoder(&Default::default());
-                loaded.record(&mut encoder, pass, stages, next, submitted as u32 * stride, stride);
+                let offset = (done - begin) as u32 * stride;
+                loaded.record(&mut encoder, pass, [within, stages], next, offset, stride);
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
-                submitted += next.len();
+                done += next.len();
                 if pass == Pass::Train {
-                    self.step += next.len() as u64;
+                    self.step += ended(next) as u64;
                 }
             }
-            done += submitted;
         }
         // What is under way is told also where the observer has broken off.
         while let Some(report) = ring.take(context) {
             let _ = digest(report?, table, &mut loaded.pace, observer)?;
         }
-        Ok(done)
+        Ok(ended(&batches[..done]))
     }
 }
 
@@ -270,29 +280,27 @@ impl Engine for GpuEngine {
 
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
         let context = &self.context;
-        let limits = context.device.limits();
-        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let batch = match part {
-            Part::Train => self.options.setup.batch_size,
+            Part::Train => self.options.setup.micro_batch_size(),
             Part::Validation | Part::Test => EVALUATION_BATCH,
         };
-        let policy = Policy::choose(self.options.residency, &split, batch, limit);
-        if self.options.residency == Residency::Resident && policy != Policy::Resident {
-            return Err(EngineError::SetTooLarge {
-                images: split.len(),
-                needed: bytes(&split).div_ceil(MIB),
-                limit: limit / MIB,
-            });
-        }
-        let kernel = self.plan.gather(&split, &self.options.plan);
+        let policy = Policy::choose(self.options.residency, &split, batch, context.largest_binding())?;
+        let augmented = part == Part::Train && self.options.setup.augmented;
         let loaded = context.checked(|| {
-            let buffers = PartBuffers::new(context, &split, policy.held(&split), split.len());
-            let gather = Stage::new(context, &kernel);
+            let held = policy.held(&split);
+            let views = if augmented { held } else { 0 };
+            let buffers = PartBuffers::new(context, &split, held, views, split.len());
             let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
-            let gather_group = bind(&gather);
+            let bound = |kernel: Kernel| {
+                let stage = Stage::new(context, &kernel);
+                BoundStage { group: bind(&stage), stage }
+            };
+            let gather = bound(self.plan.gather(&split, &self.options.plan));
+            let gather_augmented =
+                augmented.then(|| bound(self.plan.gather_augmented(&split, &self.options.plan)));
             let groups = self.stages.iter().map(bind).collect();
-            let pace = Pace { steps: 1 };
-            LoadedPart { split, policy, buffers, gather, gather_group, groups, pace }
+            let pace = Pace { batches: 1 };
+            LoadedPart { split, policy, buffers, gather, gather_augmented, groups, pace }
         })?;
         match policy {
             Policy::Resident => loaded.buffers.write_samples(context, &loaded.split, 0..loaded.split.len()),
@@ -322,13 +330,19 @@ impl Engine for GpuEngine {
         Ok(OptimizerState {
             step: self.step,
             first_moment: read(&self.context, &self.buffers.first_moment, 0, len)?,
-            second_moment: read(&self.context, &self.buffers.second_moment, 0, len)?,
+            second_moment: if self.options.setup.optimizer.rule.has_second_moment() {
+                read(&self.context, &self.buffers.second_moment, 0, len)?
+            } else {
+                vec![0.0; len]
+            },
         })
     }
 
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
         self.write_all(&self.buffers.first_moment, &state.first_moment)?;
-        self.write_all(&self.buffers.second_moment, &state.second_moment)?;
+        if self.options.setup.optimizer.rule.has_second_moment() {
+            self.write_all(&self.buffers.second_moment, &state.second_moment)?;
+        }
         self.step = state.step;
         Ok(())
     }
@@ -360,62 +374,75 @@ impl Stage {
         self.pass.is_none_or(|only| only == pass)
     }
 
-    /// Records one dispatch over a step whose record stands at `offset`.
-    fn record(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, step: &Step, offset: u32) {
+    /// Records one dispatch over `count` images whose record stands at `offset`.
+    fn record(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, count: usize, offset: u32) {
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, group, &[offset][..self.pipeline.dynamic_offsets()]);
-        let [x, y] = self.grid.workgroups(step.count);
+        let [x, y] = self.grid.workgroups(count);
         pass.dispatch_workgroups(x, y, 1);
     }
 }
 
 impl LoadedPart {
-    /// Sees to it that the images of a window are on the device, and tells which place in the pass's
-    /// order is the first in the device's.
-    fn hold(&self, context: &Context, order: &[u32], window: &[Step]) -> usize {
+    /// What lays a batch as the network's input.
+    fn gather(&self, pass: Pass) -> &BoundStage {
+        match (pass, &self.gather_augmented) {
+            (Pass::Train, Some(augmented)) => augmented,
+            _ => &self.gather,
+        }
+    }
+
+    /// Sees to it that the images of a window, and how they are seen, are on the device, and tells which
+    /// place in the pass's order is the first in the device's.
+    fn hold(&self, context: &Context, order: &[u32], views: Option<&[View]>, window: &[MicroBatch]) -> usize {
         if self.policy == Policy::Resident {
             return 0;
         }
         let (first, count) = span(window);
         let places = order[first..first + count].iter().map(|&place| place as usize);
         self.buffers.write_samples(context, &self.split, places);
+        if let Some(views) = views {
+            self.buffers.write_views(context, &views[first..first + count]);
+        }
         first
     }
 
-    /// Records a pass over `steps`, whose records stand from `offset` on, `stride` bytes apart.
+    /// Records `batches`, whose records stand from `offset` on, `stride` bytes apart: those that end
+    /// their step through the stages of `ending`, those within one through those of `within`.
     fn record(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        kind: Pass,
-        stages: &[Stage],
-        steps: &[Step],
+        pass: Pass,
+        [within, ending]: [&[Stage]; 2],
+        batches: &[MicroBatch],
         mut offset: u32,
         stride: u32,
     ) {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for step in steps {
-            let gather = [(&self.gather, &self.gather_group)];
-            let stages = stages.iter().zip(&self.groups).filter(|(stage, _)| stage.runs_in(kind));
-            for (stage, group) in gather.into_iter().chain(stages) {
-                stage.record(&mut pass, group, step, offset);
+        let gather = self.gather(pass);
+        let mut recorded = encoder.begin_compute_pass(&Default::default());
+        for batch in batches {
+            let stages = if batch.ends_step() { ending } else { within };
+            let stages = stages.iter().zip(&self.groups).filter(|(stage, _)| stage.runs_in(pass));
+            for (stage, group) in [(&gather.stage, &gather.group)].into_iter().chain(stages) {
+                stage.record(&mut recorded, group, batch.count, offset);
             }
             offset += stride;
         }
     }
 }
 
-/// How many steps go into a submit. This changes no result, so it may follow the clock.
+/// How many micro-batches go into a submit. This changes no result, so it may follow the clock.
 #[derive(Debug)]
 struct Pace {
-    steps: usize,
+    batches: usize,
 }
 
 impl Pace {
     fn note(&mut self, report: &Report) {
         if report.took < SUBMIT_TIME / 2 {
-            self.steps = (self.steps * 2).min(MOST_STEPS_PER_SUBMIT);
+            self.batches = (self.batches * 2).min(MOST_BATCHES_PER_SUBMIT);
         } else if report.took > SUBMIT_TIME * 2 {
-            self.steps = (self.steps / 2).max(1);
+            self.batches = (self.batches / 2).max(1);
         }
     }
 }
@@ -450,39 +477,80 @@ fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineEr
     }
 }
 
-/// How many of `steps`, from the first on, have at most `samples` samples.
-fn fitting(steps: &[Step], samples: usize) -> usize {
-    let end = steps[0].first + samples;
-    steps.iter().take_while(|step| step.first + step.count <= end).count()
+/// How many of `batches`, from the first on, have at most `samples` samples.
+fn fitting(batches: &[MicroBatch], samples: usize) -> usize {
+    let end = batches[0].first + samples;
+    batches.iter().take_while(|batch| batch.first + batch.count <= end).count()
 }
 
-/// The first sample of consecutive steps, and how many they have.
-fn span(steps: &[Step]) -> (usize, usize) {
-    let (first, last) = (&steps[0], &steps[steps.len() - 1]);
+/// The first sample of consecutive batches, and how many they have.
+fn span(batches: &[MicroBatch]) -> (usize, usize) {
+    let (first, last) = (&batches[0], &batches[batches.len() - 1]);
     (first.first, last.first + last.count - first.first)
 }
 
-/// Refuses, before anything is allocated, a network or a batch that the device cannot take.
-fn check_limits(context: &Context, options: &GpuOptions, plan: &StepPlan) -> Result<(), EngineError> {
-    let limits = context.device.limits();
+/// How many steps end among `batches`.
+fn ended(batches: &[MicroBatch]) -> usize {
+    batches.iter().filter(|batch| batch.ends_step()).count()
+}
+
+/// Where the step ends that the first `submitted` of `batches` may have left under way.
+fn end_of_step(batches: &[MicroBatch], submitted: usize) -> usize {
+    let rest = batches[submitted..].iter().position(MicroBatch::starts_step);
+    rest.map_or(batches.len(), |rest| submitted + rest)
+}
+
+/// Refuses, before anything is allocated, a network that the device cannot take.
+fn check_classes(context: &Context, classes: usize) -> Result<(), EngineError> {
     // wgpu compiles a kernel that needs more workgroup memory than there is, and it gives wrong numbers.
-    let largest = limits.max_compute_workgroup_storage_size as usize / size_of::<f32>();
-    let classes = options.setup.network.classes;
-    if classes > largest {
-        return Err(EngineError::TooManyClasses { classes, largest });
+    let memory = context.device.limits().max_compute_workgroup_storage_size;
+    let largest = memory as usize / size_of::<f32>();
+    if classes > largest { Err(EngineError::TooManyClasses { classes, largest }) } else { Ok(()) }
+}
+
+/// Refuses, before anything is allocated, a batch whose activations do not fit into a binding of `limit` bytes.
+fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineError> {
+    let needed = plan.workspace_bytes();
+    if needed <= limit {
+        return Ok(());
     }
-    let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    if plan.workspace_bytes() > limit {
-        let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
-        let fixed =
-            plan.workspace_bytes() - per_image * options.setup.batch_size.max(EVALUATION_BATCH) as u64;
-        return Err(EngineError::BatchTooLarge {
-            batch_size: options.setup.batch_size,
-            what: "activations",
-            needed: plan.workspace_bytes().div_ceil(MIB),
-            limit: limit / MIB,
-            largest: (limit.saturating_sub(fixed) / per_image) as usize,
-        });
+    let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
+    let fixed = needed - per_image * at_once(setup) as u64;
+    Err(EngineError::BatchTooLarge {
+        batch_size: setup.batch_size,
+        what: "activations",
+        needed: needed.div_ceil(MIB),
+        limit: limit / MIB,
+        largest: (limit.saturating_sub(fixed) / per_image) as usize,
+    })
+}
+
+/// Images that go through the network at once, at most.
+fn at_once(setup: &Setup) -> usize {
+    setup.micro_batch_size().max(EVALUATION_BATCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LeNet5;
+
+    #[test]
+    fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
+        let check = |batch_size| {
+            let setup = Setup::new(LeNet5::new(1, 10), batch_size);
+            let plan = StepPlan::layered(&setup, at_once(&setup), &KernelPlan::HARDWARE);
+            check_batch(&setup, &plan, 40 << 20)
+        };
+        // More than a micro-batch needs no more than one.
+        for batch in [1_000, 60_000] {
+            let error = check(batch).unwrap_err();
+            let EngineError::BatchTooLarge { batch_size, limit, largest, .. } = error else {
+                panic!("{error}")
+            };
+            assert_eq!((batch_size, limit), (batch, 40));
+            check(largest).unwrap();
+            check(largest + 1).unwrap_err();
+        }
     }
-    Ok(())
 }

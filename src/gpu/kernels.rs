@@ -4,9 +4,9 @@
 use super::plan::{KernelPlan, even_block};
 use super::shader::{Constant, compose};
 use crate::data::Split;
-use crate::engine::{Pass, Reduction};
+use crate::engine::{Clip, Optimizer, Pass, Reduction, Rule};
 use crate::model::lenet::IMAGE_SIDE;
-use crate::model::{Activation, ConvShape, DenseShape, NormShape, ParameterTable, PoolShape};
+use crate::model::{Activation, ConvShape, DenseShape, NormShape, PoolShape, Tensor};
 
 /// A kernel made ready for its shapes and places.
 #[derive(Debug, Clone)]
@@ -130,9 +130,6 @@ pub struct NormPlaces {
     pub bias: usize,
     pub running_mean: usize,
     pub running_var: usize,
-    /// Places of the running statistics among all tensors, by which their faults are kept.
-    pub running_mean_tensor: usize,
-    pub running_var_tensor: usize,
 }
 
 /// Where the partial sums of the convolutions' gradients stand in the workspace, and how long one is.
@@ -142,6 +139,11 @@ pub struct Partials {
     pub len: usize,
 }
 
+impl Partials {
+    /// Gradients stand in the arena already, whole.
+    pub const NONE: Self = Self { place: 0, len: 0 };
+}
+
 /// Words of one image as the images' buffer holds it.
 pub fn image_words(split: &Split) -> usize {
     split.image_len().div_ceil(4)
@@ -149,18 +151,32 @@ pub fn image_words(split: &Split) -> usize {
 
 /// `shaders/gather.wgsl` for the images of `split`.
 pub fn gather(split: &Split, plan: &KernelPlan, x: usize) -> Kernel {
-    let grid = Grid::per_image(split.channels * IMAGE_SIDE * IMAGE_SIDE, plan);
-    let constants = vec![
+    Kernel::new("gather", "gather", plan, gather_grid(split, plan), gather_constants(split, x))
+}
+
+/// `shaders/gather_augmented.wgsl` for the images of `split`.
+pub fn gather_augmented(split: &Split, plan: &KernelPlan, x: usize) -> Kernel {
+    let (grid, constants) = (gather_grid(split, plan), gather_constants(split, x));
+    Kernel::new("gather_augmented", "gather, augmented", plan, grid, constants)
+}
+
+/// An invocation for each value.
+fn gather_grid(split: &Split, plan: &KernelPlan) -> Grid {
+    Grid::per_image(split.channels * IMAGE_SIDE * IMAGE_SIDE, plan)
+}
+
+fn gather_constants(split: &Split, x: usize) -> Vec<(&'static str, Constant)> {
+    let (top, left) = split.margins();
+    vec![
         ("CHANNELS", split.channels.into()),
         ("HEIGHT", split.height.into()),
         ("WIDTH", split.width.into()),
         ("IMAGE_WORDS", image_words(split).into()),
         ("SIDE", IMAGE_SIDE.into()),
-        ("TOP", ((IMAGE_SIDE - split.height) / 2).into()),
-        ("LEFT", ((IMAGE_SIDE - split.width) / 2).into()),
+        ("TOP", top.into()),
+        ("LEFT", left.into()),
         ("X", x.into()),
-    ];
-    Kernel::new("gather", "gather", plan, grid, constants)
+    ]
 }
 
 /// `shaders/conv_forward.wgsl`.
@@ -361,15 +377,20 @@ pub fn log_softmax_backward(layer: &str, outputs: usize, plan: &KernelPlan, at: 
     Kernel::new("log_softmax_backward", label, plan, grid, constants)
 }
 
-/// `shaders/batch_norm_statistics.wgsl`, in training alone.
-pub fn batch_norm_statistics(layer: &str, shape: &NormShape, plan: &KernelPlan, at: &NormPlaces) -> Kernel {
+/// `shaders/batch_norm_statistics.wgsl` in an arena whose tensors end at `ends`, in training alone.
+pub fn batch_norm_statistics(
+    layer: &str,
+    shape: &NormShape,
+    ends: Vec<usize>,
+    plan: &KernelPlan,
+    at: &NormPlaces,
+) -> Kernel {
     let mut constants = norm_constants(shape, at);
+    constants.extend(tensor_constants(ends));
     constants.extend([
-        ("MOMENTUM", NormShape::MOMENTUM.into()),
+        ("MOMENTUM", (NormShape::MOMENTUM as f32).into()),
         ("RUNNING_MEAN", at.running_mean.into()),
         ("RUNNING_VAR", at.running_var.into()),
-        ("RUNNING_MEAN_TENSOR", at.running_mean_tensor.into()),
-        ("RUNNING_VAR_TENSOR", at.running_var_tensor.into()),
     ]);
     let grid = Grid::workgroups_per_batch(shape.channels);
     Kernel::new("batch_norm_statistics", format!("{layer} statistics"), &plan.summing(), grid, constants)
@@ -423,24 +444,47 @@ pub fn batch_norm_backward_input(
     Kernel::new("batch_norm_backward_input", label, plan, grid, constants).with_activation(activation)
 }
 
-/// `shaders/adam.wgsl` over all tensors of `table` that are trained.
-pub fn adam(table: &ParameterTable, plan: &KernelPlan, partials: &Partials) -> Kernel {
-    let ends: Vec<_> = table.trained().iter().map(|tensor| tensor.range().end).collect();
-    adam_over(ends, plan, partials)
+/// `shaders/accumulate.wgsl` over an arena of these tensors.
+pub fn accumulate(tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+    let grid = Grid::per_batch(arena_len(tensors), plan);
+    Kernel::new("accumulate", "accumulate", plan, grid, arena_constants(tensors, plan, partials))
 }
 
-/// `shaders/adam.wgsl` over an arena whose tensors end at `ends`.
-pub fn adam_over(ends: Vec<usize>, plan: &KernelPlan, partials: &Partials) -> Kernel {
-    let parameters = ends.last().copied().unwrap_or(0);
-    let grid = Grid::per_batch(parameters, plan);
-    let constants = vec![
-        ("PARAMETERS", parameters.into()),
-        ("CHUNKS", plan.weight_chunks.into()),
-        ("PARTIALS", partials.place.into()),
-        ("PARTIAL_LEN", partials.len.into()),
-        ("TENSOR_ENDS", ends.into()),
-    ];
-    Kernel::new("adam", "adam", plan, grid, constants)
+/// `shaders/gradient_norm.wgsl` over an arena of these tensors.
+pub fn gradient_norm(tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+    let grid = Grid::workgroups_per_batch(tensors.len());
+    let constants = arena_constants(tensors, plan, partials);
+    Kernel::new("gradient_norm", "norms of gradients", &plan.summing(), grid, constants)
+}
+
+/// The optimizer's `shaders/adam.wgsl` or `shaders/sgd.wgsl` over an arena of these tensors.
+pub fn update(optimizer: &Optimizer, tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+    let clip = &optimizer.clip;
+    // In the shaders 0 is no bound.
+    let bound = |bound: Option<f32>| bound.unwrap_or(0.0);
+    let mut constants = arena_constants(tensors, plan, partials);
+    constants.extend([
+        ("CLIPS", (*clip != Clip::default()).into()),
+        ("CLIP_TENSOR_NORM", bound(clip.tensor_norm).into()),
+        ("CLIP_NORM", bound(clip.norm).into()),
+        ("CLIP_VALUES", tensors.iter().map(|t| bound(clip.of_values(t.kind))).collect::<Vec<_>>().into()),
+        ("BOUND", bound(optimizer.bound).into()),
+    ]);
+    let name = match optimizer.rule {
+        Rule::Adam(adam) => {
+            constants.extend([
+                ("BETA1", adam.beta1.into()),
+                ("BETA2", adam.beta2.into()),
+                ("EPS", adam.eps.into()),
+            ]);
+            "adam"
+        }
+        Rule::Sgd(sgd) => {
+            constants.extend([("MOMENTUM", sgd.momentum.into()), ("NESTEROV", sgd.nesterov.into())]);
+            "sgd"
+        }
+    };
+    Kernel::new(name, name, plan, Grid::per_batch(arena_len(tensors), plan), constants)
 }
 
 fn last_layer_constants(shape: &DenseShape, at: &Places) -> Vec<(&'static str, Constant)> {
@@ -459,13 +503,36 @@ fn norm_constants(shape: &NormShape, at: &NormPlaces) -> Vec<(&'static str, Cons
     vec![
         ("CHANNELS", shape.channels.into()),
         ("POSITIONS", shape.positions.into()),
-        ("EPS", NormShape::EPS.into()),
+        ("EPS", (NormShape::EPS as f32).into()),
         ("X", at.x.into()),
         ("MEAN", at.mean.into()),
         ("VARIANCE", at.variance.into()),
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ]
+}
+
+fn arena_len(tensors: &[Tensor]) -> usize {
+    tensors.last().map_or(0, |tensor| tensor.range().end)
+}
+
+fn arena_constants(
+    tensors: &[Tensor],
+    plan: &KernelPlan,
+    partials: &Partials,
+) -> Vec<(&'static str, Constant)> {
+    let mut constants = tensor_constants(tensors.iter().map(|tensor| tensor.range().end).collect());
+    constants.extend([
+        ("PARAMETERS", arena_len(tensors).into()),
+        ("CHUNKS", plan.weight_chunks.into()),
+        ("PARTIALS", partials.place.into()),
+        ("PARTIAL_LEN", partials.len.into()),
+    ]);
+    constants
+}
+
+fn tensor_constants(ends: Vec<usize>) -> Vec<(&'static str, Constant)> {
+    vec![("TENSORS", ends.len().into()), ("TENSOR_ENDS", ends.into())]
 }
 
 fn conv_constants(shape: &ConvShape) -> Vec<(&'static str, Constant)> {

@@ -30,9 +30,11 @@ pub struct MapPlace {
 pub struct StepPlan {
     /// From the input to outcomes: the loss comes last. Some are for one pass alone.
     pub forward: Vec<Kernel>,
-    /// From the gradient at the logits to the gradients.
+    /// From the gradient at the logits to the gradients; where a step may have several micro-batches, to their
+    /// sum.
     pub backward: Vec<Kernel>,
-    pub update: Kernel,
+    /// What ends a step.
+    pub update: Vec<Kernel>,
     /// Every map of the workspace, in order.
     pub maps: Vec<MapPlace>,
     /// Values in the workspace.
@@ -40,7 +42,7 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
-    /// Lines up the layered kernels of a setup for batches of up to `largest_batch` images.
+    /// Lines up the layered kernels of a setup for up to `largest_batch` images at once.
     pub fn layered(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> Self {
         let network = &setup.network;
         let table = ParameterTable::new(network);
@@ -133,11 +135,22 @@ impl StepPlan {
         backward.push(kernels::max_pool_backward("pool1", &pool1, through(Relu), plan, &at_pool1));
         backward.extend(bn1.iter().flat_map(|norm| norm.backward(plan)));
         backward.push(kernels::conv_backward_weight("conv1", &conv1, plan, &at_conv1, &partials));
-
+        // The first of these that there is makes gradients whole.
+        let mut rest = partials;
+        if setup.accumulates() {
+            backward.push(kernels::accumulate(table.trained(), plan, &rest));
+            rest = Partials::NONE;
+        }
+        let mut update = Vec::new();
+        if setup.optimizer.clip.by_norm() {
+            update.push(kernels::gradient_norm(table.trained(), plan, &rest));
+            rest = Partials::NONE;
+        }
+        update.push(kernels::update(&setup.optimizer, table.trained(), plan, &rest));
         Self {
             forward,
             backward,
-            update: kernels::adam(&table, plan, &partials),
+            update,
             maps: space.maps,
             workspace_len: partials.place + plan.weight_chunks * partials.len,
         }
@@ -153,9 +166,14 @@ impl StepPlan {
         kernels::gather(split, plan, self.map("x").place)
     }
 
+    /// What takes the place of [`Self::gather`] where images are seen through views.
+    pub fn gather_augmented(&self, split: &Split, plan: &KernelPlan) -> Kernel {
+        kernels::gather_augmented(split, plan, self.map("x").place)
+    }
+
     /// All kernels of a training step after the gather, in order.
     pub fn kernels(&self) -> impl Iterator<Item = &Kernel> {
-        self.forward.iter().chain(&self.backward).chain([&self.update])
+        self.forward.iter().chain(&self.backward).chain(&self.update)
     }
 
     /// # Panics
@@ -190,6 +208,8 @@ struct Norm {
     /// The one before it.
     activation: Activation,
     at: NormPlaces,
+    /// Where all tensors end.
+    ends: Vec<usize>,
 }
 
 impl Norm {
@@ -203,7 +223,6 @@ impl Norm {
         space: &mut Workspace,
     ) -> Self {
         let offset = |name: &str| table.get(&format!("{layer}.{name}")).offset;
-        let number = |name: &str| table.number_of(&format!("{layer}.{name}"));
         let at = NormPlaces {
             x: input.value,
             dx: input.gradient,
@@ -215,23 +234,22 @@ impl Norm {
             bias: offset("bias"),
             running_mean: offset("running_mean"),
             running_var: offset("running_var"),
-            running_mean_tensor: number("running_mean"),
-            running_var_tensor: number("running_var"),
         };
-        Self { layer, shape, activation, at }
+        let ends = table.tensors().iter().map(|tensor| tensor.range().end).collect();
+        Self { layer, shape, activation, at, ends }
     }
 
     fn forward(&self, plan: &KernelPlan) -> [Kernel; 3] {
-        let Self { layer, shape, at, .. } = self;
+        let Self { layer, shape, at, ends, .. } = self;
         [
-            kernels::batch_norm_statistics(layer, shape, plan, at),
+            kernels::batch_norm_statistics(layer, shape, ends.clone(), plan, at),
             kernels::batch_norm_forward(layer, shape, Pass::Train, plan, at),
             kernels::batch_norm_forward(layer, shape, Pass::Evaluate, plan, at),
         ]
     }
 
     fn backward(&self, plan: &KernelPlan) -> [Kernel; 2] {
-        let Self { layer, shape, activation, at } = self;
+        let Self { layer, shape, activation, at, .. } = self;
         [
             kernels::batch_norm_backward_weight(layer, shape, plan, at),
             kernels::batch_norm_backward_input(layer, shape, *activation, plan, at),
@@ -275,23 +293,37 @@ impl Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Clip, Optimizer};
     use crate::model::LeNet5;
-
-    fn layered(network: LeNet5) -> StepPlan {
-        StepPlan::layered(&Setup::new(network, 5), 5, &KernelPlan::SOFTWARE)
-    }
 
     #[test]
     fn a_training_step_takes_at_most_17_dispatches() {
-        let plan = layered(LeNet5::new(1, 10));
         let gather = 1;
-        assert!(gather + plan.kernels().count() <= 17);
+        assert!(gather + layered(&Setup::new(LeNet5::new(1, 10), 64)).kernels().count() <= 17);
+    }
+
+    #[test]
+    fn clipping_by_norm_costs_one_dispatch_more_and_by_value_none() {
+        let dispatches = |clip| {
+            let optimizer = Optimizer { clip, ..Optimizer::default() };
+            layered(&Setup { optimizer, ..Setup::new(LeNet5::new(1, 10), 64) }).kernels().count()
+        };
+        let none = Clip::default();
+        assert_eq!(dispatches(Clip { fc: Some(5.0), conv: Some(1.0), ..none }), dispatches(none));
+        for by_norm in [Clip { norm: Some(1.0), ..none }, Clip { tensor_norm: Some(1.0), ..none }] {
+            assert_eq!(dispatches(by_norm), dispatches(none) + 1);
+        }
+    }
+
+    fn layered(setup: &Setup) -> StepPlan {
+        StepPlan::layered(setup, 64, &KernelPlan::HARDWARE)
     }
 
     #[test]
     fn maps_do_not_overlap() {
         for batch_norm in [false, true] {
-            let plan = layered(LeNet5 { batch_norm, ..LeNet5::new(3, 10) });
+            let setup = Setup::new(LeNet5 { batch_norm, ..LeNet5::new(3, 10) }, 5);
+            let plan = StepPlan::layered(&setup, 5, &KernelPlan::SOFTWARE);
             let mut end = 0;
             for map in &plan.maps {
                 assert_eq!(map.place, end, "{}", map.name);
@@ -303,16 +335,12 @@ mod tests {
 
     #[test]
     fn batch_normalisation_takes_four_dispatches_a_layer_in_training_and_one_in_evaluation() {
-        let count = |network, pass: Pass| {
-            layered(network).kernels().filter(|kernel| kernel.pass.is_none_or(|only| only == pass)).count()
-        };
-        let plain = LeNet5::new(1, 10);
-        let normed = LeNet5 { batch_norm: true, ..plain };
-        assert_eq!(count(normed, Pass::Train), count(plain, Pass::Train) + 4 * 4);
-        let forward = |network| {
-            let plan = layered(network);
-            plan.forward.iter().filter(|kernel| kernel.pass != Some(Pass::Train)).count()
-        };
-        assert_eq!(forward(normed), forward(plain) + 4);
+        let [plain, normed] = [false, true]
+            .map(|batch_norm| layered(&Setup::new(LeNet5 { batch_norm, ..LeNet5::new(1, 10) }, 64)));
+        let trained = |plan: &StepPlan| plan.kernels().filter(|it| it.pass != Some(Pass::Evaluate)).count();
+        assert_eq!(trained(&normed), trained(&plain) + 4 * 4);
+        let evaluated =
+            |plan: &StepPlan| plan.forward.iter().filter(|it| it.pass != Some(Pass::Train)).count();
+        assert_eq!(evaluated(&normed), evaluated(&plain) + 4);
     }
 }

@@ -103,12 +103,10 @@ fn compile(
     if bindings.iter().any(|binding| binding.name == "order") {
         return device.create_shader_module(descriptor);
     }
-    // SAFETY: each loop in `shaders/` counts up to a constant or to the batch's size, or halves a constant until
-    // it is 0, or ends, as adam's search for a tensor does, at the last entry of a table that covers what is
-    // looked for. Without `order`, every
-    // index follows from the kernel's constants, the grid (which kernels cut off at the batch's size) and the
-    // batch's size. The buffers are sized for all of these, and the engine lets no step have more images.
-    // Nothing outside of this crate runs a kernel.
+    // SAFETY: each loop in `shaders/` counts up to a constant, to the batch's size or to a tensor's end, or
+    // halves down to 0. Without `order`, every index follows from the kernel's constants, the grid (which
+    // kernels cut off at the batch's size) and the batch's size. The buffers are sized for all of these, and
+    // the engine lets no micro-batch have more images. Nothing outside of this crate runs a kernel.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 

@@ -13,8 +13,6 @@ use super::adapter::Description;
 pub struct KernelPlan {
     /// Invocations of a workgroup.
     pub workgroup: usize,
-    /// Invocations of a workgroup that sums up a channel of a whole batch: a power of two.
-    pub summing_workgroup: usize,
     /// Filters (channels, backward) of a convolution's block.
     pub conv_filters: usize,
     /// Columns of a convolution's block.
@@ -39,16 +37,16 @@ impl KernelPlan {
         if device.is_software() { Self::SOFTWARE } else { Self::HARDWARE }
     }
 
-    /// The same plan for a kernel that sums up a channel a workgroup.
+    /// The same plan for a kernel whose workgroup has all of a tensor, or of a channel of a batch, to add up:
+    /// one as large as any device allows, and a power of two.
     pub fn summing(&self) -> Self {
-        Self { workgroup: self.summing_workgroup, ..*self }
+        Self { workgroup: 256, ..*self }
     }
 
     /// For real GPUs: thousands of invocations must be busy at once, so blocks are small and a batch
     /// is cut into many partial sums.
     pub const HARDWARE: Self = Self {
         workgroup: 64,
-        summing_workgroup: 256,
         conv_filters: 4,
         conv_columns: 7,
         weight_filters: 4,
@@ -63,7 +61,6 @@ impl KernelPlan {
     /// dozens of FMAs: blocks as large as compile in reasonable time, and few partial sums.
     pub const SOFTWARE: Self = Self {
         workgroup: 32,
-        summing_workgroup: 32,
         conv_filters: 8,
         conv_columns: 14,
         weight_filters: 4,

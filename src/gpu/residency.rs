@@ -6,13 +6,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::buffers::STEP_WINDOW;
+use super::buffers::RECORD_WINDOW;
 use super::kernels::image_words;
 use crate::data::Split;
-use crate::engine::Step;
+use crate::engine::{EngineError, MicroBatch};
 
 /// Bytes of images that are streamed to the device at a time.
 const CHUNK_BYTES: usize = 4 << 20;
+
+/// What errors tell sizes in.
+pub const MIB: u64 = 1 << 20;
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,12 +41,22 @@ pub enum Policy {
 impl Policy {
     /// Chooses for `split`, in batches of up to `batch` images, on an adapter whose bindings take
     /// `limit` bytes.
-    pub fn choose(wanted: Residency, split: &Split, batch: usize, limit: u64) -> Self {
+    ///
+    /// # Errors
+    /// [`EngineError::SetTooLarge`] where the set shall be resident and does not fit into a binding.
+    pub fn choose(wanted: Residency, split: &Split, batch: usize, limit: u64) -> Result<Self, EngineError> {
         let image = image_words(split) * size_of::<u32>();
-        let fits = bytes(split) <= limit;
+        let bytes = (split.len() * image) as u64;
         match wanted {
-            Residency::Resident | Residency::Auto if fits => Self::Resident,
-            _ => Self::Streamed { held: (CHUNK_BYTES / image).max(batch).min(split.len().max(1)) },
+            Residency::Resident | Residency::Auto if bytes <= limit => Ok(Self::Resident),
+            Residency::Resident => Err(EngineError::SetTooLarge {
+                images: split.len(),
+                needed: bytes.div_ceil(MIB),
+                limit: limit / MIB,
+            }),
+            Residency::Auto | Residency::Streamed => {
+                Ok(Self::Streamed { held: (CHUNK_BYTES / image).max(batch).min(split.len().max(1)) })
+            }
         }
     }
 
@@ -55,31 +68,26 @@ impl Policy {
         }
     }
 
-    /// How many of `steps`, from the first on, make the next window: their records, and the images they
+    /// How many of `batches`, from the first on, make the next window: their records, and the images they
     /// take, lie on the device at once.
-    pub fn window(&self, steps: &[Step]) -> usize {
+    pub fn window(&self, batches: &[MicroBatch]) -> usize {
         let held = match *self {
             Self::Resident => usize::MAX,
             Self::Streamed { held } => held,
         };
         let mut samples = 0;
-        let fit = steps.iter().take(STEP_WINDOW).take_while(|step| {
-            samples += step.count;
+        let fit = batches.iter().take(RECORD_WINDOW).take_while(|batch| {
+            samples += batch.count;
             samples <= held
         });
         fit.count()
     }
 }
 
-/// Bytes of all images of `split` on the device.
-pub fn bytes(split: &Split) -> u64 {
-    (split.len() * image_words(split) * size_of::<u32>()) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::steps;
+    use crate::engine::{Step, steps};
 
     fn split(images: usize) -> Split {
         Split { channels: 1, height: 28, width: 28, pixels: vec![0; images * 784], labels: vec![0; images] }
@@ -88,14 +96,22 @@ mod tests {
     #[test]
     fn a_set_that_fits_into_a_binding_is_resident_unless_streaming_is_asked_for() {
         let set = split(100);
-        assert_eq!(Policy::choose(Residency::Auto, &set, 4, 78_400), Policy::Resident);
-        assert!(matches!(Policy::choose(Residency::Auto, &set, 4, 78_399), Policy::Streamed { .. }));
-        assert!(matches!(Policy::choose(Residency::Streamed, &set, 4, 78_400), Policy::Streamed { .. }));
+        let choose = |wanted, limit| Policy::choose(wanted, &set, 4, limit).unwrap();
+        assert_eq!(choose(Residency::Auto, 78_400), Policy::Resident);
+        assert_eq!(choose(Residency::Resident, 78_400), Policy::Resident);
+        assert!(matches!(choose(Residency::Auto, 78_399), Policy::Streamed { .. }));
+        assert!(matches!(choose(Residency::Streamed, 78_400), Policy::Streamed { .. }));
+    }
+
+    #[test]
+    fn a_set_that_shall_be_resident_and_does_not_fit_is_refused() {
+        let error = Policy::choose(Residency::Resident, &split(100), 4, 78_399).unwrap_err();
+        assert!(matches!(error, EngineError::SetTooLarge { images: 100, needed: 1, limit: 0 }), "{error}");
     }
 
     #[test]
     fn a_window_ends_on_a_batch_boundary_within_what_is_held() {
-        let cut = steps(100, 8, 0.1);
+        let cut: Vec<_> = steps(100, 8, 0.1).iter().flat_map(Step::micro_batches).collect();
         assert_eq!(Policy::Streamed { held: 30 }.window(&cut), 3);
         assert_eq!(Policy::Resident.window(&cut), 13);
     }

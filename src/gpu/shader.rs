@@ -18,6 +18,7 @@ macro_rules! sources {
 pub const KERNELS: &[(&str, &str)] = &sources!(
     "",
     [
+        "accumulate",
         "adam",
         "batch_norm_backward_input",
         "batch_norm_backward_weight",
@@ -31,10 +32,13 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
         "dense_log_softmax",
         "dense_mse",
         "gather",
+        "gather_augmented",
+        "gradient_norm",
         "log_softmax",
         "log_softmax_backward",
         "max_pool",
         "max_pool_backward",
+        "sgd",
     ]
 );
 
@@ -43,6 +47,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
     "shared/",
     [
         "batch",
+        "clip",
         "faults",
         "finite",
         "gradients",
@@ -51,9 +56,14 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "labels",
         "logits",
         "norm",
+        "norms",
         "order",
         "outcomes",
         "parameters",
+        "pixels",
+        "tensors",
+        "views",
+        "whole_gradient",
         "workgroup_sum",
         "workspace",
     ]
@@ -80,20 +90,16 @@ fn activation_file(activation: Activation) -> &'static str {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Constant {
     Flag(bool),
-    Number(f64),
     Size(usize),
     Sizes(Vec<usize>),
+    /// Finite, as WGSL's constants must be.
+    Number(f32),
+    Numbers(Vec<f32>),
 }
 
 impl From<bool> for Constant {
     fn from(flag: bool) -> Self {
         Self::Flag(flag)
-    }
-}
-
-impl From<f64> for Constant {
-    fn from(number: f64) -> Self {
-        Self::Number(number)
     }
 }
 
@@ -109,6 +115,18 @@ impl From<Vec<usize>> for Constant {
     }
 }
 
+impl From<f32> for Constant {
+    fn from(number: f32) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Vec<f32>> for Constant {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self::Numbers(numbers)
+    }
+}
+
 /// The whole text of a kernel.
 ///
 /// # Panics
@@ -120,11 +138,16 @@ pub fn compose(kernel: &str, activation: Activation, constants: &[(&'static str,
         // Writing to a String cannot fail.
         let _ = match value {
             Constant::Flag(flag) => writeln!(text, "const {name} = {flag};"),
-            Constant::Number(number) => writeln!(text, "const {name} = {number:?}f;"),
             Constant::Size(size) => writeln!(text, "const {name} = {size}u;"),
             Constant::Sizes(sizes) => {
                 let list: Vec<_> = sizes.iter().map(|size| format!("{size}u")).collect();
                 writeln!(text, "const {name} = array<u32, {}>({});", sizes.len(), list.join(", "))
+            }
+            // {:?} writes the shortest digits that read as the same f32.
+            Constant::Number(number) => writeln!(text, "const {name} = {number:?}f;"),
+            Constant::Numbers(numbers) => {
+                let list: Vec<_> = numbers.iter().map(|number| format!("{number:?}f")).collect();
+                writeln!(text, "const {name} = array<f32, {}>({});", numbers.len(), list.join(", "))
             }
         };
     }
@@ -176,12 +199,16 @@ mod tests {
 
     #[test]
     fn constants_are_written_as_wgsl() {
-        let constants =
-            [("RUNNING", true.into()), ("EPS", 1e-5.into()), ("SIZE", 5.into()), ("ENDS", vec![1, 2].into())];
-        let text = compose("gather", Activation::Identity, &constants);
-        assert!(text.starts_with(
-            "const RUNNING = true;\nconst EPS = 1e-5f;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n"
-        ));
+        let constants = [
+            ("RUNNING", true.into()),
+            ("SIZE", 5.into()),
+            ("ENDS", vec![1, 2].into()),
+            ("EPS", 1e-8.into()),
+            ("BOUNDS", vec![0.0, 5.0].into()),
+        ];
+        let expected = "const RUNNING = true;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n\
+                        const EPS = 1e-8f;\nconst BOUNDS = array<f32, 2>(0.0f, 5.0f);\n";
+        assert!(compose("gather", Activation::Identity, &constants).starts_with(expected));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! One kernel by itself, over tensors laid out by hand: how a kernel is held against its twin.
 
-use super::buffers::{BatchRecord, Buffers, Fault, PartBuffers};
+use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
 use super::kernels::Kernel;
 use super::pipeline::Pipeline;
 use super::readback::read;
-use crate::data::Split;
+use crate::data::{Split, View};
 use crate::engine::{EngineError, SampleOutcome};
 
 /// What a kernel finds. What it does not read may be empty.
@@ -16,9 +16,13 @@ pub struct Inputs<'a> {
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
     pub second_moment: Vec<f32>,
+    pub accumulated: Vec<f32>,
+    pub norms: Vec<f32>,
     /// Images and labels, all on the device.
     pub split: &'a Split,
     pub order: Vec<u32>,
+    /// One for each place of the order, for a kernel that reads them.
+    pub views: Vec<View>,
     /// Parameter tensors.
     pub tensors: usize,
     pub record: BatchRecord,
@@ -32,6 +36,8 @@ pub struct Outputs {
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
     pub second_moment: Vec<f32>,
+    pub accumulated: Vec<f32>,
+    pub norms: Vec<f32>,
     pub outcomes: Vec<SampleOutcome>,
     pub faults: Vec<Fault>,
 }
@@ -39,12 +45,22 @@ pub struct Outputs {
 /// Runs `kernel` once.
 pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Outputs, EngineError> {
     let arena = inputs.parameters.len();
-    let workspace = (inputs.workspace.len() * size_of::<f32>()) as u64;
     let samples = inputs.record.count as usize;
     let (buffers, part, pipeline, group) = context.checked(|| {
-        let buffers = Buffers::new(context, arena, arena, inputs.tensors, workspace);
+        let buffers = Buffers::new(
+            context,
+            &Lengths {
+                parameters: arena,
+                trained: arena,
+                second_moment: arena,
+                accumulated: arena,
+                tensors: inputs.tensors,
+                workspace: inputs.workspace.len(),
+            },
+        );
         let held = inputs.split.len();
-        let part = PartBuffers::new(context, inputs.split, held, samples.max(inputs.order.len()));
+        let samples = samples.max(inputs.order.len());
+        let part = PartBuffers::new(context, inputs.split, held, inputs.views.len(), samples);
         let pipeline = Pipeline::new(context, kernel);
         let group = pipeline.bind(context, |name| buffers.get(&part, name));
         (buffers, part, pipeline, group)
@@ -57,12 +73,15 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
         (&buffers.gradients, bytemuck::cast_slice(&inputs.gradients)),
         (&buffers.first_moment, bytemuck::cast_slice(&inputs.first_moment)),
         (&buffers.second_moment, bytemuck::cast_slice(&inputs.second_moment)),
+        (&buffers.accumulated, bytemuck::cast_slice(&inputs.accumulated)),
+        (&buffers.norms, bytemuck::cast_slice(&inputs.norms)),
         (&buffers.faults, bytemuck::cast_slice::<Fault, u8>(&faults)),
     ] {
         context.queue.write_buffer(buffer, 0, bytes);
     }
     part.write_samples(context, inputs.split, 0..inputs.split.len());
     part.write_order(context, &inputs.order);
+    part.write_views(context, &inputs.views);
     buffers.write_records(context, &[inputs.record]);
 
     let mut encoder = context.device.create_command_encoder(&Default::default());
@@ -81,6 +100,8 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
         gradients: read(context, &buffers.gradients, 0, inputs.gradients.len())?,
         first_moment: read(context, &buffers.first_moment, 0, inputs.first_moment.len())?,
         second_moment: read(context, &buffers.second_moment, 0, inputs.second_moment.len())?,
+        accumulated: read(context, &buffers.accumulated, 0, inputs.accumulated.len())?,
+        norms: read(context, &buffers.norms, 0, inputs.norms.len())?,
         outcomes: read(context, &part.outcomes, 0, samples)?,
         faults: read(context, &buffers.faults, 0, inputs.tensors)?,
     })

@@ -186,17 +186,9 @@ impl ParameterTable {
     /// # Panics
     /// Where `name` is no tensor of this LeNet-5: names are written in this crate, not by users.
     pub fn get(&self, name: &str) -> &Tensor {
-        &self.tensors[self.number_of(name)]
-    }
-
-    /// The tensor's place in [`Self::tensors`].
-    ///
-    /// # Panics
-    /// As [`Self::get`].
-    pub fn number_of(&self, name: &str) -> usize {
         self.tensors
             .iter()
-            .position(|tensor| tensor.name == name)
+            .find(|tensor| tensor.name == name)
             .unwrap_or_else(|| panic!("this LeNet-5 has no tensor named {name}"))
     }
 }

@@ -5,10 +5,10 @@ use clap::ValueEnum;
 
 use super::comparison::Finding;
 use super::tensors::{Tensors, f64s, stale};
-use super::{Check, tolerance};
+use super::{Check, tolerance, update};
 use crate::cpu;
-use crate::data::Split;
-use crate::engine::{Adam, EngineError, Loss, LossKind, Pass, Reduction, Step};
+use crate::data::{Augmentation, Split, View};
+use crate::engine::{EngineError, Loss, LossKind, Optimizer, Pass, Reduction, Step};
 use crate::gpu::Context;
 use crate::gpu::buffers::{BatchRecord, Fault};
 use crate::gpu::kernels::{self, Kernel, NormPlaces, Partials, Places};
@@ -66,8 +66,12 @@ pub fn checks() -> Vec<Check> {
     }
     for (channels, side) in [(1, 28), (1, 32), (3, 28), (3, 32)] {
         all.push(gather(channels, side));
+        let moved = Augmentation { shift: 3, flip: true, ..Augmentation::default() };
+        all.push(gather_augmented("moved and mirrored", channels, side, moved, tolerance::FEW_OPERATIONS));
+        let turned = Augmentation { rotate: 30.0, scale: 0.3, ..moved };
+        all.push(gather_augmented("turned and scaled too", channels, side, turned, tolerance::INTERPOLATION));
     }
-    all.push(adam());
+    all.extend(update::kernels());
     all
 }
 
@@ -498,8 +502,6 @@ impl NormBench {
             bias: channels,
             running_mean: 2 * channels,
             running_var: 3 * channels,
-            running_mean_tensor: 0,
-            running_var_tensor: 1,
         };
         let gradients = stale(parameters.len());
         Self { x, dy, mean, variance: var, parameters, gradients, at }
@@ -532,7 +534,8 @@ fn batch_norm_statistics(batch: usize, shape: NormShape) -> Check {
         bench.mean = stale(channels);
         bench.variance = stale(channels);
         let at = bench.at;
-        let kernel = kernels::batch_norm_statistics("bn", &shape, plan, &at);
+        let ends = vec![at.running_mean, at.running_var, bench.parameters.len()];
+        let kernel = kernels::batch_norm_statistics("bn", &shape, ends, plan, &at);
         let out = bench.run(context, &kernel, batch)?;
         let faults = out.faults.iter().filter(|fault| **fault != Fault::NONE).count();
         let found_running = out.parameters[at.running_mean..].split_at(channels);
@@ -636,51 +639,27 @@ fn gather(channels: usize, side: usize) -> Check {
     })
 }
 
-/// The update of two tensors, the first of which has its gradient in partial sums.
-fn adam() -> Check {
-    Check::new("adam, a tensor of 70 from partial sums and one of 200", move |context, plan, seed| {
-        const SUMMED: usize = 70;
-        const ALL: usize = 270;
-        /// A step of the middle: both corrections count.
-        const STEP: u64 = 5;
-        let hyperparameters = Adam::default();
-        let rate = 0.01;
-        let mut draw = Tensors::new(seed);
-        let (parameters, first, direct) = (draw.normal(ALL), draw.normal(ALL), draw.normal(ALL));
-        let second: Vec<_> = draw.normal(ALL).into_iter().map(f32::abs).collect();
-        let chunks = draw.normal(plan.weight_chunks * SUMMED);
+/// At whole points nothing is interpolated: only the normalising rounds.
+fn gather_augmented(
+    what: &str,
+    channels: usize,
+    side: usize,
+    augmentation: Augmentation,
+    tolerance: f64,
+) -> Check {
+    let batch = 9;
+    let name = format!("gather_augmented, {batch} of {channels}x{side}x{side}, {what}");
+    Check::new(name, move |context, plan, seed| {
+        let split = Tensors::new(seed).split(channels, side, batch, 10);
+        let order = Bench::order(batch);
+        let views = augmentation.views(seed, 0, &order).expect("something is asked for");
+        let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
+        cpu::gather_augmented(&split, &order, &views, &mut x);
 
-        let mut gradient = f64s(&direct);
-        for (place, sum) in gradient[..SUMMED].iter_mut().enumerate() {
-            *sum = chunks.iter().skip(place).step_by(SUMMED).map(|&part| f64::from(part)).sum();
-        }
-        let (mut p, mut m, mut v) = (f64s(&parameters), f64s(&first), f64s(&second));
-        cpu::adam(&hyperparameters, rate, STEP, &gradient, &mut p, &mut m, &mut v);
-
-        let partials = Partials { place: 0, len: SUMMED };
-        let kernel = kernels::adam_over(vec![SUMMED, ALL], plan, &partials);
-        let step = Step { first: 0, count: 1, learning_rate: rate };
-        let split = draw.split(1, 1, 1, 2);
-        let inputs = Inputs {
-            workspace: chunks,
-            parameters,
-            gradients: direct,
-            first_moment: first,
-            second_moment: second,
-            split: &split,
-            order: vec![0],
-            tensors: 2,
-            record: BatchRecord::new(&step, 0, STEP, &Loss::default(), &hyperparameters),
-        };
-        let out = run(context, &kernel, &inputs)?;
-        let faults = out.faults.iter().filter(|fault| **fault != Fault::NONE).count();
-        Ok(vec![
-            Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
-            Finding::by_largest("first moment", &out.first_moment, &m, tolerance::SUM),
-            Finding::by_largest("second moment", &out.second_moment, &v, tolerance::SUM),
-            Finding::by_largest("parameter", &out.parameters, &p, tolerance::SUM),
-            Finding::new("faults", faults as f64, tolerance::EXACT),
-        ])
+        let kernel = kernels::gather_augmented(&split, plan, 0);
+        let out = Bench { workspace: stale(x.len()), ..Bench::default() }
+            .run_in_order(context, &kernel, batch, &split, order, views)?;
+        Ok(vec![Finding::by_largest("x", &out.workspace, &x, tolerance)])
     })
 }
 
@@ -703,7 +682,7 @@ impl Bench {
     /// Runs a kernel that needs no images.
     fn run(self, context: &Context, kernel: &Kernel, batch: usize) -> Result<Outputs, EngineError> {
         let nothing = Split { channels: 1, height: 1, width: 1, pixels: vec![0], labels: vec![0] };
-        self.run_in_order(context, kernel, batch, &nothing, vec![0])
+        self.run_in_order(context, kernel, batch, &nothing, vec![0], Vec::new())
     }
 
     /// Runs a kernel over the images or labels of `split`, in [`Bench::order`].
@@ -714,7 +693,7 @@ impl Bench {
         batch: usize,
         split: &Split,
     ) -> Result<Outputs, EngineError> {
-        self.run_in_order(context, kernel, batch, split, Self::order(batch))
+        self.run_in_order(context, kernel, batch, split, Self::order(batch), Vec::new())
     }
 
     fn run_in_order(
@@ -724,8 +703,10 @@ impl Bench {
         batch: usize,
         split: &Split,
         order: Vec<u32>,
+        views: Vec<View>,
     ) -> Result<Outputs, EngineError> {
         let step = Step { first: 0, count: batch, learning_rate: 0.0 };
+        let batch = step.micro_batches().next().expect("a batch has images");
         let gradients = if self.gradients.is_empty() { stale(self.parameters.len()) } else { self.gradients };
         let inputs = Inputs {
             gradients,
@@ -733,11 +714,14 @@ impl Bench {
             parameters: self.parameters,
             first_moment: Vec::new(),
             second_moment: Vec::new(),
+            accumulated: Vec::new(),
+            norms: Vec::new(),
             split,
             order,
+            views,
             // As many as any of them looks at.
-            tensors: 2,
-            record: BatchRecord::new(&step, 0, 1, &self.loss, &Adam::default()),
+            tensors: 3,
+            record: BatchRecord::new(&batch, 0, 1, &self.loss, &Optimizer::default()),
         };
         run(context, kernel, &inputs)
     }

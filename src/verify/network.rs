@@ -1,17 +1,17 @@
 //! The whole step on the GPU, held against the f64 reference, and against itself where two ways of doing
 //! it must give the same bits.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use super::comparison::Finding;
 use super::tensors::{Tensors, f64s};
-use super::{Check, tolerance};
+use super::{Check, tolerance, update};
 use crate::cpu;
-use crate::data::Split;
+use crate::data::{Augmentation, Split};
 use crate::engine::{
-    Adam, Engine, EngineError, Epoch, Loss, LossKind, NonFinite, Optimizer, Part, Reduction, Rule, Setup,
-    Step, steps,
+    Adam, Clip, Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, NonFinite, Optimizer, Part,
+    Reduction, Rule, Setup, Sgd, Step, steps,
 };
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use crate::model::{Activation, Init, LeNet5, ParameterTable};
@@ -26,18 +26,26 @@ pub fn checks() -> Vec<Check> {
         for batch in [1, 5, 20] {
             all.push(step(setup(batch), side));
         }
-        all.push(adam_steps(setup(16), side));
-        all.push(adam_steps(normalised(setup(16)), side));
+        all.push(some_steps("Adam", setup(16), side));
+        all.push(some_steps("Adam", normalised(setup(16)), side));
+        let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
+        let clip = Clip { fc: Some(0.05), norm: Some(1.0), ..Clip::default() };
+        let optimizer = Optimizer { rule, clip, weight_decay: 0.1, ..Optimizer::default() };
+        all.push(some_steps("clipped momentum", Setup { optimizer, ..normalised(setup(16)) }, side));
     }
     for (setup, side) in variants() {
         all.push(step(setup, side));
     }
-    all.push(streamed());
-    for batch_norm in [false, true] {
-        let network = LeNet5 { batch_norm, ..LeNet5::new(1, 10) };
-        all.push(repeated(network));
-        all.push(non_finite(network));
+    all.push(normalised_micro_batches());
+    for augmented in [false, true] {
+        all.push(streamed(augmented));
     }
+    for batch_norm in [false, true] {
+        let setup = Setup::new(LeNet5 { batch_norm, ..LeNet5::new(1, 10) }, 8);
+        all.push(repeated(setup.network));
+        all.push(non_finite(if batch_norm { "normalised" } else { "by Adam" }, setup));
+    }
+    all.extend(update::whole_steps());
     all
 }
 
@@ -106,10 +114,10 @@ fn step(setup: Setup, side: usize) -> Check {
         // A rate of 0: gradients are made, but the parameters stay.
         let cut = steps(batch, batch, 0.0);
 
-        let mut engine = engine(context, plan, &setup, Residency::Auto)?;
+        let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
         engine.load(Part::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
-        let losses = train(&mut engine, &order, &cut)?;
+        let losses = train(&mut engine, &Epoch::new(&order, &cut))?;
 
         let mut reference = Reference::new(&setup, &start);
         reference.step(&split, &order, &cut[0]);
@@ -168,13 +176,13 @@ fn step(setup: Setup, side: usize) -> Check {
     })
 }
 
-/// Weights after some steps of Adam, the last of which has an incomplete batch.
-fn adam_steps(setup: Setup, side: usize) -> Check {
+/// Weights after some steps, the last of which has an incomplete batch.
+fn some_steps(by: &str, setup: Setup, side: usize) -> Check {
     let (count, tolerance) = match setup.network.batch_norm {
         false => (tolerance::ADAM_STEPS, tolerance::ADAM_WEIGHTS),
         true => (tolerance::NORMALISED_ADAM_STEPS, tolerance::NORMALISED_ADAM_WEIGHTS),
     };
-    let name = format!("{count} steps of Adam, {}", describe(&setup, side));
+    let name = format!("{count} steps by {by}, {}", describe(&setup, side));
     Check::new(name, move |context, plan, seed| {
         let Setup { network, batch_size: batch, .. } = setup;
         let samples = batch * (count - 1) + 7;
@@ -183,10 +191,10 @@ fn adam_steps(setup: Setup, side: usize) -> Check {
         let cut = steps(samples, batch, LEARNING_RATE);
         let start = start(&network, seed);
 
-        let mut engine = engine(context, plan, &setup, Residency::Auto)?;
+        let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
         engine.load(Part::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
-        train(&mut engine, &order, &cut)?;
+        train(&mut engine, &Epoch::new(&order, &cut))?;
         let found = engine.parameters()?;
 
         let mut reference = Reference::new(&setup, &start);
@@ -206,34 +214,70 @@ fn adam_steps(setup: Setup, side: usize) -> Check {
     })
 }
 
-/// A set streamed in chunks gives the bits that the resident set gives, in training and in evaluation.
-fn streamed() -> Check {
-    Check::new("streamed images give the bits of resident ones", |context, plan, seed| {
-        // Streamed in chunks of 4 MiB of colour images of 3,072 bytes, this many take three.
-        let (network, samples) = (LeNet5::new(3, 10), 3_000);
-        let resident = run(context, plan, network, samples, Residency::Resident, seed)?;
-        let streamed = run(context, plan, network, samples, Residency::Streamed, seed)?;
+/// The gradient of a normalised step that goes through the network in two micro-batches, each with statistics
+/// of its own, and what both leave of running statistics.
+fn normalised_micro_batches() -> Check {
+    Check::new("a normalised step of 1,100 images in micro-batches", |context, plan, seed| {
+        const SAMPLES: usize = LARGEST_MICRO_BATCH + 76;
+        let network = LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) };
+        let setup = Setup::new(network, SAMPLES);
+        let split = Arc::new(Tensors::new(seed).split(1, 28, SAMPLES, network.classes));
+        let order: Vec<_> = (0..SAMPLES as u32).collect();
+        let (start, cut) = (start(&network, seed), steps(SAMPLES, SAMPLES, 0.0));
+        let epoch = Epoch::new(&order, &cut);
+
+        let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
+        engine.load(Part::Train, split.clone())?;
+        engine.set_parameters(&start)?;
+        train(&mut engine, &epoch)?;
+        let (gradients, parameters) = (engine.gradients()?, engine.parameters()?);
+
+        let mut reference = Reference::new(&setup, &start);
+        reference.accumulated_gradient(&split, &epoch, &cut[0]);
+        let table = ParameterTable::new(&network);
+        let (trained, running) = table.tensors().split_at(table.trained().len());
+        let trained = trained.iter().map(|tensor| (tensor, &gradients, reference.network.gradient()));
+        let running = running.iter().map(|tensor| (tensor, &parameters, reference.network.parameters()));
+        Ok(trained
+            .chain(running)
+            .map(|(tensor, found, expected)| {
+                let (found, expected) = (&found[tensor.range()], &expected[tensor.range()]);
+                let zeros = vec![0.0; expected.len()];
+                Finding::by_norm(tensor.name, found, expected, &zeros, tolerance::MANY_IMAGES)
+            })
+            .collect())
+    })
+}
+
+/// A set streamed in chunks gives the bits that the resident set gives, in training, where images may be
+/// augmented, and in evaluation.
+fn streamed(augmented: bool) -> Check {
+    let images = if augmented { "augmented images" } else { "images" };
+    Check::new(format!("streamed {images} give the bits of resident ones"), move |context, plan, seed| {
+        let network = LeNet5::new(3, 10);
+        let resident = run(context, plan, network, Residency::Resident, augmented, seed)?;
+        let streamed = run(context, plan, network, Residency::Streamed, augmented, seed)?;
         Ok(bit_equal(&resident, &streamed))
     })
 }
 
 /// The same run twice gives the same bits.
 fn repeated(network: LeNet5) -> Check {
-    let name = format!("a run repeated gives the same bits{}", normed(&network));
-    Check::new(name, move |context, plan, seed| {
-        let once = run(context, plan, network, 1_500, Residency::Auto, seed)?;
-        let again = run(context, plan, network, 1_500, Residency::Auto, seed)?;
+    let normed = if network.batch_norm { ", normalised" } else { "" };
+    Check::new(format!("a run repeated gives the same bits{normed}"), move |context, plan, seed| {
+        let once = run(context, plan, network, Residency::Auto, true, seed)?;
+        let again = run(context, plan, network, Residency::Auto, true, seed)?;
         Ok(bit_equal(&once, &again))
     })
 }
 
 /// A NaN in any one tensor is reported with the tensor's name and the step.
-fn non_finite(network: LeNet5) -> Check {
-    let name = format!("a NaN in any one tensor is reported{}", normed(&network));
-    Check::new(name, move |context, plan, seed| {
+pub(super) fn non_finite(with: &str, setup: Setup) -> Check {
+    Check::new(format!("a NaN in any one tensor is reported, {with}"), move |context, plan, seed| {
+        let network = setup.network;
         let split = Arc::new(Tensors::new(seed).split(1, 28, 8, network.classes));
         let order: Vec<_> = (0..8).collect();
-        let mut engine = engine(context, plan, &Setup::new(network, 8), Residency::Auto)?;
+        let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
         engine.load(Part::Train, split)?;
         let table = ParameterTable::new(&network);
         let mut findings = Vec::new();
@@ -242,7 +286,8 @@ fn non_finite(network: LeNet5) -> Check {
             arena[spoilt.range().start] = f32::NAN;
             engine.set_parameters(&arena)?;
             let before = engine.optimizer_state()?.step;
-            let reported = match train(&mut engine, &order, &steps(8, 8, LEARNING_RATE)) {
+            let cut = steps(8, 8, LEARNING_RATE);
+            let reported = match train(&mut engine, &Epoch::new(&order, &cut)) {
                 Err(EngineError::NonFinite { tensor, what, step }) => {
                     tensor == spoilt.name && what == NonFinite::Parameter && step == before + 1
                 }
@@ -256,30 +301,32 @@ fn non_finite(network: LeNet5) -> Check {
     })
 }
 
-fn normed(network: &LeNet5) -> &'static str {
-    if network.batch_norm { ", with batch norm" } else { "" }
-}
-
 /// What a run leaves: parameters, moments, and the losses of training and of evaluation.
 type Left = [(&'static str, Vec<f32>); 5];
 
-/// Trains on all of some samples, and evaluates.
+/// Trains for some steps on a set that takes several chunks when streamed, and evaluates.
 fn run(
     context: &Context,
     plan: &KernelPlan,
     network: LeNet5,
-    samples: usize,
     residency: Residency,
+    augmented: bool,
     seed: u64,
 ) -> Result<Left, EngineError> {
+    // Streamed in chunks of 4 MiB of colour images of 3,072 bytes, this many take three.
+    const SAMPLES: usize = 3_000;
     const BATCH: usize = 48;
-    let split = Arc::new(Tensors::new(seed).split(network.channels, 32, samples, network.classes));
-    let order = crate::data::order(samples, seed, 0, true);
-    let mut engine = engine(context, plan, &Setup::new(network, BATCH), residency)?;
+    let split = Arc::new(Tensors::new(seed).split(network.channels, 32, SAMPLES, network.classes));
+    let order = crate::data::order(SAMPLES, seed, 0, true);
+    let augmentation = Augmentation { shift: 2, flip: true, rotate: 10.0, scale: 0.1 };
+    let views = if augmented { augmentation.views(seed, 0, &order) } else { None };
+    let setup = Setup { augmented, ..Setup::new(network, BATCH) };
+    let mut engine = engine_of(context, plan, setup, residency)?;
     engine.load(Part::Train, split.clone())?;
     engine.set_parameters(&start(&network, seed))?;
-    let cut = steps(samples, BATCH, LEARNING_RATE);
-    let training = train(&mut engine, &order, &cut)?;
+    let cut = steps(SAMPLES, BATCH, LEARNING_RATE);
+    let epoch = Epoch { order: &order, views: views.as_deref(), steps: &cut };
+    let training = train(&mut engine, &epoch)?;
     engine.load(Part::Test, Arc::new(Split::clone(&split)))?;
     let evaluation = engine.evaluate(Part::Test)?.iter().map(|outcome| outcome.loss).collect();
     let moments = engine.optimizer_state()?;
@@ -293,34 +340,32 @@ fn run(
 }
 
 fn bit_equal(one: &Left, other: &Left) -> Vec<Finding> {
-    one.iter()
-        .zip(other)
-        .map(|((name, left), (_, right))| {
-            let differ = left.iter().zip(right).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-            let differ = differ + left.len().abs_diff(right.len());
-            Finding::new(format!("values that differ among {name}"), differ as f64, tolerance::EXACT)
-        })
-        .collect()
+    one.iter().zip(other).map(|((name, left), (_, right))| bit_differences(name, left, right)).collect()
 }
 
-fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
+pub(super) fn bit_differences(name: &str, left: &[f32], right: &[f32]) -> Finding {
+    let differ = left.iter().zip(right).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    let differ = differ + left.len().abs_diff(right.len());
+    Finding::new(format!("values that differ among {name}"), differ as f64, tolerance::EXACT)
+}
+
+pub(super) fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
     Init::Pytorch.arena(&ParameterTable::new(network), seed)
 }
 
-fn engine(
+pub(super) fn engine_of(
     context: &Context,
     plan: &KernelPlan,
-    setup: &Setup,
+    setup: Setup,
     residency: Residency,
 ) -> Result<GpuEngine, EngineError> {
-    let options = GpuOptions { setup: *setup, residency, plan: *plan };
-    GpuEngine::new(context.clone(), options)
+    GpuEngine::new(context.clone(), GpuOptions { setup, residency, plan: *plan })
 }
 
 /// Trains, and gives the losses in the order's order.
-fn train(engine: &mut GpuEngine, order: &[u32], cut: &[Step]) -> Result<Vec<f32>, EngineError> {
-    let mut losses = Vec::with_capacity(order.len());
-    engine.train(&Epoch::new(order, cut), &mut |_, outcomes| {
+pub(super) fn train(engine: &mut GpuEngine, epoch: &Epoch) -> Result<Vec<f32>, EngineError> {
+    let mut losses = Vec::with_capacity(epoch.order.len());
+    engine.train(epoch, &mut |_, outcomes| {
         losses.extend(outcomes.iter().map(|outcome| outcome.loss));
         ControlFlow::Continue(())
     })?;
@@ -332,34 +377,54 @@ fn by_norm(name: &str, found: &[f32], expected: &[f64]) -> Finding {
 }
 
 /// The reference, trained on the same steps.
-struct Reference {
-    network: cpu::Network<f64>,
-    rule: Rule,
+pub(super) struct Reference {
+    pub network: cpu::Network<f64>,
+    optimizer: Optimizer,
 }
 
 impl Reference {
-    fn new(setup: &Setup, start: &[f32]) -> Self {
+    /// Has room for all images of a step at once.
+    pub fn new(setup: &Setup, start: &[f32]) -> Self {
         let mut network = cpu::Network::new(setup.network, setup.batch_size).with_loss(setup.loss);
         network.set_parameters(&f64s(start));
-        Self { network, rule: setup.optimizer.rule }
+        Self { network, optimizer: setup.optimizer }
     }
 
-    /// Lays a batch as the network's input, and gives its labels.
-    fn take(&mut self, split: &Split, batch: &[u32]) -> Vec<u32> {
-        cpu::gather(split, batch, self.network.input(batch.len()));
-        batch.iter().map(|&place| u32::from(split.labels[place as usize])).collect()
+    pub fn step(&mut self, split: &Split, order: &[u32], step: &Step) {
+        self.gradient(split, &Epoch::new(order, &[*step]), step);
+        self.network.update(&self.optimizer, step.learning_rate);
     }
 
-    fn step(&mut self, split: &Split, order: &[u32], step: &Step) {
-        let labels = self.take(split, &order[step.first..][..step.count]);
+    /// Makes the gradient of a whole step of an epoch, in one pass.
+    pub fn gradient(&mut self, split: &Split, epoch: &Epoch, step: &Step) {
+        let labels = self.take(split, epoch, step.first..step.first + step.count);
         self.network.forward(&labels);
         self.network.backward();
-        let Rule::Adam(adam) = self.rule else { unimplemented!() };
-        self.network.adam_step(&adam, step.learning_rate);
+    }
+
+    /// Makes the gradient of a whole step of an epoch, as its micro-batches' add up.
+    fn accumulated_gradient(&mut self, split: &Split, epoch: &Epoch, step: &Step) {
+        for batch in step.micro_batches() {
+            let labels = self.take(split, epoch, batch.first..batch.first + batch.count);
+            self.network.forward_of(&labels, step.count);
+            self.network.backward();
+            self.network.accumulate(!batch.starts_step());
+        }
     }
 
     fn evaluate(&mut self, split: &Split, order: &[u32]) {
-        let labels = self.take(split, order);
+        let labels = self.take(split, &Epoch::new(order, &[]), 0..order.len());
         self.network.evaluate(&labels);
+    }
+
+    /// Lays some samples of an epoch as the network's input, and gives their labels.
+    fn take(&mut self, split: &Split, epoch: &Epoch, samples: Range<usize>) -> Vec<u32> {
+        let batch = &epoch.order[samples.clone()];
+        let x = self.network.input(batch.len());
+        match epoch.views {
+            Some(views) => cpu::gather_augmented(split, batch, &views[samples], x),
+            None => cpu::gather(split, batch, x),
+        }
+        batch.iter().map(|&place| u32::from(split.labels[place as usize])).collect()
     }
 }
