@@ -33,6 +33,10 @@ pub const BATCH_NORM: f64 = 1e-4;
 /// decides the other way moves a gradient to a neighbour, whatever the arithmetic's precision.
 pub const WHOLE_NETWORK: f64 = 1e-4;
 
+/// The same with batch normalisation, which divides by deviations: a unit that is on in few images of a batch has
+/// a small one, and errors are made up to 300 times larger there.
+pub const NORMALISED_NETWORK: f64 = 5e-3;
+
 /// Gradients of convolutions over thousands of images, measured like [`WHOLE_NETWORK`]: of some millions of
 /// maxima f32 decides a few the other way, and each sends one image's share of a gradient, a few ten-thousandths
 /// of the sum, elsewhere.
@@ -45,9 +49,8 @@ pub const ADAM_WEIGHTS: f64 = 1e-3;
 /// Steps that [`ADAM_WEIGHTS`] is meant for.
 pub const ADAM_STEPS: usize = 20;
 
-/// The same with batch normalisation, which divides by deviations: a unit that is on in few images of a batch has
-/// a small one, and what f32 decides the other way there is made up to 300 times larger. The reference itself, in
-/// f32, is 1e-4 from f64 after 10 steps and a few 1e-2 after 20.
+/// The same with batch normalisation, where what f32 decides the other way is made larger with each step (see
+/// [`NORMALISED_NETWORK`]): the reference itself, in f32, is 1e-4 from f64 after 10 steps and a few 1e-2 after 20.
 pub const NORMALISED_ADAM_WEIGHTS: f64 = 1e-2;
 
 /// Steps that [`NORMALISED_ADAM_WEIGHTS`] is meant for.
