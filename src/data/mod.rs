@@ -1,8 +1,10 @@
 //! Where images come from. Everything here ends in a [`Dataset`]: bytes as they are stored, and labels.
 
+mod archive;
 mod augment;
 pub mod cifar;
 mod cifar10;
+pub mod download;
 mod embedded;
 mod error;
 mod fit;
