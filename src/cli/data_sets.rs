@@ -37,8 +37,9 @@ Examples:
   lenet-gpu data fetch cifar10 --from https://example.org/sets/
           from another server, which holds cifar-10-binary.tar.gz; its hash is checked all the same
 
-The cache is LENET_GPU_CACHE where that is set, else the system's folder for caches. What broke off goes on
-from where it ended, when the command is given again. Proxies are taken from HTTPS_PROXY and the like.";
+The cache is LENET_GPU_CACHE where that is set, else the system's folder for caches. A download that
+broke off goes on from where it ended, when the command is given again. Proxies are taken from
+HTTPS_PROXY and the like.";
 
 /// Download a data set from its public homes, checked by SHA-256
 #[derive(Debug, Args)]
@@ -141,11 +142,7 @@ impl Progress {
         if !io::stderr().is_terminal() {
             return Self::Lines;
         }
-        let style = ProgressStyle::with_template(
-            "{msg} [{wide_bar}] {decimal_bytes_per_sec}, {percent:>3} %, {eta} left",
-        )
-        .expect("the template is well-formed")
-        .progress_chars("=> ");
+        let style = style("{msg} [{wide_bar}] {decimal_bytes_per_sec}, {percent:>3} %, {eta} left");
         Self::Bar(ProgressBar::no_length().with_style(style))
     }
 
@@ -174,6 +171,10 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is well-formed").progress_chars("=> ")
 }
 
 /// What was here before is no speed.

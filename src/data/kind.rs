@@ -15,11 +15,11 @@ use super::{DataError, Split, mnist};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
-    /// MNIST and its likes (KMNIST, EMNIST): four IDX files, gzipped or not
+    /// Handwritten digits; in --data-dir also its likes (KMNIST, EMNIST): four IDX files, gzipped or not
     Mnist,
-    /// CIFAR-10 and its likes: the binary version's data_batch_1.bin and on, and test_batch.bin
+    /// Colour photographs; in --data-dir also its likes: data_batch_1.bin and on, and test_batch.bin
     Cifar10,
-    /// Fashion-MNIST: files as MNIST's
+    /// Clothes, in files as MNIST's
     FashionMnist,
 }
 
