@@ -2,7 +2,8 @@
 //!
 //! Data goes one way: [`data`] holds a set of images and cuts an epoch's order into batches,
 //! an [`engine::Engine`] trains on them and tells each sample's outcome, [`train`] turns outcomes
-//! into metrics and files. What the network *is* stands in [`model`], without any arithmetic.
+//! into metrics and files, [`report`] draws what runs came to. What the network *is* stands in [`model`],
+//! without any arithmetic.
 //!
 //! Two engines implement the one trait: [`cpu`] is plain Rust, generic over `f32` and `f64`, and is
 //! the reference; [`gpu`] runs the kernels in `shaders/` through wgpu. [`verify`] holds the table of
@@ -15,6 +16,7 @@ pub mod files;
 pub mod gpu;
 pub mod model;
 pub mod random;
+pub mod report;
 pub mod train;
 pub mod verify;
 pub mod version;

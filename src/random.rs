@@ -15,6 +15,8 @@ pub enum Purpose {
     Parameters,
     /// An epoch's order of samples; the stream is the epoch.
     Order,
+    /// Which images are held back for validation.
+    Validation,
     /// Inputs of the checks in [`crate::verify`]; the stream is a tensor's place in its check.
     Verify,
 }
@@ -25,6 +27,7 @@ impl Purpose {
         match self {
             Self::Parameters => b"parameters",
             Self::Order => b"order",
+            Self::Validation => b"validation",
             Self::Verify => b"verify",
         }
     }

@@ -10,7 +10,8 @@ use lenet_gpu::engine::{
     Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, SampleOutcome, Step,
 };
 use lenet_gpu::train::{
-    Ending, EpochRecord, Listener, Plan, Report, RunError, SoFar, TrainError, train, weights_hash,
+    Ending, EpochRecord, Listener, Plan, Probe, Report, RunError, Schedule, Shape, SoFar, Stop, Stopping,
+    TrainError, train, weights_hash,
 };
 
 /// Its outcomes are a function of the sample's place, and its one parameter is the number of steps done.
@@ -85,9 +86,8 @@ impl Engine for FakeEngine {
     }
 
     fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
-        assert_eq!(part, Part::Test);
         self.evaluations += 1;
-        let split = self.parts.get(Part::Test);
+        let split = self.parts.get(part);
         Ok(split.labels.iter().map(|&label| SampleOutcome { loss: 0.5, predicted: label.into() }).collect())
     }
 }
@@ -97,7 +97,10 @@ impl Engine for FakeEngine {
 struct Ear {
     heard: Vec<SoFar>,
     records: Vec<(EpochRecord, Vec<f32>)>,
+    probes: Vec<Probe>,
     break_at: Option<u64>,
+    /// The epoch whose record is answered by a break.
+    break_after: Option<u64>,
     fails: bool,
 }
 
@@ -110,12 +113,20 @@ impl Listener for Ear {
         }
     }
 
-    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<(), RunError> {
+    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<ControlFlow<()>, RunError> {
         self.records.push((record.clone(), parameters.to_vec()));
         if self.fails {
             return Err(RunError::NotEmpty { path: PathBuf::from("somewhere") });
         }
-        Ok(())
+        Ok(if self.break_after == Some(record.epoch) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn probe(&mut self, probe: &Probe) {
+        self.probes.push(*probe);
     }
 }
 
@@ -127,11 +138,17 @@ fn dataset() -> Dataset {
         let (pixels, labels) = (vec![0; samples], vec![0; samples]);
         Arc::new(Split { channels: 1, height: 1, width: 1, pixels, labels })
     };
-    Dataset { name: "nothing".to_owned(), classes: 2, train: split(SAMPLES), test: split(4) }
+    Dataset {
+        name: "nothing".to_owned(),
+        classes: 2,
+        train: split(SAMPLES),
+        validation: None,
+        test: split(4),
+    }
 }
 
 fn plan(epochs: f64) -> Plan {
-    Plan { epochs, max_steps: None, batch_size: 10, learning_rate: 0.125, seed: 7, shuffle: true }
+    Plan { epochs, batch_size: 10, learning_rate: 0.125, seed: 7, ..Plan::default() }
 }
 
 fn run(engine: &mut FakeEngine, plan: &Plan, ear: &mut Ear) -> Result<Report, TrainError> {
@@ -210,7 +227,7 @@ fn the_limit_of_steps_cuts_an_epoch() {
 fn a_run_of_no_steps_neither_trains_nor_evaluates() {
     let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
     let report = run(&mut engine, &Plan { max_steps: Some(0), ..plan(3.0) }, &mut ear).unwrap();
-    assert_eq!(report, Report { ending: Ending::Finished, steps: 0, last: None });
+    assert_eq!(report, Report { ending: Ending::Finished, steps: 0, seconds: 0.0, last: None });
     assert!(engine.calls.is_empty() && engine.evaluations == 0 && ear.records.is_empty());
 }
 
@@ -250,4 +267,70 @@ fn a_record_that_cannot_be_kept_ends_the_run() {
     let error = run(&mut engine, &plan(3.0), &mut Ear { fails: true, ..Ear::default() }).unwrap_err();
     assert!(matches!(error, TrainError::Run(_)), "{error}");
     assert_eq!(engine.calls.len(), 1);
+}
+
+#[test]
+fn an_interruption_during_an_evaluation_ends_the_run_with_the_epoch_kept() {
+    for epochs in [1.0, 3.0] {
+        let (mut engine, mut ear) = (FakeEngine::default(), Ear { break_after: Some(1), ..Ear::default() });
+        let report = run(&mut engine, &plan(epochs), &mut ear).unwrap();
+        assert_eq!((report.ending, report.steps), (Ending::Interrupted, 3));
+        assert_eq!(report.last.unwrap().epoch, 1);
+    }
+}
+
+#[test]
+fn a_stopping_rule_that_is_met_ends_the_run_after_the_epoch() {
+    // 13 of 25 samples are found in training, all of those to test with.
+    for (stopping, stop) in [
+        (Stopping { train_accuracy: Some(52.0), ..Stopping::default() }, Stop::TrainAccuracy(52.0)),
+        (Stopping { test_accuracy: Some(100.0), ..Stopping::default() }, Stop::TestAccuracy(100.0)),
+    ] {
+        let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+        let report = run(&mut engine, &Plan { stopping, ..plan(3.0) }, &mut ear).unwrap();
+        assert_eq!((report.ending, report.steps), (Ending::Stopped(stop), 3));
+        assert_eq!(ear.records.len(), 1);
+    }
+    let never = Stopping { train_accuracy: Some(52.1), ..Stopping::default() };
+    let report = run(&mut FakeEngine::default(), &Plan { stopping: never, ..plan(3.0) }, &mut Ear::default());
+    assert_eq!(report.unwrap().ending, Ending::Finished);
+}
+
+#[test]
+fn a_validation_part_is_evaluated_and_watched() {
+    let data = dataset().hold_out(0.2, 1);
+    let stopping = Stopping { patience: Some(2), ..Stopping::default() };
+    let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+    let report = train(&mut engine, &data, &Plan { stopping, ..plan(9.0) }, &mut ear).unwrap();
+    // Its loss is always the same, so the second and the third epoch bring nothing lower.
+    assert_eq!(report.ending, Ending::Stopped(Stop::Patience(2)));
+    assert_eq!((ear.records.len(), engine.evaluations), (3, 6));
+    let record = &ear.records[0].0;
+    assert_eq!((record.validation_loss, record.validation_accuracy), (Some(0.5), Some(1.0)));
+    assert_eq!(seen(&engine.calls[0]).len(), 20);
+}
+
+#[test]
+fn every_step_has_the_rate_of_its_place_in_the_run() {
+    let schedule = Schedule { shape: Shape::Linear, ..Schedule::CONSTANT };
+    let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+    run(&mut engine, &Plan { schedule, ..plan(2.0) }, &mut ear).unwrap();
+    let rates: Vec<f32> =
+        engine.calls.iter().flat_map(|(_, steps)| steps.iter().map(|step| step.learning_rate)).collect();
+    let expected: Vec<f32> = (0..6).map(|t| (0.125 * (1.0 - f64::from(t) / 6.0)) as f32).collect();
+    assert_eq!(rates, expected);
+    assert_eq!(ear.records[1].0.lr, expected[5]);
+}
+
+#[test]
+fn probes_cut_an_epoch_without_changing_what_it_comes_to() {
+    let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
+    run(&mut engine, &Plan { probes: 2, ..plan(2.0) }, &mut ear).unwrap();
+    let probes: Vec<_> =
+        ear.probes.iter().map(|probe| (probe.epoch, probe.step, probe.train.samples)).collect();
+    assert_eq!(probes, [(1, 2, 20), (1, 3, 5), (2, 5, 20), (2, 6, 5)]);
+    let record = &ear.records[0].0;
+    assert_eq!((record.train_loss, record.train_accuracy), (12.0, 0.52));
+    let heard: Vec<_> = ear.heard.iter().map(|so| so.images).collect();
+    assert_eq!(heard, [10, 20, 25, 35, 45, 50]);
 }

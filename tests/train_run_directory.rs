@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use lenet_gpu::data::Augmentation;
 use lenet_gpu::engine::{Loss, Optimizer};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable, weights};
 use lenet_gpu::train::{
@@ -17,20 +16,24 @@ fn config() -> Config {
     Config {
         program: Program::this(),
         engine: EngineConfig::cpu("CPU, 2 threads".to_owned()),
-        data: DataConfig { name: "MNIST (built in)".to_owned(), train: 60_000, test: 10_000 },
+        data: DataConfig {
+            name: "MNIST (built in)".to_owned(),
+            train: 60_000,
+            validation: None,
+            test: 10_000,
+        },
         network: NETWORK,
         weights: Weights::InitFrom("elsewhere/model.safetensors".into()),
         training: Plan {
             epochs: 1.75,
             max_steps: Some(12),
             batch_size: 64,
-            learning_rate: 1e-3,
             seed: i64::MAX as u64,
-            shuffle: true,
+            ..Plan::default()
         },
         loss: Loss::default(),
         optimizer: Optimizer::default(),
-        augmentation: Augmentation::default(),
+        options: toml::toml! { epochs = 1.75 },
     }
 }
 
@@ -41,6 +44,8 @@ fn record(epoch: u64) -> EpochRecord {
         lr: 1e-3,
         train_loss: 0.25,
         train_accuracy: 0.9,
+        validation_loss: None,
+        validation_accuracy: None,
         test_loss: 0.125,
         test_accuracy: 0.95,
         seconds: 2.0,

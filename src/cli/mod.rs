@@ -14,14 +14,17 @@ mod failure;
 mod interrupt;
 mod notice;
 mod output;
+mod presets;
+mod recipe;
 mod train;
 mod values;
 mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use lenet_gpu::version::VERSION_WITH_COMMIT;
 
 use failure::Failure;
@@ -55,6 +58,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Data(data_sets::DataSetsArgs),
+    Presets(presets::PresetsArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
 }
@@ -68,24 +72,31 @@ enum Ending {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    show_log(cli.verbose);
-
-    let mut output = Output::default();
-    let done = match cli.command {
-        Command::Train(args) => train::run(&args, &mut output),
-        Command::Evaluate(args) => evaluate::run(&args, &mut output),
-        Command::Data(args) => data_sets::run(&args, &mut output),
-        Command::Devices(args) => devices::run(&args, &mut output),
-        Command::Verify(args) => verify::run(&args, &mut output),
-    };
-    match done {
+    let started = Instant::now();
+    match run(started) {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(failure) => {
             notice::error(&failure);
             failure.exit_code()
         }
+    }
+}
+
+fn run(started: Instant) -> Result<Ending, Failure> {
+    let arguments = recipe::expand(std::env::args_os().collect())?;
+    let matches = Cli::command().get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    show_log(cli.verbose);
+
+    let mut output = Output::default();
+    match cli.command {
+        Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
+        Command::Evaluate(args) => evaluate::run(&args, &mut output),
+        Command::Data(args) => data_sets::run(&args, &mut output),
+        Command::Presets(args) => presets::run(&args, &mut output),
+        Command::Devices(args) => devices::run(&args, &mut output),
+        Command::Verify(args) => verify::run(&args, &mut output),
     }
 }
 

@@ -1,8 +1,5 @@
 //! Numbers as they are typed. Each is refused with the reason where it makes no sense.
 
-/// The largest batch. Larger ones gain no speed on any card.
-pub const MAX_BATCH_SIZE: u64 = 65_536;
-
 /// How far a seed or a number of steps goes: `config.toml` keeps it, and TOML's integers are signed.
 pub const MAX_INTEGER: u64 = i64::MAX as u64;
 
@@ -32,6 +29,44 @@ pub fn decay(typed: &str) -> Result<f32, String> {
     if (0.0..1.0).contains(&value) { Ok(value) } else { Err("it must be at least 0 and below 1".to_owned()) }
 }
 
+/// At least 0 and finite, as an f32.
+pub fn not_negative(typed: &str) -> Result<f32, String> {
+    let value: f32 = number(typed)?;
+    if value >= 0.0 && value.is_finite() {
+        Ok(value)
+    } else {
+        Err("it must be at least 0 and finite".to_owned())
+    }
+}
+
+/// Between 0 and 1, both excluded.
+pub fn share(typed: &str) -> Result<f64, String> {
+    let value: f64 = number(typed)?;
+    if value > 0.0 && value < 1.0 { Ok(value) } else { Err("it must be above 0 and below 1".to_owned()) }
+}
+
+/// At least 0 and below 1.
+pub fn warmup(typed: &str) -> Result<f64, String> {
+    let value: f64 = number(typed)?;
+    if (0.0..1.0).contains(&value) { Ok(value) } else { Err("it must be at least 0 and below 1".to_owned()) }
+}
+
+/// Above 0 and at most 100.
+pub fn percent(typed: &str) -> Result<f64, String> {
+    let value: f64 = number(typed)?;
+    if value > 0.0 && value <= 100.0 {
+        Ok(value)
+    } else {
+        Err("it must be above 0 and at most 100".to_owned())
+    }
+}
+
+/// 0 to 180.
+pub fn degrees(typed: &str) -> Result<f32, String> {
+    let value: f32 = number(typed)?;
+    if (0.0..=180.0).contains(&value) { Ok(value) } else { Err("it must be 0 to 180".to_owned()) }
+}
+
 fn number<T: std::str::FromStr>(typed: &str) -> Result<T, String> {
     typed.parse().map_err(|_| "it is no number".to_owned())
 }
@@ -54,6 +89,27 @@ mod tests {
         for typed in ["0", "-0.1", "1e-60", "1e-40", "1e39", "inf", "nan"] {
             assert!(positive(typed).is_err(), "{typed:?} was taken");
         }
+    }
+
+    #[test]
+    fn a_share_leaves_something_on_both_sides() {
+        assert_eq!(share("0.1"), Ok(0.1));
+        assert_eq!(warmup("0"), Ok(0.0));
+        for typed in ["0", "1", "10", "-0.1", "nan", "10%"] {
+            assert!(share(typed).is_err(), "{typed:?} was taken");
+            assert!(typed == "0" || warmup(typed).is_err(), "{typed:?} was taken");
+        }
+    }
+
+    #[test]
+    fn percents_and_degrees_keep_to_their_circle() {
+        assert_eq!(percent("100"), Ok(100.0));
+        assert_eq!(degrees("180"), Ok(180.0));
+        for typed in ["-1", "nan", "inf", "181"] {
+            assert!(percent(typed).is_err() && degrees(typed).is_err(), "{typed:?} was taken");
+        }
+        assert!(percent("0").is_err());
+        assert!(not_negative("-1e-3").is_err() && not_negative("0") == Ok(0.0));
     }
 
     #[test]

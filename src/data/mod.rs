@@ -8,6 +8,7 @@ pub mod download;
 mod embedded;
 mod error;
 mod fit;
+mod hold_out;
 pub mod idx;
 mod kind;
 mod listing;
@@ -80,6 +81,8 @@ pub struct Dataset {
     pub name: String,
     pub classes: usize,
     pub train: Arc<Split>,
+    /// What [`Dataset::hold_out`] held back of the images to train on.
+    pub validation: Option<Arc<Split>>,
     pub test: Arc<Split>,
 }
 
@@ -119,7 +122,8 @@ impl Dataset {
             return Err(DataError::SizesDiffer { train: sizes[0], test: sizes[1] });
         }
         let classes = train.classes().max(test.classes()).max(2);
-        Ok(Self { name, classes, train: Arc::new(fit(train)?), test: Arc::new(fit(test)?) })
+        let (train, test) = (Arc::new(fit(train)?), Arc::new(fit(test)?));
+        Ok(Self { name, classes, train, validation: None, test })
     }
 }
 

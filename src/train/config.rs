@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Plan;
-use crate::data::Augmentation;
 use crate::engine::{Loss, Optimizer};
 use crate::gpu::KernelPlan;
 use crate::model::{Init, LeNet5};
@@ -23,7 +22,9 @@ pub struct Config {
     pub training: Plan,
     pub loss: Loss,
     pub optimizer: Optimizer,
-    pub augmentation: Augmentation,
+    /// The options of `train` that were given, which make the same run again with `--config`.
+    #[serde(default)]
+    pub options: toml::Table,
 }
 
 /// The program that trained.
@@ -72,6 +73,9 @@ pub struct DataConfig {
     pub name: String,
     /// Images that were trained on.
     pub train: usize,
+    /// Images held back from training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<usize>,
     /// Images that were tested with.
     pub test: usize,
 }

@@ -21,6 +21,15 @@ impl Tally {
         self.loss_sum += f64::from(outcome.loss);
     }
 
+    /// The samples of both.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            samples: self.samples + other.samples,
+            correct: self.correct + other.correct,
+            loss_sum: self.loss_sum + other.loss_sum,
+        }
+    }
+
     /// The mean loss; no number where no sample was counted.
     pub fn loss(&self) -> f64 {
         self.loss_sum / self.samples as f64
@@ -33,7 +42,7 @@ impl Tally {
 }
 
 /// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: u64,
@@ -45,6 +54,12 @@ pub struct EpochRecord {
     pub train_loss: f64,
     /// A fraction.
     pub train_accuracy: f64,
+    /// Over the whole validation part, where there is one, with the weights at the epoch's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// A fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// Over the whole test part, with the weights at the epoch's end.
     pub test_loss: f64,
     /// A fraction.

@@ -10,10 +10,14 @@ mod plan;
 mod progress;
 mod run;
 mod run_directory;
+mod schedule;
+mod stopping;
 
 pub use config::{Config, DataConfig, EngineConfig, Program, Weights};
 pub use metrics::{EpochRecord, Tally, weights_hash};
-pub use plan::Plan;
+pub use plan::{Plan, PlanError};
 pub use progress::Progress;
-pub use run::{Ending, Listener, Report, SoFar, TrainError, evaluate, train};
+pub use run::{Ending, Listener, Probe, Report, SoFar, TrainError, evaluate, train};
 pub use run_directory::{RunDirectory, RunError};
+pub use schedule::{Schedule, Shape, USUAL_STEP_FACTOR};
+pub use stopping::{Stop, Stopping};

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Schedule, Shape, Stopping};
+use crate::data::Augmentation;
+use crate::engine::{self, Step};
+
 /// What a run is asked to do, whatever the data and the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -12,14 +16,108 @@ pub struct Plan {
     pub max_steps: Option<u64>,
     /// Images of a step.
     pub batch_size: usize,
+    /// The highest that a step has.
     pub learning_rate: f32,
-    /// Decides the initial weights and the order of the images.
+    /// Decides the initial weights, the order of the images, and all else that is drawn.
     pub seed: u64,
     /// Whether each epoch has an order of its own.
     pub shuffle: bool,
+    #[serde(default)]
+    pub schedule: Schedule,
+    #[serde(default)]
+    pub stopping: Stopping,
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// Times in an epoch that the test part is evaluated, at its end among them; see
+    /// [`Listener::probe`](super::Listener::probe).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub probes: usize,
+}
+
+// What serde asks for: almost every run looks at the test part once an epoch.
+fn one() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
+impl Default for Plan {
+    /// Three epochs in batches of 64 at a constant rate of 0.001, and a seed that is the year of the paper
+    /// that LeNet-5 comes from.
+    fn default() -> Self {
+        Self {
+            epochs: 3.0,
+            max_steps: None,
+            batch_size: 64,
+            learning_rate: 1e-3,
+            seed: 1998,
+            shuffle: true,
+            schedule: Schedule::default(),
+            stopping: Stopping::default(),
+            augmentation: Augmentation::default(),
+            probes: 1,
+        }
+    }
+}
+
+/// A plan that cannot be meant.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    #[error(
+        "--lr-step-epochs {step_epochs} is not shorter than the run of {epochs} epochs, so the rate would never \
+         fall; take fewer, or more --epochs"
+    )]
+    StepTooLong { step_epochs: f64, epochs: f64 },
+
+    #[error(
+        "--patience {patience} is not shorter than the run of {epochs} epochs; take less, or more --epochs"
+    )]
+    PatienceTooLong { patience: u64, epochs: f64 },
+
+    #[error(
+        "--warmup {warmup} of the run's {steps} steps is less than a step, so nothing would rise; take more, \
+         or 0"
+    )]
+    WarmupTooShort { warmup: f64, steps: u64 },
 }
 
 impl Plan {
+    /// Whether all of the plan comes to pass in a run over this many samples.
+    pub fn check(&self, samples: usize) -> Result<(), PlanError> {
+        let (epochs, steps) = (self.epochs, self.total_steps(samples));
+        let Schedule { shape, warmup, step_epochs, .. } = self.schedule;
+        if let (Shape::Step, Some(step_epochs)) = (shape, step_epochs)
+            && step_epochs >= epochs
+        {
+            return Err(PlanError::StepTooLong { step_epochs, epochs });
+        }
+        if let Some(patience) = self.stopping.patience
+            && patience as f64 >= epochs
+        {
+            return Err(PlanError::PatienceTooLong { patience, epochs });
+        }
+        if warmup > 0.0 && warmup * (steps as f64) < 0.5 {
+            return Err(PlanError::WarmupTooShort { warmup, steps });
+        }
+        Ok(())
+    }
+
+    /// The steps of an epoch over this many samples that begins after `done` steps of the run; none where
+    /// the run is over.
+    pub fn epoch_steps(&self, samples: usize, done: u64) -> Vec<Step> {
+        let (total, per_epoch) = (self.total_steps(samples), self.steps_per_epoch(samples));
+        let left = usize::try_from(total - done).unwrap_or(usize::MAX);
+        let mut steps = engine::steps(samples, self.batch_size, self.learning_rate);
+        steps.truncate(left);
+        for (step, t) in steps.iter_mut().zip(done..) {
+            let factor = self.schedule.factor(t, total, per_epoch);
+            step.learning_rate = (f64::from(self.learning_rate) * factor) as f32;
+        }
+        steps
+    }
+
     /// Steps of a whole epoch over this many samples.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
         samples.div_ceil(self.batch_size) as u64
@@ -49,7 +147,7 @@ mod tests {
     use super::*;
 
     fn plan(epochs: f64, max_steps: Option<u64>) -> Plan {
-        Plan { epochs, max_steps, batch_size: 10, learning_rate: 1e-3, seed: 0, shuffle: true }
+        Plan { epochs, max_steps, batch_size: 10, ..Plan::default() }
     }
 
     #[test]
@@ -81,6 +179,38 @@ mod tests {
     fn the_last_batch_counts_with_its_own_size() {
         assert_eq!(plan(1.0, None).total_images(101), 101);
         assert_eq!(plan(2.0, Some(12)).total_images(101), 111);
+    }
+
+    #[test]
+    fn rates_go_on_from_epoch_to_epoch() {
+        let schedule = Schedule { shape: Shape::Linear, ..Schedule::CONSTANT };
+        let plan = Plan { schedule, learning_rate: 1.0, ..plan(2.5, None) };
+        let rates: Vec<f32> = [0, 10, 20]
+            .iter()
+            .flat_map(|&done| plan.epoch_steps(100, done))
+            .map(|step| step.learning_rate)
+            .collect();
+        assert_eq!(rates.len(), 25);
+        assert!(rates.iter().zip(0..).all(|(rate, t)| (rate - (1.0 - t as f32 / 25.0)).abs() < 1e-6));
+    }
+
+    #[test]
+    fn what_would_never_come_to_pass_is_refused() {
+        let with = |schedule, stopping| Plan { schedule, stopping, ..plan(3.0, None) }.check(100);
+        let step = |epochs| Schedule { shape: Shape::Step, step_epochs: Some(epochs), ..Schedule::CONSTANT };
+        assert_eq!(with(step(2.5), Stopping::default()), Ok(()));
+        assert!(matches!(with(step(3.0), Stopping::default()), Err(PlanError::StepTooLong { .. })));
+
+        let patience = |epochs| Stopping { patience: Some(epochs), ..Stopping::default() };
+        assert_eq!(with(Schedule::CONSTANT, patience(2)), Ok(()));
+        assert!(matches!(
+            with(Schedule::CONSTANT, patience(3)),
+            Err(PlanError::PatienceTooLong { patience: 3, .. })
+        ));
+
+        let warmup = |warmup| Schedule { warmup, ..Schedule::CONSTANT };
+        assert_eq!(with(warmup(0.02), Stopping::default()), Ok(()));
+        assert!(matches!(with(warmup(0.01), Stopping::default()), Err(PlanError::WarmupTooShort { .. })));
     }
 
     #[test]

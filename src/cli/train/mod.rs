@@ -1,27 +1,29 @@
 //! `lenet-gpu train`.
 
+mod augmentation;
+mod loss;
+mod network;
+mod optimizer;
+mod schedule;
+mod stopping;
+
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
-use lenet_gpu::data::Augmentation;
-use lenet_gpu::engine::{Adam, Optimizer, Rule, Setup};
-use lenet_gpu::model::{Init, LeNet5, ParameterTable, weights};
+use lenet_gpu::engine::Setup;
+use lenet_gpu::model::LeNet5;
 use lenet_gpu::train::{
-    self, Config, DataConfig, EpochRecord, Listener, Plan, Program, Progress, Report, RunDirectory, RunError,
-    SoFar, Weights,
+    self, Config, DataConfig, EpochRecord, Listener, Program, Progress, Report, RunDirectory, RunError, SoFar,
 };
 
-use super::data::{DataArgs, check_fit};
+use super::data::DataArgs;
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
-use super::{Ending, Failure, Output, notice, values};
-
-/// The year of the paper that LeNet-5 comes from.
-const DEFAULT_SEED: u64 = 1998;
+use super::{Ending, Failure, Output, notice};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -42,6 +44,15 @@ PyTorch's names). Ctrl-C saves the model as it is and ends with exit code 130; a
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct TrainArgs {
+    /// Options by the name of a recipe; `lenet-gpu presets` shows them [default: none]
+    #[arg(long, value_name = "NAME", help_heading = "Recipe")]
+    preset: Option<String>,
+
+    /// Options from a file: those in its [options] table, as a preset or a run's config.toml has it; what is
+    /// typed counts more [default: none]
+    #[arg(long, value_name = "FILE.toml", help_heading = "Recipe")]
+    config: Option<PathBuf>,
+
     #[command(flatten)]
     engine: EngineArgs,
 
@@ -57,66 +68,25 @@ pub struct TrainArgs {
     limit_test: Option<NonZeroUsize>,
 
     #[command(flatten)]
-    training: TrainingArgs,
+    schedule: schedule::ScheduleArgs,
+
+    #[command(flatten)]
+    optimizer: optimizer::OptimizerArgs,
+
+    #[command(flatten)]
+    network: network::NetworkArgs,
+
+    #[command(flatten)]
+    loss: loss::LossArgs,
+
+    #[command(flatten)]
+    stopping: stopping::StoppingArgs,
+
+    #[command(flatten)]
+    augmentation: augmentation::AugmentationArgs,
 
     #[command(flatten)]
     output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Training")]
-struct TrainingArgs {
-    /// Passes over the training images; 1.75 ends after three quarters of the second one's steps
-    #[arg(long, value_name = "X", default_value_t = 3.0)]
-    #[arg(value_parser = values::epochs, allow_negative_numbers = true)]
-    epochs: f64,
-
-    /// Images of a step, 1 to 65536; an epoch's last step may have fewer
-    #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=values::MAX_BATCH_SIZE))]
-    batch_size: usize,
-
-    /// Adam's learning rate, above 0
-    #[arg(long, value_name = "X", default_value_t = 1e-3)]
-    #[arg(value_parser = values::positive, allow_negative_numbers = true)]
-    lr: f32,
-
-    /// Adam's decay of the first moment, in [0, 1)
-    #[arg(long, value_name = "X", default_value_t = Adam::default().beta1)]
-    #[arg(value_parser = values::decay, allow_negative_numbers = true)]
-    beta1: f32,
-
-    /// Adam's decay of the second moment, in [0, 1)
-    #[arg(long, value_name = "X", default_value_t = Adam::default().beta2)]
-    #[arg(value_parser = values::decay, allow_negative_numbers = true)]
-    beta2: f32,
-
-    /// Adam's ε, added outside the root; above 0
-    #[arg(long, value_name = "X", default_value = "1e-8")]
-    #[arg(value_parser = values::positive, allow_negative_numbers = true)]
-    eps: f32,
-
-    /// Decides the initial weights and the order of the images; 0 to 2^63 - 1
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER))]
-    seed: u64,
-
-    /// How the initial weights are drawn
-    #[arg(long, value_name = "KIND", value_enum, default_value_t = Init::default())]
-    init: Init,
-
-    /// Start from the weights in this file instead [default: none]
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "init")]
-    init_from: Option<PathBuf>,
-
-    /// See the images in the order in which they are stored [default: a new order each epoch]
-    #[arg(long)]
-    no_shuffle: bool,
-
-    /// End after this many steps; 0 only initialises and saves [default: no limit]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER))]
-    max_steps: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -138,30 +108,28 @@ struct OutputArgs {
 /// Where runs go that have no name.
 const RUNS: &str = "runs";
 
-pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let data = args
-        .data
-        .open()?
-        .limited(args.limit_train.map(NonZeroUsize::get), args.limit_test.map(NonZeroUsize::get));
-    let (network, parameters) = match &args.training.init_from {
-        Some(file) => {
-            let (network, parameters) = weights::load(file).map_err(Failure::input)?;
-            check_fit(network, data.train.channels, data.classes)?;
-            (network, parameters)
-        }
-        None => {
-            let network = LeNet5::new(data.train.channels, data.classes);
-            let parameters = args.training.init.arena(&ParameterTable::new(&network), args.training.seed);
-            (network, parameters)
-        }
-    };
-    let plan = args.training.plan();
+/// Trains; `options` are those that were typed or came from a preset or a file, and `started` is when the
+/// program began.
+pub fn run(
+    args: &TrainArgs,
+    options: toml::Table,
+    started: Instant,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
+    let optimizer = args.optimizer.optimizer()?;
+    let seed = args.schedule.seed;
+    let limit = |limit: Option<NonZeroUsize>| limit.map(NonZeroUsize::get);
+    let data = args.data.open()?.limited(limit(args.limit_train), limit(args.limit_test));
+    let data = args.stopping.hold_out(data, seed)?;
+    let (network, parameters) = args.network.network(&data, seed)?;
+    let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
+    let plan = args.schedule.plan(data.train.len(), &args.optimizer, stopping, augmentation)?;
 
-    // A batch is never larger than the set, so neither is what the engine allocates for one.
-    let batch_size = plan.batch_size.min(data.train.len());
     let setup = Setup {
-        optimizer: Optimizer { rule: Rule::Adam(args.training.adam()), ..Optimizer::default() },
-        ..Setup::new(network, batch_size)
+        optimizer,
+        loss: args.loss.loss(),
+        augmented: augmentation != Default::default(),
+        ..Setup::new(network, plan.batch_size)
     };
     let mut opened = args.engine.open(&setup)?;
     opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
@@ -169,13 +137,18 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
     let config = Config {
         program: Program::this(),
         engine: opened.config,
-        data: DataConfig { name: data.name.clone(), train: data.train.len(), test: data.test.len() },
+        data: DataConfig {
+            name: data.name.clone(),
+            train: data.train.len(),
+            validation: data.validation.as_ref().map(|part| part.len()),
+            test: data.test.len(),
+        },
         network,
-        weights: args.training.weights(),
+        weights: args.network.weights(),
         training: plan.clone(),
         loss: setup.loss,
         optimizer: setup.optimizer,
-        augmentation: Augmentation::default(),
+        options,
     };
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::named(path, &config),
@@ -212,17 +185,50 @@ pub fn run(args: &TrainArgs, output: &mut Output) -> Result<Ending, Failure> {
     // Else the last epoch has saved them.
     if report.ending == train::Ending::Interrupted || report.last.is_none() {
         let parameters = opened.engine.parameters().map_err(Failure::work)?;
+        if !parameters.iter().all(|parameter| parameter.is_finite()) {
+            return Err(Failure::Work(anyhow!(
+                "interrupted after step {}, and the weights are not all finite: they were not saved; a lower \
+                 --lr usually helps",
+                report.steps
+            )));
+        }
         directory.save_model(network, &parameters).map_err(Failure::work)?;
     }
-    conclude(&report, &model, args.output.json, output)
+    conclude(&report, args.stopping.target_accuracy, started, &model, args.output.json, output)
 }
 
-/// The last line: what the run came to, and where the model is.
-fn conclude(report: &Report, model: &Path, json: bool, output: &mut Output) -> Result<Ending, Failure> {
+/// The last lines: what the run came to, and where the model is.
+fn conclude(
+    report: &Report,
+    target: Option<f64>,
+    started: Instant,
+    model: &Path,
+    json: bool,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
     let model = model.display();
-    if report.ending == train::Ending::Interrupted {
-        notice::note(format_args!("interrupted after step {}; the model so far is in {model}", report.steps));
-        return Ok(Ending::Interrupted);
+    match (report.ending, target) {
+        (train::Ending::Interrupted, _) => {
+            notice::note(format_args!(
+                "interrupted after step {}; the model so far is in {model}",
+                report.steps
+            ));
+            return Ok(Ending::Interrupted);
+        }
+        (train::Ending::Stopped(train::Stop::TestAccuracy(target)), _) => notice::note(format_args!(
+            "test accuracy of {target} % reached after {} steps: {:.2} s of training, {:.2} s since the program \
+             began, with everything",
+            report.steps,
+            report.seconds,
+            started.elapsed().as_secs_f64()
+        )),
+        (train::Ending::Stopped(stop), _) => {
+            notice::note(format_args!("stopped after {} steps: {stop}", report.steps));
+        }
+        (train::Ending::Finished, Some(target)) => {
+            notice::note(format_args!("the test accuracy of {target} % was not reached"));
+        }
+        (train::Ending::Finished, None) => {}
     }
     let line = match &report.last {
         Some(record) => {
@@ -236,27 +242,6 @@ fn conclude(report: &Report, model: &Path, json: bool, output: &mut Output) -> R
     Ok(Ending::Done)
 }
 
-impl TrainingArgs {
-    fn plan(&self) -> Plan {
-        Plan {
-            epochs: self.epochs,
-            max_steps: self.max_steps,
-            batch_size: self.batch_size,
-            learning_rate: self.lr,
-            seed: self.seed,
-            shuffle: !self.no_shuffle,
-        }
-    }
-
-    fn adam(&self) -> Adam {
-        Adam { beta1: self.beta1, beta2: self.beta2, eps: self.eps }
-    }
-
-    fn weights(&self) -> Weights {
-        self.init_from.clone().map_or(Weights::Init(self.init), Weights::InitFrom)
-    }
-}
-
 /// What listens to a run: its files, its display, and the user who may end it.
 struct Session<'a> {
     network: LeNet5,
@@ -267,13 +252,19 @@ struct Session<'a> {
     json: Option<&'a mut Output>,
 }
 
+impl Session<'_> {
+    fn flow(&self) -> ControlFlow<()> {
+        if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 impl Listener for Session<'_> {
     fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()> {
         self.progress.so_far(so_far);
-        if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.flow()
     }
 
-    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<(), RunError> {
+    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<ControlFlow<()>, RunError> {
         // The model first: an epoch that stands in the metrics has its weights on the disk.
         self.directory.save_model(self.network, parameters)?;
         self.directory.append(record)?;
@@ -284,6 +275,6 @@ impl Listener for Session<'_> {
                 .line(&line)
                 .map_err(|source| RunError::Write { path: "the standard output".into(), source })?;
         }
-        Ok(())
+        Ok(self.flow())
     }
 }

@@ -1,0 +1,249 @@
+//! Options from a preset or a file. They are laid before those that were typed, as if they had been typed
+//! first; of an option that is given twice the last one counts, so what was typed wins.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Cli, Failure, presets};
+
+/// The subcommand that takes recipes.
+const SUBCOMMAND: &str = "train";
+
+/// The options that name a recipe.
+const PRESET: &str = "preset";
+const CONFIG: &str = "config";
+
+/// Options of `train` and where they come from.
+#[derive(Debug)]
+pub struct Recipe {
+    pub summary: Option<String>,
+    origin: String,
+    options: Table,
+}
+
+/// What of a file is looked at: a run's `config.toml` has more.
+#[derive(Deserialize)]
+struct RecipeFile {
+    summary: Option<String>,
+    options: Option<Table>,
+}
+
+impl Recipe {
+    /// Reads a recipe's text; `origin` names it in messages.
+    pub fn parse(origin: &str, text: &str) -> Result<Self, Failure> {
+        let file: RecipeFile =
+            toml::from_str(text).with_context(|| format!("{origin} is no TOML")).map_err(Failure::Input)?;
+        let Some(options) = file.options else {
+            return Err(Failure::Input(anyhow!(
+                "{origin} has no [options] table; `lenet-gpu presets mnist-fast` shows what one looks like"
+            )));
+        };
+        Ok(Self { summary: file.summary, origin: origin.to_owned(), options })
+    }
+
+    fn load(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}, which --config names", path.display()))
+            .map_err(Failure::Input)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// The options as they would be typed. Each is looked at by itself, so that an error can name the recipe.
+    fn arguments(&self) -> Result<Vec<OsString>, Failure> {
+        let arguments: Result<Vec<OsString>, Failure> =
+            self.options.iter().map(|(name, value)| self.argument(name, value).map(Into::into)).collect();
+        let arguments = arguments?;
+        let program = ["lenet-gpu", SUBCOMMAND].map(OsString::from);
+        if let Err(error) = Cli::command().try_get_matches_from(program.iter().chain(&arguments)) {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            return Err(Failure::Input(anyhow!("{}: {line}", self.origin)));
+        }
+        Ok(arguments)
+    }
+
+    fn argument(&self, name: &str, value: &Value) -> Result<String, Failure> {
+        let command = train_command();
+        if find(&command, name).is_none_or(is_recipes_own) {
+            return Err(Failure::Input(anyhow!(
+                "{} has the option {name:?}, which `lenet-gpu {SUBCOMMAND}` does not; --help lists what there is",
+                self.origin
+            )));
+        }
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Integer(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Boolean(flag) => flag.to_string(),
+            _ => {
+                return Err(Failure::Input(anyhow!(
+                    "{}: the option {name} must be a number, a text, true or false",
+                    self.origin
+                )));
+            }
+        };
+        Ok(format!("--{name}={value}"))
+    }
+}
+
+/// The arguments with those of the recipes that they name laid before them: the preset's, then the file's,
+/// then what was typed.
+pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    let is_option = |argument: &OsStr| argument.as_encoded_bytes().starts_with(b"-");
+    let first = typed.iter().skip(1).position(|argument| !is_option(argument)).map(|place| place + 1);
+    let Some(place) = first.filter(|&place| typed[place] == SUBCOMMAND) else {
+        return Ok(typed);
+    };
+    let (before, after) = typed.split_at(place + 1);
+
+    let mut arguments = before.to_vec();
+    if let Some(name) = given(after, PRESET) {
+        arguments.extend(presets::recipe(&name.to_string_lossy())?.arguments()?);
+    }
+    if let Some(path) = given(after, CONFIG) {
+        arguments.extend(Recipe::load(Path::new(&path))?.arguments()?);
+    }
+    arguments.extend_from_slice(after);
+    Ok(arguments)
+}
+
+/// The value of the last `--name VALUE` or `--name=VALUE`.
+fn given(arguments: &[OsString], name: &str) -> Option<OsString> {
+    let (alone, joined) = (format!("--{name}"), format!("--{name}="));
+    let mut found = None;
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == alone.as_str() {
+            found = arguments.next().cloned();
+        } else if let Some(value) = argument.to_str().and_then(|text| text.strip_prefix(&joined)) {
+            found = Some(value.into());
+        }
+    }
+    found
+}
+
+/// The options that were given, typed or by a recipe, as a recipe has them.
+pub fn options(matches: &ArgMatches) -> Table {
+    let command = train_command();
+    let Some(matches) = matches.subcommand_matches(SUBCOMMAND) else { return Table::new() };
+    let mut options = Table::new();
+    for argument in command.get_arguments().filter(|argument| !is_recipes_own(argument)) {
+        let id = argument.get_id().as_str();
+        let (Some(name), Ok(true)) = (argument.get_long(), matches.try_contains_id(id)) else { continue };
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        if let Some(value) = matches.get_raw(id).and_then(|mut values| values.next_back()) {
+            options.insert(name.to_owned(), as_value(&value.to_string_lossy()));
+        }
+    }
+    options
+}
+
+/// A typed value with the type that TOML would give it.
+fn as_value(typed: &str) -> Value {
+    let number = || typed.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float);
+    let whole = || typed.parse().ok().map(Value::Integer);
+    let flag = || typed.parse().ok().map(Value::Boolean);
+    whole().or_else(number).or_else(flag).unwrap_or_else(|| Value::String(typed.to_owned()))
+}
+
+/// Whether an option is of one run alone, and so of no recipe.
+fn is_recipes_own(argument: &Arg) -> bool {
+    let named = argument.get_long().is_some_and(|name| [PRESET, CONFIG].contains(&name));
+    named || argument.get_help_heading() == Some("Output")
+}
+
+fn train_command() -> Command {
+    let mut command = Cli::command();
+    command.build();
+    command.find_subcommand(SUBCOMMAND).expect("the command line has this subcommand").clone()
+}
+
+fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    command.get_arguments().find(|argument| {
+        let aliases = argument.get_visible_aliases().unwrap_or_default();
+        argument.get_long() == Some(name) || aliases.contains(&name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(arguments: &[&str]) -> Vec<OsString> {
+        arguments.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn every_preset_is_understood_and_has_a_summary() {
+        for (name, _) in presets::PRESETS {
+            let recipe = presets::recipe(name).unwrap();
+            assert!(recipe.summary.as_ref().is_some_and(|summary| summary.len() > 20), "{name}");
+            assert!(!recipe.arguments().unwrap().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_presets_options_stand_before_what_was_typed() {
+        let expanded =
+            expand(strings(&["lenet-gpu", "-v", "train", "--preset", "mnist-fast", "--lr=1"])).unwrap();
+        let place = |wanted: &str| expanded.iter().position(|argument| argument == wanted).unwrap();
+        assert!(place("train") < place("--epochs=1.75"));
+        assert!(place("--lr=0.007") < place("--lr=1"));
+    }
+
+    #[test]
+    fn other_subcommands_and_plain_runs_are_left_alone() {
+        for typed in [&["lenet-gpu"][..], &["lenet-gpu", "devices", "--preset", "x"], &["lenet-gpu", "train"]]
+        {
+            assert_eq!(expand(strings(typed)).unwrap(), strings(typed));
+        }
+    }
+
+    #[test]
+    fn what_was_given_makes_the_same_arguments_again() {
+        let typed =
+            strings(&["lenet-gpu", "train", "--preset=mnist-fast", "--batch-size", "all", "--flip", "-q"]);
+        let options = options(&Cli::command().get_matches_from(expand(typed).unwrap()));
+        assert_eq!(options["epochs"], Value::Float(1.75));
+        assert_eq!(options["batch-size"], Value::String("all".to_owned()));
+        assert_eq!(options["flip"], Value::Boolean(true));
+        assert!(!options.contains_key("preset") && !options.contains_key("quiet"));
+        assert!(!options.contains_key("seed"), "a default was not given");
+
+        let text = toml::to_string(&toml::toml! { options = (options.clone()) }).unwrap_or_default();
+        let again = Recipe { summary: None, origin: "a test".to_owned(), options };
+        assert!(again.arguments().is_ok(), "{text}");
+    }
+
+    #[test]
+    fn an_error_in_a_recipe_names_the_recipe() {
+        for (text, told) in [
+            ("options = 3", "no TOML"),
+            ("epochs = 3", "no [options] table"),
+            ("[options]\nepoch = 3", "\"epoch\""),
+            ("[options]\npreset = 'mnist-fast'", "\"preset\""),
+            ("[options]\nepochs = -3", "'-3'"),
+            ("[options]\nschedule = 'zigzag'", "'zigzag'"),
+            ("[options]\nepochs = [3]", "must be a number"),
+        ] {
+            let told_of = |failure: Failure| match failure {
+                Failure::Input(error) => format!("{error:#}"),
+                Failure::Work(error) => panic!("{error:#} is no fault of the input"),
+            };
+            let found = match Recipe::parse("mine.toml", text) {
+                Ok(recipe) => told_of(recipe.arguments().unwrap_err()),
+                Err(failure) => told_of(failure),
+            };
+            assert!(found.contains("mine.toml") && found.contains(told), "{found}");
+        }
+    }
+}

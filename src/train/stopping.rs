@@ -1,0 +1,119 @@
+//! When a run ends before its last epoch. Looked at after each epoch.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::EpochRecord;
+
+/// What ends a run early; nothing by default. Accuracies are in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Stopping {
+    /// The training accuracy that is enough (the paper's section 6: 95).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_accuracy: Option<f64>,
+    /// Epochs in a row without a new lowest loss of the validation part, or of the test part where there is
+    /// no validation part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
+    /// The test accuracy that is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
+}
+
+/// Why a run ended early.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stop {
+    /// The training accuracy reached so many percent.
+    TrainAccuracy(f64),
+    /// The test accuracy reached so many percent.
+    TestAccuracy(f64),
+    /// So many epochs brought no lower loss.
+    Patience(u64),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TrainAccuracy(percent) => write!(f, "the training accuracy has reached {percent} %"),
+            Self::TestAccuracy(percent) => write!(f, "the test accuracy has reached {percent} %"),
+            Self::Patience(1) => write!(f, "the last epoch brought no lower loss"),
+            Self::Patience(epochs) => write!(f, "the last {epochs} epochs brought no lower loss"),
+        }
+    }
+}
+
+/// Watches the epochs of one run.
+#[derive(Debug)]
+pub struct Watch {
+    stopping: Stopping,
+    lowest_loss: f64,
+    /// Epochs since the lowest loss.
+    waited: u64,
+}
+
+impl Watch {
+    pub fn new(stopping: Stopping) -> Self {
+        Self { stopping, lowest_loss: f64::INFINITY, waited: 0 }
+    }
+
+    /// Whether the run shall end after this epoch.
+    pub fn after(&mut self, record: &EpochRecord) -> Option<Stop> {
+        let loss = record.validation_loss.unwrap_or(record.test_loss);
+        if loss < self.lowest_loss {
+            (self.lowest_loss, self.waited) = (loss, 0);
+        } else {
+            self.waited += 1;
+        }
+
+        let Stopping { train_accuracy, patience, test_accuracy } = self.stopping;
+        let reached = |accuracy: f64| move |percent: &f64| 100.0 * accuracy >= *percent;
+        let test = test_accuracy.filter(reached(record.test_accuracy)).map(Stop::TestAccuracy);
+        let train = train_accuracy.filter(reached(record.train_accuracy)).map(Stop::TrainAccuracy);
+        let waited = patience.filter(|&patience| self.waited >= patience).map(Stop::Patience);
+        test.or(train).or(waited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(train_accuracy: f64, test_loss: f64, test_accuracy: f64) -> EpochRecord {
+        EpochRecord { train_accuracy, test_loss, test_accuracy, ..EpochRecord::default() }
+    }
+
+    #[test]
+    fn nothing_ends_a_run_that_was_not_asked_to_end() {
+        let mut watch = Watch::new(Stopping::default());
+        assert!((0..100).all(|_| watch.after(&record(1.0, 1.0, 1.0)).is_none()));
+    }
+
+    #[test]
+    fn an_accuracy_is_reached_when_it_is_met_exactly() {
+        let mut watch = Watch::new(Stopping { train_accuracy: Some(95.0), ..Stopping::default() });
+        assert_eq!(watch.after(&record(0.9499, 1.0, 0.99)), None);
+        assert_eq!(watch.after(&record(0.95, 1.0, 0.0)), Some(Stop::TrainAccuracy(95.0)));
+
+        let mut watch = Watch::new(Stopping { test_accuracy: Some(99.0), ..Stopping::default() });
+        assert_eq!(watch.after(&record(1.0, 1.0, 0.9899)), None);
+        assert_eq!(watch.after(&record(0.0, 1.0, 0.99)), Some(Stop::TestAccuracy(99.0)));
+    }
+
+    #[test]
+    fn patience_ends_with_the_last_of_so_many_epochs_without_a_lower_loss() {
+        let mut watch = Watch::new(Stopping { patience: Some(2), ..Stopping::default() });
+        let stops: Vec<_> =
+            [0.5, 0.6, 0.4, 0.4, 0.41].map(|loss| watch.after(&record(0.0, loss, 0.0))).to_vec();
+        assert_eq!(stops, [None, None, None, None, Some(Stop::Patience(2))]);
+    }
+
+    #[test]
+    fn the_validation_part_is_looked_at_where_there_is_one() {
+        let mut watch = Watch::new(Stopping { patience: Some(1), ..Stopping::default() });
+        let with = |loss| EpochRecord { validation_loss: Some(loss), ..record(0.0, 0.1, 0.0) };
+        assert_eq!(watch.after(&with(0.5)), None);
+        assert_eq!(watch.after(&with(0.4)), None, "the test loss, which did not fall, counts for nothing");
+        assert_eq!(watch.after(&with(0.45)), Some(Stop::Patience(1)));
+    }
+}
