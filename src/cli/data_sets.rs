@@ -38,8 +38,8 @@ Examples:
           from another server, which holds cifar-10-binary.tar.gz; its hash is checked all the same
 
 The cache is LENET_GPU_CACHE where that is set, else the system's folder for caches. A download that
-broke off goes on from where it ended, when the command is given again. Proxies are taken from
-HTTPS_PROXY and the like.";
+broke off, or that Ctrl-C ended, goes on from there when the command is given again; a second Ctrl-C
+ends at once. Proxies are taken from HTTPS_PROXY and the like.";
 
 /// Download a data set from its public homes, checked by SHA-256
 #[derive(Debug, Args)]
@@ -159,7 +159,8 @@ impl Progress {
             }
             (Event::Refused { url, refusal }, _) => notice::warning(format_args!("{url}: {refusal}")),
             (Event::Unpacking { file }, Self::Bar(bar)) => {
-                bar.set_message(format!("unpacking {}", file.name))
+                bar.set_style(style("{msg}"));
+                bar.set_message(format!("unpacking {}", file.name));
             }
             (Event::Received { .. } | Event::Unpacking { .. } | Event::Asking { .. }, _) => {}
         }

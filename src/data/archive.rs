@@ -9,7 +9,7 @@ use tar::{Archive, EntryType};
 
 use super::{DataError, source};
 
-/// The most bytes that an archive may unpack to, 1 GiB: gzip makes a thousandth of as many zeros.
+/// The most bytes that an archive may unpack to, 1 GiB: a megabyte of gzip can hold as many zeros.
 const MAX_UNPACKED: u64 = 1 << 30;
 
 /// What is wrong with what an archive holds.
