@@ -7,8 +7,8 @@
 
 #import batch
 #import grid
-#import images
 #import order
+#import pixels
 #import workspace
 
 @compute @workgroup_size(WORKGROUP)
@@ -21,15 +21,5 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     if image >= batch.count {
         return;
     }
-
-    var pixel = 0u;
-    // Unsigned subtraction wraps around, so that one comparison a side catches both margins.
-    let source_row = row - TOP;
-    let source_column = column - LEFT;
-    if source_row < HEIGHT && source_column < WIDTH {
-        let byte = (channel * HEIGHT + source_row) * WIDTH + source_column;
-        let word = images[order[batch.first + image] * IMAGE_WORDS + byte / 4u];
-        pixel = (word >> (byte % 4u * 8u)) & 0xffu;
-    }
-    workspace[X + index] = (f32(pixel) / 255.0 - 0.5) / 0.5;
+    workspace[X + index] = normalised(pixel(order[batch.first + image], channel, row, column));
 }

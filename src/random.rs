@@ -15,6 +15,8 @@ pub enum Purpose {
     Parameters,
     /// An epoch's order of samples; the stream is the epoch.
     Order,
+    /// How an image is seen in an epoch; the stream is the epoch and the image's place in the set.
+    Augmentation,
     /// Which images are held back for validation.
     Validation,
     /// Inputs of the checks in [`crate::verify`]; the stream is a tensor's place in its check.
@@ -27,6 +29,7 @@ impl Purpose {
         match self {
             Self::Parameters => b"parameters",
             Self::Order => b"order",
+            Self::Augmentation => b"augmentation",
             Self::Validation => b"validation",
             Self::Verify => b"verify",
         }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use lenet_gpu::data::cifar::{CifarError, CifarFault, append_records, no_images};
-use lenet_gpu::data::{self, Dataset, DatasetKind};
+use lenet_gpu::data::{self, Conversion, Dataset, DatasetKind};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -38,7 +38,7 @@ fn folder() -> TempDir {
 /// A folder is refused with one line that has all of these in it.
 #[track_caller]
 fn assert_refused(folder: &TempDir, says: &[&str]) {
-    let line = Dataset::open(folder.path(), None).unwrap_err().to_string();
+    let line = Dataset::open(folder.path(), None, Conversion::default()).unwrap_err().to_string();
     for part in says {
         assert!(line.contains(part), "{part:?} is not in: {line}");
     }
@@ -48,7 +48,7 @@ fn assert_refused(folder: &TempDir, says: &[&str]) {
 #[test]
 fn the_sample_has_the_first_images_of_every_official_batch() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cifar10-sample");
-    let sample = Dataset::open(&folder, None).unwrap();
+    let sample = Dataset::open(&folder, None, Conversion::default()).unwrap();
     assert_eq!((sample.train.len(), sample.test.len(), sample.classes), (1_000, 100, 10));
     for split in [&sample.train, &sample.test] {
         assert_eq!((split.channels, split.height, split.width), (3, 32, 32));
@@ -75,7 +75,7 @@ mod a_folder_of_batches {
     fn is_recognised_and_read() {
         let folder = folder();
         for kind in [None, Some(DatasetKind::Cifar10)] {
-            let set = Dataset::open(folder.path(), kind).unwrap();
+            let set = Dataset::open(folder.path(), kind, Conversion::default()).unwrap();
             assert_eq!((&set.train.labels[..], &set.test.labels[..]), (&[0, 3, 2][..], &[1, 0][..]));
             assert_eq!(set.classes, 4, "labels up to 3");
             assert_eq!(set.train.image(2), [20; IMAGE_LEN]);
@@ -87,9 +87,12 @@ mod a_folder_of_batches {
         let (outer, inner) = (tempfile::tempdir().unwrap(), folder());
         fs::rename(inner.path(), outer.path().join(ARCHIVE_FOLDER)).unwrap();
         for kind in [None, Some(DatasetKind::Cifar10)] {
-            assert_eq!(Dataset::open(outer.path(), kind).unwrap().train.labels, [0, 3, 2]);
+            assert_eq!(
+                Dataset::open(outer.path(), kind, Conversion::default()).unwrap().train.labels,
+                [0, 3, 2]
+            );
         }
-        assert_eq!(data::open_test(outer.path(), None).unwrap().labels, [1, 0]);
+        assert_eq!(data::open_test(outer.path(), None, Conversion::default()).unwrap().labels, [1, 0]);
     }
 
     #[test]
@@ -98,7 +101,10 @@ mod a_folder_of_batches {
         put(folder.path(), "data_batch_10.bin", batch(&[4]));
         put(folder.path(), "data_batch_0.bin", batch(&[5]));
         put(folder.path(), "data_batch_x.bin", "something else");
-        assert_eq!(Dataset::open(folder.path(), None).unwrap().train.labels, [5, 0, 3, 2, 4]);
+        assert_eq!(
+            Dataset::open(folder.path(), None, Conversion::default()).unwrap().train.labels,
+            [5, 0, 3, 2, 4]
+        );
     }
 
     #[test]
@@ -108,7 +114,7 @@ mod a_folder_of_batches {
             put(folder.path(), TRAIN, batch(&[0]));
             put(folder.path(), "data_batch_2.bin", batch(&[0]));
             put(folder.path(), TEST, batch(&[largest]));
-            assert_eq!(Dataset::open(folder.path(), None).unwrap().classes, classes);
+            assert_eq!(Dataset::open(folder.path(), None, Conversion::default()).unwrap().classes, classes);
         }
     }
 
@@ -118,14 +124,14 @@ mod a_folder_of_batches {
         let mut bytes = batch(&[0x1f]);
         bytes[1..4].copy_from_slice(&[0x8b, 8, 0]);
         put(folder.path(), TEST, bytes);
-        assert_eq!(data::open_test(folder.path(), None).unwrap().labels, [0x1f]);
+        assert_eq!(data::open_test(folder.path(), None, Conversion::default()).unwrap().labels, [0x1f]);
     }
 
     #[test]
     fn needs_no_training_part_to_be_evaluated_on() {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), TEST, batch(&[1, 0]));
-        assert_eq!(data::open_test(folder.path(), None).unwrap().labels, [1, 0]);
+        assert_eq!(data::open_test(folder.path(), None, Conversion::default()).unwrap().labels, [1, 0]);
     }
 
     #[test]
@@ -141,7 +147,9 @@ mod a_folder_of_batches {
 
     #[test]
     fn is_not_taken_for_another_kind_that_was_asked_for() {
-        let error = Dataset::open(folder().path(), Some(DatasetKind::Mnist)).unwrap_err().to_string();
+        let error = Dataset::open(folder().path(), Some(DatasetKind::Mnist), Conversion::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("looked for the IDX files") && !error.contains("CIFAR"), "{error}");
     }
 }
@@ -249,11 +257,11 @@ mod the_archive {
         put(folder.path(), "other.tgz", sound());
         for path in [folder.path().to_owned(), folder.path().join(ARCHIVE), folder.path().join("other.tgz")] {
             for kind in [None, Some(DatasetKind::Cifar10)] {
-                let set = Dataset::open(&path, kind).unwrap();
+                let set = Dataset::open(&path, kind, Conversion::default()).unwrap();
                 assert_eq!((&set.train.labels[..], &set.test.labels[..]), (&[0, 3, 2][..], &[1, 0][..]));
                 assert_eq!((set.train.image(2), set.classes), (&[20; IMAGE_LEN][..], 4));
             }
-            assert_eq!(data::open_test(&path, None).unwrap().labels, [1, 0]);
+            assert_eq!(data::open_test(&path, None, Conversion::default()).unwrap().labels, [1, 0]);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something was unpacked");
     }
@@ -262,13 +270,15 @@ mod the_archive {
     fn is_not_read_where_the_batches_lie_beside_it() {
         let folder = folder();
         put(folder.path(), ARCHIVE, "nothing to be read");
-        assert!(Dataset::open(folder.path(), None).is_ok());
+        assert!(Dataset::open(folder.path(), None, Conversion::default()).is_ok());
     }
 
     #[test]
     fn is_no_other_kind_of_data() {
         let folder = folder_with(&sound());
-        let open = |path: &Path| Dataset::open(path, Some(DatasetKind::Mnist)).unwrap_err().to_string();
+        let open = |path: &Path| {
+            Dataset::open(path, Some(DatasetKind::Mnist), Conversion::default()).unwrap_err().to_string()
+        };
         assert!(open(folder.path()).contains("looked for the IDX files"));
         assert!(open(&folder.path().join(ARCHIVE)).contains("is not a folder"));
     }

@@ -212,6 +212,53 @@ fn a_folder_of_cifar_10_is_trained_on_and_evaluated() {
 }
 
 #[test]
+fn images_are_resized_and_seen_in_three_channels_where_that_is_asked_for() {
+    let (_folder, run_dir) = place();
+    let converted = ["--fit", "resize", "--channels", "3"];
+    quick_train(&run_dir)
+        .args(converted)
+        .args(["--limit-test", "10000", "--max-steps", "2"])
+        .assert()
+        .success();
+    let config: toml::Table = fs::read_to_string(run_dir.join("config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["data"]["fit"].as_str(), Some("resize"));
+    assert_eq!(config["network"]["channels"].as_integer(), Some(3));
+
+    let model = run_dir.join("model.safetensors");
+    let evaluate = |options: &[&str]| {
+        let mut command = lenet_gpu();
+        command.args(["evaluate", "--backend", "cpu", "--json", "--model"]).arg(&model).args(options);
+        command.assert()
+    };
+    let assert = evaluate(&converted).success();
+    let found: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert_eq!(found["loss"], metrics(&run_dir)[0]["test_loss"]);
+    evaluate(&[]).code(2).stderr(contains("takes images of 3 channels").and(contains("--channels 3")));
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cifar10-sample");
+    evaluate(&["--channels", "1", "--data-dir", sample]).code(2).stderr(contains("data set's have 1"));
+}
+
+#[test]
+fn images_too_large_to_pad_are_refused() {
+    let (folder, run_dir) = place();
+    for part in ["train", "t10k"] {
+        let images = [vec![0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 40], vec![9; 28 * 40]].concat();
+        fs::write(folder.path().join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+        let labels = [0, 0, 8, 1, 0, 0, 0, 1, 1];
+        fs::write(folder.path().join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    let train = |options: &[&str]| {
+        let mut command = quick_train(&run_dir);
+        command.arg("--data-dir").arg(folder.path()).args(options).assert()
+    };
+    train(&["--fit", "pad"])
+        .code(2)
+        .stderr(contains("28 high and 40 wide").and(contains("use --fit resize")));
+    assert!(!run_dir.exists(), "a run that never began left a folder");
+    train(&["--max-steps", "0"]).success();
+}
+
+#[test]
 fn cifar_10_that_is_cut_off_is_refused_before_a_run_begins() {
     let (folder, run_dir) = place();
     fs::write(folder.path().join("data_batch_1.bin"), [0; 3_073]).unwrap();
@@ -289,6 +336,8 @@ fn numbers_that_make_no_sense_are_wrong_usage() {
         ("--scale", "1"),
         ("--backend", "cuda"),
         ("--dataset", "imagenet"),
+        ("--fit", "crop"),
+        ("--channels", "2"),
         ("--adapter", ""),
     ] {
         lenet_gpu()

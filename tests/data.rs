@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lenet_gpu::data::idx::{self, IdxError};
-use lenet_gpu::data::{self, DataError, Dataset, DatasetKind, Split};
+use lenet_gpu::data::{self, Conversion, DataError, Dataset, DatasetKind, Split};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -53,7 +53,7 @@ fn folder() -> TempDir {
 }
 
 fn open(folder: &TempDir) -> Result<Dataset, DataError> {
-    Dataset::open(folder.path(), None)
+    Dataset::open(folder.path(), None, Conversion::default())
 }
 
 /// The message of the error, with its reasons, as `lenet-gpu` prints it.
@@ -104,7 +104,7 @@ mod the_mnist_in_the_binary {
 
     #[test]
     fn has_the_facts_that_are_known_of_mnist() {
-        let mnist = Dataset::embedded_mnist().unwrap();
+        let mnist = Dataset::embedded_mnist(Conversion::default()).unwrap();
         assert_eq!((mnist.name.as_str(), mnist.classes), ("MNIST (built in)", 10));
         for (split, count) in [(&mnist.train, 60_000), (&mnist.test, 10_000)] {
             assert_eq!((split.len(), split.channels, split.height, split.width), (count, 1, 28, 28));
@@ -120,12 +120,12 @@ mod the_mnist_in_the_binary {
 
     #[test]
     fn gives_its_test_part_alone() {
-        assert_eq!(data::embedded_mnist_test().unwrap().len(), 10_000);
+        assert_eq!(data::embedded_mnist_test(Conversion::default()).unwrap().len(), 10_000);
     }
 
     #[test]
     fn is_limited_to_the_first_images_of_each_part() {
-        let whole = Dataset::embedded_mnist().unwrap();
+        let whole = Dataset::embedded_mnist(Conversion::default()).unwrap();
         let few = whole.clone().limited(Some(3), Some(1_000_000));
         assert_eq!((few.train.len(), few.test.len(), few.classes), (3, 10_000, 10));
         assert_eq!(few.train.image(2), whole.train.image(2));
@@ -146,7 +146,7 @@ mod a_folder_of_idx_files {
         assert_eq!((set.train.labels.as_slice(), set.test.labels.as_slice()), (&[0, 4, 2][..], &[1, 0][..]));
         assert_eq!(set.classes, 5, "labels up to 4");
         assert_eq!(set.train.image(1)[..2], [(28 * 28) as u8, (28 * 28 + 1) as u8]);
-        assert!(Dataset::open(folder().path(), Some(DatasetKind::Mnist)).is_ok());
+        assert!(Dataset::open(folder().path(), Some(DatasetKind::Mnist), Conversion::default()).is_ok());
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod a_folder_of_idx_files {
     fn needs_no_training_part_to_be_evaluated_on() {
         let folder = folder();
         fs::remove_file(folder.path().join(TRAIN_IMAGES)).unwrap();
-        assert_eq!(data::open_test(folder.path(), None).unwrap().labels, [1, 0]);
+        assert_eq!(data::open_test(folder.path(), None, Conversion::default()).unwrap().labels, [1, 0]);
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod a_folder_of_idx_files {
         fs::write(folder.path().join(TEST_IMAGES), images(2, 20, 24)).unwrap();
         let set = open(&folder).unwrap();
         assert_eq!((set.train.height, set.train.width, set.train.pixels.len()), (32, 32, 3 * 32 * 32));
-        assert_eq!(data::open_test(folder.path(), None).unwrap(), *set.test);
+        assert_eq!(data::open_test(folder.path(), None, Conversion::default()).unwrap(), *set.test);
     }
 
     #[test]
@@ -229,13 +229,13 @@ mod a_folder_that_is_none {
             fs::write(folder.path().join(format!("photo{number:02}.png")), "").unwrap();
         }
         assert_refused(&folder, &["photo00.png, photo01.png", "and 12 more"]);
-        assert!(Dataset::open(folder.path(), Some(DatasetKind::Mnist)).is_err());
+        assert!(Dataset::open(folder.path(), Some(DatasetKind::Mnist), Conversion::default()).is_err());
     }
 
     #[test]
     fn because_it_is_absent_or_a_file_is_told_so() {
         let folder = folder();
-        let refused = |path: PathBuf| line(&Dataset::open(&path, None).unwrap_err());
+        let refused = |path: PathBuf| line(&Dataset::open(&path, None, Conversion::default()).unwrap_err());
         let absent = refused(folder.path().join("absent"));
         assert!(absent.contains("cannot read the folder") && absent.contains("absent"), "{absent}");
         let file = refused(folder.path().join(TRAIN_IMAGES));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use flate2::Compression;
 use flate2::read::GzEncoder;
-use lenet_gpu::data::{Dataset, open_test};
+use lenet_gpu::data::{Conversion, Dataset, open_test};
 
 /// The system's allocator, which remembers the largest size that was asked for.
 struct Watching;
@@ -59,13 +59,13 @@ fn largest_while_refusing(images: Vec<u8>) -> usize {
     std::fs::write(folder.path().join("t10k-images-idx3-ubyte"), images).unwrap();
     std::fs::write(folder.path().join("t10k-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 1, 7]).unwrap();
     LARGEST.store(0, Relaxed);
-    open_test(folder.path(), None).unwrap_err();
+    open_test(folder.path(), None, Conversion::default()).unwrap_err();
     LARGEST.load(Relaxed)
 }
 
 #[test]
 fn no_file_takes_more_memory_than_its_bytes_bear_out() {
-    Dataset::embedded_mnist().unwrap(); // starts the threads, which is not what is measured
+    Dataset::embedded_mnist(Conversion::default()).unwrap(); // starts the threads, which is not what is measured
 
     let mut plain = Vec::new();
     file(1 << 16, 100).read_to_end(&mut plain).unwrap();
@@ -96,7 +96,7 @@ fn no_file_takes_more_memory_than_its_bytes_bear_out() {
     header.set_cksum();
     std::fs::write(folder.path().join("cifar-10-binary.tar.gz"), gzip(&header.as_bytes()[..])).unwrap();
     LARGEST.store(0, Relaxed);
-    open_test(folder.path(), None).unwrap_err();
+    open_test(folder.path(), None, Conversion::default()).unwrap_err();
     let largest = LARGEST.load(Relaxed);
     assert!(largest <= 64 * MIB, "3 GiB claimed by 512 bytes: {largest}");
 }

@@ -16,7 +16,7 @@ use flate2::write::GzEncoder;
 use lenet_gpu::data::download::{
     Event, FetchError, Fetched, Origin, PublishedFile, PublishedSet, Refusal, fetch,
 };
-use lenet_gpu::data::{Dataset, DatasetKind};
+use lenet_gpu::data::{Conversion, Dataset, DatasetKind};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -229,7 +229,7 @@ impl Place {
     /// The labels of what was placed.
     #[track_caller]
     fn assert_placed(&self) {
-        let set = Dataset::open(&self.folder, Some(DatasetKind::Cifar10)).unwrap();
+        let set = Dataset::open(&self.folder, Some(DatasetKind::Cifar10), Conversion::default()).unwrap();
         assert_eq!((&set.train.labels[..], &set.test.labels[..]), (&[0, 3, 2][..], &[1, 0][..]));
         assert_eq!(names(self.around.path()), ["set"], "something was left beside the set");
     }
@@ -294,7 +294,8 @@ mod a_set {
         let place = Place::new();
         let origin: Origin = format!("{}mirror", server.url).parse().unwrap();
         fetch(&set, Some(&origin), &place.folder, PATIENT, &mut |_| ControlFlow::Continue(())).unwrap();
-        let placed = Dataset::open(&place.folder, Some(DatasetKind::FashionMnist)).unwrap();
+        let placed =
+            Dataset::open(&place.folder, Some(DatasetKind::FashionMnist), Conversion::default()).unwrap();
         assert_eq!((placed.train.labels[0], placed.test.image(0)[0]), (7, 9));
         assert_eq!(server.requests().len(), 4);
     }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use lenet_gpu::cpu::CpuEngine;
-use lenet_gpu::data::{Dataset, order};
+use lenet_gpu::data::{Conversion, Dataset, order};
 use lenet_gpu::engine::{Engine, Epoch, Part, Setup, steps};
 use lenet_gpu::gpu::{GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
@@ -59,7 +59,7 @@ fn train(engine: &mut dyn Engine, set: &Dataset, count: usize) {
 
 #[test]
 fn one_epoch_on_the_gpu_reads_at_least_97_percent_of_mnists_test_images() {
-    let set = Dataset::embedded_mnist().unwrap();
+    let set = Dataset::embedded_mnist(Conversion::default()).unwrap();
     let mut engine = gpu(&set);
     train(&mut engine, &set, set.train.len().div_ceil(BATCH));
     engine.load(Part::Test, set.test.clone()).unwrap();
@@ -93,12 +93,12 @@ fn assert_twenty_steps_agree(set: &Dataset) {
 
 #[test]
 fn twenty_steps_on_mnist_give_the_same_weights_on_the_gpu_and_on_the_cpu() {
-    assert_twenty_steps_agree(&Dataset::embedded_mnist().unwrap());
+    assert_twenty_steps_agree(&Dataset::embedded_mnist(Conversion::default()).unwrap());
 }
 
 /// The sample is seen once in 16 steps, so that these go on into a second epoch.
 #[test]
 fn twenty_steps_on_cifar_10_give_the_same_weights_on_the_gpu_and_on_the_cpu() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cifar10-sample");
-    assert_twenty_steps_agree(&Dataset::open(&folder, None).unwrap());
+    assert_twenty_steps_agree(&Dataset::open(&folder, None, Conversion::default()).unwrap());
 }

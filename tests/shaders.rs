@@ -4,7 +4,7 @@
 
 use std::mem::offset_of;
 
-use lenet_gpu::data::Split;
+use lenet_gpu::data::{Split, View};
 use lenet_gpu::engine::SampleOutcome;
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
 use lenet_gpu::gpu::kernels::Kernel;
@@ -19,7 +19,7 @@ fn kernels() -> Vec<Kernel> {
         for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
             let step = StepPlan::layered(&LeNet5::new(channels, 10), 64, &plan);
             let images = Split { channels, height: side, width: side, pixels: vec![], labels: vec![] };
-            all.push(step.gather(&images, &plan));
+            all.extend([step.gather(&images, &plan), step.gather_augmented(&images, &plan)]);
             all.extend(step.kernels().cloned());
         }
     }
@@ -108,4 +108,10 @@ fn an_outcome_is_laid_out_alike_in_rust_and_wgsl() {
 fn a_fault_is_laid_out_alike_in_rust_and_wgsl() {
     let rust = offsets!(Fault, parameter, gradient);
     assert_eq!(layout(&module_of("adam"), "Fault"), (rust, size_of::<Fault>() as u32));
+}
+
+#[test]
+fn a_view_is_laid_out_alike_in_rust_and_wgsl() {
+    let module = module_of("gather_augmented");
+    assert_eq!(layout(&module, "View"), (offsets!(View, row, column), size_of::<View>() as u32));
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lenet_gpu::data::{self, Dataset, Split};
+use lenet_gpu::data::{self, Augmentation, Dataset, Split, View};
 use lenet_gpu::engine::{
     Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, SampleOutcome, Step,
 };
@@ -20,6 +20,8 @@ struct FakeEngine {
     parts: Parts<Arc<Split>>,
     /// The order and the steps of each call.
     calls: Vec<(Vec<u32>, Vec<Step>)>,
+    /// The views of each call.
+    views: Vec<Option<Vec<View>>>,
     steps_done: usize,
     evaluations: usize,
     /// Steps that are computed ahead of what the observer has heard.
@@ -63,7 +65,8 @@ impl Engine for FakeEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
-        let Epoch { order, steps, .. } = *epoch;
+        let Epoch { order, steps, views } = *epoch;
+        self.views.push(views.map(<[View]>::to_vec));
         self.parts.get(Part::Train);
         self.calls.push((order.to_vec(), steps.to_vec()));
         let mut last = steps.len();
@@ -320,6 +323,22 @@ fn every_step_has_the_rate_of_its_place_in_the_run() {
     let expected: Vec<f32> = (0..6).map(|t| (0.125 * (1.0 - f64::from(t) / 6.0)) as f32).collect();
     assert_eq!(rates, expected);
     assert_eq!(ear.records[1].0.lr, expected[5]);
+}
+
+#[test]
+fn every_epoch_sees_its_samples_anew() {
+    let (mut engine, plain) = (FakeEngine::default(), plan(2.0));
+    let augmentation = Augmentation { shift: 2, flip: true, ..Augmentation::default() };
+    run(&mut engine, &Plan { augmentation, ..plain.clone() }, &mut Ear::default()).unwrap();
+    for (epoch, (order, _)) in engine.calls.iter().enumerate() {
+        assert_eq!(engine.views[epoch], augmentation.views(plain.seed, epoch as u64, order));
+    }
+    assert_ne!(engine.views[0], engine.views[1]);
+
+    let mut still = FakeEngine::default();
+    run(&mut still, &plain, &mut Ear::default()).unwrap();
+    assert_eq!(still.views, [None, None]);
+    assert_eq!(still.calls, engine.calls, "views change neither the order nor the steps");
 }
 
 #[test]

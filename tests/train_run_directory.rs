@@ -21,6 +21,7 @@ fn config() -> Config {
             train: 60_000,
             validation: None,
             test: 10_000,
+            fit: None,
         },
         network: NETWORK,
         weights: Weights::InitFrom("elsewhere/model.safetensors".into()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
-use lenet_gpu::data::{self, Dataset, DatasetKind, Split, download};
+use lenet_gpu::data::{self, Channels, Conversion, Dataset, DatasetKind, Fit, Split, download};
 use lenet_gpu::model::LeNet5;
 
 use super::Failure;
@@ -22,14 +22,22 @@ pub struct DataArgs {
     /// else [default: what is recognised]
     #[arg(long, value_name = "KIND", value_enum)]
     dataset: Option<DatasetKind>,
+
+    /// How images come to be of 32×32 [default: pad for those of 28×28, resize for all others]
+    #[arg(long, value_name = "HOW", value_enum)]
+    fit: Option<Fit>,
+
+    /// What images are seen in [default: as they are stored]
+    #[arg(long, value_name = "N", value_enum)]
+    channels: Option<Channels>,
 }
 
 impl DataArgs {
     /// Reads both parts of the data set.
     pub fn open(&self) -> Result<Dataset, Failure> {
         match self.place()? {
-            Some(path) => Dataset::open(&path, self.dataset),
-            None => Dataset::embedded_mnist(),
+            Some(path) => Dataset::open(&path, self.dataset, self.conversion()),
+            None => Dataset::embedded_mnist(self.conversion()),
         }
         .map_err(Failure::input)
     }
@@ -37,8 +45,8 @@ impl DataArgs {
     /// Reads the test part alone, which may be all there is.
     pub fn open_test(&self) -> Result<Split, Failure> {
         match self.place()? {
-            Some(path) => data::open_test(&path, self.dataset),
-            None => data::embedded_mnist_test(),
+            Some(path) => data::open_test(&path, self.dataset, self.conversion()),
+            None => data::embedded_mnist_test(self.conversion()),
         }
         .map_err(Failure::input)
     }
@@ -56,6 +64,11 @@ impl DataArgs {
                 ))),
             },
         }
+    }
+
+    /// What is done to its images.
+    pub fn conversion(&self) -> Conversion {
+        Conversion { fit: self.fit, channels: self.channels }
     }
 
     /// A short name for the data, fit for a folder's.
@@ -79,10 +92,13 @@ impl DataArgs {
 /// Whether a network that was trained before can see this data.
 pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(), Failure> {
     if network.channels != channels {
+        let takes = network.channels;
+        let advice = match takes {
+            1 | 3 => format!("--channels {takes} converts them"),
+            _ => "take a model that was trained on such data".to_owned(),
+        };
         return Err(Failure::Input(anyhow!(
-            "the model takes images of {} channels, and the data set's have {channels}; \
-             take a model that was trained on such data",
-            network.channels
+            "the model takes images of {takes} channels, and the data set's have {channels}; {advice}"
         )));
     }
     if network.classes < classes {
@@ -104,7 +120,7 @@ mod tests {
         let network = LeNet5::new(1, 10);
         assert!(check_fit(network, 1, 10).is_ok());
         assert!(check_fit(network, 1, 7).is_ok());
-        assert!(check_fit(network, 3, 10).unwrap_err().to_string().contains("1 channels"));
+        assert!(check_fit(network, 3, 10).unwrap_err().to_string().contains("--channels 1"));
         assert!(check_fit(network, 1, 47).unwrap_err().to_string().contains("has 47"));
     }
 
@@ -112,7 +128,7 @@ mod tests {
     fn a_data_folders_name_becomes_part_of_a_run_directorys() {
         for (data_dir, slug) in [(None, "mnist"), (Some("/"), "data"), (Some("src/cli/../data"), "data")] {
             let data_dir = data_dir.map(PathBuf::from);
-            assert_eq!(DataArgs { data_dir, dataset: None }.slug(), slug);
+            assert_eq!(DataArgs { data_dir, dataset: None, fit: None, channels: None }.slug(), slug);
         }
     }
 }

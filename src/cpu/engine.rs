@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Network, gather};
-use crate::data::Split;
+use super::{Network, gather, gather_augmented};
+use crate::data::{Split, View};
 use crate::engine::{
     Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Rule, SampleOutcome, Setup,
 };
@@ -35,9 +35,13 @@ impl CpuEngine {
         }
     }
 
-    /// Runs a batch forward; its outcomes are in `self.outcomes`.
-    fn forward(&mut self, split: &Split, order: &[u32]) {
-        gather(split, order, self.network.input(order.len()));
+    /// Runs a batch forward, seen through views where there are any; its outcomes are in `self.outcomes`.
+    fn forward(&mut self, split: &Split, order: &[u32], views: Option<&[View]>) {
+        let x = self.network.input(order.len());
+        match views {
+            Some(views) => gather_augmented(split, order, views, x),
+            None => gather(split, order, x),
+        }
         self.labels.clear();
         self.labels.extend(order.iter().map(|&index| u32::from(split.labels[index as usize])));
         self.network.forward(&self.labels);
@@ -81,9 +85,12 @@ impl Engine for CpuEngine {
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
         let split = Arc::clone(self.parts.get(Part::Train));
+        let views = epoch.views_of(self.setup.augmented);
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
-            self.forward(&split, &epoch.order[step.first..][..step.count]);
+            let batch = step.first..step.first + step.count;
+            let views = views.as_deref().map(|views| &views[batch.clone()]);
+            self.forward(&split, &epoch.order[batch], views);
             self.network.backward();
             // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
             if let Some((tensor, what)) = self.network.non_finite() {
@@ -107,7 +114,7 @@ impl Engine for CpuEngine {
         let mut outcomes = Vec::with_capacity(split.len());
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for order in order.chunks(EVALUATION_BATCH) {
-            self.forward(&split, order);
+            self.forward(&split, order, None);
             outcomes.extend_from_slice(&self.outcomes);
         }
         Ok(outcomes)

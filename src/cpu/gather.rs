@@ -3,7 +3,7 @@
 //! x = (byte/255 − 0.5)/0.5, so bytes 0 and 255 become −1 and 1. An image of 28×28 is padded by 2 raw
 //! zeros on each side, which makes them −1, the colour of MNIST's background.
 //!
-//! Shapes: a split of N images `[C, side, side]` and an order `[B]` → x `[B, C, 32, 32]`.
+//! Shapes: a split of N images `[C, H, W]` and an order `[B]` → x `[B, C, 32, 32]`.
 
 use rayon::prelude::*;
 
@@ -15,23 +15,15 @@ use crate::model::lenet::IMAGE_SIDE;
 /// Fills x `[B, C, 32, 32]` with the images `order` `[B]` of a split.
 ///
 /// # Panics
-/// Where an image is larger than 32×32 or cannot be centred in it, where the order names an image that
-/// the split does not have, or where x is not of the order's length.
+/// Where an image is larger than 32×32, where the order names an image that the split does not have, or
+/// where x is not of the order's length.
 pub fn gather<T: Real>(split: &Split, order: &[u32], x: &mut [T]) {
-    let margin = |side: usize| {
-        assert!(
-            side <= IMAGE_SIDE && (IMAGE_SIDE - side).is_multiple_of(2),
-            "an image of side {side} cannot be centred"
-        );
-        (IMAGE_SIDE - side) / 2
-    };
-    let (top, left) = (margin(split.height), margin(split.width));
+    let (top, left) = split.margins();
     let plane = IMAGE_SIDE * IMAGE_SIDE;
     let image_len = split.channels * plane;
     assert_eq!(x.len(), order.len() * image_len, "x is not [batch, channels, 32, 32]");
 
-    let half = T::of(0.5);
-    let value = std::array::from_fn::<T, 256, _>(|byte| (T::of(byte as f64) / T::of(255.0) - half) / half);
+    let value = std::array::from_fn::<T, 256, _>(|byte| normalised(T::of(byte as f64)));
     let part = part_len(order.len());
     x.par_chunks_mut(part * image_len).zip(order.par_chunks(part)).for_each(|(x, order)| {
         x.fill(value[0]);
@@ -47,4 +39,10 @@ pub fn gather<T: Real>(split: &Split, order: &[u32], x: &mut [T]) {
             }
         }
     });
+}
+
+/// (pixel/255 − 0.5)/0.5
+pub(super) fn normalised<T: Real>(pixel: T) -> T {
+    let half = T::of(0.5);
+    (pixel / T::of(255.0) - half) / half
 }

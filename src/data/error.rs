@@ -66,6 +66,12 @@ pub enum DataError {
     )]
     SizesDiffer { train: (usize, usize), test: (usize, usize) },
 
+    #[error(
+        "the images are {height} high and {width} wide, and --fit pad takes none larger than 32×32; \
+         use --fit resize"
+    )]
+    TooLargeToPad { height: usize, width: usize },
+
     #[error("{images} images would take more than {most} bytes when resized to 32×32; give fewer of them")]
     TooManyToResize { images: usize, most: usize },
 }

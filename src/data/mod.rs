@@ -1,9 +1,12 @@
-//! Where images come from. Everything here ends in a [`Dataset`]: bytes as they are stored, and labels.
+//! Where images come from. Everything here ends in a [`Dataset`]: images as bytes, converted to what the
+//! network takes, and labels. How a pass over them sees each is an [`Augmentation`]'s.
 
 mod archive;
 mod augment;
+mod channels;
 pub mod cifar;
 mod cifar10;
+mod conversion;
 pub mod download;
 mod embedded;
 mod error;
@@ -19,12 +22,15 @@ mod source;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use augment::{Augmentation, View};
+pub use augment::{Augmentation, AugmentationError, Transform, View};
+pub use channels::Channels;
+pub use conversion::Conversion;
 pub use error::DataError;
+pub use fit::Fit;
 pub use kind::DatasetKind;
 pub use order::order;
 
-use fit::fit;
+use crate::model::lenet::IMAGE_SIDE;
 
 /// Images of one size with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +64,19 @@ impl Split {
         &self.pixels[index * self.image_len()..][..self.image_len()]
     }
 
+    /// Rows above and columns left of an image that is centred in the network's 32×32. Where they cannot
+    /// be halved, one more is below or to the right.
+    ///
+    /// # Panics
+    /// Where an image is larger than that: sets are opened so that none is.
+    pub fn margins(&self) -> (usize, usize) {
+        let margin = |side: usize| {
+            assert!(side <= IMAGE_SIDE, "an image of side {side} does not fit into {IMAGE_SIDE}");
+            (IMAGE_SIDE - side) / 2
+        };
+        (margin(self.height), margin(self.width))
+    }
+
     /// The number of classes that the labels tell: the largest one and those below it.
     pub fn classes(&self) -> usize {
         self.labels.iter().max().map_or(0, |&label| usize::from(label) + 1)
@@ -87,19 +106,19 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The MNIST inside the binary: 60,000 and 10,000 grey images of 28×28, 10 classes.
-    pub fn embedded_mnist() -> Result<Self, DataError> {
+    /// The MNIST inside the binary: 60,000 and 10,000 images, grey and of 28×28 where nothing else is asked
+    /// for, 10 classes.
+    pub fn embedded_mnist(conversion: Conversion) -> Result<Self, DataError> {
         let (train, test) = rayon::join(|| embedded::TRAIN.read(), || embedded::TEST.read());
-        Self::of("MNIST (built in)".to_owned(), train?, test?)
+        Self::of("MNIST (built in)".to_owned(), train?, test?, conversion)
     }
 
     /// The data set in a folder, recognised by its layout; where `kind` is given, it must be that one.
-    /// Images that are neither 28×28 nor 32×32 are resized to 32×32.
-    pub fn open(folder: &Path, kind: Option<DatasetKind>) -> Result<Self, DataError> {
+    pub fn open(folder: &Path, kind: Option<DatasetKind>, conversion: Conversion) -> Result<Self, DataError> {
         let found = DatasetKind::recognise(folder, kind)?;
         let (train, test) = (found.train()?, found.test()?); // before any is read
         let (train, test) = rayon::join(|| train.read(), || test.read());
-        Self::of(folder.display().to_string(), train?, test?)
+        Self::of(folder.display().to_string(), train?, test?, conversion)
     }
 
     /// Only the first images of each part; the number of classes stays.
@@ -116,24 +135,29 @@ impl Dataset {
     }
 
     /// Two parts as one set. The classes are those that the labels of either tell, and at least two.
-    fn of(name: String, train: Split, test: Split) -> Result<Self, DataError> {
+    fn of(name: String, train: Split, test: Split, conversion: Conversion) -> Result<Self, DataError> {
         let sizes = [&train, &test].map(|part| (part.height, part.width));
         if sizes[0] != sizes[1] {
             return Err(DataError::SizesDiffer { train: sizes[0], test: sizes[1] });
         }
         let classes = train.classes().max(test.classes()).max(2);
-        let (train, test) = (Arc::new(fit(train)?), Arc::new(fit(test)?));
+        let [train, test] = [conversion.apply(train)?, conversion.apply(test)?].map(Arc::new);
         Ok(Self { name, classes, train, validation: None, test })
     }
 }
 
 /// The test part of the MNIST inside the binary, for those who only evaluate.
-pub fn embedded_mnist_test() -> Result<Split, DataError> {
-    embedded::TEST.read()
+pub fn embedded_mnist_test(conversion: Conversion) -> Result<Split, DataError> {
+    embedded::TEST.read().and_then(|test| conversion.apply(test))
 }
 
 /// The test part of the data set in a folder, which need not have another; otherwise as
 /// [`Dataset::open`].
-pub fn open_test(folder: &Path, kind: Option<DatasetKind>) -> Result<Split, DataError> {
-    DatasetKind::recognise(folder, kind)?.test()?.read().and_then(fit)
+pub fn open_test(
+    folder: &Path,
+    kind: Option<DatasetKind>,
+    conversion: Conversion,
+) -> Result<Split, DataError> {
+    let test = DatasetKind::recognise(folder, kind)?.test()?.read()?;
+    conversion.apply(test)
 }

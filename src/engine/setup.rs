@@ -12,7 +12,7 @@ pub struct Setup {
     pub batch_size: usize,
     pub loss: Loss,
     pub optimizer: Optimizer,
-    /// Whether training sees images through views (see [`super::Epoch::views`]).
+    /// Whether training sees images through views (see [`super::Epoch::views`]). Evaluation never does.
     pub augmented: bool,
 }
 

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::context::Context;
 use super::kernels::image_words;
-use crate::data::Split;
+use crate::data::{Split, View};
 use crate::engine::{Adam, SampleOutcome, Step};
 
 /// Steps whose records lie on the device at once.
@@ -109,6 +109,7 @@ impl Buffers {
             }
             "images" => &part.images,
             "order" => &part.order,
+            "views" => &part.views,
             "labels" => &part.labels,
             "outcomes" => &part.outcomes,
             "parameters" => &self.parameters,
@@ -144,18 +145,23 @@ pub struct PartBuffers {
     pub images: wgpu::Buffer,
     pub labels: wgpu::Buffer,
     pub order: wgpu::Buffer,
+    /// How each image of `order` is seen.
+    pub views: wgpu::Buffer,
     pub outcomes: wgpu::Buffer,
 }
 
 impl PartBuffers {
-    /// Room for `held` images and labels at a time, and for a pass over `samples` samples.
-    pub fn new(context: &Context, split: &Split, held: usize, samples: usize) -> Self {
+    /// Room for `held` images and labels and for `views` views at a time, and for a pass over `samples`
+    /// samples.
+    pub fn new(context: &Context, split: &Split, held: usize, views: usize, samples: usize) -> Self {
         let words = |count: usize| (count * size_of::<u32>()) as u64;
+        let views = (views * size_of::<View>()) as u64;
         let outcomes = (samples * size_of::<SampleOutcome>()) as u64;
         Self {
             images: storage(context, "images", words(held * image_words(split))),
             labels: storage(context, "labels", words(held)),
             order: storage(context, "order", words(samples.max(held))),
+            views: storage(context, "views", views),
             outcomes: storage(context, "outcomes", outcomes),
         }
     }
@@ -180,6 +186,10 @@ impl PartBuffers {
 
     pub fn write_order(&self, context: &Context, order: &[u32]) {
         context.queue.write_buffer(&self.order, 0, bytemuck::cast_slice(order));
+    }
+
+    pub fn write_views(&self, context: &Context, views: &[View]) {
+        context.queue.write_buffer(&self.views, 0, bytemuck::cast_slice(views));
     }
 }
 

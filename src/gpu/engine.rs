@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::buffers::{BatchRecord, Buffers, Fault, PartBuffers};
 use super::context::Context;
-use super::kernels::Grid;
+use super::kernels::{Grid, Kernel};
 use super::network::{MapPlace, StepPlan};
 use super::pipeline::Pipeline;
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
 use super::residency::{Policy, Residency, bytes};
-use crate::data::Split;
+use crate::data::{Split, View};
 use crate::engine::{
     Adam, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, Rule, SampleOutcome,
     Setup, Step, steps,
@@ -67,14 +67,22 @@ struct Stage {
     grid: Grid,
 }
 
+/// A stage that depends on a part's images, and what it binds.
+#[derive(Debug)]
+struct BoundStage {
+    stage: Stage,
+    group: wgpu::BindGroup,
+}
+
 /// A part of the set on the device.
 #[derive(Debug)]
 struct LoadedPart {
     split: Arc<Split>,
     policy: Policy,
     buffers: PartBuffers,
-    gather: Stage,
-    gather_group: wgpu::BindGroup,
+    gather: BoundStage,
+    /// What takes its place in training where images are seen through views.
+    gather_augmented: Option<BoundStage>,
     /// One for each stage of the engine.
     groups: Vec<wgpu::BindGroup>,
     pace: Pace,
@@ -144,7 +152,7 @@ impl GpuEngine {
     /// # Panics
     /// Where no training part is loaded: the first kernel depends on its images.
     pub fn kernel_labels(&self) -> Vec<String> {
-        let gather = &self.parts.get(Part::Train).gather;
+        let gather = &self.parts.get(Part::Train).gather(Pass::Train).stage;
         [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
     }
 
@@ -156,8 +164,9 @@ impl GpuEngine {
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
         let adam = self.adam();
         let loaded = self.parts.get(Part::Train);
+        let gather = loaded.gather(Pass::Train);
         let (stage, group) = match kernel.checked_sub(1) {
-            None => (&loaded.gather, &loaded.gather_group),
+            None => (&gather.stage, &gather.group),
             Some(place) => (&self.stages[place], &loaded.groups[place]),
         };
         let count = self.options.setup.batch_size.min(loaded.split.len());
@@ -224,16 +233,23 @@ impl GpuEngine {
             Pass::Train => &self.stages[..],
             Pass::Evaluate => &self.stages[..self.plan.forward.len()],
         };
+        let views = match pass {
+            Pass::Train => epoch.views_of(self.options.setup.augmented),
+            Pass::Evaluate => None,
+        };
         let stride = buffers.batch_stride;
         if loaded.policy == Policy::Resident {
             loaded.buffers.write_order(context, order);
+            if let Some(views) = &views {
+                loaded.buffers.write_views(context, views);
+            }
         }
 
         let mut done = 0;
         let mut flow = ControlFlow::Continue(());
         while done < steps.len() && flow.is_continue() {
             let window = &steps[done..][..loaded.policy.window(&steps[done..])];
-            let base = loaded.hold(context, order, window);
+            let base = loaded.hold(context, order, views.as_deref(), window);
             let records: Vec<_> = window
                 .iter()
                 .zip(self.step + 1..)
@@ -250,7 +266,14 @@ impl GpuEngine {
                 let next = &window[submitted..];
                 let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.steps)];
                 let mut encoder = context.device.create_command_encoder(&Default::default());
-                loaded.record(&mut encoder, stages, next, submitted as u32 * stride, stride);
+                loaded.record(
+                    &mut encoder,
+                    loaded.gather(pass),
+                    stages,
+                    next,
+                    submitted as u32 * stride,
+                    stride,
+                );
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
                 submitted += next.len();
@@ -290,15 +313,22 @@ impl Engine for GpuEngine {
                 limit: limit / MIB,
             });
         }
-        let kernel = self.plan.gather(&split, &self.options.plan);
+        let augmented = part == Part::Train && self.options.setup.augmented;
         let loaded = context.checked(|| {
-            let buffers = PartBuffers::new(context, &split, policy.held(&split), split.len());
-            let gather = Stage { pipeline: Pipeline::new(context, &kernel), grid: kernel.grid };
+            let held = policy.held(&split);
+            let views = if augmented { held } else { 0 };
+            let buffers = PartBuffers::new(context, &split, held, views, split.len());
             let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
-            let gather_group = bind(&gather);
+            let bound = |kernel: Kernel| {
+                let stage = Stage { pipeline: Pipeline::new(context, &kernel), grid: kernel.grid };
+                BoundStage { group: bind(&stage), stage }
+            };
+            let gather = bound(self.plan.gather(&split, &self.options.plan));
+            let gather_augmented =
+                augmented.then(|| bound(self.plan.gather_augmented(&split, &self.options.plan)));
             let groups = self.stages.iter().map(bind).collect();
             let pace = Pace { steps: 1 };
-            LoadedPart { split, policy, buffers, gather, gather_group, groups, pace }
+            LoadedPart { split, policy, buffers, gather, gather_augmented, groups, pace }
         })?;
         match policy {
             Policy::Resident => loaded.buffers.write_samples(context, &loaded.split, 0..loaded.split.len()),
@@ -367,15 +397,26 @@ impl Stage {
 }
 
 impl LoadedPart {
-    /// Sees to it that the images of a window are on the device, and tells which place in the pass's
-    /// order is the first in the device's.
-    fn hold(&self, context: &Context, order: &[u32], window: &[Step]) -> usize {
+    /// What lays a batch as the network's input.
+    fn gather(&self, pass: Pass) -> &BoundStage {
+        match (pass, &self.gather_augmented) {
+            (Pass::Train, Some(augmented)) => augmented,
+            _ => &self.gather,
+        }
+    }
+
+    /// Sees to it that the images of a window, and how they are seen, are on the device, and tells which
+    /// place in the pass's order is the first in the device's.
+    fn hold(&self, context: &Context, order: &[u32], views: Option<&[View]>, window: &[Step]) -> usize {
         if self.policy == Policy::Resident {
             return 0;
         }
         let (first, count) = span(window);
         let places = order[first..first + count].iter().map(|&place| place as usize);
         self.buffers.write_samples(context, &self.split, places);
+        if let Some(views) = views {
+            self.buffers.write_views(context, &views[first..first + count]);
+        }
         first
     }
 
@@ -383,6 +424,7 @@ impl LoadedPart {
     fn record(
         &self,
         encoder: &mut wgpu::CommandEncoder,
+        gather: &BoundStage,
         stages: &[Stage],
         steps: &[Step],
         mut offset: u32,
@@ -390,7 +432,7 @@ impl LoadedPart {
     ) {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for step in steps {
-            let gather = [(&self.gather, &self.gather_group)];
+            let gather = [(&gather.stage, &gather.group)];
             for (stage, group) in gather.into_iter().chain(stages.iter().zip(&self.groups)) {
                 stage.record(&mut pass, group, step, offset);
             }

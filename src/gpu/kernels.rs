@@ -100,18 +100,32 @@ pub fn image_words(split: &Split) -> usize {
 
 /// `shaders/gather.wgsl` for the images of `split`.
 pub fn gather(split: &Split, plan: &KernelPlan, x: usize) -> Kernel {
-    let grid = Grid::per_image(split.channels * IMAGE_SIDE * IMAGE_SIDE, plan);
-    let constants = vec![
+    Kernel::new("gather", "gather", plan, gather_grid(split, plan), gather_constants(split, x))
+}
+
+/// `shaders/gather_augmented.wgsl` for the images of `split`.
+pub fn gather_augmented(split: &Split, plan: &KernelPlan, x: usize) -> Kernel {
+    let (grid, constants) = (gather_grid(split, plan), gather_constants(split, x));
+    Kernel::new("gather_augmented", "gather, augmented", plan, grid, constants)
+}
+
+/// An invocation for each value.
+fn gather_grid(split: &Split, plan: &KernelPlan) -> Grid {
+    Grid::per_image(split.channels * IMAGE_SIDE * IMAGE_SIDE, plan)
+}
+
+fn gather_constants(split: &Split, x: usize) -> Vec<(&'static str, Constant)> {
+    let (top, left) = split.margins();
+    vec![
         ("CHANNELS", split.channels.into()),
         ("HEIGHT", split.height.into()),
         ("WIDTH", split.width.into()),
         ("IMAGE_WORDS", image_words(split).into()),
         ("SIDE", IMAGE_SIDE.into()),
-        ("TOP", ((IMAGE_SIDE - split.height) / 2).into()),
-        ("LEFT", ((IMAGE_SIDE - split.width) / 2).into()),
+        ("TOP", top.into()),
+        ("LEFT", left.into()),
         ("X", x.into()),
-    ];
-    Kernel::new("gather", "gather", plan, grid, constants)
+    ]
 }
 
 /// `shaders/conv_forward.wgsl`.

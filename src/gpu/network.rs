@@ -136,6 +136,11 @@ impl StepPlan {
         kernels::gather(split, plan, self.map("x").place)
     }
 
+    /// What takes the place of [`Self::gather`] where images are seen through views.
+    pub fn gather_augmented(&self, split: &Split, plan: &KernelPlan) -> Kernel {
+        kernels::gather_augmented(split, plan, self.map("x").place)
+    }
+
     /// All kernels of a training step after the gather, in order.
     pub fn kernels(&self) -> impl Iterator<Item = &Kernel> {
         self.forward.iter().chain(&self.backward).chain([&self.update])

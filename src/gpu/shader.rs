@@ -23,6 +23,7 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
         "dense_forward",
         "dense_log_softmax",
         "gather",
+        "gather_augmented",
         "max_pool",
         "max_pool_backward",
     ]
@@ -41,7 +42,9 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "order",
         "outcomes",
         "parameters",
+        "pixels",
         "relu",
+        "views",
         "workspace",
     ]
 );

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::kernels::Kernel;
 use super::pipeline::Pipeline;
 use super::readback::read;
-use crate::data::Split;
+use crate::data::{Split, View};
 use crate::engine::{EngineError, SampleOutcome};
 
 /// What a kernel finds. What it does not read may be empty.
@@ -19,6 +19,8 @@ pub struct Inputs<'a> {
     /// Images and labels, all on the device.
     pub split: &'a Split,
     pub order: Vec<u32>,
+    /// One for each place of the order, for a kernel that reads them.
+    pub views: Vec<View>,
     /// Parameter tensors.
     pub tensors: usize,
     pub record: BatchRecord,
@@ -44,7 +46,8 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
     let (buffers, part, pipeline, group) = context.checked(|| {
         let buffers = Buffers::new(context, arena, inputs.tensors, workspace);
         let held = inputs.split.len();
-        let part = PartBuffers::new(context, inputs.split, held, samples.max(inputs.order.len()));
+        let samples = samples.max(inputs.order.len());
+        let part = PartBuffers::new(context, inputs.split, held, inputs.views.len(), samples);
         let pipeline = Pipeline::new(context, kernel);
         let group = pipeline.bind(context, |name| buffers.get(&part, name));
         (buffers, part, pipeline, group)
@@ -63,6 +66,7 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
     }
     part.write_samples(context, inputs.split, 0..inputs.split.len());
     part.write_order(context, &inputs.order);
+    part.write_views(context, &inputs.views);
     buffers.write_records(context, &[inputs.record]);
 
     let mut encoder = context.device.create_command_encoder(&Default::default());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Plan;
+use crate::data::Fit;
 use crate::engine::{Loss, Optimizer};
 use crate::gpu::KernelPlan;
 use crate::model::{Init, LeNet5};
@@ -78,6 +79,9 @@ pub struct DataConfig {
     pub validation: Option<usize>,
     /// Images that were tested with.
     pub test: usize,
+    /// How they came to be of 32×32, where it was said; their channels are the network's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
 }
 
 /// Where a run's first weights came from.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Schedule, Shape, Stopping};
-use crate::data::Augmentation;
+use crate::data::{Augmentation, AugmentationError};
 use crate::engine::{self, Step};
 
 /// What a run is asked to do, whatever the data and the engine.
@@ -81,6 +81,9 @@ pub enum PlanError {
          or 0"
     )]
     WarmupTooShort { warmup: f64, steps: u64 },
+
+    #[error(transparent)]
+    Augmentation(#[from] AugmentationError),
 }
 
 impl Plan {
@@ -101,7 +104,7 @@ impl Plan {
         if warmup > 0.0 && warmup * (steps as f64) < 0.5 {
             return Err(PlanError::WarmupTooShort { warmup, steps });
         }
-        Ok(())
+        Ok(self.augmentation.check()?)
     }
 
     /// The steps of an epoch over this many samples that begins after `done` steps of the run; none where
@@ -211,6 +214,10 @@ mod tests {
         let warmup = |warmup| Schedule { warmup, ..Schedule::CONSTANT };
         assert_eq!(with(warmup(0.02), Stopping::default()), Ok(()));
         assert!(matches!(with(warmup(0.01), Stopping::default()), Err(PlanError::WarmupTooShort { .. })));
+
+        let augmentation = Augmentation { scale: 1.0, ..Augmentation::default() };
+        let refused = Plan { augmentation, ..plan(3.0, None) }.check(100);
+        assert_eq!(refused, Err(PlanError::Augmentation(AugmentationError::Scale(1.0))));
     }
 
     #[test]

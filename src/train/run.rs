@@ -101,11 +101,12 @@ pub fn train(
         let steps = plan.epoch_steps(samples, report.steps);
         let Some(last_step) = steps.last() else { break };
         let order = data::order(samples, plan.seed, epoch - 1, plan.shuffle);
+        let views = plan.augmentation.views(plan.seed, epoch - 1, &order);
 
         let (mut tally, mut seconds) = (Tally::default(), 0.0);
         let mut test = Tally::default();
         for steps in steps.chunks(steps.len().div_ceil(plan.probes)) {
-            let part = Epoch { order: &order, views: None, steps };
+            let part = Epoch { order: &order, views: views.as_deref(), steps };
             let pass = one_pass(engine, &data.train.labels, &part, |so_far, elapsed| {
                 let (tally, seconds) = (tally.plus(&so_far), seconds + elapsed);
                 listener.so_far(&SoFar { epoch, images: images + tally.samples as u64, tally, seconds })

@@ -5,7 +5,7 @@ use super::comparison::Finding;
 use super::tensors::{Tensors, f64s, stale};
 use super::{Check, tolerance};
 use crate::cpu;
-use crate::data::Split;
+use crate::data::{Augmentation, Split, View};
 use crate::engine::{Adam, EngineError, Step};
 use crate::gpu::Context;
 use crate::gpu::buffers::{BatchRecord, Fault};
@@ -38,6 +38,10 @@ pub fn checks() -> Vec<Check> {
     }
     for (channels, side) in [(1, 28), (1, 32), (3, 28), (3, 32)] {
         all.push(gather(channels, side));
+        let moved = Augmentation { shift: 3, flip: true, ..Augmentation::default() };
+        all.push(gather_augmented("moved and mirrored", channels, side, moved, tolerance::FEW_OPERATIONS));
+        let turned = Augmentation { rotate: 30.0, scale: 0.3, ..moved };
+        all.push(gather_augmented("turned and scaled too", channels, side, turned, tolerance::INTERPOLATION));
     }
     all.push(adam());
     all
@@ -334,6 +338,30 @@ fn gather(channels: usize, side: usize) -> Check {
     })
 }
 
+/// At whole points nothing is interpolated: only the normalising rounds.
+fn gather_augmented(
+    what: &str,
+    channels: usize,
+    side: usize,
+    augmentation: Augmentation,
+    tolerance: f64,
+) -> Check {
+    let batch = 9;
+    let name = format!("gather_augmented, {batch} of {channels}x{side}x{side}, {what}");
+    Check::new(name, move |context, plan, seed| {
+        let split = Tensors::new(seed).split(channels, side, batch, 10);
+        let order = Bench::order(batch);
+        let views = augmentation.views(seed, 0, &order).expect("something is asked for");
+        let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
+        cpu::gather_augmented(&split, &order, &views, &mut x);
+
+        let kernel = kernels::gather_augmented(&split, plan, 0);
+        let out = Bench { workspace: stale(x.len()), parameters: Vec::new() }
+            .run_in_order(context, &kernel, batch, &split, order, views)?;
+        Ok(vec![Finding::by_largest("x", &out.workspace, &x, tolerance)])
+    })
+}
+
 /// The update of two tensors, the first of which has its gradient in partial sums.
 fn adam() -> Check {
     Check::new("adam, a tensor of 70 from partial sums and one of 200", move |context, plan, seed| {
@@ -367,6 +395,7 @@ fn adam() -> Check {
             second_moment: second,
             split: &split,
             order: vec![0],
+            views: Vec::new(),
             tensors: 2,
             record: BatchRecord::new(&step, 0, STEP, &hyperparameters),
         };
@@ -397,7 +426,7 @@ impl Bench {
     /// Runs a kernel that needs no images.
     fn run(self, context: &Context, kernel: &Kernel, batch: usize) -> Result<Outputs, EngineError> {
         let nothing = Split { channels: 1, height: 1, width: 1, pixels: vec![0], labels: vec![0] };
-        self.run_in_order(context, kernel, batch, &nothing, vec![0])
+        self.run_in_order(context, kernel, batch, &nothing, vec![0], Vec::new())
     }
 
     /// Runs a kernel over the images or labels of `split`, in [`Bench::order`].
@@ -408,7 +437,7 @@ impl Bench {
         batch: usize,
         split: &Split,
     ) -> Result<Outputs, EngineError> {
-        self.run_in_order(context, kernel, batch, split, Self::order(batch))
+        self.run_in_order(context, kernel, batch, split, Self::order(batch), Vec::new())
     }
 
     fn run_in_order(
@@ -418,6 +447,7 @@ impl Bench {
         batch: usize,
         split: &Split,
         order: Vec<u32>,
+        views: Vec<View>,
     ) -> Result<Outputs, EngineError> {
         let step = Step { first: 0, count: batch, learning_rate: 0.0 };
         let inputs = Inputs {
@@ -428,6 +458,7 @@ impl Bench {
             second_moment: Vec::new(),
             split,
             order,
+            views,
             tensors: 1,
             record: BatchRecord::new(&step, 0, 1, &Adam::default()),
         };

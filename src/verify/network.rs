@@ -8,7 +8,7 @@ use super::comparison::Finding;
 use super::tensors::{Tensors, f64s};
 use super::{Check, tolerance};
 use crate::cpu;
-use crate::data::Split;
+use crate::data::{Augmentation, Split};
 use crate::engine::{Adam, Engine, EngineError, Epoch, NonFinite, Part, Setup, Step, steps};
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use crate::model::{Init, LeNet5, ParameterTable};
@@ -24,7 +24,8 @@ pub fn checks() -> Vec<Check> {
         }
         all.push(adam_steps(channels, side));
     }
-    all.push(streamed());
+    all.push(streamed(false));
+    all.push(streamed(true));
     all.push(repeated());
     all.push(non_finite());
     all
@@ -44,7 +45,7 @@ fn step(channels: usize, side: usize, batch: usize) -> Check {
         let mut engine = engine(context, plan, network, batch, Residency::Auto)?;
         engine.load(Part::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
-        let losses = train(&mut engine, &order, &cut)?;
+        let losses = train(&mut engine, &Epoch::new(&order, &cut))?;
 
         let mut reference = Reference::new(network, batch, &start);
         reference.step(&split, &order, &cut[0]);
@@ -96,7 +97,7 @@ fn adam_steps(channels: usize, side: usize) -> Check {
         let mut engine = engine(context, plan, network, BATCH, Residency::Auto)?;
         engine.load(Part::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
-        train(&mut engine, &order, &cut)?;
+        train(&mut engine, &Epoch::new(&order, &cut))?;
         let found = engine.parameters()?;
 
         let mut reference = Reference::new(network, BATCH, &start);
@@ -116,11 +117,13 @@ fn adam_steps(channels: usize, side: usize) -> Check {
     })
 }
 
-/// A set streamed in chunks gives the bits that the resident set gives, in training and in evaluation.
-fn streamed() -> Check {
-    Check::new("streamed images give the bits of resident ones", |context, plan, seed| {
-        let resident = run(context, plan, Residency::Resident, seed)?;
-        let streamed = run(context, plan, Residency::Streamed, seed)?;
+/// A set streamed in chunks gives the bits that the resident set gives, in training, where images may be
+/// augmented, and in evaluation.
+fn streamed(augmented: bool) -> Check {
+    let images = if augmented { "augmented images" } else { "images" };
+    Check::new(format!("streamed {images} give the bits of resident ones"), move |context, plan, seed| {
+        let resident = run(context, plan, Residency::Resident, augmented, seed)?;
+        let streamed = run(context, plan, Residency::Streamed, augmented, seed)?;
         Ok(bit_equal(&resident, &streamed))
     })
 }
@@ -128,8 +131,8 @@ fn streamed() -> Check {
 /// The same run twice gives the same bits.
 fn repeated() -> Check {
     Check::new("a run repeated gives the same bits", |context, plan, seed| {
-        let once = run(context, plan, Residency::Auto, seed)?;
-        let again = run(context, plan, Residency::Auto, seed)?;
+        let once = run(context, plan, Residency::Auto, true, seed)?;
+        let again = run(context, plan, Residency::Auto, true, seed)?;
         Ok(bit_equal(&once, &again))
     })
 }
@@ -149,7 +152,8 @@ fn non_finite() -> Check {
             arena[spoilt.range().start] = f32::NAN;
             engine.set_parameters(&arena)?;
             let before = engine.optimizer_state()?.step;
-            let reported = match train(&mut engine, &order, &steps(8, 8, LEARNING_RATE)) {
+            let cut = steps(8, 8, LEARNING_RATE);
+            let reported = match train(&mut engine, &Epoch::new(&order, &cut)) {
                 Err(EngineError::NonFinite { tensor, what, step }) => {
                     tensor == spoilt.name && what == NonFinite::Parameter && step == before + 1
                 }
@@ -167,18 +171,28 @@ fn non_finite() -> Check {
 type Left = [(&'static str, Vec<f32>); 5];
 
 /// Trains for some steps on a set that takes several chunks when streamed, and evaluates.
-fn run(context: &Context, plan: &KernelPlan, residency: Residency, seed: u64) -> Result<Left, EngineError> {
+fn run(
+    context: &Context,
+    plan: &KernelPlan,
+    residency: Residency,
+    augmented: bool,
+    seed: u64,
+) -> Result<Left, EngineError> {
     // Streamed in chunks of 4 MiB of colour images of 3,072 bytes, this many take three.
     const SAMPLES: usize = 3_000;
     const BATCH: usize = 48;
     let network = LeNet5::new(3, 10);
     let split = Arc::new(Tensors::new(seed).split(3, 32, SAMPLES, network.classes));
     let order = crate::data::order(SAMPLES, seed, 0, true);
-    let mut engine = engine(context, plan, network, BATCH, residency)?;
+    let augmentation = Augmentation { shift: 2, flip: true, rotate: 10.0, scale: 0.1 };
+    let views = if augmented { augmentation.views(seed, 0, &order) } else { None };
+    let setup = Setup { augmented, ..Setup::new(network, BATCH) };
+    let mut engine = GpuEngine::new(context.clone(), GpuOptions { setup, residency, plan: *plan })?;
     engine.load(Part::Train, split.clone())?;
     engine.set_parameters(&start(&network, seed))?;
     let cut = steps(SAMPLES, BATCH, LEARNING_RATE);
-    let training = train(&mut engine, &order, &cut)?;
+    let epoch = Epoch { order: &order, views: views.as_deref(), steps: &cut };
+    let training = train(&mut engine, &epoch)?;
     engine.load(Part::Test, Arc::new(Split::clone(&split)))?;
     let evaluation = engine.evaluate(Part::Test)?.iter().map(|outcome| outcome.loss).collect();
     let moments = engine.optimizer_state()?;
@@ -218,9 +232,9 @@ fn engine(
 }
 
 /// Trains, and gives the losses in the order's order.
-fn train(engine: &mut GpuEngine, order: &[u32], cut: &[Step]) -> Result<Vec<f32>, EngineError> {
-    let mut losses = Vec::with_capacity(order.len());
-    engine.train(&Epoch::new(order, cut), &mut |_, outcomes| {
+fn train(engine: &mut GpuEngine, epoch: &Epoch) -> Result<Vec<f32>, EngineError> {
+    let mut losses = Vec::with_capacity(epoch.order.len());
+    engine.train(epoch, &mut |_, outcomes| {
         losses.extend(outcomes.iter().map(|outcome| outcome.loss));
         ControlFlow::Continue(())
     })?;

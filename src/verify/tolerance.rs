@@ -7,6 +7,10 @@ pub const EXACT: f64 = 0.0;
 /// A value made by a few operations. WGSL lets a division err by 2.5 ULP; a ULP is at most 2⁻²³ = 1.2e-7.
 pub const FEW_OPERATIONS: f64 = 1e-6;
 
+/// A value interpolated between pixels. The point's coordinates are made of terms of up to 100, each rounded
+/// by up to 2⁻¹⁸ = 4e-6, three of them; a pixel further along either side, x has changed by 2 at most.
+pub const INTERPOLATION: f64 = 5e-5;
+
 /// A sum of n products in f32. Roundings of 2⁻²⁴ that add up at random give 2⁻²⁴ √(n/2) of the sum's own
 /// size: 1e-5 for the 50,176 products of conv1's weight over 64 images, the longest here. Doubled, since
 /// the largest of many values is looked at.

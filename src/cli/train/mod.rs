@@ -128,7 +128,7 @@ pub fn run(
     let setup = Setup {
         optimizer,
         loss: args.loss.loss(),
-        augmented: augmentation != Default::default(),
+        augmented: augmentation.is_some(),
         ..Setup::new(network, plan.batch_size)
     };
     let mut opened = args.engine.open(&setup)?;
@@ -142,6 +142,7 @@ pub fn run(
             train: data.train.len(),
             validation: data.validation.as_ref().map(|part| part.len()),
             test: data.test.len(),
+            fit: args.data.conversion().fit,
         },
         network,
         weights: args.network.weights(),
