@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use lenet_gpu::data::cifar::{CifarError, CifarFault, append_records, no_images};
@@ -205,6 +205,130 @@ mod a_batch {
         fs::remove_file(folder.path().join(TRAIN)).unwrap();
         fs::create_dir(folder.path().join(TRAIN)).unwrap();
         assert_refused(&folder, &[TRAIN, "not a regular file"]);
+    }
+}
+
+mod the_archive {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    const ARCHIVE: &str = "cifar-10-binary.tar.gz";
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// An archive of these files, in this order, in the official folder.
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, format!("{ARCHIVE_FOLDER}/{name}"), *bytes).unwrap();
+        }
+        gzip(&tar.into_inner().unwrap())
+    }
+
+    /// As the official one: the batches not in order, and other files between.
+    fn sound() -> Vec<u8> {
+        archive(&[
+            ("data_batch_2.bin", &batch(&[2])),
+            ("batches.meta.txt", b"airplane\n"),
+            (TEST, &batch(&[1, 0])),
+            ("readme.html", b"<html>"),
+            (TRAIN, &batch(&[0, 3])),
+        ])
+    }
+
+    /// A folder with this as the archive.
+    fn folder_with(bytes: &[u8]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), ARCHIVE, bytes);
+        folder
+    }
+
+    #[test]
+    fn is_read_as_it_is_in_a_folder_or_by_its_own_path() {
+        let folder = folder_with(&sound());
+        put(folder.path(), "other.tgz", sound());
+        for path in [folder.path().to_owned(), folder.path().join(ARCHIVE), folder.path().join("other.tgz")] {
+            for kind in [None, Some(DatasetKind::Cifar10)] {
+                let set = Dataset::open(&path, kind, Conversion::default()).unwrap();
+                assert_eq!((&set.train.labels[..], &set.test.labels[..]), (&[0, 3, 2][..], &[1, 0][..]));
+                assert_eq!((set.train.image(2), set.classes), (&[20; IMAGE_LEN][..], 4));
+            }
+            assert_eq!(data::open_test(&path, None, Conversion::default()).unwrap().labels, [1, 0]);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something was unpacked");
+    }
+
+    #[test]
+    fn is_not_read_where_the_batches_lie_beside_it() {
+        let folder = folder();
+        put(folder.path(), ARCHIVE, "nothing to be read");
+        assert!(Dataset::open(folder.path(), None, Conversion::default()).is_ok());
+    }
+
+    #[test]
+    fn is_no_other_kind_of_data() {
+        let folder = folder_with(&sound());
+        let open = |path: &Path| {
+            Dataset::open(path, Some(DatasetKind::Mnist), Conversion::default()).unwrap_err().to_string()
+        };
+        assert!(open(folder.path()).contains("looked for the IDX files"));
+        assert!(open(&folder.path().join(ARCHIVE)).contains("is not a folder"));
+    }
+
+    #[test]
+    fn that_is_cut_off_damaged_or_something_else_is_refused() {
+        let whole = sound();
+        for end in [0, 9, whole.len() / 2, whole.len() - 8, whole.len() - 1] {
+            assert_refused(&folder_with(&whole[..end]), &[ARCHIVE, "damaged or cut off"]);
+        }
+        let mut wrong_sum = whole.clone();
+        wrong_sum[whole.len() - 8] ^= 1;
+        assert_refused(&folder_with(&wrong_sum), &[ARCHIVE, "damaged or cut off"]);
+        assert_refused(&folder_with(b"<html>Not found</html>"), &[ARCHIVE, "damaged or cut off"]);
+        assert_refused(&folder_with(&gzip(b"no archive")), &[ARCHIVE, "damaged or cut off"]);
+    }
+
+    #[test]
+    fn whose_batch_is_empty_or_cut_in_a_record_is_refused_by_its_name() {
+        let cut = batch(&[1, 2]);
+        for (bytes, says) in [(&cut[1..], "6145 bytes are not a multiple of 3073"), (&[], "is empty")] {
+            let archive = archive(&[(TRAIN, &batch(&[1])), (TEST, bytes)]);
+            assert_refused(&folder_with(&archive), &[ARCHIVE, "cifar-10-batches-bin/test_batch.bin", says]);
+        }
+    }
+
+    #[test]
+    fn that_lacks_a_part_says_what_it_has() {
+        let archive = archive(&[(TRAIN, &batch(&[1])), ("readme.html", b"")]);
+        assert_refused(
+            &folder_with(&archive),
+            &[ARCHIVE, "cifar10", "lacks test_batch.bin", "there lies data_batch_1.bin, readme.html"],
+        );
+    }
+
+    #[test]
+    fn that_has_a_batch_twice_is_refused() {
+        let archive = archive(&[(TEST, &batch(&[1])), (TRAIN, &batch(&[1])), (TRAIN, &batch(&[2]))]);
+        assert_refused(&folder_with(&archive), &[ARCHIVE, "\"data_batch_1.bin\" comes twice"]);
+    }
+
+    #[test]
+    fn with_an_entry_that_is_no_file_is_refused() {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut link = tar::Header::new_ustar();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        tar.append_link(&mut link, TRAIN, "/etc/passwd").unwrap();
+        let archive = gzip(&tar.into_inner().unwrap());
+        assert_refused(&folder_with(&archive), &[ARCHIVE, "\"data_batch_1.bin\" is a link"]);
     }
 }
 

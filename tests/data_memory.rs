@@ -86,4 +86,17 @@ fn no_file_takes_more_memory_than_its_bytes_bear_out() {
     // Where it claims a little too much, the buffer is as large as what there is, at most doubled.
     let largest = largest_while_refusing(gzip(file((1 << 10) - 1, (64 << 20) - (1 << 17))));
     assert!(largest <= 128 * MIB, "63.9 MiB claimed by a little less: {largest}");
+
+    // An archive's entry is a file of its own: what it claims is believed up to a bound.
+    let folder = tempfile::tempdir().unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_path("test_batch.bin").unwrap();
+    header.set_size(3073 << 20);
+    header.set_mode(0o644);
+    header.set_cksum();
+    std::fs::write(folder.path().join("cifar-10-binary.tar.gz"), gzip(&header.as_bytes()[..])).unwrap();
+    LARGEST.store(0, Relaxed);
+    open_test(folder.path(), None, Conversion::default()).unwrap_err();
+    let largest = LARGEST.load(Relaxed);
+    assert!(largest <= 64 * MIB, "3 GiB claimed by 512 bytes: {largest}");
 }

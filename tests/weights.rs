@@ -245,7 +245,7 @@ fn a_storedthat_cannot_be_loaded_is_named_with_the_reason() {
     assert!(reason("absent.safetensors").contains("cannot be read"));
 
     fs::create_dir(folder.path().join("folder.safetensors")).unwrap();
-    assert!(reason("folder.safetensors").contains("cannot be read"));
+    assert!(reason("folder.safetensors").contains("not a regular file"));
 
     fs::write(folder.path().join("empty.safetensors"), "").unwrap();
     assert!(reason("empty.safetensors").contains("no safetensors file"));

@@ -4,19 +4,22 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
-use lenet_gpu::data::{self, Channels, Conversion, Dataset, DatasetKind, Fit, Split};
+use lenet_gpu::data::{self, Channels, Conversion, Dataset, DatasetKind, Fit, Split, download};
 use lenet_gpu::model::LeNet5;
 
 use super::Failure;
+use super::data_sets::how_to_fetch;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder of a data set; what lies there is recognised by its files [default: MNIST, built in]
+    /// Folder of a data set, or CIFAR-10's .tar.gz; what lies there is recognised by its files [default:
+    /// MNIST, built in]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// What lies in --data-dir, if it shall be nothing else [default: what is recognised]
+    /// A data set that `lenet-gpu data fetch` has placed; with --data-dir, what must lie there and nothing
+    /// else [default: what is recognised]
     #[arg(long, value_name = "KIND", value_enum)]
     dataset: Option<DatasetKind>,
 
@@ -32,22 +35,35 @@ pub struct DataArgs {
 impl DataArgs {
     /// Reads both parts of the data set.
     pub fn open(&self) -> Result<Dataset, Failure> {
-        match (&self.data_dir, self.dataset) {
-            (Some(folder), kind) => Dataset::open(folder, kind, self.conversion()),
-            (None, None | Some(DatasetKind::Mnist)) => Dataset::embedded_mnist(self.conversion()),
-            (None, Some(kind)) => return Err(not_built_in(kind)),
+        match self.place()? {
+            Some(path) => Dataset::open(&path, self.dataset, self.conversion()),
+            None => Dataset::embedded_mnist(self.conversion()),
         }
         .map_err(Failure::input)
     }
 
     /// Reads the test part alone, which may be all there is.
     pub fn open_test(&self) -> Result<Split, Failure> {
-        match (&self.data_dir, self.dataset) {
-            (Some(folder), kind) => data::open_test(folder, kind, self.conversion()),
-            (None, None | Some(DatasetKind::Mnist)) => data::embedded_mnist_test(self.conversion()),
-            (None, Some(kind)) => return Err(not_built_in(kind)),
+        match self.place()? {
+            Some(path) => data::open_test(&path, self.dataset, self.conversion()),
+            None => data::embedded_mnist_test(self.conversion()),
         }
         .map_err(Failure::input)
+    }
+
+    /// Where the data lies, unless it is what is built in.
+    fn place(&self) -> Result<Option<PathBuf>, Failure> {
+        match (&self.data_dir, self.dataset) {
+            (Some(path), _) => Ok(Some(path.clone())),
+            (None, None | Some(DatasetKind::Mnist)) => Ok(None),
+            (None, Some(kind)) => match download::placed(kind) {
+                Some(folder) => Ok(Some(folder)),
+                None => Err(Failure::Input(anyhow!(
+                    "{kind} is not on this machine: {}; or --data-dir names its folder",
+                    how_to_fetch(kind)
+                ))),
+            },
+        }
     }
 
     /// What is done to its images.
@@ -58,7 +74,7 @@ impl DataArgs {
     /// A short name for the data, fit for a folder's.
     pub fn slug(&self) -> String {
         let name = self.data_dir.as_deref().map_or_else(
-            || Some("mnist".into()),
+            || Some(self.dataset.unwrap_or(DatasetKind::Mnist).to_string()),
             |folder| Some(folder.canonicalize().ok()?.file_name()?.to_string_lossy().to_lowercase()),
         );
         let slug: String = name
@@ -71,10 +87,6 @@ impl DataArgs {
             slug => slug.to_owned(),
         }
     }
-}
-
-fn not_built_in(kind: DatasetKind) -> Failure {
-    Failure::Input(anyhow!("--dataset {kind} needs --data-dir with its folder: only MNIST is built in"))
 }
 
 /// Whether a network that was trained before can see this data.

@@ -6,6 +6,7 @@
 //! interrupted.
 
 mod data;
+mod data_sets;
 mod devices;
 mod engine;
 mod evaluate;
@@ -19,6 +20,7 @@ mod train;
 mod values;
 mod verify;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -32,6 +34,7 @@ const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu train                     learn MNIST, which is built in, on the best GPU there is
   lenet-gpu evaluate --model runs/mnist-20261122-174530/model.safetensors
+  lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu devices                   what there is to train on
   lenet-gpu verify                    hold every kernel on your GPU against the CPU
 
@@ -45,7 +48,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Show notes on data and wgpu's log on stderr; -vv shows why a driver was not loaded
+    /// Show wgpu's log on stderr; -vv shows why a driver was not loaded
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     verbose: u8,
 }
@@ -54,6 +57,7 @@ struct Cli {
 enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Data(data_sets::DataSetsArgs),
     Presets(presets::PresetsArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
@@ -89,17 +93,30 @@ fn run(started: Instant) -> Result<Ending, Failure> {
     match cli.command {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
+        Command::Data(args) => data_sets::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
     }
 }
 
-/// Without `-v` the log is off: drivers say much there that is no concern of the user's.
+/// What this program's own library warns of is always shown, as other warnings are. Of all else only errors
+/// are without `-v`: drivers say much there that is no concern of the user's.
 fn show_log(verbose: u8) {
     let mut log = env_logger::Builder::new();
+    log.format(|to, record| {
+        if record.level() == log::Level::Warn && record.target().starts_with(env!("CARGO_CRATE_NAME")) {
+            notice::warning(record.args());
+            Ok(())
+        } else {
+            writeln!(to, "[{} {}] {}", record.level(), record.target(), record.args())
+        }
+    });
     match verbose {
-        0 => log.parse_default_env(),
+        0 => log
+            .filter_level(log::LevelFilter::Error)
+            .filter_module(env!("CARGO_CRATE_NAME"), log::LevelFilter::Warn)
+            .parse_default_env(),
         1 => log.filter_level(log::LevelFilter::Info),
         2 => log.filter_level(log::LevelFilter::Debug),
         _ => log.filter_level(log::LevelFilter::Trace),

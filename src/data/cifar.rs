@@ -21,6 +21,10 @@ const RECORD_LEN: usize = 1 + IMAGE_LEN;
 /// more than it holds, as it does for a sparse file.
 const MAX_LEN: u64 = 1 << 32;
 
+/// The most bytes that are allocated on the word of a length. A longer file grows the buffer as its
+/// records come in.
+const MAX_PREALLOCATED: usize = 64 << 20;
+
 /// Why a reader gave no images.
 #[derive(Debug, thiserror::Error)]
 pub enum CifarError {
@@ -60,8 +64,9 @@ pub fn no_images() -> Split {
 pub fn append_records(mut reader: impl Read, length: u64, split: &mut Split) -> Result<usize, CifarError> {
     assert_eq!(split.image_len(), IMAGE_LEN, "images are appended to those of their own size");
     let records = records(length)?;
-    split.labels.reserve_exact(records);
-    split.pixels.reserve_exact(records * IMAGE_LEN);
+    let promised = records.min(MAX_PREALLOCATED / IMAGE_LEN);
+    split.labels.reserve_exact(promised);
+    split.pixels.reserve_exact(promised * IMAGE_LEN);
     let mut record = [0; RECORD_LEN];
     for _ in 0..records {
         reader.read_exact(&mut record)?;

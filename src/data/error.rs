@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::archive::ArchiveFault;
 use super::cifar::CifarFault;
 use super::idx::IdxFault;
 
@@ -13,7 +14,10 @@ pub enum DataError {
     #[error("cannot read the folder {}; --data-dir takes a folder that holds a data set", path.display())]
     Folder { path: PathBuf, source: io::Error },
 
-    #[error("{} is not a folder; --data-dir takes the folder that the data files lie in", path.display())]
+    #[error(
+        "{} is not a folder; --data-dir takes the folder that the data files lie in, or CIFAR-10's .tar.gz",
+        path.display()
+    )]
     NotAFolder { path: PathBuf },
 
     #[error(
@@ -36,6 +40,12 @@ pub enum DataError {
 
     #[error("{file} cannot be unpacked as gzip: it is damaged or cut off; fetch it again")]
     Gzip { file: String, source: io::Error },
+
+    #[error("{file} cannot be unpacked as a .tar.gz: it is damaged or cut off; fetch it again")]
+    ArchiveDamaged { file: String, source: io::Error },
+
+    #[error("{file}: {fault}")]
+    Archive { file: String, fault: ArchiveFault },
 
     #[error("{file}: {fault}")]
     Idx { file: String, fault: IdxFault },

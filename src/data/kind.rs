@@ -1,5 +1,5 @@
-//! The layouts that data sets come in, and how one is recognised. Each has a module, which knows of no
-//! other and not of this one.
+//! The data sets that have a name, the layouts that they come in, and how one is recognised. Each layout
+//! has a module, which knows of no other and not of this one.
 
 use std::fmt;
 use std::path::Path;
@@ -7,24 +7,37 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::cifar10::{self, Part};
 use super::listing::Listing;
-use super::{DataError, Split, cifar10, mnist};
+use super::{DataError, Split, mnist};
 
-/// A layout of files.
+/// A data set, or any other of its layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
-    /// MNIST and its likes (Fashion-MNIST, KMNIST, EMNIST): four IDX files, gzipped or not
+    /// Handwritten digits; in --data-dir also its likes (KMNIST, EMNIST): four IDX files, gzipped or not
     Mnist,
-    /// CIFAR-10 and its likes: the binary version's data_batch_1.bin and on, and test_batch.bin
+    /// Colour photographs; in --data-dir also its likes: data_batch_1.bin and on, and test_batch.bin
     Cifar10,
+    /// Clothes, in files as MNIST's
+    FashionMnist,
 }
 
-/// A data set whose kind and folder are known, and nothing else yet.
+/// One kind of each layout: what nobody named is taken for one of these.
+const LAYOUTS: [DatasetKind; 2] = [DatasetKind::Mnist, DatasetKind::Cifar10];
+
+/// A data set whose kind and place are known, and nothing else yet.
 #[derive(Debug)]
 pub struct Recognised {
     kind: DatasetKind,
-    listing: Listing,
+    place: Place,
+}
+
+/// Where the files of a set lie, by its layout.
+#[derive(Debug)]
+enum Place {
+    Mnist(Listing),
+    Cifar10(cifar10::Place),
 }
 
 /// The files of one part.
@@ -35,67 +48,88 @@ pub enum PartFiles {
 }
 
 impl DatasetKind {
-    /// Recognises what lies in a folder. Where the user named a kind, no other is looked for.
-    pub(super) fn recognise(folder: &Path, named: Option<Self>) -> Result<Recognised, DataError> {
-        let listing = Listing::of(folder)?;
-        let kinds = match &named {
-            Some(kind) => std::slice::from_ref(kind),
-            None => Self::value_variants(),
-        };
+    /// Recognises what lies in a folder, or in CIFAR-10's archive. Where the user named a kind, no other
+    /// is looked for.
+    pub(super) fn recognise(path: &Path, named: Option<Self>) -> Result<Recognised, DataError> {
+        if cifar10::is_archive(path) && named.is_none_or(|kind| kind == Self::Cifar10) {
+            let place = Place::Cifar10(cifar10::Place::Archive(path.to_owned()));
+            return Ok(Recognised { kind: Self::Cifar10, place });
+        }
+        let listing = Listing::of(path)?;
+        let kinds = named.as_ref().map_or(&LAYOUTS[..], std::slice::from_ref);
         for &kind in kinds {
-            if let Some(listing) = kind.locate(&listing)? {
-                return Ok(Recognised { kind, listing });
+            if let Some(place) = kind.locate(&listing)? {
+                return Ok(Recognised { kind, place });
             }
         }
         let looked_for: Vec<_> = kinds.iter().map(|kind| kind.looks_for()).collect();
         Err(DataError::NotRecognised {
-            path: folder.to_owned(),
+            path: path.to_owned(),
             looked_for: looked_for.join("; or "),
             found: listing.to_string(),
         })
     }
 
-    /// The folder where any file of this kind lies, here or in one that its archive unpacks to: where
+    /// Whether the files of both parts lie in a folder.
+    pub(super) fn lies_in(self, folder: &Path) -> bool {
+        let found = || {
+            let found = Self::recognise(folder, Some(self))?;
+            found.train().and(found.test())
+        };
+        found().is_ok()
+    }
+
+    /// Where any file of this kind lies, in this folder or in one that its archive unpacks to: where
     /// others are lacking, that is told later.
-    fn locate(self, listing: &Listing) -> Result<Option<Listing>, DataError> {
-        match self {
-            Self::Mnist => Ok(mnist::lies_in(listing).then(|| listing.clone())),
-            Self::Cifar10 => cifar10::locate(listing),
-        }
+    fn locate(self, listing: &Listing) -> Result<Option<Place>, DataError> {
+        Ok(match self {
+            Self::Mnist | Self::FashionMnist => {
+                mnist::lies_in(listing).then(|| Place::Mnist(listing.clone()))
+            }
+            Self::Cifar10 => cifar10::locate(listing)?.map(Place::Cifar10),
+        })
     }
 
     /// The files of this kind, for messages.
     fn looks_for(self) -> String {
         match self {
-            Self::Mnist => mnist::looks_for(),
+            Self::Mnist | Self::FashionMnist => mnist::looks_for(),
             Self::Cifar10 => cifar10::looks_for(),
+        }
+    }
+
+    /// What users call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mnist => "mnist",
+            Self::Cifar10 => "cifar10",
+            Self::FashionMnist => "fashion-mnist",
         }
     }
 }
 
 impl fmt::Display for DatasetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Mnist => mnist::NAME,
-            Self::Cifar10 => cifar10::NAME,
-        })
+        f.pad(self.name())
     }
 }
 
 impl Recognised {
     /// The files to train on.
     pub fn train(&self) -> Result<PartFiles, DataError> {
-        Ok(match self.kind {
-            DatasetKind::Mnist => PartFiles::Mnist(mnist::TRAIN.find(&self.listing)?),
-            DatasetKind::Cifar10 => PartFiles::Cifar10(cifar10::train(&self.listing)?),
-        })
+        self.files(&mnist::TRAIN, Part::Train)
     }
 
     /// The files to test with.
     pub fn test(&self) -> Result<PartFiles, DataError> {
-        Ok(match self.kind {
-            DatasetKind::Mnist => PartFiles::Mnist(mnist::TEST.find(&self.listing)?),
-            DatasetKind::Cifar10 => PartFiles::Cifar10(cifar10::test(&self.listing)?),
+        self.files(&mnist::TEST, Part::Test)
+    }
+
+    fn files(&self, names: &mnist::PartNames, part: Part) -> Result<PartFiles, DataError> {
+        let kind = self.kind.name();
+        Ok(match &self.place {
+            Place::Mnist(listing) => PartFiles::Mnist(names.find(listing, kind)?),
+            Place::Cifar10(place) => PartFiles::Cifar10(place.files(part, kind)?),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 
-/// The names in a folder, sorted.
+/// The names in a folder, or in an archive, sorted.
 #[derive(Debug, Clone)]
 pub struct Listing {
     folder: PathBuf,
@@ -26,8 +26,12 @@ impl Listing {
         for entry in entries {
             names.push(entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned());
         }
+        Ok(Self::new(folder, names))
+    }
+
+    pub fn new(folder: &Path, mut names: Vec<String>) -> Self {
         names.sort_unstable();
-        Ok(Self { folder: path(), names })
+        Self { folder: folder.to_owned(), names }
     }
 
     pub fn folder(&self) -> &Path {

@@ -5,9 +5,6 @@ use super::listing::Listing;
 use super::source::Source;
 use super::{DataError, Split};
 
-/// What users call this kind.
-pub const NAME: &str = "mnist";
-
 /// The two files of one part.
 #[derive(Debug, Clone)]
 pub struct PartFiles {
@@ -54,13 +51,13 @@ const IMAGES: &str = "images-idx3-ubyte";
 const LABELS: &str = "labels-idx1-ubyte";
 
 impl PartNames {
-    /// The part's files in a folder.
-    pub fn find(&self, listing: &Listing) -> Result<PartFiles, DataError> {
+    /// The part's files in a folder. `kind` is what the user calls the set.
+    pub fn find(&self, listing: &Listing, kind: &'static str) -> Result<PartFiles, DataError> {
         let find = |content| {
             listing
                 .first_of(self.names(content))
                 .map(Source::Path)
-                .ok_or_else(|| listing.lacks(NAME, self.official(content)))
+                .ok_or_else(|| listing.lacks(kind, self.official(content)))
         };
         Ok(PartFiles { images: find(IMAGES)?, labels: find(LABELS)? })
     }

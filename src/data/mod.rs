@@ -1,11 +1,13 @@
 //! Where images come from. Everything here ends in a [`Dataset`]: images as bytes, converted to what the
 //! network takes, and labels. How a pass over them sees each is an [`Augmentation`]'s.
 
+mod archive;
 mod augment;
 mod channels;
 pub mod cifar;
 mod cifar10;
 mod conversion;
+pub mod download;
 mod embedded;
 mod error;
 mod fit;

@@ -6,7 +6,7 @@
 //! without it is read too: its tensors tell the same, all but the activation, which is then taken for ReLU.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,9 @@ struct Header {
 pub enum WeightsError {
     #[error("the file cannot be read")]
     Unreadable(#[source] io::Error),
+
+    #[error("it is not a regular file")]
+    NotAFile,
 
     #[error("the file has {length} bytes, and weights of LeNet-5 have at most {MAX_FILE}")]
     TooLarge { length: u64 },
@@ -149,8 +152,12 @@ pub fn load(path: &Path) -> Result<(LeNet5, Vec<f32>), LoadError> {
 
 /// A whole file, unless it is larger than any weights are.
 fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    let metadata = fs::metadata(path).map_err(WeightsError::Unreadable)?;
+    if !metadata.is_file() {
+        return Err(WeightsError::NotAFile); // a pipe might never open
+    }
     let file = File::open(path).map_err(WeightsError::Unreadable)?;
-    let length = file.metadata().map_err(WeightsError::Unreadable)?.len();
+    let length = metadata.len();
     if length > MAX_FILE {
         return Err(WeightsError::TooLarge { length });
     }
