@@ -8,18 +8,11 @@ use std::ops::ControlFlow;
 use common::{IMAGES, NETWORK, split, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lenet_gpu::engine::{Engine, Epoch, Part, Setup, steps};
-use lenet_gpu::gpu::adapter::{ApiBackend, Device, Request, Wanted};
+use lenet_gpu::gpu::adapter::Chosen;
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 
 fn engine(batch_size: usize) -> GpuEngine {
-    let wanted = [Wanted::Auto].into_iter().chain(ApiBackend::ALL.map(Wanted::Backend));
-    let chosen = wanted
-        .filter_map(|backend| match Device::find(&Request { backend, adapter: None }) {
-            Ok(Device::Gpu(chosen)) => Some(chosen),
-            _ => None,
-        })
-        .next()
-        .expect("the bench needs a GPU or a software adapter; `lenet-gpu devices` tells what is missing");
+    let chosen = Chosen::any().expect("the bench needs a GPU or a software adapter");
     let context = Context::open(&chosen).expect("the adapter opens");
     let plan = KernelPlan::of(&context.description);
     let residency = Residency::Auto;

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod files;
 pub mod gpu;
 pub mod model;
+pub mod paper;
 pub mod random;
 pub mod report;
 pub mod train;

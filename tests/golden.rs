@@ -144,7 +144,7 @@ fn in_f32_a_colour_network_trains_as_in_pytorch() {
 /// The networks of `make_network.py`.
 fn networks() -> Vec<(&'static str, bool, Activation, LossKind, Reduction, f32)> {
     use Activation::{HardTanh, Identity, LogSoftmax, Relu, Sigmoid, Sign, Tanh};
-    use LossKind::{CrossEntropy, Mse, Nll};
+    use LossKind::{CrossEntropy, Mse, Nll, RawNll};
     use Reduction::{Mean, Sum};
     vec![
         ("normalised", true, Relu, Nll, Mean, 0.0),
@@ -158,6 +158,7 @@ fn networks() -> Vec<(&'static str, bool, Activation, LossKind, Reduction, f32)>
         ("hard_tanh", false, HardTanh, Nll, Mean, 0.0),
         ("log_softmax", false, LogSoftmax, Nll, Mean, 0.0),
         ("mse", false, Relu, Mse, Mean, 0.0),
+        ("raw_nll", false, Relu, RawNll, Mean, 0.0),
         ("mse_sum", false, Relu, Mse, Sum, 0.1),
         ("smoothed", false, Relu, CrossEntropy, Mean, 0.1),
     ]

@@ -13,8 +13,8 @@ use clap::ValueEnum;
 use lenet_gpu::cpu::{
     Maps, Network, Statistics, Targets, batch_norm_backward_input, batch_norm_backward_weight,
     batch_norm_forward, batch_norm_statistics, conv_backward_input, conv_backward_weight, conv_forward,
-    dense_backward, dense_forward, dense_log_softmax, dense_mse, log_softmax, log_softmax_backward, max_pool,
-    max_pool_backward,
+    dense_backward, dense_forward, dense_log_softmax, dense_mse, dense_raw_nll, log_softmax,
+    log_softmax_backward, max_pool, max_pool_backward,
 };
 use lenet_gpu::engine::{Loss, LossKind, Reduction};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5, NormShape, ParameterTable, PoolShape};
@@ -441,6 +441,9 @@ fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64,
         LossKind::Mse => {
             dense_mse(&shape, loss.reduction, logits, &weight, &bias, &targets, y, dy, told, best);
         }
+        LossKind::RawNll => {
+            dense_raw_nll(&shape, logits, &weight, &bias, &targets, y, dy, told, best);
+        }
     }
     (losses.iter().sum::<f64>() * scale, dlogits, losses)
 }
@@ -484,6 +487,7 @@ fn losses_are_what_their_definitions_say() {
                 let sum: f64 = z.iter().enumerate().map(|(k, z)| (z - target(k)).powi(2)).sum();
                 if reduction == Reduction::Mean { sum / classes as f64 } else { sum }
             }
+            (LossKind::RawNll, _) => -z.iter().enumerate().map(|(k, z)| target(k) * z).sum::<f64>(),
             _ => -z.iter().enumerate().map(|(k, z)| target(k) * (z.exp() / total).ln()).sum::<f64>(),
         };
         let told = loss_at(&loss, classes, &[label as u32], &z).2[0];

@@ -115,9 +115,15 @@ pub struct Opened {
     pub reason: String,
 }
 
+/// A device that engines can be made on.
+pub struct Chosen {
+    device: Device,
+    residency: Residency,
+}
+
 impl EngineArgs {
-    /// Chooses a device and opens it. A software adapter is never taken without a word.
-    pub fn open(&self, setup: &Setup) -> Result<Opened, Failure> {
+    /// Chooses a device. A software adapter is never taken without a word.
+    pub fn choose(&self) -> Result<Chosen, Failure> {
         let device = self.device.find()?;
         if let Device::Gpu(chosen) = &device
             && chosen.description.is_software()
@@ -127,13 +133,15 @@ impl EngineArgs {
                 chosen.description.name
             ));
         }
+        Ok(Chosen { device, residency: self.residency.into() })
+    }
 
-        let (engine, kernels) = open_engine(&device, setup, self.residency).map_err(|error| match error {
-            EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } => Failure::input(error),
-            _ => Failure::work(error),
-        })?;
+    /// Chooses a device and opens it.
+    pub fn open(&self, setup: &Setup) -> Result<Opened, Failure> {
+        let chosen = self.choose()?;
+        let (engine, kernels) = chosen.open(setup).map_err(failure)?;
         let name = engine.name();
-        let (config, reason) = match device {
+        let (config, reason) = match chosen.device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
             Device::Gpu(chosen) => {
                 let Description { name: adapter, backend, driver, .. } = chosen.description;
@@ -145,21 +153,39 @@ impl EngineArgs {
     }
 }
 
-/// Where a chosen device becomes an engine; a GPU's has a kernel plan.
-fn open_engine(
-    device: &Device,
-    setup: &Setup,
-    residency: ResidencyArg,
-) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
-    match device {
-        Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(setup)), None)),
-        Device::Gpu(chosen) => {
-            let context = Context::open(chosen)?;
-            // It follows from the class of device alone, so that a run can be repeated.
-            let plan = KernelPlan::of(&context.description);
-            let residency = residency.into();
-            let options = GpuOptions { setup: *setup, residency, plan };
-            Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
+/// Whether an engine that could not be made was asked for too much.
+pub fn failure(error: EngineError) -> Failure {
+    match error {
+        EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } => Failure::input(error),
+        _ => Failure::work(error),
+    }
+}
+
+impl Chosen {
+    /// Why it was taken.
+    pub fn reason(&self) -> &str {
+        match &self.device {
+            Device::Cpu { reason } => reason,
+            Device::Gpu(chosen) => &chosen.reason,
+        }
+    }
+
+    /// An engine on it.
+    pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
+        Ok(self.open(setup)?.0)
+    }
+
+    /// An engine; a GPU's has a kernel plan.
+    fn open(&self, setup: &Setup) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
+        match &self.device {
+            Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(setup)), None)),
+            Device::Gpu(chosen) => {
+                let context = Context::open(chosen)?;
+                // It follows from the class of device alone, so that a run can be repeated.
+                let plan = KernelPlan::of(&context.description);
+                let options = GpuOptions { setup: *setup, residency: self.residency, plan };
+                Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod failure;
 mod interrupt;
 mod notice;
 mod output;
+mod paper;
 mod presets;
 mod recipe;
 mod train;
@@ -59,6 +60,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Data(data_sets::DataSetsArgs),
     Presets(presets::PresetsArgs),
+    Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
 }
@@ -94,6 +96,7 @@ fn run(started: Instant) -> Result<Ending, Failure> {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
         Command::Data(args) => data_sets::run(&args, &mut output),
+        Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),

@@ -4,7 +4,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use lenet_gpu::gpu::adapter::Device;
 use lenet_gpu::gpu::{Context, KernelPlan};
-use lenet_gpu::verify::checks;
+use lenet_gpu::verify::{Check, checks};
 use serde_json::json;
 
 use super::engine::DeviceArgs;
@@ -27,6 +27,10 @@ pub struct VerifyArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
+    /// Make only the checks whose name contains this, such as `max_pool` or `whole step` [default: all]
+    #[arg(long, value_name = "TEXT", help_heading = "Checks")]
+    only: Option<String>,
+
     /// Random inputs of each check
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Checks")]
@@ -48,8 +52,16 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     let plan = KernelPlan::of(&context.description);
     notice::note(format_args!("verifying {}", context.description));
 
+    let wanted = |check: &Check| args.only.as_deref().is_none_or(|text| check.name.contains(text));
+    let checks: Vec<_> = checks().into_iter().filter(wanted).collect();
+    if checks.is_empty() {
+        return Err(Failure::Input(anyhow!(
+            "no check's name contains {:?}; without --only all are made, and --json tells their names",
+            args.only.as_deref().unwrap_or_default()
+        )));
+    }
     let (mut held, mut off) = (0, 0);
-    for check in checks() {
+    for check in checks {
         for seed in 0..args.seeds {
             let findings = check
                 .run(&context, &plan, seed)

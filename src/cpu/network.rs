@@ -12,7 +12,7 @@ use super::conv_forward::conv_forward_in;
 use super::{
     Real, Statistics, Targets, accumulate, adam, batch_norm_backward_input, batch_norm_backward_weight,
     batch_norm_forward, batch_norm_statistics, clip, dense_backward, dense_forward, dense_log_softmax,
-    dense_mse, limit, log_softmax, log_softmax_backward, max_pool, max_pool_backward, sgd,
+    dense_mse, dense_raw_nll, limit, log_softmax, log_softmax_backward, max_pool, max_pool_backward, sgd,
 };
 use crate::engine::{Loss, LossKind, NonFinite, Optimizer, Pass, Rule};
 use crate::model::{Activation, LeNet5, NormShape, ParameterTable, PoolShape, Tensor};
@@ -363,6 +363,9 @@ impl<T: Real> Network<T> {
             }
             LossKind::Mse => {
                 dense_mse(&shape, loss.reduction, x, weight, bias, &targets, y, dy, losses, predicted);
+            }
+            LossKind::RawNll => {
+                dense_raw_nll(&shape, x, weight, bias, &targets, y, dy, losses, predicted);
             }
         }
     }

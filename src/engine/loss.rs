@@ -39,6 +39,9 @@ pub enum LossKind {
     CrossEntropy,
     /// Squared distance of the logits from the label's one-hot vector, divided by K where the mean is taken
     Mse,
+    /// Negative likelihood of the raw outputs, −z[label], without log-softmax; it learns nothing, as the paper
+    /// found
+    RawNll,
 }
 
 /// How a batch's losses become one.

@@ -362,6 +362,12 @@ pub fn dense_mse(
     Kernel::new("dense_mse", format!("{layer} + MSE"), plan, Grid::workgroup_per_image(plan), constants)
 }
 
+/// `shaders/dense_raw_nll.wgsl`; `y` takes the logits and `dy` their gradient.
+pub fn dense_raw_nll(layer: &str, shape: &DenseShape, plan: &KernelPlan, at: &Places) -> Kernel {
+    let (grid, constants) = (Grid::workgroup_per_image(plan), last_layer_constants(shape, at));
+    Kernel::new("dense_raw_nll", format!("{layer} + raw NLL"), plan, grid, constants)
+}
+
 /// `shaders/log_softmax.wgsl` over a layer's `outputs`, at `y`.
 pub fn log_softmax(layer: &str, outputs: usize, plan: &KernelPlan, at: &Places) -> Kernel {
     let constants = vec![("OUTPUTS", outputs.into()), ("Y", at.y.into())];

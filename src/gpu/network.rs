@@ -112,6 +112,7 @@ impl StepPlan {
         forward.push(match setup.loss.kind {
             LossKind::Nll | LossKind::CrossEntropy => kernels::dense_log_softmax("fc3", &fc3, plan, &at_fc3),
             LossKind::Mse => kernels::dense_mse("fc3", &fc3, setup.loss.reduction, plan, &at_fc3),
+            LossKind::RawNll => kernels::dense_raw_nll("fc3", &fc3, plan, &at_fc3),
         });
 
         // A layer's backward kernel takes the gradient through the activation before it, unless a batch

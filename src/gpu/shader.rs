@@ -31,6 +31,7 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
         "dense_forward",
         "dense_log_softmax",
         "dense_mse",
+        "dense_raw_nll",
         "gather",
         "gather_augmented",
         "gradient_norm",

@@ -41,6 +41,7 @@ pub fn checks() -> Vec<Check> {
             for reduction in [Reduction::Mean, Reduction::Sum] {
                 all.push(dense_mse(batch, shape, reduction, label_smoothing));
             }
+            all.push(dense_raw_nll(batch, shape, label_smoothing));
         }
         all.push(log_softmax(batch, shape.outputs));
     }
@@ -337,11 +338,16 @@ fn dense_mse(batch: usize, shape: DenseShape, reduction: Reduction, label_smooth
     last_layer(batch, shape, Loss { kind: LossKind::Mse, reduction, label_smoothing })
 }
 
+fn dense_raw_nll(batch: usize, shape: DenseShape, label_smoothing: f32) -> Check {
+    last_layer(batch, shape, Loss { kind: LossKind::RawNll, label_smoothing, ..Loss::default() })
+}
+
 /// The last layer with its loss.
 fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
     let shader = match loss.kind {
         LossKind::Nll | LossKind::CrossEntropy => "dense_log_softmax",
         LossKind::Mse => "dense_mse",
+        LossKind::RawNll => "dense_raw_nll",
     };
     let Loss { reduction, label_smoothing, .. } = loss;
     let name =
@@ -384,6 +390,12 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
                     outcome.1,
                 );
                 kernels::dense_mse("dense", &shape, reduction, plan, &at)
+            }
+            LossKind::RawNll => {
+                cpu::dense_raw_nll(
+                    &shape, &x64, &weight64, &bias64, &targets, made.0, made.1, outcome.0, outcome.1,
+                );
+                kernels::dense_raw_nll("dense", &shape, plan, &at)
             }
         };
 

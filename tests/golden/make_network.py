@@ -44,6 +44,7 @@ NETWORKS = [
     ("hard_tanh", False, "hard-tanh", "nll", "mean", False),
     ("log_softmax", False, "log-softmax", "nll", "mean", False),
     ("mse", False, "relu", "mse", "mean", False),
+    ("raw_nll", False, "relu", "raw-nll", "mean", False),
     ("mse_sum", False, "relu", "mse", "sum", True),
     ("smoothed", False, "relu", "cross-entropy", "mean", True),
 ]
@@ -79,6 +80,9 @@ def losses(logits, labels, kind, reduction, smoothing):
         each = F.mse_loss(logits, target, reduction="none")
         each = each.mean(1) if reduction == "mean" else each.sum(1)
         return logits, each, F.mse_loss(logits, target, reduction=reduction)
+    if kind == "raw-nll":
+        each = F.nll_loss(logits, labels, reduction="none")
+        return logits, each, F.nll_loss(logits, labels, reduction=reduction)
     log_probs = F.log_softmax(logits, dim=1)
     if kind == "nll":
         assert smoothing == 0, "PyTorch's nll_loss has no smoothing"

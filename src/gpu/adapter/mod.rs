@@ -39,6 +39,25 @@ pub struct Chosen {
     pub reason: String,
 }
 
+impl Chosen {
+    /// What [`Device::find`] takes where it takes a GPU, else a software adapter: for tests and benches of the
+    /// kernels, which the CPU engine is no help to.
+    ///
+    /// # Errors
+    /// What the first backend answered where none has an adapter: it tells what to install.
+    pub fn any() -> Result<Self, DeviceError> {
+        let mut answer = None;
+        for backend in [Wanted::Auto].into_iter().chain(ApiBackend::ALL.map(Wanted::Backend)) {
+            match Device::find(&Request { backend, adapter: None }) {
+                Ok(Device::Gpu(chosen)) => return Ok(chosen),
+                Ok(Device::Cpu { .. }) => {}
+                Err(error) => drop(answer.get_or_insert(error)),
+            }
+        }
+        Err(answer.expect("a backend that was named has an adapter or an error"))
+    }
+}
+
 /// Why there is no device to train on.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
