@@ -2,8 +2,8 @@
 //   z[b,k]  = bias[k] + sum over i of x[b,i] * weight[k,i]
 //   loss[b] = -sum over k of t[b,k] * z[b,k]
 //   dz[b,k] = -t[b,k] * loss_scale
-// for the target t[b] = (1 - eps)*onehot(label[b]) + eps/K. It has no lowest value, so nothing is learned by
-// it: the paper tells of the time before its log-softmax.
+// for the target t[b] = (1 - eps)*onehot(label[b]) + eps/K. It has no lowest value: without batch
+// normalisation nothing is learned by it, as the paper tells of the time before its log-softmax.
 //
 // workspace   x [B, INPUTS] at X,  z and dz [B, CLASSES] at OUTPUTS and DZ
 // parameters  weight [CLASSES, INPUTS] at WEIGHT,  bias [CLASSES] at BIAS

@@ -1,6 +1,6 @@
 //! The last layer with the negative likelihood of its outputs as they are, without log-softmax, and the
-//! gradient at them. It has no lowest value, so nothing is learned by it: the paper tells of the time before
-//! its log-softmax.
+//! gradient at them. It has no lowest value: without batch normalisation nothing is learned by it, as the
+//! paper tells of the time before its log-softmax.
 //!
 //! For z = x Wᵀ + bias and the target t = (1 − ε)·onehot(label) + ε/K the loss of an image is `−Σ_k t[k] z[k]`,
 //! and the gradient of its scaled sum at the outputs is −t·scale.

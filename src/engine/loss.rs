@@ -39,8 +39,8 @@ pub enum LossKind {
     CrossEntropy,
     /// Squared distance of the logits from the label's one-hot vector, divided by K where the mean is taken
     Mse,
-    /// Negative likelihood of the raw outputs, −z[label], without log-softmax; it learns nothing, as the paper
-    /// found
+    /// Negative likelihood of the raw outputs, −z[label], without log-softmax; it has no lowest value, and
+    /// without batch normalisation it learns nothing
     RawNll,
 }
 

@@ -87,7 +87,7 @@ impl Manner {
         }
     }
 
-    fn setup(self, method: Method, network: LeNet5) -> Setup {
+    fn setup(self, method: Method, network: Variant, data: &Dataset) -> Setup {
         let listed = self == Self::AsListed;
         let rule = match method {
             Method::Adam => Rule::Adam(Adam { correct_twice: listed, ..Adam::default() }),
@@ -99,8 +99,8 @@ impl Manner {
         let reduction = if listed { Reduction::Sum } else { Reduction::Mean };
         Setup {
             optimizer: Optimizer { rule, clip, bound, ..Optimizer::default() },
-            loss: Loss { reduction, ..Loss::default() },
-            ..Setup::new(network, BATCH)
+            loss: Loss { kind: network.loss(), reduction, ..Loss::default() },
+            ..Setup::new(network.network(data), BATCH)
         }
     }
 
@@ -122,9 +122,36 @@ impl Manner {
     }
 }
 
-/// The network of section 6: with batch normalisation.
-pub fn network(data: &Dataset) -> LeNet5 {
-    LeNet5 { batch_norm: true, ..LeNet5::new(data.train.channels, data.classes) }
+/// What network is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    /// Section 6's: with batch normalisation and log-softmax
+    Whole,
+    /// With batch normalisation, and the likelihood of the raw outputs in place of log-softmax's
+    WithoutLogSoftmax,
+    /// With neither
+    Bare,
+}
+
+impl Variant {
+    fn network(self, data: &Dataset) -> LeNet5 {
+        let plain = LeNet5::new(data.train.channels, data.classes);
+        LeNet5 { batch_norm: self != Self::Bare, ..plain }
+    }
+
+    fn loss(self) -> LossKind {
+        if self == Self::Whole { LossKind::Nll } else { LossKind::RawNll }
+    }
+
+    /// What is to be said of it after an optimizer's name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "",
+            Self::WithoutLogSoftmax => " without log-softmax",
+            Self::Bare => " without log-softmax and batch normalisation",
+        }
+    }
 }
 
 /// One training, to be made.
@@ -133,8 +160,7 @@ pub struct Experiment {
     pub set: Set,
     pub method: Method,
     pub manner: Manner,
-    /// Whether log-softmax stands before the likelihood; the paper tells of a time when it did not.
-    pub log_softmax: bool,
+    pub network: Variant,
     pub seed: u64,
     /// At most.
     pub epochs: u32,
@@ -193,16 +219,13 @@ pub trait Watcher {
 impl Experiment {
     /// For people: "MNIST, Adam, seed 1998".
     pub fn name(&self) -> String {
-        let without = if self.log_softmax { "" } else { " without log-softmax" };
-        format!("{}, {}{without}, seed {}", self.set.name(), self.method.name(), self.seed)
+        let (set, method, variant) = (self.set.name(), self.method.name(), self.network.name());
+        format!("{set}, {method}{variant}, seed {}", self.seed)
     }
 
     /// Trains on an engine of its own.
     pub fn run(&self, open: &mut Open, data: &Dataset, watcher: &mut dyn Watcher) -> Result<Run, PaperError> {
-        let mut setup = self.manner.setup(self.method, network(data));
-        if !self.log_softmax {
-            setup.loss.kind = LossKind::RawNll;
-        }
+        let setup = self.manner.setup(self.method, self.network, data);
         let mut engine = open(&setup)?;
         let plan = self.manner.plan(self.method, self.epochs, self.probes, self.seed);
         let table = ParameterTable::new(&setup.network);

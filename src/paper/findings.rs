@@ -14,8 +14,8 @@ use crate::report::figure::{FigureError, FigureWriteError};
 pub struct Findings {
     pub manner: Manner,
     pub runs: Vec<Run>,
-    /// Test accuracies, fractions, of networks trained without log-softmax.
-    pub without_log_softmax: Vec<f64>,
+    /// Of networks without log-softmax, an epoch each.
+    pub without_log_softmax: Vec<Run>,
 }
 
 /// Why findings could not be kept.

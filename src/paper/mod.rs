@@ -8,7 +8,7 @@ mod figures;
 mod findings;
 mod verdict;
 
-pub use experiment::{BATCH, Experiment, Look, Manner, Method, Run, STOP_AT, Set, Watcher, network};
+pub use experiment::{BATCH, Experiment, Look, Manner, Method, Run, STOP_AT, Set, Variant, Watcher};
 pub use findings::{Findings, FindingsError};
 pub use verdict::{Outcome, Verdict};
 
@@ -57,9 +57,11 @@ pub fn study(study: &Study, open: &mut Open, watcher: &mut dyn Watcher) -> Resul
             }
         }
         if *set == Set::Mnist {
-            for seed in study.seeds() {
-                let run = study.without_log_softmax(seed).run(open, &data, watcher)?;
-                findings.without_log_softmax.push(run.last().test_accuracy);
+            for network in [Variant::WithoutLogSoftmax, Variant::Bare] {
+                for seed in study.seeds() {
+                    let experiment = study.without_log_softmax(network, seed);
+                    findings.without_log_softmax.push(experiment.run(open, &data, watcher)?);
+                }
             }
         }
     }
@@ -74,12 +76,12 @@ impl Study {
 
     fn experiment(&self, set: Set, method: Method, seed: u64) -> Experiment {
         let Self { manner, epochs, probes, .. } = *self;
-        Experiment { set, method, manner, log_softmax: true, seed, epochs, probes }
+        Experiment { set, method, manner, network: Variant::Whole, seed, epochs, probes }
     }
 
-    /// One epoch of Adam on MNIST with the likelihood of the raw outputs in place of log-softmax.
-    fn without_log_softmax(&self, seed: u64) -> Experiment {
+    /// One epoch of Adam on MNIST with the likelihood of the raw outputs.
+    fn without_log_softmax(&self, network: Variant, seed: u64) -> Experiment {
         let experiment = self.experiment(Set::Mnist, Method::Adam, seed);
-        Experiment { log_softmax: false, epochs: 1, probes: 1, ..experiment }
+        Experiment { network, epochs: 1, probes: 1, ..experiment }
     }
 }

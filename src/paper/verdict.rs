@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::experiment::{Method, Run, STOP_AT, Set};
+use super::experiment::{Method, Run, STOP_AT, Set, Variant};
 
 /// How a claim fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,9 +39,8 @@ pub struct Verdict {
     pub found: String,
 }
 
-/// Every claim, over all runs that were made; `without_log_softmax` is the test accuracy of networks that
-/// were trained without it, as fractions.
-pub fn verdicts(runs: &[Run], without_log_softmax: &[f64]) -> Vec<Verdict> {
+/// Every claim, over all runs that were made, and those without log-softmax.
+pub fn verdicts(runs: &[Run], without_log_softmax: &[Run]) -> Vec<Verdict> {
     let runs = Runs(runs);
     vec![
         runs.adam_stops_within_four_epochs(),
@@ -79,10 +78,7 @@ impl Runs<'_> {
         let claim = "Adam reaches the stop, 95 % of training accuracy, within 4 epochs on MNIST";
         let runs = self.of(Set::Mnist, Method::Adam);
         let within = runs.iter().filter(|run| run.stopped && run.last().epoch <= FEW_EPOCHS).count();
-        Verdict::by_count(claim, within, runs.len(), || {
-            let ends: Vec<_> = runs.iter().map(|run| end_of(run)).collect();
-            format!("the runs ended {}", ends.join("; "))
-        })
+        Verdict::by_count(claim, within, runs.len(), || format!("the runs ended {}", ends_of(&runs)))
     }
 
     fn adam_generalises_better(&self, set: Set) -> Verdict {
@@ -117,8 +113,7 @@ impl Runs<'_> {
         let most = mnist.iter().map(needed).max().unwrap_or(0);
         let more = cifar.iter().filter(|run| needed(run) > most).count();
         Verdict::by_count(claim, more, cifar.len(), || {
-            let told = |runs: &[&Run]| runs.iter().map(|run| end_of(run)).collect::<Vec<_>>().join("; ");
-            format!("Adam ended on MNIST {}; on CIFAR-10 {}", told(&mnist), told(&cifar))
+            format!("Adam ended on MNIST {}; on CIFAR-10 {}", ends_of(&mnist), ends_of(&cifar))
         })
     }
 
@@ -191,13 +186,19 @@ impl Runs<'_> {
     }
 }
 
-fn before_log_softmax(accuracies: &[f64]) -> Verdict {
+fn before_log_softmax(runs: &[Run]) -> Verdict {
     let claim = "Before log-softmax was added, the accuracy was about 10 %";
-    let near = accuracies.iter().filter(|&&accuracy| (accuracy - 0.1).abs() <= NEAR_CHANCE).count();
-    Verdict::by_count(claim, near, accuracies.len(), || {
+    let accuracies = |network: Variant| {
+        let wanted = |run: &&Run| run.experiment.network == network;
+        test_accuracies(&runs.iter().filter(wanted).collect::<Vec<_>>())
+    };
+    let near = runs.iter().filter(|run| (run.last().test_accuracy - 0.1).abs() <= NEAR_CHANCE).count();
+    Verdict::by_count(claim, near, runs.len(), || {
         format!(
-            "test accuracy after one epoch on MNIST with the negative likelihood of the raw outputs: {}",
-            spread(accuracies)
+            "test accuracy after one epoch of Adam on MNIST with the negative likelihood of the raw outputs: {} \
+             without batch normalisation, {} with it",
+            spread(&accuracies(Variant::Bare)),
+            spread(&accuracies(Variant::WithoutLogSoftmax))
         )
     })
 }
@@ -223,12 +224,19 @@ impl Verdict {
     }
 }
 
-/// How a run ended.
-fn end_of(run: &Run) -> String {
-    let last = run.last();
-    let epochs = if last.epoch == 1 { "1 epoch".to_owned() } else { format!("{} epochs", last.epoch) };
-    let why = if run.stopped { "at the stop" } else { "unstopped" };
-    format!("after {epochs} {why} with {:.2} % in training", 100.0 * last.train_accuracy)
+/// How runs ended: those that ended alike, together.
+fn ends_of(runs: &[&Run]) -> String {
+    let mut ends: Vec<(u64, bool)> = runs.iter().map(|run| (run.last().epoch, run.stopped)).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    let told = ends.into_iter().map(|(epoch, stopped)| {
+        let alike = runs.iter().filter(|run| (run.last().epoch, run.stopped) == (epoch, stopped));
+        let accuracies: Vec<_> = alike.map(|run| run.last().train_accuracy).collect();
+        let epochs = if epoch == 1 { "1 epoch".to_owned() } else { format!("{epoch} epochs") };
+        let why = if stopped { "stopped at" } else { "with" };
+        format!("after {epochs} {why} {} in training", spread(&accuracies))
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn test_accuracies(runs: &[&Run]) -> Vec<f64> {
@@ -273,7 +281,7 @@ mod tests {
             set,
             method,
             manner: Manner::AsDescribed,
-            log_softmax: true,
+            network: Variant::Whole,
             seed: 0,
             epochs: 10,
             probes: 1,
@@ -284,8 +292,11 @@ mod tests {
         Run { experiment, looks: vec![look], epochs: vec![record], stopped, seconds: 1.0 }
     }
 
+    /// The outcomes, with runs without log-softmax of these test accuracies.
     fn outcomes(runs: &[Run], accuracies: &[f64]) -> Vec<Outcome> {
-        verdicts(runs, accuracies).iter().map(|verdict| verdict.outcome).collect()
+        let without = |&test: &f64| run(Set::Mnist, Method::Adam, 1, false, (test, test));
+        let without: Vec<_> = accuracies.iter().map(without).collect();
+        verdicts(runs, &without).iter().map(|verdict| verdict.outcome).collect()
     }
 
     #[test]
