@@ -36,6 +36,12 @@ fn both_sets_give_four_figures_by_epoch_and_by_step_with_tables_and_verdicts() {
             for kind in ["svg", "png"] {
                 let figure = out.join(format!("figure-{number}-{set}-{part}-by-{by}.{kind}"));
                 assert!(fs::metadata(&figure).unwrap().len() > 1_000, "{}", figure.display());
+                if kind == "svg" {
+                    let (right, wrong) =
+                        if number <= 2 { ("MNIST", "CIFAR-10") } else { ("CIFAR-10", "MNIST") };
+                    let svg = fs::read_to_string(&figure).unwrap();
+                    assert!(svg.contains(right) && !svg.contains(wrong), "{}", figure.display());
+                }
             }
         }
     }
