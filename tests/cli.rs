@@ -655,6 +655,23 @@ fn options_that_contradict_each_other_are_one_line_before_anything_is_made() {
 }
 
 #[test]
+fn steps_of_one_image_are_refused_with_batch_normalisation_and_told_of_where_there_are_some() {
+    let (_temporary, run_dir) = place();
+    quick_train(&run_dir)
+        .args(["--batch-norm", "--batch-size", "1"])
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains("--batch-size"));
+    assert!(!run_dir.exists());
+    quick_train(&run_dir)
+        .args(["--batch-norm", "--limit-train", "65", "--batch-size", "64"])
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("65 images in batches of 64"));
+}
+
+#[test]
 fn a_schedule_moves_the_rate_that_the_metrics_tell() {
     let (_folder, run_dir) = place();
     quick_train(&run_dir).args(["--epochs", "2", "--lr", "0.01", "--schedule", "linear"]).assert().success();

@@ -47,7 +47,7 @@ fn both_sets_give_four_figures_by_epoch_and_by_step_with_tables_and_verdicts() {
     }
     let report = fs::read_to_string(out.join("report.md")).unwrap();
     // What an earlier stop would have brought is not known where no run is stopped.
-    assert!(report.matches("not measured").count() <= 1, "{report}");
+    assert!(report.matches("were not made").count() <= 1, "{report}");
     let verdicts = fs::read_to_string(out.join("verdicts.csv")).unwrap();
     assert_eq!(verdicts.lines().count(), 9);
     // 2 sets, 2 optimizers, 2 runs, and 6 looks of each run that was not stopped early.

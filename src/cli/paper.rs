@@ -154,6 +154,11 @@ fn conclusion(findings: &Findings) -> String {
 impl PaperArgs {
     /// The images, resized as the paper's are.
     fn sets(&self) -> Result<Vec<(Set, Dataset)>, Failure> {
+        if self.dataset == Sets::Mnist && self.cifar10_dir.is_some() {
+            return Err(Failure::Input(anyhow!(
+                "--cifar10-dir is of --dataset cifar10 and both, and it is mnist; ask for one of them"
+            )));
+        }
         let wanted = match self.dataset {
             Sets::Mnist => &[Set::Mnist][..],
             Sets::Cifar10 => &[Set::Cifar10],

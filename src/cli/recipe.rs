@@ -1,9 +1,10 @@
 //! Options from a preset or a file. They are laid before those that were typed, as if they had been typed
 //! first; of an option that is given twice the last one counts, so what was typed wins.
 
+use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::parser::ValueSource;
@@ -28,18 +29,29 @@ pub struct Recipe {
     options: Table,
 }
 
-/// What of a file is looked at: a run's `config.toml` has more.
+/// What of a file is looked at: a run's `config.toml` has more tables.
 #[derive(Deserialize)]
 struct RecipeFile {
     summary: Option<String>,
     options: Option<Table>,
+    #[serde(flatten)]
+    others: Table,
 }
 
 impl Recipe {
     /// Reads a recipe's text; `origin` names it in messages.
     pub fn parse(origin: &str, text: &str) -> Result<Self, Failure> {
-        let file: RecipeFile =
-            toml::from_str(text).with_context(|| format!("{origin} is no TOML")).map_err(Failure::Input)?;
+        let file: RecipeFile = toml::from_str(text).map_err(|error| {
+            let place =
+                error.span().map_or(String::new(), |span| format!(" in line {}", line_at(text, span.start)));
+            Failure::Input(anyhow!("{origin} cannot be read as TOML{place}: {}", error.message()))
+        })?;
+        // What a run's config.toml has beside its options are tables.
+        if let Some((name, _)) = file.others.iter().find(|(_, value)| !value.is_table()) {
+            return Err(Failure::Input(anyhow!(
+                "{origin} has {name:?} outside of its [options] table, where it does nothing; options stand in that table"
+            )));
+        }
         let Some(options) = file.options else {
             return Err(Failure::Input(anyhow!(
                 "{origin} has no [options] table; `lenet-gpu presets mnist-fast` shows what one looks like"
@@ -62,20 +74,24 @@ impl Recipe {
         let arguments = arguments?;
         let program = ["lenet-gpu", SUBCOMMAND].map(OsString::from);
         if let Err(error) = Cli::command().try_get_matches_from(program.iter().chain(&arguments)) {
+            // The first paragraph: what is wrong, and the choices where there are some.
             let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            return Err(Failure::Input(anyhow!("{}: {line}", self.origin)));
+            let told: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            let line = told.join(" ");
+            return Err(Failure::Input(anyhow!("{}: {}", self.origin, line.trim_start_matches("error: "))));
         }
         Ok(arguments)
     }
 
     fn argument(&self, name: &str, value: &Value) -> Result<String, Failure> {
         let command = train_command();
-        if find(&command, name).is_none_or(is_recipes_own) {
-            return Err(Failure::Input(anyhow!(
-                "{} has the option {name:?}, which `lenet-gpu {SUBCOMMAND}` does not; --help lists what there is",
-                self.origin
-            )));
+        let told = match find(&command, name) {
+            None => format!("which `lenet-gpu {SUBCOMMAND}` does not; --help lists what there is"),
+            Some(argument) if is_recipes_own(argument) => "which can only be typed; take it out".to_owned(),
+            Some(_) => String::new(),
+        };
+        if !told.is_empty() {
+            return Err(Failure::Input(anyhow!("{} has the option {name:?}, {told}", self.origin)));
         }
         let value = match value {
             Value::String(text) => text.clone(),
@@ -141,7 +157,9 @@ pub fn options(matches: &ArgMatches) -> Table {
             continue;
         }
         if let Some(value) = matches.get_raw(id).and_then(|mut values| values.next_back()) {
-            options.insert(name.to_owned(), as_value(&value.to_string_lossy()));
+            let typed = value.to_string_lossy();
+            let value = if is_path(argument) { Value::String(typed.into_owned()) } else { as_value(&typed) };
+            options.insert(name.to_owned(), value);
         }
     }
     options
@@ -153,6 +171,16 @@ fn as_value(typed: &str) -> Value {
     let whole = || typed.parse().ok().map(Value::Integer);
     let flag = || typed.parse().ok().map(Value::Boolean);
     whole().or_else(number).or_else(flag).unwrap_or_else(|| Value::String(typed.to_owned()))
+}
+
+/// Whether an option's values are paths, which stay as typed: a folder named 007 is not the number 7.
+fn is_path(argument: &Arg) -> bool {
+    argument.get_value_parser().type_id() == TypeId::of::<PathBuf>()
+}
+
+/// The line of a text, counted from 1, that has this byte.
+fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
 }
 
 /// Whether an option is of one run alone, and so of no recipe.
@@ -227,12 +255,16 @@ mod tests {
     #[test]
     fn an_error_in_a_recipe_names_the_recipe() {
         for (text, told) in [
-            ("options = 3", "no TOML"),
-            ("epochs = 3", "no [options] table"),
+            ("options = 3", "cannot be read as TOML"),
+            ("[options]\nlr = 1\nlr = 2", "in line 3: duplicate key"),
+            ("", "no [options] table"),
+            ("epochs = 3", "\"epochs\" outside of its [options] table"),
+            ("preset = 'mnist-fast'\n[options]\nlr = 1", "\"preset\" outside"),
             ("[options]\nepoch = 3", "\"epoch\""),
-            ("[options]\npreset = 'mnist-fast'", "\"preset\""),
+            ("[options]\npreset = 'mnist-fast'", "\"preset\", which can only be typed"),
+            ("[options]\nrun-dir = 'here'", "\"run-dir\", which can only be typed"),
             ("[options]\nepochs = -3", "'-3'"),
-            ("[options]\nschedule = 'zigzag'", "'zigzag'"),
+            ("[options]\nschedule = 'zigzag'", "one-cycle"),
             ("[options]\nepochs = [3]", "must be a number"),
         ] {
             let told_of = |failure: Failure| match failure {
@@ -244,6 +276,15 @@ mod tests {
                 Err(failure) => told_of(failure),
             };
             assert!(found.contains("mine.toml") && found.contains(told), "{found}");
+            assert_eq!(found.lines().count(), 1, "{found}");
         }
+    }
+
+    #[test]
+    fn a_folder_whose_name_reads_as_a_number_keeps_its_name() {
+        let typed = strings(&["lenet-gpu", "train", "--data-dir", "007", "--seed", "7"]);
+        let options = options(&Cli::command().get_matches_from(typed));
+        assert_eq!(options["data-dir"], Value::String("007".to_owned()));
+        assert_eq!(options["seed"], Value::Integer(7));
     }
 }

@@ -83,6 +83,7 @@ impl Place {
         if numbered.is_empty() {
             return Err(listing.lacks(kind, part.first()));
         }
+        warn_of_gap(part, numbered.iter().map(|&(number, _)| number));
         Ok(PartFiles::Folder(numbered.iter().map(|(_, name)| listing.folder().join(name)).collect()))
     }
 }
@@ -163,12 +164,36 @@ fn read_archive(archive: &Path, part: Part, kind: &'static str) -> Result<Split,
         return Err(Listing::new(archive, names).lacks(kind, part.first()));
     }
     counts.warn();
+    warn_of_gap(part, batches.keys().copied());
     let mut split = cifar::no_images();
     for batch in batches.into_values() {
         split.pixels.extend(batch.pixels);
         split.labels.extend(batch.labels);
     }
     Ok(split)
+}
+
+/// A batch that is not there while later ones are was hardly left out on purpose.
+fn warn_of_gap(part: Part, numbers: impl Iterator<Item = u64>) {
+    if part == Part::Train
+        && let Some(missing) = first_gap(numbers)
+    {
+        log::warn!(
+            "data_batch_{missing}.bin is missing, and the batches after it are there; trained on without it"
+        );
+    }
+}
+
+/// The first number from 1 on that is missing among rising ones.
+fn first_gap(numbers: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut expected = 1;
+    for number in numbers {
+        if number > expected {
+            return Some(expected);
+        }
+        expected = number.saturating_add(1);
+    }
+    None
 }
 
 /// The files that have not as many images as the official ones.
@@ -208,6 +233,19 @@ mod tests {
         assert_eq!(Part::Train.number("data_batch_12.bin"), Some(12));
         for other in [TEST, "data_batch_.bin", "data_batch_+1.bin", "data_batch_1.bin.gz", "data_batch_1"] {
             assert_eq!(Part::Train.number(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_batch_missing_before_others_is_found() {
+        for (numbers, missing) in [
+            (&[1, 2, 3][..], None),
+            (&[1, 3, 4], Some(2)),
+            (&[2], Some(1)),
+            (&[0, 1, 1, 2], None),
+            (&[], None),
+        ] {
+            assert_eq!(first_gap(numbers.iter().copied()), missing, "{numbers:?}");
         }
     }
 }

@@ -124,6 +124,9 @@ pub fn run(
     let (network, parameters) = args.network.network(&data, seed)?;
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let plan = args.schedule.plan(data.train.len(), &args.optimizer, stopping, augmentation)?;
+    if network.batch_norm {
+        check_batches(plan.batch_size, data.train.len())?;
+    }
 
     let setup = Setup {
         optimizer,
@@ -196,6 +199,23 @@ pub fn run(
         directory.save_model(network, &parameters).map_err(Failure::work)?;
     }
     conclude(&report, args.stopping.target_accuracy, started, &model, args.output.json, output)
+}
+
+/// Batch normalisation makes every value of a batch of one image equal to its mean, after which fc1's and
+/// fc2's outputs say nothing of the image.
+fn check_batches(batch_size: usize, images: usize) -> Result<(), Failure> {
+    if batch_size == 1 || images == 1 {
+        return Err(Failure::Input(anyhow!(
+            "--batch-norm learns nothing from one image alone, and a step has 1; take a larger --batch-size"
+        )));
+    }
+    if images % batch_size == 1 {
+        notice::warning(format_args!(
+            "--batch-norm learns nothing from one image alone, and the last step of each epoch has 1: {images} \
+             images in batches of {batch_size}; another --batch-size helps"
+        ));
+    }
+    Ok(())
 }
 
 /// The last lines: what the run came to, and where the model is.
