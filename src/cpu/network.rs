@@ -190,7 +190,7 @@ pub struct Maps<'a, T> {
     pub fc1: &'a [T],
     /// `[84]`, after the activation
     pub fc2: &'a [T],
-    /// `[K]`: log-probabilities, or the logits where the loss is mse
+    /// `[K]`: log-probabilities, or the logits where the loss is of them (mse, raw nll)
     pub outputs: &'a [T],
     /// conv1, conv2, fc1 and fc2 normalised, where they are
     pub norms: Option<[&'a [T]; 4]>,
@@ -206,7 +206,7 @@ pub struct Maps<'a, T> {
     pub dfc1: &'a [T],
     /// `[84]`, before the activation
     pub dfc2: &'a [T],
-    /// `[K]`, before log-softmax
+    /// `[K]`, the gradient at the logits
     pub dlogits: &'a [T],
     /// conv1, conv2, fc1 and fc2 normalised, where they are
     pub dnorms: Option<[&'a [T]; 4]>,
@@ -439,7 +439,7 @@ impl<T: Real> Network<T> {
         &self.losses[..self.batch]
     }
 
-    /// Log-probabilities `[B, K]` of the last batch, or its logits where the loss is mse.
+    /// Log-probabilities `[B, K]` of the last batch, or its logits where the loss is of them (mse, raw nll).
     pub fn outputs(&self) -> &[T] {
         &self.outputs.value[..self.batch * self.shape.classes]
     }

@@ -133,7 +133,7 @@ impl GpuEngine {
         &self.plan
     }
 
-    /// What the kernels of a training step are called, in order.
+    /// What the kernels are called, in order, with those that are for evaluation alone.
     ///
     /// # Panics
     /// Where no training part is loaded: the first kernel depends on its images.
@@ -142,8 +142,9 @@ impl GpuEngine {
         [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
     }
 
-    /// Runs one kernel of a training step `repeats` times over the first batch, and tells how long the
-    /// device and the way to it took. For looking at kernels: maps and moments are left as they come.
+    /// Runs one kernel `repeats` times over the first batch, and tells how long the
+    /// device and the way to it took. For looking at kernels: maps, moments and
+    /// running statistics are left as they come.
     ///
     /// # Panics
     /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
