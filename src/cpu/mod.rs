@@ -27,6 +27,7 @@ mod engine;
 mod gather;
 mod gather_augmented;
 mod gradient_norm;
+mod layer;
 mod log_softmax;
 mod log_softmax_backward;
 mod max_pool;
