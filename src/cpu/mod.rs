@@ -12,7 +12,7 @@ mod batch_norm_backward_weight;
 mod batch_norm_forward;
 mod batch_norm_statistics;
 mod blocks;
-mod channels;
+mod channel_sums;
 mod clip;
 mod conv_backward_input;
 mod conv_backward_weight;
