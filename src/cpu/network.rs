@@ -1,5 +1,5 @@
-//! LeNet-5 over the operations of this folder, with every map kept: x → conv1 → ReLU → [bn1] → pool1 →
-//! conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss, and back.
+//! LeNet-5 over the operations of this folder, with every map kept: `x → conv1 → ReLU → [bn1] → pool1 →
+//! conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss`, and back.
 //!
 //! A map is stored as the shaders have it, after its activation, for the largest batch that was asked
 //! for; a smaller batch uses the front of each. A gradient's name is its map's with a `d`, and it is
