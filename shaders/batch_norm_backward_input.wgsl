@@ -11,9 +11,9 @@
 
 #import activation
 #import batch
+#import batch_norm
 #import gradients
 #import grid
-#import norm
 #import parameters
 #import workspace
 

@@ -9,9 +9,9 @@
 // added in pairs.
 
 #import batch
+#import batch_norm
 #import gradients
 #import grid
-#import norm
 #import workgroup_sum
 #import workspace
 

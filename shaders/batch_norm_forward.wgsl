@@ -10,8 +10,8 @@
 // One invocation makes one value: 5 loads, 4 of which its neighbours make too.
 
 #import batch
+#import batch_norm
 #import grid
-#import norm
 #import parameters
 #import workspace
 

@@ -13,9 +13,9 @@
 // pass. Lanes' sums are added in pairs.
 
 #import batch
+#import batch_norm
 #import faults
 #import grid
-#import norm
 #import workgroup_sum
 #import workspace
 

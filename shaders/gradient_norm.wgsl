@@ -12,8 +12,8 @@
 // A workgroup takes one tensor and a lane every WORKGROUP-th value of it. Lanes' sums are added in pairs.
 
 #import faults
+#import gradient_norms
 #import grid
-#import norms
 #import whole_gradient
 #import workgroup_sum
 

@@ -4,7 +4,7 @@
 //   by norm   g = g * min(1, bound/(norm + 1e-6))
 //   by value  g = max(-bound, min(bound, g))
 
-#import norms
+#import gradient_norms
 #import tensors
 
 fn clipped(gradient: f32, at: u32) -> f32 {

@@ -7,4 +7,4 @@ struct View {
     column: array<f32, 3>,
 }
 
-@group(0) @binding(11) var<storage, read> views: array<View>;
+@group(0) @binding(13) var<storage, read> views: array<View>;

@@ -93,19 +93,13 @@ impl Recipe {
         if !told.is_empty() {
             return Err(Failure::Input(anyhow!("{} has the option {name:?}, {told}", self.origin)));
         }
-        let value = match value {
-            Value::String(text) => text.clone(),
-            Value::Integer(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-            Value::Boolean(flag) => flag.to_string(),
-            _ => {
-                return Err(Failure::Input(anyhow!(
-                    "{}: the option {name} must be a number, a text, true or false",
-                    self.origin
-                )));
-            }
-        };
-        Ok(format!("--{name}={value}"))
+        match as_typed(value) {
+            Some(value) => Ok(format!("--{name}={value}")),
+            None => Err(Failure::Input(anyhow!(
+                "{}: the option {name} must be a number, a text, true or false",
+                self.origin
+            ))),
+        }
     }
 }
 
@@ -165,12 +159,25 @@ pub fn options(matches: &ArgMatches) -> Table {
     options
 }
 
-/// A typed value with the type that TOML would give it.
+/// A typed value with the type that TOML would give it; a text where another type would not be typed the same
+/// again, as with a folder named 007.
 fn as_value(typed: &str) -> Value {
-    let number = || typed.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float);
-    let whole = || typed.parse().ok().map(Value::Integer);
-    let flag = || typed.parse().ok().map(Value::Boolean);
-    whole().or_else(number).or_else(flag).unwrap_or_else(|| Value::String(typed.to_owned()))
+    let whole = typed.parse().ok().map(Value::Integer);
+    let number = typed.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float);
+    let flag = typed.parse().ok().map(Value::Boolean);
+    let same = |value: &Value| as_typed(value).as_deref() == Some(typed);
+    [whole, number, flag].into_iter().flatten().find(same).unwrap_or_else(|| Value::String(typed.to_owned()))
+}
+
+/// What is typed for a value; none for a list or a table.
+fn as_typed(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
 }
 
 /// Whether an option's values are paths, which stay as typed: a folder named 007 is not the number 7.
@@ -250,6 +257,18 @@ mod tests {
         let text = toml::to_string(&toml::toml! { options = (options.clone()) }).unwrap_or_default();
         let again = Recipe { summary: None, origin: "a test".to_owned(), options };
         assert!(again.arguments().is_ok(), "{text}");
+    }
+
+    #[test]
+    fn a_value_is_typed_again_as_it_was() {
+        for typed in ["7", "007", "0.5", "1e-3", "1e5", "true", "inf", "runs/a", "-1"] {
+            assert_eq!(as_typed(&as_value(typed)).as_deref(), Some(typed));
+        }
+        assert_eq!((as_value("7"), as_value("0.5")), (Value::Integer(7), Value::Float(0.5)));
+        assert_eq!(
+            (as_value("true"), as_value("007")),
+            (Value::Boolean(true), Value::String("007".to_owned()))
+        );
     }
 
     #[test]

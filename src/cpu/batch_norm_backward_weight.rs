@@ -5,7 +5,7 @@
 //!
 //! Shapes: x and dy `[B, C, P]`, statistics `[C]` → dweight and dbias `[C]`.
 
-use super::channels::{channel_sums, sum};
+use super::channel_sums::{channel_sums, sum};
 use super::{Real, Statistics};
 use crate::model::NormShape;
 

@@ -12,7 +12,7 @@
 //! Shapes: x `[B, C, P]` → mean, variance and their running counterparts `[C]`.
 
 use super::Real;
-use super::channels::{channel_sums, sum};
+use super::channel_sums::{channel_sums, sum};
 use crate::model::NormShape;
 
 /// Each channel's mean and variance in a batch.

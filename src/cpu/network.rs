@@ -1,5 +1,5 @@
-//! LeNet-5 over the operations of this folder, with every map kept: x → conv1 → ReLU → [bn1] → pool1 →
-//! conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss, and back.
+//! LeNet-5 over the operations of this folder, with every map kept: `x → conv1 → ReLU → [bn1] → pool1 →
+//! conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss`, and back.
 //!
 //! A map is stored as the shaders have it, after its activation, for the largest batch that was asked
 //! for; a smaller batch uses the front of each. A gradient's name is its map's with a `d`, and it is
@@ -9,13 +9,13 @@ use super::blocks::Scratch;
 use super::conv_backward_input::conv_backward_input_in;
 use super::conv_backward_weight::conv_backward_weight_in;
 use super::conv_forward::conv_forward_in;
+use super::layer::{Layer, Map, Pooled};
 use super::{
-    Real, Statistics, Targets, accumulate, adam, batch_norm_backward_input, batch_norm_backward_weight,
-    batch_norm_forward, batch_norm_statistics, clip, dense_backward, dense_forward, dense_log_softmax,
-    dense_mse, dense_raw_nll, limit, log_softmax, log_softmax_backward, max_pool, max_pool_backward, sgd,
+    Real, Targets, accumulate, adam, clip, dense_backward, dense_forward, dense_log_softmax, dense_mse,
+    dense_raw_nll, limit, max_pool, max_pool_backward, sgd,
 };
 use crate::engine::{Loss, LossKind, NonFinite, Optimizer, Pass, Rule};
-use crate::model::{Activation, LeNet5, NormShape, ParameterTable, PoolShape, Tensor};
+use crate::model::{Activation, LeNet5, ParameterTable, Tensor};
 
 /// The network, its parameters and gradients, the optimizer's state, and every intermediate map of a batch.
 #[derive(Debug, Clone)]
@@ -49,125 +49,6 @@ pub struct Network<T> {
     scratch: Scratch<T>,
 }
 
-/// A map and its gradient.
-#[derive(Debug, Clone)]
-struct Map<T> {
-    value: Vec<T>,
-    gradient: Vec<T>,
-}
-
-impl<T: Real> Map<T> {
-    fn new(len: usize) -> Self {
-        Self { value: vec![T::zero(); len], gradient: vec![T::zero(); len] }
-    }
-}
-
-/// What a pool leaves.
-#[derive(Debug, Clone)]
-struct Pooled<T> {
-    map: Map<T>,
-    argmax: Vec<u32>,
-}
-
-impl<T: Real> Pooled<T> {
-    fn new(batch: usize, shape: PoolShape) -> Self {
-        let len = batch * shape.out_len();
-        Self { map: Map::new(len), argmax: vec![0; len] }
-    }
-}
-
-/// What a layer that may be normalised leaves.
-#[derive(Debug, Clone)]
-struct Layer<T> {
-    activation: Activation,
-    /// What a batch normalisation sees, and one image's values in it.
-    shape: NormShape,
-    /// After the activation.
-    map: Map<T>,
-    norm: Option<Norm<T>>,
-}
-
-/// What a batch normalisation leaves.
-#[derive(Debug, Clone)]
-struct Norm<T> {
-    /// Where its weight stands among the weights and biases of all batch normalisations, and its bias right
-    /// after; its running mean and variance stand alike.
-    place: usize,
-    map: Map<T>,
-    mean: Vec<T>,
-    variance: Vec<T>,
-}
-
-impl<T: Real> Layer<T> {
-    fn new(batch: usize, activation: Activation, shape: NormShape, place: Option<usize>) -> Self {
-        let len = batch * shape.image_len();
-        let norm = place.map(|place| Norm {
-            place,
-            map: Map::new(len),
-            mean: vec![T::zero(); shape.channels],
-            variance: vec![T::zero(); shape.channels],
-        });
-        Self { activation, shape, map: Map::new(len), norm }
-    }
-
-    /// Does to the map what is left to be done to it, and gives what the next layer sees. `norms` are the
-    /// arena's tensors of batch normalisations: weights and biases, then as many running statistics.
-    fn finish(&mut self, pass: Pass, batch: usize, norms: &mut [T]) -> &[T] {
-        let Self { shape, map, norm, .. } = self;
-        let x = &mut map.value[..batch * shape.image_len()];
-        if self.activation == Activation::LogSoftmax {
-            log_softmax(shape.image_len(), x);
-        }
-        let Some(Norm { place, map, mean, variance }) = norm else { return x };
-
-        let (affine, running) = norms.split_at_mut(norms.len() / 2);
-        let pair = *place..*place + 2 * shape.channels;
-        let (weight, bias) = affine[pair.clone()].split_at(shape.channels);
-        let (running_mean, running_var) = running[pair].split_at_mut(shape.channels);
-        let statistics = match pass {
-            Pass::Train => {
-                batch_norm_statistics(shape, x, mean, variance, running_mean, running_var);
-                Statistics { mean, variance }
-            }
-            Pass::Evaluate => Statistics { mean: running_mean, variance: running_var },
-        };
-        let y = &mut map.value[..batch * shape.image_len()];
-        batch_norm_forward(shape, x, &statistics, weight, bias, y);
-        y
-    }
-
-    /// What the next layer sees, where it leaves the gradient of that, and the activation that it takes the
-    /// gradient through: a batch normalisation does that itself.
-    fn output(&mut self, batch: usize) -> (Activation, &[T], &mut [T]) {
-        let (activation, map) = match &mut self.norm {
-            Some(norm) => (Activation::Identity, &mut norm.map),
-            None => (self.activation, &mut self.map),
-        };
-        let part = ..batch * self.shape.image_len();
-        (activation, &map.value[part], &mut map.gradient[part])
-    }
-
-    /// Takes the gradient from where the next layer left it to before the activation. `norms` and `dnorms`
-    /// begin with the weights and biases of all batch normalisations and with their gradients.
-    fn finish_backward(&mut self, batch: usize, norms: &[T], dnorms: &mut [T]) -> &[T] {
-        let Self { activation, shape, map, norm } = self;
-        let part = ..batch * shape.image_len();
-        let (x, dx) = (&map.value[part], &mut map.gradient[part]);
-        if let Some(Norm { place, map, mean, variance }) = norm {
-            let statistics = Statistics { mean, variance };
-            let dy = &map.gradient[part];
-            let weight = &norms[*place..][..shape.channels];
-            let (dweight, dbias) = dnorms[*place..][..2 * shape.channels].split_at_mut(shape.channels);
-            batch_norm_backward_weight(shape, x, &statistics, dy, dweight, dbias);
-            batch_norm_backward_input(shape, *activation, x, &statistics, weight, dweight, dbias, dy, dx);
-        }
-        if *activation == Activation::LogSoftmax {
-            log_softmax_backward(shape.image_len(), x, dx);
-        }
-        dx
-    }
-}
-
 /// The maps of the last batch, and their gradients once [`Network::backward`] ran. Every slice is the
 /// whole batch's; shapes are given for one image.
 #[derive(Debug, Clone, Copy)]
@@ -190,7 +71,7 @@ pub struct Maps<'a, T> {
     pub fc1: &'a [T],
     /// `[84]`, after the activation
     pub fc2: &'a [T],
-    /// `[K]`: log-probabilities, or the logits where the loss is mse
+    /// `[K]`: log-probabilities, or the logits where the loss is of them (mse, raw nll)
     pub outputs: &'a [T],
     /// conv1, conv2, fc1 and fc2 normalised, where they are
     pub norms: Option<[&'a [T]; 4]>,
@@ -206,7 +87,7 @@ pub struct Maps<'a, T> {
     pub dfc1: &'a [T],
     /// `[84]`, before the activation
     pub dfc2: &'a [T],
-    /// `[K]`, before log-softmax
+    /// `[K]`, the gradient at the logits
     pub dlogits: &'a [T],
     /// conv1, conv2, fc1 and fc2 normalised, where they are
     pub dnorms: Option<[&'a [T]; 4]>,
@@ -439,7 +320,7 @@ impl<T: Real> Network<T> {
         &self.losses[..self.batch]
     }
 
-    /// Log-probabilities `[B, K]` of the last batch, or its logits where the loss is mse.
+    /// Log-probabilities `[B, K]` of the last batch, or its logits where the loss is of them (mse, raw nll).
     pub fn outputs(&self) -> &[T] {
         &self.outputs.value[..self.batch * self.shape.classes]
     }

@@ -39,7 +39,7 @@ pub enum LossKind {
     CrossEntropy,
     /// Squared distance of the logits from the label's one-hot vector, divided by K where the mean is taken
     Mse,
-    /// Negative likelihood of the raw outputs, −z[label], without log-softmax; it has no lowest value, and
+    /// Negative likelihood of the raw outputs, −z of the label, without log-softmax; it has no lowest value, and
     /// without batch normalisation it learns nothing
     RawNll,
 }

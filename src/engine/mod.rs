@@ -86,6 +86,10 @@ pub trait Engine {
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError>;
 
     /// Trains the steps of an epoch. Returns how many were done: all, unless the observer broke off.
+    ///
+    /// # Errors
+    /// After one nothing is under way, but what the engine holds is of no more use: of the step that failed,
+    /// running statistics and, on a device that is ahead, parameters may have been moved.
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError>;
 
     /// The outcome of every sample of a part, in the part's order, with the parameters as they are.

@@ -50,13 +50,8 @@ pub struct Adam {
     pub eps: f32,
     /// Takes the moments' bias out twice over, m/(1 − β₁ᵗ)² and v/(1 − β₂ᵗ)², as the paper's listing does.
     /// An error there, kept for comparison.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub correct_twice: bool,
-}
-
-// What serde asks for.
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 impl Default for Adam {
@@ -92,8 +87,8 @@ pub struct Sgd {
 
 /// How a gradient is cut down before it is used; nothing is where all are none.
 ///
-/// First each tensor by its own norm, then what is left by the norm of all, then by value. A gradient of
-/// a tensor that is neither of a convolution nor of a dense layer knows no bound of its values.
+/// First each tensor by its own norm, then what is left by the norm of all, then by value. A batch
+/// normalisation's gradients have the bounds of the layer before it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Clip {
     /// ±bound of each value of the dense layers' gradients (the paper's section 6: 5).

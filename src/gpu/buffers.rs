@@ -156,7 +156,7 @@ impl Buffers {
     /// Writes the records of a window of micro-batches.
     ///
     /// # Panics
-    /// Where there are more than [`STEP_WINDOW`].
+    /// Where there are more than [`RECORD_WINDOW`].
     pub fn write_records(&self, context: &Context, records: &[BatchRecord]) {
         assert!(records.len() <= RECORD_WINDOW, "a window has at most {RECORD_WINDOW} records");
         let stride = self.batch_stride as usize;

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
-use super::kernels::{Grid, Kernel};
+use super::kernels::Kernel;
 use super::network::{MapPlace, StepPlan};
-use super::pipeline::Pipeline;
+use super::pace::{MOST_BATCHES_PER_SUBMIT, Pace};
+use super::part::{LoadedPart, span};
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
 use super::residency::{MIB, Policy, Residency};
-use crate::data::{Split, View};
+use super::stage::{BoundStage, Stage};
+use crate::data::Split;
 use crate::engine::{
     Engine, EngineError, Epoch, MicroBatch, NonFinite, Observer, OptimizerState, Part, Parts, Pass,
     SampleOutcome, Setup, Step, steps,
@@ -22,15 +24,8 @@ use crate::model::ParameterTable;
 /// Images evaluated at a time.
 const EVALUATION_BATCH: usize = 256;
 
-/// Micro-batches in one submit, at most: what many small submits cost is saved long before.
-const MOST_BATCHES_PER_SUBMIT: usize = 128;
-
 /// Samples in one submit, at most.
 const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
-
-/// A submit is meant to take about this long: much longer than what a submit costs, much shorter than
-/// the second or two after which drivers end what they think hangs, and short enough to feel a Ctrl-C.
-const SUBMIT_TIME: Duration = Duration::from_millis(100);
 
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy)]
@@ -54,35 +49,6 @@ pub struct GpuEngine {
     parts: Parts<LoadedPart>,
     /// Steps of the optimizer done.
     step: u64,
-}
-
-/// A compiled kernel, the workgroups it takes, and the pass that it is for, if it is for one alone.
-#[derive(Debug)]
-struct Stage {
-    pipeline: Pipeline,
-    grid: Grid,
-    pass: Option<Pass>,
-}
-
-/// A stage that depends on a part's images, and what it binds.
-#[derive(Debug)]
-struct BoundStage {
-    stage: Stage,
-    group: wgpu::BindGroup,
-}
-
-/// A part of the set on the device.
-#[derive(Debug)]
-struct LoadedPart {
-    split: Arc<Split>,
-    policy: Policy,
-    buffers: PartBuffers,
-    gather: BoundStage,
-    /// What takes its place in training where images are seen through views.
-    gather_augmented: Option<BoundStage>,
-    /// One for each stage of the engine.
-    groups: Vec<wgpu::BindGroup>,
-    pace: Pace,
 }
 
 impl GpuEngine {
@@ -133,7 +99,7 @@ impl GpuEngine {
         &self.plan
     }
 
-    /// What the kernels of a training step are called, in order.
+    /// What the kernels are called, in order, with those that are for evaluation alone.
     ///
     /// # Panics
     /// Where no training part is loaded: the first kernel depends on its images.
@@ -142,8 +108,9 @@ impl GpuEngine {
         [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
     }
 
-    /// Runs one kernel of a training step `repeats` times over the first batch, and tells how long the
-    /// device and the way to it took. For looking at kernels: maps and moments are left as they come.
+    /// Runs one kernel `repeats` times over the first batch, and tells how long the
+    /// device and the way to it took. For looking at kernels: maps, moments and
+    /// running statistics are left as they come.
     ///
     /// # Panics
     /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
@@ -299,8 +266,7 @@ impl Engine for GpuEngine {
             let gather_augmented =
                 augmented.then(|| bound(self.plan.gather_augmented(&split, &self.options.plan)));
             let groups = self.stages.iter().map(bind).collect();
-            let pace = Pace { batches: 1 };
-            LoadedPart { split, policy, buffers, gather, gather_augmented, groups, pace }
+            LoadedPart { split, policy, buffers, gather, gather_augmented, groups, pace: Pace::default() }
         })?;
         match policy {
             Policy::Resident => loaded.buffers.write_samples(context, &loaded.split, 0..loaded.split.len()),
@@ -364,89 +330,6 @@ impl Engine for GpuEngine {
     }
 }
 
-impl Stage {
-    /// Compiles `kernel`. Errors reach the error scope around the call.
-    fn new(context: &Context, kernel: &Kernel) -> Self {
-        Self { pipeline: Pipeline::new(context, kernel), grid: kernel.grid, pass: kernel.pass }
-    }
-
-    fn runs_in(&self, pass: Pass) -> bool {
-        self.pass.is_none_or(|only| only == pass)
-    }
-
-    /// Records one dispatch over `count` images whose record stands at `offset`.
-    fn record(&self, pass: &mut wgpu::ComputePass, group: &wgpu::BindGroup, count: usize, offset: u32) {
-        pass.set_pipeline(&self.pipeline.pipeline);
-        pass.set_bind_group(0, group, &[offset][..self.pipeline.dynamic_offsets()]);
-        let [x, y] = self.grid.workgroups(count);
-        pass.dispatch_workgroups(x, y, 1);
-    }
-}
-
-impl LoadedPart {
-    /// What lays a batch as the network's input.
-    fn gather(&self, pass: Pass) -> &BoundStage {
-        match (pass, &self.gather_augmented) {
-            (Pass::Train, Some(augmented)) => augmented,
-            _ => &self.gather,
-        }
-    }
-
-    /// Sees to it that the images of a window, and how they are seen, are on the device, and tells which
-    /// place in the pass's order is the first in the device's.
-    fn hold(&self, context: &Context, order: &[u32], views: Option<&[View]>, window: &[MicroBatch]) -> usize {
-        if self.policy == Policy::Resident {
-            return 0;
-        }
-        let (first, count) = span(window);
-        let places = order[first..first + count].iter().map(|&place| place as usize);
-        self.buffers.write_samples(context, &self.split, places);
-        if let Some(views) = views {
-            self.buffers.write_views(context, &views[first..first + count]);
-        }
-        first
-    }
-
-    /// Records `batches`, whose records stand from `offset` on, `stride` bytes apart: those that end
-    /// their step through the stages of `ending`, those within one through those of `within`.
-    fn record(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        pass: Pass,
-        [within, ending]: [&[Stage]; 2],
-        batches: &[MicroBatch],
-        mut offset: u32,
-        stride: u32,
-    ) {
-        let gather = self.gather(pass);
-        let mut recorded = encoder.begin_compute_pass(&Default::default());
-        for batch in batches {
-            let stages = if batch.ends_step() { ending } else { within };
-            let stages = stages.iter().zip(&self.groups).filter(|(stage, _)| stage.runs_in(pass));
-            for (stage, group) in [(&gather.stage, &gather.group)].into_iter().chain(stages) {
-                stage.record(&mut recorded, group, batch.count, offset);
-            }
-            offset += stride;
-        }
-    }
-}
-
-/// How many micro-batches go into a submit. This changes no result, so it may follow the clock.
-#[derive(Debug)]
-struct Pace {
-    batches: usize,
-}
-
-impl Pace {
-    fn note(&mut self, report: &Report) {
-        if report.took < SUBMIT_TIME / 2 {
-            self.batches = (self.batches * 2).min(MOST_BATCHES_PER_SUBMIT);
-        } else if report.took > SUBMIT_TIME * 2 {
-            self.batches = (self.batches / 2).max(1);
-        }
-    }
-}
-
 /// Takes in what a submit made.
 fn digest(
     report: Report,
@@ -481,12 +364,6 @@ fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineEr
 fn fitting(batches: &[MicroBatch], samples: usize) -> usize {
     let end = batches[0].first + samples;
     batches.iter().take_while(|batch| batch.first + batch.count <= end).count()
-}
-
-/// The first sample of consecutive batches, and how many they have.
-fn span(batches: &[MicroBatch]) -> (usize, usize) {
-    let (first, last) = (&batches[0], &batches[batches.len() - 1]);
-    (first.first, last.first + last.count - first.first)
 }
 
 /// How many steps end among `batches`.

@@ -3,20 +3,24 @@
 //! From what to run to running it: [`plan`] chooses block sizes for a class of device, [`kernels`] is the
 //! one table of kernels (which shader, with which constants, over how many workgroups), [`network`] lines
 //! them up for a training step over one workspace, [`shader`] composes their WGSL, `pipeline` compiles
-//! it, [`buffers`] is what they work on, and [`engine`] drives them. [`adapter`] chooses the device.
+//! it, [`buffers`] is what they work on, `part` is a part of the set on the device, and [`engine`] drives them. [`adapter`] chooses the device.
 
 pub mod adapter;
 pub mod buffers;
 pub mod context;
 pub mod engine;
+pub mod grid;
 pub mod kernels;
 pub mod network;
+mod pace;
+mod part;
 mod pipeline;
 pub mod plan;
 mod readback;
 mod residency;
 pub mod shader;
 pub(crate) mod single;
+mod stage;
 
 pub use context::Context;
 pub use engine::{GpuEngine, GpuOptions};

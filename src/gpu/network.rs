@@ -172,7 +172,7 @@ impl StepPlan {
         kernels::gather_augmented(split, plan, self.map("x").place)
     }
 
-    /// All kernels of a training step after the gather, in order.
+    /// All kernels after the gather, in order, with those that are for evaluation alone.
     pub fn kernels(&self) -> impl Iterator<Item = &Kernel> {
         self.forward.iter().chain(&self.backward).chain(&self.update)
     }

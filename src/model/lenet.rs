@@ -1,6 +1,6 @@
 //! LeNet-5 as this project builds it (paper, section 3):
-//! conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] →
-//! fc3 → log-softmax, with batch normalisation where it is asked for, and an activation that is ReLU unless
+//! `conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] →
+//! fc3 → log-softmax`, with batch normalisation where it is asked for, and an activation that is ReLU unless
 //! another is.
 
 use serde::{Deserialize, Serialize};

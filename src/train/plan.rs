@@ -8,6 +8,7 @@ use crate::engine::{self, Step};
 
 /// What a run is asked to do, whatever the data and the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Plan {
     /// Passes over the training images; of the last one, perhaps only the first part.
     pub epochs: f64,
@@ -22,25 +23,12 @@ pub struct Plan {
     pub seed: u64,
     /// Whether each epoch has an order of its own.
     pub shuffle: bool,
-    #[serde(default)]
     pub schedule: Schedule,
-    #[serde(default)]
     pub stopping: Stopping,
-    #[serde(default)]
     pub augmentation: Augmentation,
-    /// Times in an epoch that the test part is evaluated, at its end among them; see
-    /// [`Listener::probe`](super::Listener::probe).
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    /// Times in an epoch that the test part is evaluated, at most: its end is one of them, and no step is
+    /// cut. At least 1. See [`Listener::probe`](super::Listener::probe).
     pub probes: usize,
-}
-
-// What serde asks for: almost every run looks at the test part once an epoch.
-fn one() -> usize {
-    1
-}
-
-fn is_one(count: &usize) -> bool {
-    *count == 1
 }
 
 impl Default for Plan {
@@ -66,8 +54,8 @@ impl Default for Plan {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PlanError {
     #[error(
-        "--lr-step-epochs {step_epochs} is not shorter than the run of {epochs} epochs, so the rate would never \
-         fall; take fewer, or more --epochs"
+        "--lr-step-epochs {step_epochs} is not shorter than the {epochs} epochs that the run has after its \
+         warm-up, so the rate would never fall; take fewer, or more --epochs"
     )]
     StepTooLong { step_epochs: f64, epochs: f64 },
 
@@ -91,17 +79,18 @@ impl Plan {
     pub fn check(&self, samples: usize) -> Result<(), PlanError> {
         let (epochs, steps) = (self.epochs, self.total_steps(samples));
         let Schedule { shape, warmup, step_epochs, .. } = self.schedule;
+        let falling = (1.0 - warmup) * epochs;
         if let (Shape::Step, Some(step_epochs)) = (shape, step_epochs)
-            && step_epochs >= epochs
+            && step_epochs >= falling
         {
-            return Err(PlanError::StepTooLong { step_epochs, epochs });
+            return Err(PlanError::StepTooLong { step_epochs, epochs: falling });
         }
         if let Some(patience) = self.stopping.patience
             && patience as f64 >= epochs
         {
             return Err(PlanError::PatienceTooLong { patience, epochs });
         }
-        if warmup > 0.0 && warmup * (steps as f64) < 0.5 {
+        if warmup > 0.0 && steps > 0 && warmup * (steps as f64) < 0.5 {
             return Err(PlanError::WarmupTooShort { warmup, steps });
         }
         Ok(self.augmentation.check()?)
@@ -203,6 +192,8 @@ mod tests {
         let step = |epochs| Schedule { shape: Shape::Step, step_epochs: Some(epochs), ..Schedule::CONSTANT };
         assert_eq!(with(step(2.5), Stopping::default()), Ok(()));
         assert!(matches!(with(step(3.0), Stopping::default()), Err(PlanError::StepTooLong { .. })));
+        let after_warmup = Schedule { warmup: 0.5, ..step(2.5) };
+        assert!(matches!(with(after_warmup, Stopping::default()), Err(PlanError::StepTooLong { .. })));
 
         let patience = |epochs| Stopping { patience: Some(epochs), ..Stopping::default() };
         assert_eq!(with(Schedule::CONSTANT, patience(2)), Ok(()));
@@ -214,6 +205,9 @@ mod tests {
         let warmup = |warmup| Schedule { warmup, ..Schedule::CONSTANT };
         assert_eq!(with(warmup(0.02), Stopping::default()), Ok(()));
         assert!(matches!(with(warmup(0.01), Stopping::default()), Err(PlanError::WarmupTooShort { .. })));
+
+        let no_steps = Plan { schedule: warmup(0.2), ..plan(3.0, Some(0)) };
+        assert_eq!(no_steps.check(100), Ok(()), "a run that only initialises has no rate");
 
         let augmentation = Augmentation { scale: 1.0, ..Augmentation::default() };
         let refused = Plan { augmentation, ..plan(3.0, None) }.check(100);

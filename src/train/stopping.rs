@@ -43,6 +43,10 @@ impl fmt::Display for Stop {
     }
 }
 
+/// Percent by which an accuracy may fall short of what it meets exactly: 5,700 of 10,000 images are
+/// 56.999 999 999 999 99 % in f64. It is less than one image of any set.
+const ROUNDING: f64 = 1e-9;
+
 /// Watches the epochs of one run.
 #[derive(Debug)]
 pub struct Watch {
@@ -67,7 +71,7 @@ impl Watch {
         }
 
         let Stopping { train_accuracy, patience, test_accuracy } = self.stopping;
-        let reached = |accuracy: f64| move |percent: &f64| 100.0 * accuracy >= *percent;
+        let reached = |accuracy: f64| move |percent: &f64| 100.0 * accuracy + ROUNDING >= *percent;
         let test = test_accuracy.filter(reached(record.test_accuracy)).map(Stop::TestAccuracy);
         let train = train_accuracy.filter(reached(record.train_accuracy)).map(Stop::TrainAccuracy);
         let waited = patience.filter(|&patience| self.waited >= patience).map(Stop::Patience);
@@ -98,6 +102,21 @@ mod tests {
         let mut watch = Watch::new(Stopping { test_accuracy: Some(99.0), ..Stopping::default() });
         assert_eq!(watch.after(&record(1.0, 1.0, 0.9899)), None);
         assert_eq!(watch.after(&record(0.0, 1.0, 0.99)), Some(Stop::TestAccuracy(99.0)));
+    }
+
+    #[test]
+    fn what_is_met_exactly_is_reached_however_f64_rounds_it() {
+        for (correct, images, percent) in
+            [(5_700, 10_000, 57.0), (9_857, 10_000, 98.57), (33_096, 60_000, 55.16)]
+        {
+            let stopping = Stopping { test_accuracy: Some(percent), ..Stopping::default() };
+            let after = |correct: u32| {
+                let accuracy = f64::from(correct) / f64::from(images);
+                Watch::new(stopping).after(&record(0.0, 1.0, accuracy))
+            };
+            assert_eq!(after(correct), Some(Stop::TestAccuracy(percent)));
+            assert_eq!(after(correct - 1), None);
+        }
     }
 
     #[test]

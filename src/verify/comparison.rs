@@ -1,5 +1,7 @@
 //! How far a tensor is from its reference.
 
+use super::tolerance;
+
 /// What a check found of one tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -33,6 +35,13 @@ impl Finding {
         let scale = norm(&mut reference.iter().zip(origin).map(|(value, start)| value - start));
         let error = norm(&mut differences(found, reference));
         Self::new(tensor, relative(error, scale), tolerance)
+    }
+
+    /// Compares two tensors that shall have the same bits, by how many values differ.
+    pub fn by_bits(tensor: &str, left: &[f32], right: &[f32]) -> Self {
+        let differ = left.iter().zip(right).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+        let differ = differ + left.len().abs_diff(right.len());
+        Self::new(format!("values that differ among {tensor}"), differ as f64, tolerance::EXACT)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod kernels;
 pub mod network;
 mod tensors;
 pub mod tolerance;
+mod training;
 mod update;
 
 pub use comparison::Finding;

@@ -1,20 +1,19 @@
 //! The whole step on the GPU, held against the f64 reference, and against itself where two ways of doing
 //! it must give the same bits.
 
-use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use super::comparison::Finding;
 use super::tensors::{Tensors, f64s};
+use super::training::{Reference, engine_of, start, train};
 use super::{Check, tolerance, update};
-use crate::cpu;
 use crate::data::{Augmentation, Split};
 use crate::engine::{
     Adam, Clip, Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, NonFinite, Optimizer, Part,
-    Reduction, Rule, Setup, Sgd, Step, steps,
+    Reduction, Rule, Setup, Sgd, steps,
 };
-use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
-use crate::model::{Activation, Init, LeNet5, ParameterTable};
+use crate::gpu::{Context, KernelPlan, Residency};
+use crate::model::{Activation, LeNet5, ParameterTable};
 
 const LEARNING_RATE: f32 = 1e-3;
 
@@ -44,6 +43,11 @@ pub fn checks() -> Vec<Check> {
         let setup = Setup::new(LeNet5 { batch_norm, ..LeNet5::new(1, 10) }, 8);
         all.push(repeated(setup.network));
         all.push(non_finite(if batch_norm { "normalised" } else { "by Adam" }, setup));
+    }
+    let clip = Clip { norm: Some(1.0), ..Clip::default() };
+    let optimizer = Optimizer { rule: Rule::Sgd(Sgd::default()), clip, ..Optimizer::default() };
+    for (with, batch) in [("clipped by norm", 8), ("gradients added up", LARGEST_MICRO_BATCH + 1)] {
+        all.push(non_finite(with, Setup { optimizer, ..Setup::new(LeNet5::new(1, 10), batch) }));
     }
     all.extend(update::whole_steps());
     all
@@ -280,7 +284,7 @@ fn repeated(network: LeNet5) -> Check {
 }
 
 /// A NaN in any one tensor is reported with the tensor's name and the step.
-pub(super) fn non_finite(with: &str, setup: Setup) -> Check {
+fn non_finite(with: &str, setup: Setup) -> Check {
     Check::new(format!("a NaN in any one tensor is reported, {with}"), move |context, plan, seed| {
         let network = setup.network;
         let split = Arc::new(Tensors::new(seed).split(1, 28, 8, network.classes));
@@ -347,87 +351,5 @@ fn run(
 }
 
 fn bit_equal(one: &Left, other: &Left) -> Vec<Finding> {
-    one.iter().zip(other).map(|((name, left), (_, right))| bit_differences(name, left, right)).collect()
-}
-
-pub(super) fn bit_differences(name: &str, left: &[f32], right: &[f32]) -> Finding {
-    let differ = left.iter().zip(right).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-    let differ = differ + left.len().abs_diff(right.len());
-    Finding::new(format!("values that differ among {name}"), differ as f64, tolerance::EXACT)
-}
-
-pub(super) fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
-    Init::Pytorch.arena(&ParameterTable::new(network), seed)
-}
-
-pub(super) fn engine_of(
-    context: &Context,
-    plan: &KernelPlan,
-    setup: Setup,
-    residency: Residency,
-) -> Result<GpuEngine, EngineError> {
-    GpuEngine::new(context.clone(), GpuOptions { setup, residency, plan: *plan })
-}
-
-/// Trains, and gives the losses in the order's order.
-pub(super) fn train(engine: &mut GpuEngine, epoch: &Epoch) -> Result<Vec<f32>, EngineError> {
-    let mut losses = Vec::with_capacity(epoch.order.len());
-    engine.train(epoch, &mut |_, outcomes| {
-        losses.extend(outcomes.iter().map(|outcome| outcome.loss));
-        ControlFlow::Continue(())
-    })?;
-    Ok(losses)
-}
-
-/// The reference, trained on the same steps.
-pub(super) struct Reference {
-    pub network: cpu::Network<f64>,
-    optimizer: Optimizer,
-}
-
-impl Reference {
-    /// Has room for all images of a step at once.
-    pub fn new(setup: &Setup, start: &[f32]) -> Self {
-        let mut network = cpu::Network::new(setup.network, setup.batch_size).with_loss(setup.loss);
-        network.set_parameters(&f64s(start));
-        Self { network, optimizer: setup.optimizer }
-    }
-
-    pub fn step(&mut self, split: &Split, order: &[u32], step: &Step) {
-        self.gradient(split, &Epoch::new(order, &[*step]), step);
-        self.network.update(&self.optimizer, step.learning_rate);
-    }
-
-    /// Makes the gradient of a whole step of an epoch, in one pass.
-    pub fn gradient(&mut self, split: &Split, epoch: &Epoch, step: &Step) {
-        let labels = self.take(split, epoch, step.first..step.first + step.count);
-        self.network.forward(&labels);
-        self.network.backward();
-    }
-
-    /// Makes the gradient of a whole step of an epoch, as its micro-batches' add up.
-    fn accumulated_gradient(&mut self, split: &Split, epoch: &Epoch, step: &Step) {
-        for batch in step.micro_batches() {
-            let labels = self.take(split, epoch, batch.first..batch.first + batch.count);
-            self.network.forward_of(&labels, step.count);
-            self.network.backward();
-            self.network.accumulate(!batch.starts_step());
-        }
-    }
-
-    fn evaluate(&mut self, split: &Split, order: &[u32]) {
-        let labels = self.take(split, &Epoch::new(order, &[]), 0..order.len());
-        self.network.evaluate(&labels);
-    }
-
-    /// Lays some samples of an epoch as the network's input, and gives their labels.
-    fn take(&mut self, split: &Split, epoch: &Epoch, samples: Range<usize>) -> Vec<u32> {
-        let batch = &epoch.order[samples.clone()];
-        let x = self.network.input(batch.len());
-        match epoch.views {
-            Some(views) => cpu::gather_augmented(split, batch, &views[samples], x),
-            None => cpu::gather(split, batch, x),
-        }
-        batch.iter().map(|&place| u32::from(split.labels[place as usize])).collect()
-    }
+    one.iter().zip(other).map(|((name, left), (_, right))| Finding::by_bits(name, left, right)).collect()
 }

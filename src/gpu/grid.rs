@@ -1,0 +1,49 @@
+//! How many workgroups a kernel takes. `shaders/shared/grid.wgsl` tells each of them its place.
+
+use super::plan::KernelPlan;
+
+/// Workgroups that wgpu's default limits allow along one side of a dispatch.
+const MOST_WORKGROUPS: usize = 65_535;
+
+/// How many workgroups a kernel takes for a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Workgroups that every batch takes.
+    pub(super) fixed: usize,
+    /// Invocations for each block of images.
+    pub(super) invocations: usize,
+    /// Images in a block.
+    pub(super) images: usize,
+    pub(super) workgroup: usize,
+}
+
+impl Grid {
+    /// `invocations` for each image.
+    pub(super) fn per_image(invocations: usize, plan: &KernelPlan) -> Self {
+        Self { fixed: 0, invocations, images: 1, workgroup: plan.workgroup }
+    }
+
+    /// `invocations` for the batch, whatever its size.
+    pub(super) fn per_batch(invocations: usize, plan: &KernelPlan) -> Self {
+        Self { fixed: invocations.div_ceil(plan.workgroup), invocations: 0, images: 1, workgroup: 1 }
+    }
+
+    /// A workgroup for each image.
+    pub(super) fn workgroup_per_image(plan: &KernelPlan) -> Self {
+        Self::per_image(plan.workgroup, plan)
+    }
+
+    /// `workgroups` for the batch, whatever its size.
+    pub(super) fn workgroups_per_batch(workgroups: usize) -> Self {
+        Self { fixed: workgroups, invocations: 0, images: 1, workgroup: 1 }
+    }
+
+    /// Workgroups along x and y for a batch of `batch` images: as few rows as a side's limit allows.
+    /// The last row may have some more than needed (see `shaders/shared/grid.wgsl`).
+    pub fn workgroups(&self, batch: usize) -> [u32; 2] {
+        let blocks = batch.div_ceil(self.images) * self.invocations;
+        let all = self.fixed + blocks.div_ceil(self.workgroup);
+        let rows = all.div_ceil(MOST_WORKGROUPS);
+        [all.div_ceil(rows) as u32, rows as u32]
+    }
+}

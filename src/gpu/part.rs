@@ -1,0 +1,85 @@
+//! A part of the set on the device: its images, and the kernels bound to them.
+
+use std::sync::Arc;
+
+use super::buffers::PartBuffers;
+use super::context::Context;
+use super::pace::Pace;
+use super::residency::Policy;
+use super::stage::{BoundStage, Stage};
+use crate::data::{Split, View};
+use crate::engine::{MicroBatch, Pass};
+
+/// A part of the set on the device.
+#[derive(Debug)]
+pub struct LoadedPart {
+    pub split: Arc<Split>,
+    pub policy: Policy,
+    pub buffers: PartBuffers,
+    pub gather: BoundStage,
+    /// What takes its place in training where images are seen through views.
+    pub gather_augmented: Option<BoundStage>,
+    /// One for each stage of the engine.
+    pub groups: Vec<wgpu::BindGroup>,
+    pub pace: Pace,
+}
+
+impl LoadedPart {
+    /// What lays a batch as the network's input.
+    pub fn gather(&self, pass: Pass) -> &BoundStage {
+        match (pass, &self.gather_augmented) {
+            (Pass::Train, Some(augmented)) => augmented,
+            _ => &self.gather,
+        }
+    }
+
+    /// Sees to it that the images of a window, and how they are seen, are on the device, and tells which
+    /// place in the pass's order is the first in the device's.
+    pub fn hold(
+        &self,
+        context: &Context,
+        order: &[u32],
+        views: Option<&[View]>,
+        window: &[MicroBatch],
+    ) -> usize {
+        if self.policy == Policy::Resident {
+            return 0;
+        }
+        let (first, count) = span(window);
+        let places = order[first..first + count].iter().map(|&place| place as usize);
+        self.buffers.write_samples(context, &self.split, places);
+        if let Some(views) = views {
+            self.buffers.write_views(context, &views[first..first + count]);
+        }
+        first
+    }
+
+    /// Records `batches`, whose records stand from `offset` on, `stride` bytes apart: those that end
+    /// their step through the stages of `ending`, those within one through those of `within`.
+    pub fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        pass: Pass,
+        [within, ending]: [&[Stage]; 2],
+        batches: &[MicroBatch],
+        mut offset: u32,
+        stride: u32,
+    ) {
+        let gather = self.gather(pass);
+        let mut recorded = encoder.begin_compute_pass(&Default::default());
+        for batch in batches {
+            let stages = if batch.ends_step() { ending } else { within };
+            let stages = stages.iter().zip(&self.groups).filter(|(stage, _)| stage.runs_in(pass));
+            for (stage, group) in [(&gather.stage, &gather.group)].into_iter().chain(stages) {
+                stage.record(&mut recorded, group, batch.count, offset);
+            }
+            offset += stride;
+        }
+    }
+}
+
+/// The first sample of consecutive batches, and how many they have.
+pub fn span(batches: &[MicroBatch]) -> (usize, usize) {
+    let (first, last) = (&batches[0], &batches[batches.len() - 1]);
+    (first.first, last.first + last.count - first.first)
+}
