@@ -21,7 +21,7 @@ Examples:
   lenet-gpu evaluate --model model.safetensors --data-dir ~/fashion --json
           on another set's test images, as an object with loss, accuracy, images and weights_hash";
 
-/// Measure a model's loss and accuracy on the test images
+/// Measure a model's accuracy and its loss, the negative log-likelihood, on the test images
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct EvaluateArgs {

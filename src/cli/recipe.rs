@@ -4,6 +4,7 @@
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -61,7 +62,14 @@ impl Recipe {
     }
 
     fn load(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path)
+        let read = || {
+            // A pipe or a device may never end.
+            if path.exists() && !path.is_file() {
+                return Err(io::Error::other("it is not a regular file"));
+            }
+            fs::read_to_string(path)
+        };
+        let text = read()
             .with_context(|| format!("cannot read {}, which --config names", path.display()))
             .map_err(Failure::Input)?;
         Self::parse(&path.display().to_string(), &text)
