@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use flate2::Compression;
@@ -126,7 +127,7 @@ mod the_mnist_in_the_binary {
     #[test]
     fn is_limited_to_the_first_images_of_each_part() {
         let whole = Dataset::embedded_mnist(Conversion::default()).unwrap();
-        let few = whole.clone().limited(Some(3), Some(1_000_000));
+        let few = whole.clone().limited(NonZeroUsize::new(3), NonZeroUsize::new(1_000_000));
         assert_eq!((few.train.len(), few.test.len(), few.classes), (3, 10_000, 10));
         assert_eq!(few.train.image(2), whole.train.image(2));
         assert_eq!(few.train.pixels.len(), 3 * 28 * 28);

@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -146,7 +147,7 @@ fn images_are_resized_as_in_pytorch() {
 #[test]
 fn the_mnist_in_the_binary_is_converted_like_any_other_set() {
     let conversion = Conversion { fit: Some(Fit::Resize), channels: Some(Channels::Colour) };
-    let mnist = Dataset::embedded_mnist(conversion).unwrap().limited(Some(100), None);
+    let mnist = Dataset::embedded_mnist(conversion).unwrap().limited(NonZeroUsize::new(100), None);
     for split in [&mnist.train, &mnist.test] {
         assert_eq!((split.channels, split.height, split.width), (3, 32, 32));
         let [red, green, blue] = split.image(7).as_chunks::<1024>().0 else { panic!("three planes") };

@@ -1,134 +1,229 @@
-//! The options that say what to train on or to evaluate with.
+//! `lenet-gpu data`: the data sets that have a name, and their way to this machine.
 
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::anyhow;
-use clap::Args;
-use lenet_gpu::data::{self, Channels, Conversion, Dataset, DatasetKind, Fit, Split, download};
-use lenet_gpu::model::LeNet5;
+use anyhow::{Context, anyhow};
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
+use lenet_gpu::data::DatasetKind;
+use lenet_gpu::data::download::{self, Event, FetchError, Fetched, Origin, PublishedFile, PublishedSet};
+use serde_json::json;
 
-use super::Failure;
-use super::data_sets::how_to_fetch;
+use super::interrupt::Interrupt;
+use super::{Ending, Failure, Output, notice};
 
+/// Download data sets, and see which are here
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder of a data set, or CIFAR-10's .tar.gz; what lies there is recognised by its files [default:
-    /// MNIST, built in]
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Fetch(FetchArgs),
+    List(ListArgs),
+}
+
+const AFTER_FETCH_HELP: &str = "\
+Examples:
+  lenet-gpu data fetch cifar10
+          170 MB into the cache; `lenet-gpu train --dataset cifar10` finds it there
+  lenet-gpu data fetch fashion-mnist --to ~/fashion
+          into a folder of your own, for --data-dir
+  lenet-gpu data fetch cifar10 --from https://example.org/sets/
+          from another server, which holds cifar-10-binary.tar.gz; its hash is checked all the same
+
+The cache is LENET_GPU_CACHE where that is set, else the system's folder for caches. A download that
+broke off, or that Ctrl-C ended, goes on from there when the command is given again; a second Ctrl-C
+ends at once. Proxies are taken from HTTPS_PROXY and the like.";
+
+/// Download a data set from its public homes, checked by SHA-256
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_FETCH_HELP)]
+struct FetchArgs {
+    /// Which one
+    #[arg(value_name = "SET", value_enum)]
+    set: DatasetKind,
+
+    /// Ask this server alone: the URL of a folder that holds the set's files under their official names,
+    /// or, for cifar10, of its archive [default: the set's homes in turn]
+    #[arg(long, value_name = "URL")]
+    from: Option<Origin>,
+
+    /// Place it in this folder, new or empty [default: in the cache]
     #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    to: Option<PathBuf>,
 
-    /// A data set that `lenet-gpu data fetch` has placed; with --data-dir, what must lie there and nothing
-    /// else [default: what is recognised]
-    #[arg(long, value_name = "KIND", value_enum)]
-    dataset: Option<DatasetKind>,
+    /// Give a server up that sends nothing for so long, in seconds, 1 to 3600
+    #[arg(long, value_name = "N", default_value_t = 30, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
 
-    /// How images come to be of 32×32 [default: pad for those of 28×28, resize for all others]
-    #[arg(long, value_name = "HOW", value_enum)]
-    fit: Option<Fit>,
-
-    /// What images are seen in [default: as they are stored]
-    #[arg(long, value_name = "N", value_enum)]
-    channels: Option<Channels>,
+    /// Show no progress; warnings, errors and the result remain
+    #[arg(short, long)]
+    quiet: bool,
 }
 
-impl DataArgs {
-    /// Reads both parts of the data set.
-    pub fn open(&self) -> Result<Dataset, Failure> {
-        match self.place()? {
-            Some(path) => Dataset::open(&path, self.dataset, self.conversion()),
-            None => Dataset::embedded_mnist(self.conversion()),
-        }
-        .map_err(Failure::input)
-    }
+const AFTER_LIST_HELP: &str = "\
+Examples:
+  lenet-gpu data list
+          a line a set
+  lenet-gpu data list --json | jq -r '.[] | select(.placed).folder'
+          the folders of those that are here";
 
-    /// Reads the test part alone, which may be all there is.
-    pub fn open_test(&self) -> Result<Split, Failure> {
-        match self.place()? {
-            Some(path) => data::open_test(&path, self.dataset, self.conversion()),
-            None => data::embedded_mnist_test(self.conversion()),
-        }
-        .map_err(Failure::input)
-    }
+/// List the data sets that can be downloaded, and which are here
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_LIST_HELP)]
+struct ListArgs {
+    /// Print one JSON array instead of a table
+    #[arg(long)]
+    json: bool,
+}
 
-    /// Where the data lies, unless it is what is built in.
-    fn place(&self) -> Result<Option<PathBuf>, Failure> {
-        match (&self.data_dir, self.dataset) {
-            (Some(path), _) => Ok(Some(path.clone())),
-            (None, None | Some(DatasetKind::Mnist)) => Ok(None),
-            (None, Some(kind)) => match download::placed(kind) {
-                Some(folder) => Ok(Some(folder)),
-                None => Err(Failure::Input(anyhow!(
-                    "{kind} is not on this machine: {}; or --data-dir names its folder",
-                    how_to_fetch(kind)
-                ))),
-            },
-        }
-    }
-
-    /// What is done to its images.
-    pub fn conversion(&self) -> Conversion {
-        Conversion { fit: self.fit, channels: self.channels }
-    }
-
-    /// A short name for the data, fit for a folder's.
-    pub fn slug(&self) -> String {
-        let name = self.data_dir.as_deref().map_or_else(
-            || Some(self.dataset.unwrap_or(DatasetKind::Mnist).to_string()),
-            |folder| Some(folder.canonicalize().ok()?.file_name()?.to_string_lossy().to_lowercase()),
-        );
-        let slug: String = name
-            .unwrap_or_default()
-            .chars()
-            .map(|letter| if letter.is_alphanumeric() { letter } else { '-' })
-            .collect();
-        match slug.trim_matches('-') {
-            "" => "data".to_owned(),
-            slug => slug.to_owned(),
-        }
+pub fn run(args: &DataArgs, output: &mut Output) -> Result<Ending, Failure> {
+    match &args.command {
+        Command::Fetch(args) => fetch(args, output),
+        Command::List(args) => list(args, output),
     }
 }
 
-/// Whether a network that was trained before can see this data.
-pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(), Failure> {
-    if network.channels != channels {
-        let takes = network.channels;
-        let advice = match takes {
-            1 | 3 => format!("--channels {takes} converts them"),
-            _ => "take a model that was trained on such data".to_owned(),
+/// The folder of a set that was fetched; `option` is the one that names another place.
+pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
+    download::placed(kind).ok_or_else(|| {
+        let length = DecimalBytes(PublishedSet::of(kind).length());
+        Failure::Input(anyhow!(
+            "{kind} is not on this machine: `lenet-gpu data fetch {kind}` downloads it ({length}); or {option} \
+             names its folder"
+        ))
+    })
+}
+
+fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
+    let set = PublishedSet::of(args.set);
+    let folder = args.to.clone().or_else(|| download::folder(args.set)).ok_or_else(|| {
+        Failure::Input(anyhow!(
+            "this system tells of no folder for caches; name one with --to, or set {}",
+            download::CACHE_VARIABLE
+        ))
+    })?;
+    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let progress = if args.quiet { Progress::Silent } else { Progress::new() };
+    let patience = Duration::from_secs(args.timeout);
+    let fetched = download::fetch(&set, args.from.as_ref(), &folder, patience, &mut |event| {
+        progress.show(event);
+        if interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    progress.end();
+    let already = match fetched {
+        Ok(Fetched::Now) => "",
+        Ok(Fetched::Before) => " already",
+        Err(FetchError::Interrupted) => {
+            notice::note("interrupted; the same command goes on from what came so far");
+            return Ok(Ending::Interrupted);
+        }
+        Err(error @ (FetchError::NoName { .. } | FetchError::Occupied { .. })) => {
+            return Err(Failure::input(error));
+        }
+        Err(error) => return Err(Failure::work(error)),
+    };
+    let line = format!("{} is in {}{already}", args.set, folder.display());
+    output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
+    Ok(Ending::Done)
+}
+
+/// How a download shows itself on stderr: a bar on a terminal, a line a file elsewhere, or nothing.
+enum Progress {
+    Bar(ProgressBar),
+    Lines,
+    Silent,
+}
+
+impl Progress {
+    fn new() -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines;
+        }
+        let style = style("{msg} [{wide_bar}] {decimal_bytes_per_sec}, {percent:>3} %, {eta} left");
+        Self::Bar(ProgressBar::no_length().with_style(style))
+    }
+
+    fn show(&self, event: Event) {
+        match (event, self) {
+            (Event::Asking { file, url, from }, Self::Lines) => {
+                let rest = DecimalBytes(file.length - from.min(file.length));
+                notice::note(format_args!("fetching {url} ({rest})"));
+            }
+            (Event::Asking { file, from, .. }, Self::Bar(bar)) => begin(bar, file, from),
+            (Event::Received { bytes }, Self::Bar(bar)) => bar.set_position(bytes),
+            (Event::Refused { url, refusal }, Self::Bar(bar)) => {
+                bar.suspend(|| notice::warning(format_args!("{url}: {refusal}")));
+            }
+            (Event::Refused { url, refusal }, _) => notice::warning(format_args!("{url}: {refusal}")),
+            (Event::Unpacking { file }, Self::Bar(bar)) => {
+                bar.set_style(style("{msg}"));
+                bar.set_message(format!("unpacking {}", file.name));
+            }
+            (Event::Received { .. } | Event::Unpacking { .. } | Event::Asking { .. }, _) => {}
+        }
+    }
+
+    /// Takes the bar away, so that other lines can follow.
+    fn end(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is well-formed").progress_chars("=> ")
+}
+
+/// What was here before is no speed.
+fn begin(bar: &ProgressBar, file: &PublishedFile, from: u64) {
+    bar.set_length(file.length);
+    bar.set_message(file.name.clone());
+    bar.set_position(from);
+    bar.reset_eta();
+}
+
+fn list(args: &ListArgs, output: &mut Output) -> Result<Ending, Failure> {
+    let kinds = DatasetKind::value_variants().iter().copied();
+    let text = if args.json {
+        kinds.map(to_json).collect::<serde_json::Value>().to_string()
+    } else {
+        to_text(kinds)
+    };
+    output.line(text.trim_end()).context("cannot write to the standard output").map_err(Failure::Work)?;
+    Ok(Ending::Done)
+}
+
+fn to_json(kind: DatasetKind) -> serde_json::Value {
+    let set = PublishedSet::of(kind);
+    json!({
+        "name": kind.name(),
+        "bytes": set.length(),
+        "licence": set.licence,
+        "homes": set.homes,
+        "folder": download::folder(kind),
+        "placed": download::placed(kind).is_some(),
+    })
+}
+
+fn to_text(kinds: impl Iterator<Item = DatasetKind>) -> String {
+    let line = |kind: DatasetKind| {
+        let set = PublishedSet::of(kind);
+        let place = match (download::placed(kind), kind) {
+            (_, DatasetKind::Mnist) => "built in".to_owned(),
+            (Some(folder), _) => format!("in {}", folder.display()),
+            (None, _) => format!("not here: lenet-gpu data fetch {kind}"),
         };
-        return Err(Failure::Input(anyhow!(
-            "the model takes images of {takes} channels, and the data set's have {channels}; {advice}"
-        )));
-    }
-    if network.classes < classes {
-        return Err(Failure::Input(anyhow!(
-            "the model knows {} classes, and the data set has {classes}; \
-             take a model that was trained on such data",
-            network.classes
-        )));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_model_fits_data_of_its_channels_and_no_more_classes_than_it_knows() {
-        let network = LeNet5::new(1, 10);
-        assert!(check_fit(network, 1, 10).is_ok());
-        assert!(check_fit(network, 1, 7).is_ok());
-        assert!(check_fit(network, 3, 10).unwrap_err().to_string().contains("--channels 1"));
-        assert!(check_fit(network, 1, 47).unwrap_err().to_string().contains("has 47"));
-    }
-
-    #[test]
-    fn a_data_folders_name_becomes_part_of_a_run_directorys() {
-        for (data_dir, slug) in [(None, "mnist"), (Some("/"), "data"), (Some("src/cli/../data"), "data")] {
-            let data_dir = data_dir.map(PathBuf::from);
-            assert_eq!(DataArgs { data_dir, dataset: None, fit: None, channels: None }.slug(), slug);
-        }
-    }
+        let length = DecimalBytes(set.length()).to_string();
+        format!("{:<14} {length:>10}  {place}\n{:27}licence: {}\n", kind.name(), "", set.licence)
+    };
+    kinds.map(line).collect()
 }

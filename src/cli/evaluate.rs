@@ -10,7 +10,7 @@ use lenet_gpu::model::weights;
 use lenet_gpu::train::{evaluate, weights_hash};
 use serde_json::json;
 
-use super::data::{DataArgs, check_fit};
+use super::data_args::{DataArgs, check_fit};
 use super::engine::EngineArgs;
 use super::{Ending, Failure, Output, notice};
 

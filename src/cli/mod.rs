@@ -6,7 +6,7 @@
 //! interrupted.
 
 mod data;
-mod data_sets;
+mod data_args;
 mod devices;
 mod engine;
 mod evaluate;
@@ -58,7 +58,7 @@ struct Cli {
 enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
-    Data(data_sets::DataSetsArgs),
+    Data(data::DataArgs),
     Presets(presets::PresetsArgs),
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
@@ -95,7 +95,7 @@ fn run(started: Instant) -> Result<Ending, Failure> {
     match cli.command {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
-        Command::Data(args) => data_sets::run(&args, &mut output),
+        Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),

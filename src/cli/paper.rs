@@ -1,19 +1,19 @@
 //! `lenet-gpu paper`.
 
 use std::fs;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use lenet_gpu::data::{Conversion, Dataset, DatasetKind, Fit, download};
+use lenet_gpu::data::{Conversion, Dataset, DatasetKind, Fit};
 use lenet_gpu::engine::Setup;
 use lenet_gpu::paper::{self, Experiment, Findings, Manner, PaperError, Set, Study, Watcher};
 use lenet_gpu::train::{EpochRecord, Plan, SoFar};
 
-use super::data_sets::how_to_fetch;
+use super::data::fetched;
+use super::data_args::LimitArgs;
 use super::engine::{self, EngineArgs};
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, values};
@@ -67,13 +67,8 @@ pub struct PaperArgs {
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER - 100))]
     seed: u64,
 
-    /// Train on the first N images only [default: all]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    limit_train: Option<NonZeroUsize>,
-
-    /// Test with the first N images only [default: all]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    limit_test: Option<NonZeroUsize>,
+    #[command(flatten)]
+    limit: LimitArgs,
 
     #[command(flatten)]
     engine: EngineArgs,
@@ -172,34 +167,28 @@ impl PaperArgs {
                     Set::Cifar10 => Dataset::open(&self.cifar10()?, Some(DatasetKind::Cifar10), RESIZED),
                 }
                 .map_err(Failure::input)?;
-                let limit = |limit: Option<NonZeroUsize>| limit.map(NonZeroUsize::get);
-                Ok((set, data.limited(limit(self.limit_train), limit(self.limit_test))))
+                Ok((set, self.limit.limit(data)))
             })
             .collect()
     }
 
     /// Where CIFAR-10 lies.
     fn cifar10(&self) -> Result<PathBuf, Failure> {
-        self.cifar10_dir.clone().or_else(|| download::placed(DatasetKind::Cifar10)).ok_or_else(|| {
-            Failure::Input(anyhow!(
-                "cifar10 is not on this machine: {}; or --cifar10-dir names its folder",
-                how_to_fetch(DatasetKind::Cifar10)
-            ))
-        })
+        match &self.cifar10_dir {
+            Some(folder) => Ok(folder.clone()),
+            None => fetched(DatasetKind::Cifar10, "--cifar10-dir"),
+        }
     }
 
     /// What the report says of how it came about.
     fn how(&self, device: &str) -> String {
-        let limits = [("train", self.limit_train), ("test", self.limit_test)]
-            .iter()
-            .filter_map(|(part, limit)| limit.map(|limit| format!(", {part} images limited to {limit}")))
-            .collect::<String>();
         format!(
-            "Made by lenet-gpu {} on {device}: {} runs each, seeds {} to {}{limits}.",
+            "Made by lenet-gpu {} on {device}: {} runs each, seeds {} to {}{}.",
             lenet_gpu::version::VERSION_WITH_COMMIT,
             self.runs,
             self.seed,
             self.seed + u64::from(self.runs) - 1,
+            self.limit
         )
     }
 }

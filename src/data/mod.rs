@@ -19,6 +19,7 @@ mod mnist;
 mod order;
 mod source;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -122,13 +123,9 @@ impl Dataset {
     }
 
     /// Only the first images of each part; the number of classes stays.
-    ///
-    /// # Panics
-    /// Where a limit is 0: a part without images is none, and the command line takes no 0.
-    pub fn limited(self, train: Option<usize>, test: Option<usize>) -> Self {
-        let limit = |part: Arc<Split>, limit: Option<usize>| match limit {
-            Some(0) => panic!("a part is limited to at least one image"),
-            Some(count) if count < part.len() => Arc::new(part.limited(count)),
+    pub fn limited(self, train: Option<NonZeroUsize>, test: Option<NonZeroUsize>) -> Self {
+        let limit = |part: Arc<Split>, limit: Option<NonZeroUsize>| match limit {
+            Some(count) if count.get() < part.len() => Arc::new(part.limited(count.get())),
             _ => part,
         };
         Self { train: limit(self.train, train), test: limit(self.test, test), ..self }

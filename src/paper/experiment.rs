@@ -1,5 +1,6 @@
 //! One training of the paper's section 6, and what is kept of it.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use serde::Serialize;
@@ -84,7 +85,9 @@ impl Manner {
     pub fn images(self, data: Dataset) -> Dataset {
         match self {
             Self::AsDescribed => data,
-            Self::AsListed => data.limited(Some(BATCH), Some(LISTED_TEST_BATCHES * BATCH)),
+            Self::AsListed => {
+                data.limited(NonZeroUsize::new(BATCH), NonZeroUsize::new(LISTED_TEST_BATCHES * BATCH))
+            }
         }
     }
 

@@ -7,7 +7,6 @@ mod optimizer;
 mod schedule;
 mod stopping;
 
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -20,7 +19,7 @@ use lenet_gpu::train::{
     self, Config, DataConfig, EpochRecord, Listener, Program, Progress, Report, RunDirectory, RunError, SoFar,
 };
 
-use super::data::DataArgs;
+use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice};
@@ -59,13 +58,8 @@ pub struct TrainArgs {
     #[command(flatten)]
     data: DataArgs,
 
-    /// Train on the first N images only [default: all]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
-    limit_train: Option<NonZeroUsize>,
-
-    /// Test with the first N images only [default: all]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
-    limit_test: Option<NonZeroUsize>,
+    #[command(flatten)]
+    limit: LimitArgs,
 
     #[command(flatten)]
     schedule: schedule::ScheduleArgs,
@@ -118,8 +112,7 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let optimizer = args.optimizer.optimizer()?;
     let seed = args.schedule.seed;
-    let limit = |limit: Option<NonZeroUsize>| limit.map(NonZeroUsize::get);
-    let data = args.data.open()?.limited(limit(args.limit_train), limit(args.limit_test));
+    let data = args.limit.limit(args.data.open()?);
     let data = args.stopping.hold_out(data, seed)?;
     let (network, parameters) = args.network.network(&data, seed)?;
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());

@@ -9,7 +9,7 @@ use lenet_gpu::model::{Activation, Init, LeNet5, ParameterTable, weights};
 use lenet_gpu::train::Weights;
 
 use crate::cli::Failure;
-use crate::cli::data::check_fit;
+use crate::cli::data_args::check_fit;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]

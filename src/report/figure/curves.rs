@@ -1,8 +1,8 @@
 //! The curves themselves: bands first, then lines, crosses and markers, so that no band covers another's
 //! line.
 
-use super::layout::{Plot, SAMPLE};
 use super::palette::{self, Style};
+use super::plot::{Plot, SAMPLE};
 use super::{Series, Tail};
 use crate::report::picture::{Colour, Drawing, Fill, Outline, Place, Shape, Stroke};
 

@@ -5,6 +5,7 @@
 use super::axis::{Axis, Margin, Ruler, Tick};
 use super::curves;
 use super::palette::{self, GRID, INK, SOFT_INK};
+use super::plot::{Plot, SAMPLE};
 use super::{Figure, FigureError, Series};
 use crate::report::picture::font::{self, CAPITAL, DESCENT, Weight};
 use crate::report::picture::{Anchor, Colour, Drawing, Outline, Picture, Place, Shape, Stroke, Text};
@@ -24,9 +25,6 @@ const NEAR: f64 = 6.0;
 /// Between things that do not.
 const APART: f64 = 16.0;
 
-/// Length of the piece of line that the legend shows of a series.
-pub(super) const SAMPLE: f64 = 38.0;
-
 /// The widest that a rule's name is before it is broken into lines.
 const RULE_NAME: f64 = 84.0;
 
@@ -36,31 +34,6 @@ const SMALLEST_PLOT: (f64, f64) = (160.0, 100.0);
 /// Paper for each value that an axis names.
 const PAPER_PER_X_TICK: f64 = 60.0;
 const PAPER_PER_Y_TICK: f64 = 45.0;
-
-/// The part of the paper that data are drawn in, and how values lie on it.
-#[derive(Debug)]
-pub(super) struct Plot {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-    x: Ruler,
-    y: Ruler,
-}
-
-impl Plot {
-    pub fn place(&self, x: f64, y: f64) -> Place {
-        (self.across(x), self.up(y))
-    }
-
-    fn across(&self, x: f64) -> f64 {
-        self.left + self.x.fraction(x) * (self.right - self.left)
-    }
-
-    fn up(&self, y: f64) -> f64 {
-        self.bottom - self.y.fraction(y) * (self.bottom - self.top)
-    }
-}
 
 pub(super) fn draw(figure: &Figure, width: u32, height: u32) -> Result<Picture, FigureError> {
     let mut page = Page {

@@ -4,6 +4,7 @@ mod axis;
 mod curves;
 mod layout;
 mod palette;
+mod plot;
 mod series;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Options from a preset or a file. They are laid before those that were typed, as if they had been typed
 //! first; of an option that is given twice the last one counts, so what was typed wins.
 
+mod built_in;
+
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,7 +15,9 @@ use clap::{Arg, ArgMatches, Command, CommandFactory};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Cli, Failure, presets};
+pub use built_in::{PRESETS, preset};
+
+use super::{Cli, Failure};
 
 /// The subcommand that takes recipes.
 const SUBCOMMAND: &str = "train";
@@ -59,6 +63,11 @@ impl Recipe {
             )));
         };
         Ok(Self { summary: file.summary, origin: origin.to_owned(), options })
+    }
+
+    /// The preset of a name.
+    pub fn preset(name: &str) -> Result<Self, Failure> {
+        Self::parse(&format!("the preset {name}"), preset(name)?)
     }
 
     fn load(path: &Path) -> Result<Self, Failure> {
@@ -123,7 +132,7 @@ pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
 
     let mut arguments = before.to_vec();
     if let Some(name) = given(after, PRESET) {
-        arguments.extend(presets::recipe(&name.to_string_lossy())?.arguments()?);
+        arguments.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
     }
     if let Some(path) = given(after, CONFIG) {
         arguments.extend(Recipe::load(Path::new(&path))?.arguments()?);
@@ -227,8 +236,8 @@ mod tests {
 
     #[test]
     fn every_preset_is_understood_and_has_a_summary() {
-        for (name, _) in presets::PRESETS {
-            let recipe = presets::recipe(name).unwrap();
+        for (name, _) in PRESETS {
+            let recipe = Recipe::preset(name).unwrap();
             assert!(recipe.summary.as_ref().is_some_and(|summary| summary.len() > 20), "{name}");
             assert!(!recipe.arguments().unwrap().is_empty(), "{name}");
         }

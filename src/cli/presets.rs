@@ -1,0 +1,41 @@
+//! `lenet-gpu presets`.
+
+use anyhow::Context;
+use clap::Args;
+
+use super::recipe::{PRESETS, Recipe, preset};
+use super::{Ending, Failure, Output};
+
+const AFTER_HELP: &str = "\
+Examples:
+  lenet-gpu presets mnist-fast > mine.toml
+          a file to change, for `lenet-gpu train --config mine.toml`
+  lenet-gpu train --preset mnist-fast --seed 3
+          a preset with an option of your own; what is typed counts more";
+
+/// Show the recipes that `train --preset` knows
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct PresetsArgs {
+    /// The one to show in full [default: all, a line each]
+    name: Option<String>,
+}
+
+pub fn run(args: &PresetsArgs, output: &mut Output) -> Result<Ending, Failure> {
+    let text = match &args.name {
+        Some(name) => preset(name)?.trim_end().to_owned(),
+        None => {
+            let widest = PRESETS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            let lines: Result<Vec<_>, Failure> = PRESETS
+                .iter()
+                .map(|(name, _)| {
+                    let summary = Recipe::preset(name)?.summary.unwrap_or_default();
+                    Ok(format!("{name:widest$}  {summary}"))
+                })
+                .collect();
+            lines?.join("\n")
+        }
+    };
+    output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
+    Ok(Ending::Done)
+}
