@@ -17,6 +17,7 @@ use toml::{Table, Value};
 
 pub use built_in::{PRESETS, preset};
 
+use super::train::OptimizerKind;
 use super::{Cli, Failure};
 
 /// The subcommand that takes recipes.
@@ -25,6 +26,8 @@ const SUBCOMMAND: &str = "train";
 /// The options that name a recipe.
 const PRESET: &str = "preset";
 const CONFIG: &str = "config";
+
+const OPTIMIZER: &str = "optimizer";
 
 /// Options of `train` and where they come from.
 #[derive(Debug)]
@@ -121,7 +124,7 @@ impl Recipe {
 }
 
 /// The arguments with those of the recipes that they name laid before them: the preset's, then the file's,
-/// then what was typed.
+/// then what was typed. Where an optimizer is typed, options of another one are left out of the recipes.
 pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let is_option = |argument: &OsStr| argument.as_encoded_bytes().starts_with(b"-");
     let first = typed.iter().skip(1).position(|argument| !is_option(argument)).map(|place| place + 1);
@@ -130,15 +133,19 @@ pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     };
     let (before, after) = typed.split_at(place + 1);
 
-    let mut arguments = before.to_vec();
+    let mut laid = Vec::new();
     if let Some(name) = given(after, PRESET) {
-        arguments.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
+        laid.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
     }
     if let Some(path) = given(after, CONFIG) {
-        arguments.extend(Recipe::load(Path::new(&path))?.arguments()?);
+        laid.extend(Recipe::load(Path::new(&path))?.arguments()?);
     }
-    arguments.extend_from_slice(after);
-    Ok(arguments)
+    // Else a recipe of Adam's could not be tried with another optimizer: its options would be refused.
+    if let Some(kind) = given(after, OPTIMIZER).and_then(|kind| kind.to_str()?.parse::<OptimizerKind>().ok())
+    {
+        laid.retain(|argument| !kind.refuses(&argument.to_string_lossy()));
+    }
+    Ok([before, &laid, after].concat())
 }
 
 /// The value of the last `--name VALUE` or `--name=VALUE`.
@@ -250,6 +257,21 @@ mod tests {
         let place = |wanted: &str| expanded.iter().position(|argument| argument == wanted).unwrap();
         assert!(place("train") < place("--epochs=1.75"));
         assert!(place("--lr=0.007") < place("--lr=1"));
+    }
+
+    #[test]
+    fn an_optimizer_that_is_typed_leaves_out_a_recipes_options_of_another() {
+        let expanded = |optimizer: &str| {
+            let typed = ["lenet-gpu", "train", "--preset=mnist-fast", "--optimizer", optimizer];
+            let has = |name: &str, all: &[OsString]| {
+                all.iter().any(|argument| argument.to_string_lossy().starts_with(name))
+            };
+            let all = expand(strings(&typed)).unwrap();
+            ["--epochs=", "--beta2=", "--batch-size="].map(|name| has(name, &all))
+        };
+        assert_eq!(expanded("adam"), [true, true, true]);
+        assert_eq!(expanded("sgd"), [true, false, true]);
+        assert_eq!(expanded("gd"), [true, false, false]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use lenet_gpu::train::{
     self, Config, DataConfig, EpochRecord, Listener, Program, Progress, Report, RunDirectory, RunError, SoFar,
 };
 
+pub use optimizer::OptimizerKind;
+
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;

@@ -1,5 +1,7 @@
 //! How the weights are moved.
 
+use std::str::FromStr;
+
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use lenet_gpu::engine::{Adam, Clip, Optimizer, Rule, Sgd};
@@ -66,7 +68,25 @@ pub enum OptimizerKind {
     Gd,
 }
 
+impl FromStr for OptimizerKind {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, String> {
+        ValueEnum::from_str(typed, false)
+    }
+}
+
 impl OptimizerKind {
+    /// Whether an argument, `--name=value`, is none of this optimizer's.
+    pub fn refuses(self, argument: &str) -> bool {
+        let others: &[&str] = match self {
+            Self::Adam => &["--momentum=", "--nesterov="],
+            Self::Sgd => &["--beta1=", "--beta2=", "--eps="],
+            Self::Gd => &["--beta1=", "--beta2=", "--eps=", "--batch-size="],
+        };
+        others.iter().any(|other| argument.starts_with(other))
+    }
+
     /// The learning rate where none is given.
     pub fn usual_rate(self) -> f32 {
         match self {
