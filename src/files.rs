@@ -1,9 +1,20 @@
-//! Files that are either the old one or the new one, and never a part of either.
+//! Files that are written as a whole, and read only where they are files: what is written is either the old
+//! one or the new one, and never a part of either.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// Opens a regular file and tells its length; none where there is something else in its place, such as a pipe or
+/// a device, which may never open or never end.
+pub fn open_regular(path: &Path) -> io::Result<Option<(File, u64)>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    Ok(Some((File::open(path)?, metadata.len())))
+}
 
 /// A file that could not be written. The one that stood there before still does.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Where one data file's bytes come from: a path or the binary itself, packed with gzip or not.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
 use super::idx::IdxError;
+use crate::files::open_regular;
 
 /// What a gzip file starts with (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -30,13 +31,9 @@ pub enum Source {
 /// A regular file's bytes as they stand, and how many there are.
 pub fn open(path: &Path) -> Result<(BufReader<File>, u64), DataError> {
     let name = || path.display().to_string();
-    let unreadable = |source| DataError::Unreadable { file: name(), source };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(DataError::NotAFile { file: name() }); // a pipe would never open
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    Ok((BufReader::with_capacity(BUFFER, file), metadata.len()))
+    let opened = open_regular(path).map_err(|source| DataError::Unreadable { file: name(), source })?;
+    let (file, length) = opened.ok_or_else(|| DataError::NotAFile { file: name() })?;
+    Ok((BufReader::with_capacity(BUFFER, file), length))
 }
 
 /// What reads a data file: it gets the unpacked bytes and the most of them that there can be.

@@ -6,7 +6,6 @@
 //! without it is read too: its tensors tell the same, all but the activation, which is then taken for ReLU.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::TensorRole;
 use super::{LeNet5, ParameterTable, Tensor};
+use crate::files::open_regular;
 
 /// The metadata's one entry.
 const HEADER: &str = "lenet-gpu";
@@ -152,12 +152,8 @@ pub fn load(path: &Path) -> Result<(LeNet5, Vec<f32>), LoadError> {
 
 /// A whole file, unless it is larger than any weights are.
 fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
-    let metadata = fs::metadata(path).map_err(WeightsError::Unreadable)?;
-    if !metadata.is_file() {
-        return Err(WeightsError::NotAFile); // a pipe might never open
-    }
-    let file = File::open(path).map_err(WeightsError::Unreadable)?;
-    let length = metadata.len();
+    let opened = open_regular(path).map_err(WeightsError::Unreadable)?;
+    let (file, length) = opened.ok_or(WeightsError::NotAFile)?;
     if length > MAX_FILE {
         return Err(WeightsError::TooLarge { length });
     }

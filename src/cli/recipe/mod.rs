@@ -5,13 +5,13 @@ mod built_in;
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory};
+use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
+use lenet_gpu::files::open_regular;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -75,11 +75,9 @@ impl Recipe {
 
     fn load(path: &Path) -> Result<Self, Failure> {
         let read = || {
-            // A pipe or a device may never end.
-            if path.exists() && !path.is_file() {
-                return Err(io::Error::other("it is not a regular file"));
-            }
-            fs::read_to_string(path)
+            let (file, _) =
+                open_regular(path)?.ok_or_else(|| io::Error::other("it is not a regular file"))?;
+            io::read_to_string(file)
         };
         let text = read()
             .with_context(|| format!("cannot read {}, which --config names", path.display()))
@@ -89,9 +87,10 @@ impl Recipe {
 
     /// The options as they would be typed. Each is looked at by itself, so that an error can name the recipe.
     fn arguments(&self) -> Result<Vec<OsString>, Failure> {
-        let arguments: Result<Vec<OsString>, Failure> =
-            self.options.iter().map(|(name, value)| self.argument(name, value).map(Into::into)).collect();
-        let arguments = arguments?;
+        let command = train_command();
+        let typed =
+            |(name, value): (&String, &Value)| self.argument(&command, name, value).map(OsString::from);
+        let arguments = self.options.iter().map(typed).collect::<Result<Vec<_>, _>>()?;
         let program = ["lenet-gpu", SUBCOMMAND].map(OsString::from);
         if let Err(error) = Cli::command().try_get_matches_from(program.iter().chain(&arguments)) {
             // The first paragraph: what is wrong, and the choices where there are some.
@@ -103,9 +102,8 @@ impl Recipe {
         Ok(arguments)
     }
 
-    fn argument(&self, name: &str, value: &Value) -> Result<String, Failure> {
-        let command = train_command();
-        let told = match find(&command, name) {
+    fn argument(&self, command: &Command, name: &str, value: &Value) -> Result<String, Failure> {
+        let told = match find(command, name) {
             None => format!("which `lenet-gpu {SUBCOMMAND}` does not; --help lists what there is"),
             Some(argument) if is_recipes_own(argument) => "which can only be typed; take it out".to_owned(),
             Some(_) => String::new(),
@@ -141,9 +139,13 @@ pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
         laid.extend(Recipe::load(Path::new(&path))?.arguments()?);
     }
     // Else a recipe of Adam's could not be tried with another optimizer: its options would be refused.
-    if let Some(kind) = given(after, OPTIMIZER).and_then(|kind| kind.to_str()?.parse::<OptimizerKind>().ok())
+    if let Some(kind) =
+        given(after, OPTIMIZER).and_then(|kind| OptimizerKind::from_str(kind.to_str()?, false).ok())
     {
-        laid.retain(|argument| !kind.refuses(&argument.to_string_lossy()));
+        let is_of = |option: &str, argument: &OsString| {
+            argument.to_string_lossy().strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
+        };
+        laid.retain(|argument| !kind.refused().any(|option| is_of(option, argument)));
     }
     Ok([before, &laid, after].concat())
 }

@@ -1,7 +1,5 @@
 //! How the weights are moved.
 
-use std::str::FromStr;
-
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use lenet_gpu::engine::{Adam, Clip, Optimizer, Rule, Sgd};
@@ -68,23 +66,20 @@ pub enum OptimizerKind {
     Gd,
 }
 
-impl FromStr for OptimizerKind {
-    type Err = String;
-
-    fn from_str(typed: &str) -> Result<Self, String> {
-        ValueEnum::from_str(typed, false)
-    }
-}
+/// The options of one optimizer alone.
+const OF_ADAM: [&str; 3] = ["--beta1", "--beta2", "--eps"];
+const OF_SGD: [&str; 2] = ["--momentum", "--nesterov"];
 
 impl OptimizerKind {
-    /// Whether an argument, `--name=value`, is none of this optimizer's.
-    pub fn refuses(self, argument: &str) -> bool {
-        let others: &[&str] = match self {
-            Self::Adam => &["--momentum=", "--nesterov="],
-            Self::Sgd => &["--beta1=", "--beta2=", "--eps="],
-            Self::Gd => &["--beta1=", "--beta2=", "--eps=", "--batch-size="],
+    /// The options that this optimizer does not take.
+    pub fn refused(self) -> impl Iterator<Item = &'static str> {
+        let (others, batches): (&[&str], _) = match self {
+            Self::Adam => (&OF_SGD, None),
+            Self::Sgd => (&OF_ADAM, None),
+            // It takes all images as one.
+            Self::Gd => (&OF_ADAM, Some("--batch-size")),
         };
-        others.iter().any(|other| argument.starts_with(other))
+        others.iter().copied().chain(batches)
     }
 
     /// The learning rate where none is given.
@@ -104,12 +99,12 @@ impl OptimizerArgs {
     /// The optimizer; what was given and is none of its own is refused.
     pub fn optimizer(&self) -> Result<Optimizer, Failure> {
         let usual = Adam::default();
-        let of_adam = [("--beta1", self.beta1), ("--beta2", self.beta2), ("--eps", self.eps)];
         let rule = match self.optimizer {
             OptimizerKind::Adam => {
                 if self.momentum.is_some() || self.nesterov {
                     return Err(Failure::Input(anyhow!(
-                        "--momentum and --nesterov are of --optimizer sgd and gd, and it is adam"
+                        "{} are of --optimizer sgd and gd, and it is adam",
+                        OF_SGD.join(" and ")
                     )));
                 }
                 Rule::Adam(Adam {
@@ -120,7 +115,8 @@ impl OptimizerArgs {
                 })
             }
             OptimizerKind::Sgd | OptimizerKind::Gd => {
-                if let Some((option, _)) = of_adam.iter().find(|(_, value)| value.is_some()) {
+                let given = [self.beta1, self.beta2, self.eps];
+                if let Some((option, _)) = OF_ADAM.iter().zip(given).find(|(_, value)| value.is_some()) {
                     return Err(Failure::Input(anyhow!(
                         "{option} is of --optimizer adam, and another was asked for"
                     )));
