@@ -70,6 +70,9 @@ pub trait Engine {
     fn name(&self) -> String;
 
     /// Hands over the images to train on or to evaluate with. To be called before either.
+    ///
+    /// # Panics
+    /// On some engines where images have not the network's channels, or a label is none of its classes.
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError>;
 
     /// The parameters as one arena, in the order of [`crate::model::ParameterTable`].

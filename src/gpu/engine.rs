@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
-use super::kernels::Kernel;
 use super::network::{MapPlace, StepPlan};
 use super::pace::{MOST_BATCHES_PER_SUBMIT, Pace};
 use super::part::{LoadedPart, span};
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
 use super::residency::{MIB, Policy, Residency};
-use super::stage::{BoundStage, Stage};
+use super::stage::Stage;
 use crate::data::Split;
 use crate::engine::{
     Engine, EngineError, Epoch, MicroBatch, NonFinite, Observer, OptimizerState, Part, Parts, Pass,
@@ -61,7 +60,7 @@ impl GpuEngine {
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let setup = &options.setup;
         let largest_batch = at_once(setup);
-        let plan = StepPlan::layered(setup, largest_batch, &options.plan);
+        let plan = StepPlan::new(setup, largest_batch, &options.plan);
         check_classes(&context, setup.network.classes)?;
         check_batch(setup, &plan, context.largest_binding())?;
         let table = ParameterTable::new(&setup.network);
@@ -100,12 +99,8 @@ impl GpuEngine {
     }
 
     /// What the kernels are called, in order, with those that are for evaluation alone.
-    ///
-    /// # Panics
-    /// Where no training part is loaded: the first kernel depends on its images.
     pub fn kernel_labels(&self) -> Vec<String> {
-        let gather = &self.parts.get(Part::Train).gather(Pass::Train).stage;
-        [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
+        self.stages.iter().map(|stage| stage.pipeline.label.clone()).collect()
     }
 
     /// Runs one kernel `repeats` times over the first batch, and tells how long the
@@ -117,14 +112,11 @@ impl GpuEngine {
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
         let Setup { batch_size, loss, optimizer, .. } = self.options.setup;
         let loaded = self.parts.get(Part::Train);
-        let gather = loaded.gather(Pass::Train);
-        let (stage, group) = match kernel.checked_sub(1) {
-            None => (&gather.stage, &gather.group),
-            Some(place) => (&self.stages[place], &loaded.groups[place]),
-        };
+        let (stage, group) = (&self.stages[kernel], &loaded.groups[kernel]);
         let step = Step { first: 0, count: batch_size.min(loaded.split.len()), learning_rate: 0.0 };
         let batch = step.micro_batches().next().expect("a part has images");
-        self.buffers.write_records(&self.context, &[BatchRecord::new(&batch, 0, 1, &loss, &optimizer)]);
+        let record = BatchRecord::new(&batch, 0, 1, &loss, &optimizer, &loaded.split);
+        self.buffers.write_records(&self.context, &[record]);
         let started = Instant::now();
         for submitted in (0..repeats).step_by(MOST_BATCHES_PER_SUBMIT) {
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
@@ -148,7 +140,8 @@ impl GpuEngine {
     /// Runs a pass over the steps; see [`Engine::train`]. Whatever comes of it, nothing is left under way.
     ///
     /// # Panics
-    /// Where a step leaves the order or has more samples than the workspace: kernels do not check that.
+    /// Where a step leaves the order or has more samples than the workspace, or the order leaves its part:
+    /// kernels do not check that.
     fn run(
         &mut self,
         part: Part,
@@ -179,6 +172,8 @@ impl GpuEngine {
             assert!(step.first + step.count <= order.len(), "a step lies within the order");
         }
         assert!(order.len() <= loaded.split.len(), "an order is no longer than its part");
+        let within = |&place: &u32| (place as usize) < loaded.split.len();
+        assert!(order.iter().all(within), "an order has places of its part");
         let (stages, views, loss) = match pass {
             Pass::Train => (&self.stages[..], epoch.views_of(augmented), loss),
             Pass::Evaluate => (&self.stages[..plan.forward.len()], None, loss.unsmoothed()),
@@ -203,7 +198,8 @@ impl GpuEngine {
             let records: Vec<_> = window
                 .iter()
                 .map(|batch| {
-                    let record = BatchRecord::new(batch, batch.first - base, t, &loss, &optimizer);
+                    let first = batch.first - base;
+                    let record = BatchRecord::new(batch, first, t, &loss, &optimizer, &loaded.split);
                     t += u64::from(batch.ends_step());
                     record
                 })
@@ -247,6 +243,9 @@ impl Engine for GpuEngine {
 
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
         let context = &self.context;
+        let network = &self.options.setup.network;
+        assert_eq!(split.channels, network.channels, "images have the network's channels");
+        assert!(split.classes() <= network.classes, "labels are of the network's classes");
         let batch = match part {
             Part::Train => self.options.setup.micro_batch_size(),
             Part::Validation | Part::Test => EVALUATION_BATCH,
@@ -258,15 +257,8 @@ impl Engine for GpuEngine {
             let views = if augmented { held } else { 0 };
             let buffers = PartBuffers::new(context, &split, held, views, split.len());
             let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
-            let bound = |kernel: Kernel| {
-                let stage = Stage::new(context, &kernel);
-                BoundStage { group: bind(&stage), stage }
-            };
-            let gather = bound(self.plan.gather(&split, &self.options.plan));
-            let gather_augmented =
-                augmented.then(|| bound(self.plan.gather_augmented(&split, &self.options.plan)));
             let groups = self.stages.iter().map(bind).collect();
-            LoadedPart { split, policy, buffers, gather, gather_augmented, groups, pace: Pace::default() }
+            LoadedPart { split, policy, buffers, groups, pace: Pace::default() }
         })?;
         match policy {
             Policy::Resident => loaded.buffers.write_samples(context, &loaded.split, 0..loaded.split.len()),
@@ -416,7 +408,7 @@ mod tests {
     fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
-            let plan = StepPlan::layered(&setup, at_once(&setup), &KernelPlan::HARDWARE);
+            let plan = StepPlan::new(&setup, at_once(&setup), &KernelPlan::HARDWARE);
             check_batch(&setup, &plan, 40 << 20)
         };
         // More than a micro-batch needs no more than one.

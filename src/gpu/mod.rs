@@ -24,5 +24,5 @@ mod stage;
 
 pub use context::Context;
 pub use engine::{GpuEngine, GpuOptions};
-pub use plan::KernelPlan;
+pub use plan::{KernelPlan, KernelSet};
 pub use residency::Residency;
