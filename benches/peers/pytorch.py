@@ -1,13 +1,13 @@
-"""Trains the same LeNet-5 on the same MNIST in PyTorch, as fast as PyTorch goes in f32, and prints images/s of
-training and of inference, to be held against those of `lenet-gpu bench`.
+"""The same LeNet-5 on the same MNIST in PyTorch, as fast as PyTorch goes in f32: images/s of training and of
+inference, to be held against those of `lenet-gpu bench`.
 
 Needs torch and numpy. The set lies on the device, normalised beforehand; each pass over it has an order of its
 own, drawn there, and a step gathers its batch by index. On the CPU everything is channels-last, which is the
 fastest there; on a GPU TF32 is off, as the kernels it is held against have none. With --cuda-graph a whole step
-(gather, forward, backward, Adam) is captured once and replayed. At a batch of one, each answer is waited for.
+(gather, forward, backward, Adam) is captured once and replayed.
 
     python benches/peers/pytorch.py --train 64,256,1024 --infer 1,1024
-    python benches/peers/pytorch.py --device cuda --cuda-graph --images 600000
+    python benches/peers/pytorch.py --device cuda --cuda-graph
     python benches/peers/pytorch.py --epochs 3
 """
 
@@ -24,11 +24,8 @@ from torch import nn
 
 DATA = Path(__file__).parents[2] / "data" / "mnist"
 
-# Steps at each batch size before its time is taken: what tunes or allocates does so then.
-WARM_UP = 20
-
-# Single images whose time is taken.
-LATENCIES = 1000
+# Steps at each batch size before any time is taken: what is tuned or allocated is so then.
+WARM_UP = 10
 
 
 class LeNet5(nn.Module):
@@ -109,23 +106,27 @@ class Peer:
 
         return replay
 
-    def timed(self, step, size, count):
-        """Seconds of a step over `size` images, of `count` images in all."""
+    def images_per_second(self, step, size, seconds):
+        """The rate of `step` over batches of `size`, from as many as take about `seconds`."""
         if self.cuda_graph:
             step = self.graphed(step, size)
-        if size == 1:
-            answer = step
-            step, count = lambda batch: answer(batch).item(), LATENCIES
         batches = self.batches(size)
-        steps = max(count // size, 1)
-        for _ in range(WARM_UP):
-            step(next(batches))
-        self.wait()
-        started = time.perf_counter()
-        for _ in range(steps):
-            step(next(batches))
-        self.wait()
-        return (time.perf_counter() - started) / steps
+
+        def timed(count):
+            self.wait()
+            started = time.perf_counter()
+            for _ in range(count):
+                step(next(batches))
+            self.wait()
+            return time.perf_counter() - started
+
+        timed(WARM_UP)
+        # Doubled until they take so long: clocks rise meanwhile.
+        count = 1
+        while (took := timed(count)) < seconds:
+            count *= 2
+        count = max(round(seconds / took * count), 1)
+        return count * size / timed(count)
 
     def accuracy(self):
         with torch.inference_mode():
@@ -141,8 +142,8 @@ def numbers(typed):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--train", type=numbers, default=[64], metavar="N,N", help="batch sizes in training")
-    parser.add_argument("--infer", type=numbers, default=[1024], metavar="N,N", help="batch sizes in inference")
-    parser.add_argument("--images", type=int, default=60000, metavar="N", help="images of each figure")
+    parser.add_argument("--infer", type=numbers, default=[], metavar="N,N", help="batch sizes in inference")
+    parser.add_argument("--seconds", type=float, default=3, metavar="N", help="of each figure, warming up as long")
     parser.add_argument("--epochs", type=int, default=0, metavar="N", help="then train so long and tell the accuracy")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--cuda-graph", action="store_true", help="capture whole steps")
@@ -162,19 +163,18 @@ def main():
     torch.backends.cudnn.benchmark = True
 
     peer = Peer(args.device, args.cuda_graph)
-    rows = []
-    for task, step, sizes in [("training", peer.train, args.train), ("inference", peer.infer, args.infer)]:
+    throughput = []
+    for task, step, sizes in [("train", peer.train, args.train), ("infer", peer.infer, args.infer)]:
         for size in sizes:
-            seconds = peer.timed(step, size, args.images)
-            rows.append(
-                dict(task=task, batch=size, images_per_second=size / seconds, microseconds=1e6 * seconds)
-            )
+            rate = peer.images_per_second(step, size, args.seconds)
+            throughput.append(dict(task=task, batch=size, images_per_second=rate))
             if not args.json:
-                print(f"{task} at batch {size}: {size / seconds:.0f} images/s, {1e6 * seconds:.0f} µs a step")
+                print(f"{task}, batch {size}: {rate:.0f} images/s, {1e6 * size / rate:.0f} µs a step")
     if args.json:
         how = "CUDA graphs" if args.cuda_graph else "eager"
         where = torch.cuda.get_device_name() if args.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-        print(json.dumps(dict(peer=f"PyTorch {torch.__version__}, {how}", device=where, rows=rows)))
+        name = f"PyTorch {torch.__version__} {how} ({where})"
+        print(json.dumps(dict(name=name, throughput=throughput)))
     for epoch in range(args.epochs):
         for batch in torch.randperm(len(peer.train_x), device=peer.device).split(args.train[0]):
             peer.train(batch)

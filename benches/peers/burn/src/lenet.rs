@@ -76,10 +76,6 @@ impl Trainer {
         let network = self.network.as_ref().expect("a step puts the network back").valid();
         Classifier { device: self.device.clone(), network }
     }
-
-    pub fn wait(&self) {
-        self.device.sync().expect("the device does its work");
-    }
 }
 
 /// A network that learns no more.

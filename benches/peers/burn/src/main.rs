@@ -1,25 +1,25 @@
-//! LeNet-5 on MNIST in Burn, on its wgpu backend: images/s in training and inference, and what one image takes.
+//! LeNet-5 on MNIST in Burn, on its wgpu backend: images/s of training and of inference.
 //!
-//!     burn-lenet [--adapter default|software] [--train 64,256] [--infer 1,1024] [--images 4096]
+//!     burn-lenet [--adapter default|software] [--train 64,256] [--infer 1,1024] [--seconds 3]
 //!                [--wait-every 1] [--json]
 //!
 //! Each figure comes after a warm-up at its own batch size, since Burn tunes and compiles kernels then. What
 //! is measured is what a training loop does: batches are gathered on the host, and the device is waited for
-//! every few steps (`--wait-every`, which may change what Burn fuses). At a batch of one, each answer is waited
-//! for and read.
+//! every few steps (`--wait-every`, which may change what Burn fuses).
 
 mod lenet;
 mod mnist;
 
+use std::str::FromStr;
 use std::time::Instant;
 
 use burn::tensor::{Device, DeviceKind};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use lenet::Trainer;
 use mnist::Mnist;
 
-/// Steps at each batch size before its time is taken.
+/// Steps at each batch size before any time is taken.
 const WARM_UP: usize = 4;
 
 /// What was typed.
@@ -28,14 +28,18 @@ struct Args {
     /// Batch sizes.
     train: Vec<usize>,
     infer: Vec<usize>,
-    /// Images of each figure, but for latency, which takes as many batches of one as `LATENCIES`.
-    images: usize,
+    /// Of each figure.
+    seconds: f64,
     wait_every: usize,
     json: bool,
 }
 
-/// Single images whose time is taken.
-const LATENCIES: usize = 100;
+/// Images a second.
+struct Rate {
+    task: &'static str,
+    batch: usize,
+    images_per_second: f64,
+}
 
 fn main() {
     let started = Instant::now();
@@ -43,76 +47,78 @@ fn main() {
     let data = Mnist::read();
     let mut batches = Batches { images: data.len(), next: 0 };
     let mut trainer = Trainer::new(Device::wgpu(args.adapter.clone()));
-    let mut rows = Vec::new();
+    let mut rates = Vec::new();
     let mut first_step = None;
 
     for &batch in &args.train {
-        let mut step = || {
+        let step = || {
             let (images, labels) = data.gather(&batches.next(batch));
             trainer.step(images, labels)
         };
-        let seconds = timed(&args, batch, &mut step, |loss| {
+        let images_per_second = images_per_second(&args, batch, step, |loss| {
             let loss: f32 = loss.into_scalar();
             assert!(loss.is_finite(), "the loss is not finite");
             first_step.get_or_insert_with(|| started.elapsed().as_secs_f64());
         });
-        rows.push(row("training", batch, seconds));
+        rates.push(Rate { task: "train", batch, images_per_second });
     }
     let classifier = trainer.classifier();
     for &batch in &args.infer {
-        let mut step = || classifier.classes(data.gather(&batches.next(batch)).0);
-        let seconds = timed(&args, batch, &mut step, |classes| drop(classes.into_data()));
-        rows.push(row("inference", batch, seconds));
+        let step = || classifier.classes(data.gather(&batches.next(batch)).0);
+        let images_per_second = images_per_second(&args, batch, step, |classes| drop(classes.into_data()));
+        rates.push(Rate { task: "infer", batch, images_per_second });
     }
-    trainer.wait();
-    report(&args, &rows, first_step);
+    report(&args, &rates, first_step);
 }
 
-/// Seconds of a step at this batch size. `wait` waits for what a step gave.
-fn timed<T>(args: &Args, batch: usize, step: &mut impl FnMut() -> T, mut wait: impl FnMut(T)) -> f64 {
-    let (steps, wait_every) = match batch {
-        1 => (LATENCIES, 1),
-        _ => ((args.images / batch).max(1), args.wait_every),
-    };
-    let mut run = |steps: usize| {
+/// The rate of `step` over batches of one size, from as many as take about the seconds that were asked for.
+/// `wait` waits for what a step gave.
+fn images_per_second<T>(
+    args: &Args,
+    batch: usize,
+    mut step: impl FnMut() -> T,
+    mut wait: impl FnMut(T),
+) -> f64 {
+    let mut timed = |steps: usize| {
+        let started = Instant::now();
         for number in 1..=steps {
             let result = step();
-            if number % wait_every == 0 || number == steps {
+            if number % args.wait_every == 0 || number == steps {
                 wait(result);
             }
         }
+        started.elapsed().as_secs_f64()
     };
-    run(WARM_UP.max(2 * wait_every));
-    let started = Instant::now();
-    run(steps);
-    started.elapsed().as_secs_f64() / steps as f64
+    timed(WARM_UP.max(2 * args.wait_every));
+    // Doubled until they take so long.
+    let mut steps = 1;
+    let mut took = timed(steps);
+    while took < args.seconds {
+        steps *= 2;
+        took = timed(steps);
+    }
+    let steps = (args.seconds / took * steps as f64).round().max(1.0) as usize;
+    (steps * batch) as f64 / timed(steps)
 }
 
-fn row(task: &str, batch: usize, seconds: f64) -> Value {
-    json!({
-        "task": task,
-        "batch": batch,
-        "images_per_second": batch as f64 / seconds,
-        "microseconds": 1e6 * seconds,
-    })
-}
-
-fn report(args: &Args, rows: &[Value], first_step: Option<f64>) {
+fn report(args: &Args, rates: &[Rate], first_step: Option<f64>) {
     if args.json {
-        println!("{}", json!({ "peer": "Burn 0.22, wgpu", "first_step_seconds": first_step, "rows": rows }));
+        let throughput: Vec<_> = rates
+            .iter()
+            .map(|Rate { task, batch, images_per_second }| {
+                json!({ "task": task, "batch": batch, "images_per_second": images_per_second })
+            })
+            .collect();
+        let name = "Burn 0.22, wgpu";
+        println!("{}", json!({ "name": name, "first_step_seconds": first_step, "throughput": throughput }));
         return;
     }
     if let Some(seconds) = first_step {
         println!("first step after {seconds:.2} s");
     }
-    for row in rows {
-        println!(
-            "{} at batch {}: {:.0} images/s, {:.0} µs a step",
-            row["task"].as_str().unwrap_or_default(),
-            row["batch"],
-            row["images_per_second"].as_f64().unwrap_or_default(),
-            row["microseconds"].as_f64().unwrap_or_default(),
-        );
+    for Rate { task, batch, images_per_second } in rates {
+        let step = 1e6 * *batch as f64 / images_per_second;
+        println!("{task}, batch {batch}: {images_per_second:.0} images/s, {step:.0} µs a step");
     }
 }
 
@@ -137,7 +143,7 @@ impl Args {
             adapter: DeviceKind::DefaultDevice,
             train: vec![64],
             infer: vec![],
-            images: 4096,
+            seconds: 3.0,
             wait_every: 1,
             json: false,
         };
@@ -154,7 +160,7 @@ impl Args {
                 }
                 "--train" => args.train = numbers(&option, &value()),
                 "--infer" => args.infer = numbers(&option, &value()),
-                "--images" => args.images = number(&option, &value()),
+                "--seconds" => args.seconds = number(&option, &value()),
                 "--wait-every" => args.wait_every = number(&option, &value()),
                 "--json" => args.json = true,
                 _ => refuse(&format!("{option} is no option; they are at the top of src/main.rs")),
@@ -164,15 +170,15 @@ impl Args {
     }
 }
 
-/// Whole numbers with commas between them; none where there is nothing.
+/// Numbers with commas between them; none where there is nothing.
 fn numbers(option: &str, typed: &str) -> Vec<usize> {
     typed.split(',').filter(|part| !part.is_empty()).map(|part| number(option, part)).collect()
 }
 
-fn number(option: &str, typed: &str) -> usize {
+fn number<T: FromStr + PartialOrd + Default>(option: &str, typed: &str) -> T {
     match typed.parse() {
-        Ok(number) if number > 0 => number,
-        _ => refuse(&format!("{option} {typed}: it takes whole numbers above 0")),
+        Ok(number) if number > T::default() => number,
+        _ => refuse(&format!("{option} {typed}: it takes numbers above 0")),
     }
 }
 
