@@ -17,6 +17,9 @@ fn lenet_gpu() -> Command {
     Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
 }
 
+/// By which sums of the same seconds may differ: they are rounded to f64 in another order.
+const ADDING_SECONDS: f64 = 1e-9;
+
 /// A run that takes a moment: 256 images, 64 to test with, 8 steps an epoch.
 fn quick_train(run_dir: &Path) -> Command {
     let mut command = lenet_gpu();
@@ -697,19 +700,57 @@ fn a_stopping_rule_ends_a_run_and_is_told() {
 }
 
 #[test]
-fn reaching_the_target_tells_the_time_it_took() {
+fn reaching_the_target_ends_the_run_and_tells_the_time_it_took() {
     let (_folder, run_dir) = place();
     quick_train(&run_dir)
         .args(["--epochs", "50", "--target-accuracy", "30"])
         .assert()
         .success()
-        .stderr(contains("test accuracy of 30 % reached").and(contains("s of training")));
+        .stderr(contains("test accuracy of 30 % reached after ").and(contains(" s of training, ")));
+    let lines = metrics(&run_dir);
+    assert!(lines.len() < 50);
+    assert!(lines.last().unwrap()["test_accuracy"].as_f64().unwrap() >= 0.3);
+}
+
+#[test]
+fn a_target_that_is_reached_with_the_last_epoch_is_reached() {
     let (_folder, run_dir) = place();
     quick_train(&run_dir)
-        .args(["--target-accuracy", "100"])
+        .args(["--target-accuracy", "1"])
         .assert()
         .success()
-        .stderr(contains("the test accuracy of 100 % was not reached"));
+        .stderr(contains("test accuracy of 1 % reached after 8 steps: "));
+}
+
+#[test]
+fn a_target_that_is_missed_is_told_of_with_the_time_however_the_run_ended() {
+    for ending in [&["--epochs", "1"][..], &["--epochs", "50", "--early-stop-train-accuracy", "1"]] {
+        let (_folder, run_dir) = place();
+        quick_train(&run_dir)
+            .args(["--target-accuracy", "100"])
+            .args(ending)
+            .assert()
+            .success()
+            .stderr(contains("test accuracy of 100 % not reached in 8 steps: "));
+    }
+}
+
+#[test]
+fn json_tells_how_each_epoch_stands_towards_the_target() {
+    let (_folder, run_dir) = place();
+    let mut command = quick_train(&run_dir);
+    let assert = command.args(["--epochs", "50", "--target-accuracy", "50", "--json"]).assert().success();
+    let stdout = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, earlier) = lines.split_last().unwrap();
+    assert!(earlier.iter().all(|line| line["target"]["reached"] == false));
+    assert_eq!((&last["target"]["reached"], &last["target"]["percent"]), (&true.into(), &50.0.into()));
+
+    // Training is part of it all, and its seconds are those of all epochs.
+    let number = |line: &Value, name: &str| line["target"][name].as_f64().unwrap();
+    let training: f64 = lines.iter().map(|line| line["seconds"].as_f64().unwrap()).sum();
+    assert!((number(last, "training_seconds") - training).abs() < ADDING_SECONDS);
+    assert!(lines.iter().all(|line| number(line, "wall_seconds") > number(line, "training_seconds")));
 }
 
 #[test]

@@ -47,6 +47,17 @@ impl fmt::Display for Stop {
 /// 56.999 999 999 999 99 % in f64. It is less than one image of any set.
 const ROUNDING: f64 = 1e-9;
 
+impl Stopping {
+    /// Whether a fraction is the test accuracy that is enough, or more.
+    pub fn reaches_test_accuracy(&self, accuracy: f64) -> bool {
+        self.test_accuracy.is_some_and(|percent| reaches(accuracy, percent))
+    }
+}
+
+fn reaches(accuracy: f64, percent: f64) -> bool {
+    100.0 * accuracy + ROUNDING >= percent
+}
+
 /// Watches the epochs of one run.
 #[derive(Debug)]
 pub struct Watch {
@@ -71,7 +82,7 @@ impl Watch {
         }
 
         let Stopping { train_accuracy, patience, test_accuracy } = self.stopping;
-        let reached = |accuracy: f64| move |percent: &f64| 100.0 * accuracy + ROUNDING >= *percent;
+        let reached = |accuracy: f64| move |percent: &f64| reaches(accuracy, *percent);
         let test = test_accuracy.filter(reached(record.test_accuracy)).map(Stop::TestAccuracy);
         let train = train_accuracy.filter(reached(record.train_accuracy)).map(Stop::TrainAccuracy);
         let waited = patience.filter(|&patience| self.waited >= patience).map(Stop::Patience);

@@ -6,6 +6,7 @@ mod network;
 mod optimizer;
 mod schedule;
 mod stopping;
+mod target;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,10 @@ use clap::Args;
 use lenet_gpu::engine::Setup;
 use lenet_gpu::model::LeNet5;
 use lenet_gpu::train::{
-    self, Config, DataConfig, EpochRecord, Listener, Program, Progress, Report, RunDirectory, RunError, SoFar,
+    self, Config, DataConfig, EpochRecord, Listener, Program, Progress, Report, RunDirectory, RunError,
+    SoFar, Stop, Stopping,
 };
+use serde::Serialize;
 
 pub use optimizer::OptimizerKind;
 
@@ -25,6 +28,7 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice};
+use target::Target;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -92,7 +96,8 @@ struct OutputArgs {
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
 
-    /// Print one JSON object an epoch on stdout and nothing else
+    /// Print one JSON object an epoch on stdout and nothing else; with --target-accuracy its `target` has the
+    /// time so far
     #[arg(long)]
     json: bool,
 
@@ -168,8 +173,16 @@ pub fn run(
     } else {
         Progress::new(&plan, data.train.len())
     };
-    let mut session =
-        Session { network, directory, progress, interrupt, json: args.output.json.then_some(output) };
+    let mut session = Session {
+        started,
+        stopping,
+        network,
+        directory,
+        progress,
+        interrupt,
+        training_seconds: 0.0,
+        json: args.output.json.then_some(output),
+    };
     let trained = train::train(&mut *opened.engine, &data, &plan, &mut session);
     let Session { directory, progress, .. } = session;
     progress.end();
@@ -193,7 +206,7 @@ pub fn run(
         }
         directory.save_model(network, &parameters).map_err(Failure::work)?;
     }
-    conclude(&report, args.stopping.target_accuracy, started, &model, args.output.json, output)
+    conclude(&report, &stopping, started, &model, args.output.json, output)
 }
 
 /// Batch normalisation makes every value of a batch of one image equal to its mean, after which fc1's and
@@ -216,35 +229,31 @@ fn check_batches(batch_size: usize, images: usize) -> Result<(), Failure> {
 /// The last lines: what the run came to, and where the model is.
 fn conclude(
     report: &Report,
-    target: Option<f64>,
+    stopping: &Stopping,
     started: Instant,
     model: &Path,
     json: bool,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
     let model = model.display();
-    match (report.ending, target) {
-        (train::Ending::Interrupted, _) => {
+    match report.ending {
+        train::Ending::Interrupted => {
             notice::note(format_args!(
                 "interrupted after step {}; the model so far is in {model}",
                 report.steps
             ));
             return Ok(Ending::Interrupted);
         }
-        (train::Ending::Stopped(train::Stop::TestAccuracy(target)), _) => notice::note(format_args!(
-            "test accuracy of {target} % reached after {} steps: {:.2} s of training, {:.2} s since the program \
-             began, with everything",
-            report.steps,
-            report.seconds,
-            started.elapsed().as_secs_f64()
-        )),
-        (train::Ending::Stopped(stop), _) => {
+        // Which is told below.
+        train::Ending::Stopped(Stop::TestAccuracy(_)) | train::Ending::Finished => {}
+        train::Ending::Stopped(stop) => {
             notice::note(format_args!("stopped after {} steps: {stop}", report.steps));
         }
-        (train::Ending::Finished, Some(target)) => {
-            notice::note(format_args!("the test accuracy of {target} % was not reached"));
-        }
-        (train::Ending::Finished, None) => {}
+    }
+    let target =
+        report.last.as_ref().and_then(|record| Target::after(record, stopping, report.seconds, started));
+    if let Some(target) = target {
+        notice::note(target);
     }
     let line = match &report.last {
         Some(record) => {
@@ -260,12 +269,26 @@ fn conclude(
 
 /// What listens to a run: its files, its display, and the user who may end it.
 struct Session<'a> {
+    /// When the program began.
+    started: Instant,
+    stopping: Stopping,
     network: LeNet5,
     directory: RunDirectory,
     progress: Progress,
     interrupt: Interrupt,
+    /// Of the epochs so far.
+    training_seconds: f64,
     /// Where each epoch's object goes, if anywhere.
     json: Option<&'a mut Output>,
+}
+
+/// What `--json` prints of an epoch.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    record: &'a EpochRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Target>,
 }
 
 impl Session<'_> {
@@ -285,8 +308,11 @@ impl Listener for Session<'_> {
         self.directory.save_model(self.network, parameters)?;
         self.directory.append(record)?;
         self.progress.epoch(record);
+        self.training_seconds += record.seconds;
         if let Some(output) = &mut self.json {
-            let line = serde_json::to_string(record).expect("a record has only what JSON can say");
+            let target = Target::after(record, &self.stopping, self.training_seconds, self.started);
+            let line =
+                serde_json::to_string(&Line { record, target }).expect("a record has only what JSON can say");
             output
                 .line(&line)
                 .map_err(|source| RunError::Write { path: "the standard output".into(), source })?;

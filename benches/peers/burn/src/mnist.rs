@@ -1,0 +1,67 @@
+//! MNIST's training images from the project's own files, as the network takes them.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+
+/// An image's side after padding, and its bytes.
+pub const SIDE: usize = 32;
+const PIXELS: usize = SIDE * SIDE;
+
+/// An image's side in the file.
+const STORED_SIDE: usize = 28;
+
+/// What stands before the values of IDX files of images and of labels.
+const IMAGES_HEADER: usize = 16;
+const LABELS_HEADER: usize = 8;
+
+pub struct Mnist {
+    /// N×32×32, padded and normalised to −1..1.
+    images: Vec<f32>,
+    labels: Vec<i32>,
+}
+
+impl Mnist {
+    pub fn read() -> Self {
+        let background = normalise(0);
+        let stored = unpack("train-images-idx3-ubyte.gz");
+        let (stored, _) = stored[IMAGES_HEADER..].as_chunks::<{ STORED_SIDE * STORED_SIDE }>();
+        let mut images = vec![background; stored.len() * PIXELS];
+        let margin = (SIDE - STORED_SIDE) / 2;
+        for (image, stored) in images.chunks_exact_mut(PIXELS).zip(stored) {
+            for (row, stored) in stored.chunks_exact(STORED_SIDE).enumerate() {
+                let row = &mut image[(row + margin) * SIDE + margin..];
+                for (pixel, &stored) in row.iter_mut().zip(stored) {
+                    *pixel = normalise(stored);
+                }
+            }
+        }
+        let labels = unpack("train-labels-idx1-ubyte.gz");
+        Self { images, labels: labels[LABELS_HEADER..].iter().map(|&label| label.into()).collect() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The images and labels at these places.
+    pub fn gather(&self, places: &[usize]) -> (Vec<f32>, Vec<i32>) {
+        let images = places.iter().flat_map(|&place| &self.images[place * PIXELS..][..PIXELS]);
+        (images.copied().collect(), places.iter().map(|&place| self.labels[place]).collect())
+    }
+}
+
+fn normalise(pixel: u8) -> f32 {
+    (f32::from(pixel) / 255.0 - 0.5) / 0.5
+}
+
+fn unpack(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../data/mnist").join(name);
+    let mut bytes = Vec::new();
+    File::open(&path)
+        .and_then(|file| GzDecoder::new(file).read_to_end(&mut bytes))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    bytes
+}
