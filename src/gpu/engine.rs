@@ -21,9 +21,6 @@ use crate::engine::{
 };
 use crate::model::ParameterTable;
 
-/// Images evaluated at a time.
-const EVALUATION_BATCH: usize = 256;
-
 /// Samples in one submit, at most.
 const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
 
@@ -60,7 +57,7 @@ impl GpuEngine {
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let setup = &options.setup;
-        let largest_batch = at_once(setup);
+        let largest_batch = setup.at_once();
         let plan = StepPlan::layered(setup, largest_batch, &options.plan);
         check_classes(&context, setup.network.classes)?;
         check_batch(setup, &plan, context.largest_binding())?;
@@ -170,11 +167,11 @@ impl GpuEngine {
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
         let Epoch { order, steps, .. } = *epoch;
-        let Setup { batch_size, loss, optimizer, augmented, .. } = self.options.setup;
+        let Setup { batch_size, loss, optimizer, evaluation_batch, augmented, .. } = self.options.setup;
         let Self { context, buffers, ring, table, parts, plan, .. } = self;
         let loaded = parts.get_mut(part);
         for step in steps {
-            let largest = batch_size.max(EVALUATION_BATCH);
+            let largest = batch_size.max(evaluation_batch);
             assert!((1..=largest).contains(&step.count), "a step is at most one batch");
             assert!(step.first + step.count <= order.len(), "a step lies within the order");
         }
@@ -249,7 +246,7 @@ impl Engine for GpuEngine {
         let context = &self.context;
         let batch = match part {
             Part::Train => self.options.setup.micro_batch_size(),
-            Part::Validation | Part::Test => EVALUATION_BATCH,
+            Part::Validation | Part::Test => self.options.setup.at_once(),
         };
         let policy = Policy::choose(self.options.residency, &split, batch, context.largest_binding())?;
         let augmented = part == Part::Train && self.options.setup.augmented;
@@ -321,7 +318,7 @@ impl Engine for GpuEngine {
         let samples = self.parts.get(part).split.len();
         let order: Vec<_> = (0..samples as u32).collect();
         let mut all = Vec::with_capacity(samples);
-        let cut = steps(samples, EVALUATION_BATCH, 0.0);
+        let cut = steps(samples, self.options.setup.evaluation_batch, 0.0);
         self.run(part, Pass::Evaluate, &Epoch::new(&order, &cut), &mut |_, outcomes| {
             all.extend_from_slice(outcomes);
             ControlFlow::Continue(())
@@ -392,7 +389,7 @@ fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineE
         return Ok(());
     }
     let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
-    let fixed = needed - per_image * at_once(setup) as u64;
+    let fixed = needed - per_image * setup.at_once() as u64;
     Err(EngineError::BatchTooLarge {
         batch_size: setup.batch_size,
         what: "activations",
@@ -400,11 +397,6 @@ fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineE
         limit: limit / MIB,
         largest: (limit.saturating_sub(fixed) / per_image) as usize,
     })
-}
-
-/// Images that go through the network at once, at most.
-fn at_once(setup: &Setup) -> usize {
-    setup.micro_batch_size().max(EVALUATION_BATCH)
 }
 
 #[cfg(test)]
@@ -416,7 +408,7 @@ mod tests {
     fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
-            let plan = StepPlan::layered(&setup, at_once(&setup), &KernelPlan::HARDWARE);
+            let plan = StepPlan::layered(&setup, setup.at_once(), &KernelPlan::HARDWARE);
             check_batch(&setup, &plan, 40 << 20)
         };
         // More than a micro-batch needs no more than one.
