@@ -30,6 +30,16 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Whether a file can be written at such a place: an error now instead of one after long work.
+pub fn check_writable(path: &Path) -> Result<(), WriteError> {
+    let tried = if path.is_dir() {
+        Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
+    } else {
+        create_beside(path).and_then(|(draft, _)| fs::remove_file(draft))
+    };
+    tried.map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (draft, file) = create_beside(path)?;
     let done = fill(file, bytes).and_then(|()| fs::rename(&draft, path));

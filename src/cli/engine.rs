@@ -1,6 +1,8 @@
 //! The options that say what computes, and how they become an engine.
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use lenet_gpu::bench::Contender;
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Engine, EngineError, Setup};
 use lenet_gpu::gpu::adapter::{
@@ -28,12 +30,51 @@ impl DeviceArgs {
     /// Chooses the device.
     pub fn find(&self) -> Result<Device, Failure> {
         let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
-        Device::find(&request).map_err(|error| match error {
-            DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => {
-                Failure::work(error)
+        Device::find(&request).map_err(not_found)
+    }
+}
+
+fn not_found(error: DeviceError) -> Failure {
+    match error {
+        DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => Failure::work(error),
+        DeviceError::Choice(_) => Failure::input(error),
+    }
+}
+
+/// Which engines, to be measured side by side.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub struct ContenderArgs {
+    /// What computes, one or several; auto is what train would take
+    #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',')]
+    #[arg(default_values_t = [BackendArg::Auto])]
+    backend: Vec<BackendArg>,
+
+    /// An adapter for those that are GPUs, by its index in `lenet-gpu devices` or by part of its name [default: the
+    /// best of each]
+    #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
+    adapter: Option<AdapterName>,
+}
+
+impl ContenderArgs {
+    /// Chooses the devices, no two of which are the same.
+    pub fn find(&self) -> Result<Vec<Contender>, Failure> {
+        let mut found: Vec<Contender> = Vec::new();
+        for &backend in &self.backend {
+            // Beside GPUs the CPU engine has no part in the choice of an adapter.
+            let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
+            let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
+            let request = Request { backend: backend.into(), adapter };
+            let contender = Contender::find(&request, Residency::Auto).map_err(not_found)?;
+            if found.iter().any(|known| known.label() == contender.label()) {
+                return Err(Failure::Input(anyhow!(
+                    "--backend leads to {} twice; name each once",
+                    contender.label()
+                )));
             }
-            DeviceError::Choice(_) => Failure::input(error),
-        })
+            found.push(contender);
+        }
+        Ok(found)
     }
 }
 
@@ -128,10 +169,7 @@ impl EngineArgs {
         if let Device::Gpu(chosen) = &device
             && chosen.description.is_software()
         {
-            notice::warning(format_args!(
-                "{} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster",
-                chosen.description.name
-            ));
+            warn_of_software(&chosen.description.name);
         }
         Ok(Chosen { device, residency: self.residency.into() })
     }
@@ -151,6 +189,13 @@ impl EngineArgs {
         };
         Ok(Opened { engine, config, reason })
     }
+}
+
+/// A software adapter is never taken without a word.
+pub fn warn_of_software(name: &str) {
+    notice::warning(format_args!(
+        "{name} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster"
+    ));
 }
 
 /// Whether an engine that could not be made was asked for too much.

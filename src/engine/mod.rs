@@ -52,6 +52,11 @@ impl<T> Parts<T> {
         self.0[part as usize].as_ref().expect("a part is loaded before it is used")
     }
 
+    /// Those that were loaded.
+    pub fn loaded(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten()
+    }
+
     /// # Panics
     /// As [`Self::get`].
     pub fn get_mut(&mut self, part: Part) -> &mut T {

@@ -35,15 +35,15 @@ pub struct GpuOptions {
 /// LeNet-5 on a GPU.
 #[derive(Debug)]
 pub struct GpuEngine {
-    context: Context,
-    options: GpuOptions,
+    pub(super) context: Context,
+    pub(super) options: GpuOptions,
     table: ParameterTable,
-    plan: StepPlan,
+    pub(super) plan: StepPlan,
     /// The kernels of `plan`, compiled.
-    stages: Vec<Stage>,
-    buffers: Buffers,
-    ring: Ring,
-    parts: Parts<LoadedPart>,
+    pub(super) stages: Vec<Stage>,
+    pub(super) buffers: Buffers,
+    pub(super) ring: Ring,
+    pub(super) parts: Parts<LoadedPart>,
     /// Steps of the optimizer done.
     step: u64,
 }
