@@ -1,6 +1,8 @@
 //! The options that say what computes, and how they become an engine.
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use lenet_gpu::bench::Contender;
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Engine, EngineError, Setup};
 use lenet_gpu::gpu::adapter::{
@@ -9,6 +11,7 @@ use lenet_gpu::gpu::adapter::{
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::train::EngineConfig;
 
+use super::kernel_args::KernelArgs;
 use super::{Failure, notice};
 
 /// Which device.
@@ -28,12 +31,51 @@ impl DeviceArgs {
     /// Chooses the device.
     pub fn find(&self) -> Result<Device, Failure> {
         let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
-        Device::find(&request).map_err(|error| match error {
-            DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => {
-                Failure::work(error)
+        Device::find(&request).map_err(not_found)
+    }
+}
+
+fn not_found(error: DeviceError) -> Failure {
+    match error {
+        DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => Failure::work(error),
+        DeviceError::Choice(_) => Failure::input(error),
+    }
+}
+
+/// Which engines, to be measured side by side.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub struct ContenderArgs {
+    /// What computes, one or several; auto is what train would take
+    #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',')]
+    #[arg(default_values_t = [BackendArg::Auto])]
+    backend: Vec<BackendArg>,
+
+    /// An adapter for those that are GPUs, by its index in `lenet-gpu devices` or by part of its name [default: the
+    /// best of each]
+    #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
+    adapter: Option<AdapterName>,
+}
+
+impl ContenderArgs {
+    /// Chooses the devices, no two of which are the same.
+    pub fn find(&self) -> Result<Vec<Contender>, Failure> {
+        let mut found: Vec<Contender> = Vec::new();
+        for &backend in &self.backend {
+            // Beside GPUs the CPU engine has no part in the choice of an adapter.
+            let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
+            let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
+            let request = Request { backend: backend.into(), adapter };
+            let contender = Contender::find(&request, Residency::Auto).map_err(not_found)?;
+            if found.iter().any(|known| known.label() == contender.label()) {
+                return Err(Failure::Input(anyhow!(
+                    "--backend leads to {} twice; name each once",
+                    contender.label()
+                )));
             }
-            DeviceError::Choice(_) => Failure::input(error),
-        })
+            found.push(contender);
+        }
+        Ok(found)
     }
 }
 
@@ -48,6 +90,9 @@ pub struct EngineArgs {
     /// the same
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
     residency: ResidencyArg,
+
+    #[command(flatten)]
+    kernels: KernelArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -119,6 +164,9 @@ pub struct Opened {
 pub struct Chosen {
     device: Device,
     residency: Residency,
+    kernels: KernelArgs,
+    /// A GPU's.
+    plan: Option<KernelPlan>,
 }
 
 impl EngineArgs {
@@ -128,12 +176,20 @@ impl EngineArgs {
         if let Device::Gpu(chosen) = &device
             && chosen.description.is_software()
         {
-            notice::warning(format_args!(
-                "{} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster",
-                chosen.description.name
-            ));
+            warn_of_software(&chosen.description.name);
         }
-        Ok(Chosen { device, residency: self.residency.into() })
+        // It follows from what was asked for and the class of device alone, so that a run can be repeated.
+        let plan = match &device {
+            Device::Gpu(chosen) => Some(self.kernels.plan(&chosen.description)?),
+            Device::Cpu { .. } if self.kernels.any() => {
+                return Err(Failure::Input(anyhow!(
+                    "--kernels and --plan say how a GPU works, and here the CPU does; leave them out, or name a \
+                     GPU by --backend"
+                )));
+            }
+            Device::Cpu { .. } => None,
+        };
+        Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), plan })
     }
 
     /// Chooses a device and opens it.
@@ -153,10 +209,19 @@ impl EngineArgs {
     }
 }
 
+/// A software adapter is never taken without a word.
+pub fn warn_of_software(name: &str) {
+    notice::warning(format_args!(
+        "{name} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster"
+    ));
+}
+
 /// Whether an engine that could not be made was asked for too much.
 pub fn failure(error: EngineError) -> Failure {
     match error {
-        EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } => Failure::input(error),
+        EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } | EngineError::NotFused(_) => {
+            Failure::input(error)
+        }
         _ => Failure::work(error),
     }
 }
@@ -177,15 +242,12 @@ impl Chosen {
 
     /// An engine; a GPU's has a kernel plan.
     fn open(&self, setup: &Setup) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
-        match &self.device {
-            Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(setup)), None)),
-            Device::Gpu(chosen) => {
-                let context = Context::open(chosen)?;
-                // It follows from the class of device alone, so that a run can be repeated.
-                let plan = KernelPlan::of(&context.description);
-                let options = GpuOptions { setup: *setup, residency: self.residency, plan };
-                Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
-            }
-        }
+        let (Device::Gpu(chosen), Some(plan)) = (&self.device, self.plan) else {
+            return Ok((Box::new(CpuEngine::new(setup)), None));
+        };
+        self.kernels.check(setup)?;
+        let options = GpuOptions { setup: *setup, residency: self.residency, plan };
+        let engine = GpuEngine::new(Context::open(chosen)?, options)?;
+        Ok((Box::new(engine), Some(KernelPlan { set: plan.set_for(setup), ..plan })))
     }
 }

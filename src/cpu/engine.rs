@@ -10,9 +10,6 @@ use crate::engine::{
     Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Pass, SampleOutcome, Setup, Step,
 };
 
-/// Images of one pass of an evaluation at most.
-const EVALUATION_BATCH: usize = 256;
-
 /// LeNet-5 in `f32` on all threads of the current rayon pool.
 #[derive(Debug)]
 pub struct CpuEngine {
@@ -26,7 +23,7 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// An engine whose parameters are all 0.
     pub fn new(setup: &Setup) -> Self {
-        let largest_batch = setup.micro_batch_size().max(EVALUATION_BATCH);
+        let largest_batch = setup.at_once();
         Self {
             network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
             setup: *setup,
@@ -144,7 +141,7 @@ impl Engine for CpuEngine {
         let split = Arc::clone(self.parts.get(part));
         let mut outcomes = Vec::with_capacity(split.len());
         let order: Vec<u32> = (0..split.len() as u32).collect();
-        for order in order.chunks(EVALUATION_BATCH) {
+        for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
             self.forward(Pass::Evaluate, &split, order, None, order.len());
             outcomes.extend_from_slice(&self.outcomes);
         }

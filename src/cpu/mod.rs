@@ -33,6 +33,7 @@ mod log_softmax_backward;
 mod max_pool;
 mod max_pool_backward;
 mod network;
+pub mod probe;
 mod real;
 mod sgd;
 mod stage;

@@ -144,6 +144,20 @@ impl Buffers {
         }
     }
 
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> u64 {
+        let of_parameters = [
+            &self.parameters,
+            &self.gradients,
+            &self.first_moment,
+            &self.second_moment,
+            &self.accumulated,
+            &self.norms,
+            &self.faults,
+        ];
+        of_parameters.into_iter().chain([&self.batch, &self.workspace]).map(wgpu::Buffer::size).sum()
+    }
+
     /// What is bound to a shader's variable `name`, with `part` for what belongs to a part of the set.
     ///
     /// # Panics
@@ -234,6 +248,12 @@ impl PartBuffers {
         }
         context.queue.write_buffer(&self.images, 0, &pixels);
         context.queue.write_buffer(&self.labels, 0, bytemuck::cast_slice(&labels));
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> u64 {
+        let Self { images, labels, order, views, outcomes } = self;
+        [images, labels, order, views, outcomes].into_iter().map(wgpu::Buffer::size).sum()
     }
 
     pub fn write_order(&self, context: &Context, order: &[u32]) {

@@ -20,9 +20,6 @@ use crate::engine::{
 };
 use crate::model::ParameterTable;
 
-/// Images evaluated at a time.
-const EVALUATION_BATCH: usize = 256;
-
 /// Samples in one submit, at most.
 const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
 
@@ -37,15 +34,15 @@ pub struct GpuOptions {
 /// LeNet-5 on a GPU.
 #[derive(Debug)]
 pub struct GpuEngine {
-    context: Context,
-    options: GpuOptions,
+    pub(super) context: Context,
+    pub(super) options: GpuOptions,
     table: ParameterTable,
-    plan: StepPlan,
+    pub(super) plan: StepPlan,
     /// The kernels of `plan`, compiled.
-    stages: Vec<Stage>,
-    buffers: Buffers,
-    ring: Ring,
-    parts: Parts<LoadedPart>,
+    pub(super) stages: Vec<Stage>,
+    pub(super) buffers: Buffers,
+    pub(super) ring: Ring,
+    pub(super) parts: Parts<LoadedPart>,
     /// Steps of the optimizer done.
     step: u64,
 }
@@ -59,7 +56,7 @@ impl GpuEngine {
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let setup = &options.setup;
-        let largest_batch = at_once(setup);
+        let largest_batch = setup.at_once();
         let plan = StepPlan::new(setup, largest_batch, &options.plan);
         check_classes(&context, setup.network.classes)?;
         check_batch(setup, &plan, context.largest_binding())?;
@@ -163,11 +160,11 @@ impl GpuEngine {
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
         let Epoch { order, steps, .. } = *epoch;
-        let Setup { batch_size, loss, optimizer, augmented, .. } = self.options.setup;
+        let Setup { batch_size, loss, optimizer, evaluation_batch, augmented, .. } = self.options.setup;
         let Self { context, buffers, ring, table, parts, plan, .. } = self;
         let loaded = parts.get_mut(part);
         for step in steps {
-            let largest = batch_size.max(EVALUATION_BATCH);
+            let largest = batch_size.max(evaluation_batch);
             assert!((1..=largest).contains(&step.count), "a step is at most one batch");
             assert!(step.first + step.count <= order.len(), "a step lies within the order");
         }
@@ -248,7 +245,7 @@ impl Engine for GpuEngine {
         assert!(split.classes() <= network.classes, "labels are of the network's classes");
         let batch = match part {
             Part::Train => self.options.setup.micro_batch_size(),
-            Part::Validation | Part::Test => EVALUATION_BATCH,
+            Part::Validation | Part::Test => self.options.setup.at_once(),
         };
         let policy = Policy::choose(self.options.residency, &split, batch, context.largest_binding())?;
         let augmented = part == Part::Train && self.options.setup.augmented;
@@ -313,7 +310,7 @@ impl Engine for GpuEngine {
         let samples = self.parts.get(part).split.len();
         let order: Vec<_> = (0..samples as u32).collect();
         let mut all = Vec::with_capacity(samples);
-        let cut = steps(samples, EVALUATION_BATCH, 0.0);
+        let cut = steps(samples, self.options.setup.evaluation_batch, 0.0);
         self.run(part, Pass::Evaluate, &Epoch::new(&order, &cut), &mut |_, outcomes| {
             all.extend_from_slice(outcomes);
             ControlFlow::Continue(())
@@ -384,7 +381,7 @@ fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineE
         return Ok(());
     }
     let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
-    let fixed = needed - per_image * at_once(setup) as u64;
+    let fixed = needed - per_image * setup.at_once() as u64;
     Err(EngineError::BatchTooLarge {
         batch_size: setup.batch_size,
         what: "activations",
@@ -392,11 +389,6 @@ fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineE
         limit: limit / MIB,
         largest: (limit.saturating_sub(fixed) / per_image) as usize,
     })
-}
-
-/// Images that go through the network at once, at most.
-fn at_once(setup: &Setup) -> usize {
-    setup.micro_batch_size().max(EVALUATION_BATCH)
 }
 
 #[cfg(test)]
@@ -408,7 +400,7 @@ mod tests {
     fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
-            let plan = StepPlan::new(&setup, at_once(&setup), &KernelPlan::HARDWARE);
+            let plan = StepPlan::new(&setup, setup.at_once(), &KernelPlan::HARDWARE);
             check_batch(&setup, &plan, 40 << 20)
         };
         // More than a micro-batch needs no more than one.

@@ -90,6 +90,36 @@ impl KernelPlan {
         Self { workgroup: FusedPlan::WORKGROUP, ..*self }
     }
 
+    /// Refuses sizes that no kernel can be compiled for, or that no device would thank for.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let Self { fused, .. } = self;
+        let sizes = [
+            ("workgroup", self.workgroup, 256),
+            ("conv_filters", self.conv_filters, 32),
+            ("conv_columns", self.conv_columns, 32),
+            ("weight_filters", self.weight_filters, 32),
+            ("weight_rows", self.weight_rows, 32),
+            ("weight_columns", self.weight_columns, 32),
+            ("weight_chunks", self.weight_chunks, 1024),
+            ("dense_rows", self.dense_rows, 32),
+            ("dense_columns", self.dense_columns, 32),
+            ("fused.conv_filters", fused.conv_filters, 16),
+            ("fused.head_images", fused.head_images, FusedPlan::MOST_HEAD_IMAGES),
+            ("fused.head_groups", fused.head_groups, 65_535),
+            ("fused.head_share", fused.head_share, FusedPlan::WORKGROUP),
+            ("fused.chunks", fused.chunks, 1024),
+        ];
+        for (name, size, most) in sizes {
+            if !(1..=most).contains(&size) {
+                return Err(PlanError::Size { name, size, most });
+            }
+        }
+        if !fused.head_share.is_power_of_two() {
+            return Err(PlanError::Share(fused.head_share));
+        }
+        Ok(())
+    }
+
     /// The set of kernels that makes the steps of a setup: the layered ones where the fused ones cannot.
     pub fn set_for(&self, setup: &Setup) -> KernelSet {
         match not_fused(setup) {
@@ -131,6 +161,15 @@ impl KernelPlan {
     };
 }
 
+/// Why a plan makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("{name} is {size}, and it must be 1 to {most}")]
+    Size { name: &'static str, size: usize, most: usize },
+    #[error("fused.head_share is {0}, and it must be a power of 2")]
+    Share(usize),
+}
+
 /// Why the fused kernels cannot make the steps of a setup, if they cannot: for people, by the option.
 pub fn not_fused(setup: &Setup) -> Option<&'static str> {
     let network = &setup.network;
@@ -155,6 +194,26 @@ pub const fn even_block(total: usize, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_plans_of_both_classes_of_device_can_be_run_and_read_back() {
+        for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
+            plan.check().unwrap();
+            assert_eq!(toml::from_str::<KernelPlan>(&toml::to_string(&plan).unwrap()).unwrap(), plan);
+        }
+    }
+
+    #[test]
+    fn a_size_that_no_kernel_can_have_is_refused_by_its_name() {
+        let refused = |plan: KernelPlan| plan.check().unwrap_err().to_string();
+        let plan = KernelPlan::HARDWARE;
+        assert!(refused(KernelPlan { workgroup: 0, ..plan }).contains("workgroup is 0"));
+        let fused = |fused| KernelPlan { fused, ..plan };
+        assert!(
+            refused(fused(FusedPlan { head_images: 5, ..plan.fused })).contains("fused.head_images is 5")
+        );
+        assert!(refused(fused(FusedPlan { head_share: 12, ..plan.fused })).contains("power of 2"));
+    }
 
     #[test]
     fn blocks_are_evened_out_to_what_they_cut() {
