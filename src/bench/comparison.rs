@@ -99,6 +99,11 @@ pub fn differences(old: &Results, new: &Results) -> Vec<String> {
             differ(&engine.label, before.name.clone(), engine.name.clone());
         }
     }
+    for (results, when) in [(old, "then"), (new, "now")] {
+        if results.machine.is_busy() {
+            found.push(format!("the machine was busy {when}, so a difference may be that of other programs"));
+        }
+    }
     found
 }
 

@@ -1,16 +1,15 @@
-//! An engine looked at from near, before any race: how it starts, what its device can do, and where a step's time
-//! goes.
+//! An engine looked at from near: what its device can do, and where a step's time goes.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::contender::{AnyEngine, Contender, timed};
-use super::memory;
-use super::results::{Ceilings, EngineResults, KernelResults, Task};
+use super::contender::{AnyEngine, Contender, Opened};
+use super::results::{Ceilings, EngineResults, KernelResults, Start, Task};
 use super::statistics::Summary;
 use super::subject::Subject;
 use crate::cpu;
 use crate::data::Split;
-use crate::engine::{EngineError, Setup};
+use crate::engine::{Engine, EngineError, Part, Setup};
 use crate::gpu::kernels::Kernel;
 use crate::gpu::{GpuEngine, probe};
 
@@ -23,72 +22,49 @@ const ENCODED_STEPS: usize = 32;
 /// How often that is done.
 const ENCODINGS: usize = 15;
 
-/// Looks at an engine that nothing has been asked of yet. Its throughput is left open.
+/// How often one image is inferred.
+const ASKED: usize = 51;
+
+/// Looks at an engine. Its throughput is left open.
 pub fn examine(
     contender: &Contender,
+    start: Start,
     setup: &Setup,
     weights: &[f32],
     images: &Arc<Split>,
 ) -> Result<EngineResults, EngineError> {
-    let alone = memory::forget_peak();
-    let mut cold_start = vec![contender.choosing.clone()];
-    let (opened, stage) = timed("open it", || contender.open());
-    cold_start.push(stage);
-    let opened = opened?;
-    let (engine, stage) = timed("compile kernels, make buffers", || opened.engine(setup));
-    cold_start.push(stage);
-    let engine = engine?;
-    let (subject, stage) = timed("hand over the images", || Subject::new(engine, setup, weights, images));
-    cold_start.push(stage);
-    let mut subject = subject?;
-    let (first, stage) = timed("the first step", || subject.seconds_a_step(Task::Train, 1));
-    cold_start.push(stage);
-    first?;
-    subject.seconds_a_step(Task::Infer, 1)?;
-
-    let name = subject.engine.as_engine().name();
+    let opened = contender.open_to_profile()?;
+    let ceilings = ceilings(&opened)?;
+    let mut subject = Subject::new(opened.engine(setup)?, setup, weights, images)?;
+    // What is compiled at its first use shall be.
+    subject.seconds_a_step(Task::Train, 2)?;
     let kernels = subject.engine.kernels(Task::Train, setup);
     let encode_us = subject.engine.gpu().map(encoding);
-    let peak_memory = if alone { memory::peak() } else { None };
-    drop((subject, opened));
-
-    let opened = contender.open_to_profile()?;
-    let ceilings = match &opened.context {
-        None => Ceilings {
-            gflops: cpu::probe::flops_per_second() * 1e-9,
-            gbytes: cpu::probe::bytes_per_second() * 1e-9,
-        },
-        Some(context) => Ceilings {
-            gflops: probe::flops_per_second(context)? * 1e-9,
-            gbytes: probe::bytes_per_second(context)? * 1e-9,
-        },
+    let times = match &mut subject.engine {
+        AnyEngine::Cpu(_) => None,
+        AnyEngine::Gpu(engine) => engine.profile(PROFILED_STEPS)?,
     };
-    let mut times = None;
-    let mut subject = Subject::new(opened.engine(setup)?, setup, weights, images)?;
-    if let AnyEngine::Gpu(engine) = &mut subject.engine {
-        // The first steps compile.
-        engine.profile(2)?;
-        times = engine.profile(PROFILED_STEPS)?;
-    }
-    let us = |place: usize| {
-        let kernel = &times.as_ref()?[place];
-        Some(Summary::of(kernel.times.iter().map(|time| 1e6 * time.as_secs_f64()).collect()))
-    };
+    let us = |place: usize| Some(microseconds(&times.as_ref()?[place].times));
+    let batch = setup.batch_size;
     Ok(EngineResults {
         label: contender.label().to_owned(),
-        name,
+        name: subject.engine.as_engine().name(),
         adapter: contender.adapter(),
-        cold_start,
+        start,
         ceilings,
-        kernels: kernels
-            .iter()
-            .enumerate()
-            .map(|(place, it)| by_count(it, setup.batch_size, us(place)))
-            .collect(),
+        kernels: kernels.iter().enumerate().map(|(place, it)| by_count(it, batch, us(place))).collect(),
         encode_us,
-        peak_memory,
+        latency_us: latency(subject.engine.as_engine(), images)?,
         throughput: Vec::new(),
     })
+}
+
+fn ceilings(opened: &Opened) -> Result<Ceilings, EngineError> {
+    let (flops, bytes) = match &opened.context {
+        None => (cpu::probe::flops_per_second(), cpu::probe::bytes_per_second()),
+        Some(context) => (probe::flops_per_second(context)?, probe::bytes_per_second(context)?),
+    };
+    Ok(Ceilings { gflops: flops * 1e-9, gbytes: bytes * 1e-9 })
 }
 
 /// What a kernel does for a batch, and how long it took if that is known.
@@ -102,8 +78,26 @@ pub fn by_count(kernel: &Kernel, batch: usize, us: Option<Summary>) -> KernelRes
     }
 }
 
-/// Microseconds that the host takes to record a training step.
+/// What the host takes to record a training step.
 fn encoding(engine: &GpuEngine) -> Summary {
-    let a_step = |_| 1e6 * engine.time_encoding(ENCODED_STEPS).as_secs_f64() / ENCODED_STEPS as f64;
-    Summary::of((0..ENCODINGS).map(a_step).collect())
+    let times = (0..ENCODINGS).map(|_| engine.time_encoding(ENCODED_STEPS)).collect::<Vec<_>>();
+    microseconds(&times).scaled(1.0 / ENCODED_STEPS as f64)
+}
+
+/// What it takes to infer one image, from asking to knowing.
+fn latency(engine: &mut dyn Engine, images: &Split) -> Result<Summary, EngineError> {
+    let one = Split { pixels: images.image(0).to_vec(), labels: images.labels[..1].to_vec(), ..*images };
+    engine.load(Part::Test, Arc::new(one))?;
+    let mut times = Vec::with_capacity(ASKED);
+    engine.evaluate(Part::Test)?;
+    for _ in 0..ASKED {
+        let started = Instant::now();
+        engine.evaluate(Part::Test)?;
+        times.push(started.elapsed());
+    }
+    Ok(microseconds(&times))
+}
+
+fn microseconds(times: &[Duration]) -> Summary {
+    Summary::of(times.iter().map(|time| 1e6 * time.as_secs_f64()).collect())
 }

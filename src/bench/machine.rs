@@ -20,7 +20,15 @@ pub struct Machine {
     pub load: Option<f64>,
 }
 
+/// Other programs that keep more than this share of the threads busy are in the way.
+const BUSY: f64 = 0.25;
+
 impl Machine {
+    /// Whether other programs ran before the measurement; false where that is not known.
+    pub fn is_busy(&self) -> bool {
+        self.load.is_some_and(|load| load > BUSY * self.threads as f64)
+    }
+
     /// This one, now.
     pub fn this() -> Self {
         let read = |path| fs::read_to_string(path).ok();

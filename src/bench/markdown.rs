@@ -1,7 +1,7 @@
 //! Results as tables of Markdown, which read well on a terminal too.
 
 use super::comparison::{Comparison, Verdict, compare, differences};
-use super::results::{EngineResults, KernelResults, Results, Task, Throughput};
+use super::results::{EngineResults, KernelResults, Results, Start, Task, Throughput};
 use super::statistics::Summary;
 use super::warnings::warnings;
 use crate::report::Table;
@@ -10,7 +10,7 @@ use crate::version::VERSION_WITH_COMMIT;
 /// What there is to say of results and, where there is an earlier one, of how they compare to it.
 pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {
     let mut sections = vec![head(results), throughput(results), against_ceilings(results)];
-    sections.extend(results.engines.iter().map(|engine| kernels_of(results, engine)));
+    sections.extend(results.engines.iter().filter_map(|engine| kernels_of(results, engine)));
     sections.push(start_and_memory(results));
     sections.extend(old.map(|old| comparison(old, results)));
     sections.join("\n")
@@ -31,7 +31,7 @@ fn head(results: &Results) -> String {
         machine.threads,
         machine.os,
         machine.architecture,
-        number(images.count as f64),
+        whole(images.count as u64),
         images.channels,
         images.height,
         images.width,
@@ -96,8 +96,9 @@ fn against_ceilings(results: &Results) -> String {
             number(ceilings.gbytes)
         );
     }
-    text += "Bytes count each tensor once: what a kernel loads again comes from caches. `of the roof` is the least time \
-             that such work takes, by arithmetic or by bytes, over the time that it took.\n\n";
+    text += "Bytes count each tensor once: what a kernel loads again comes from caches. `of the roof` is the \
+             least time that such work takes, by arithmetic or by bytes, over the time that it took; work that \
+             fits into caches can be above it.\n\n";
     let mut table = Table::new([
         "engine",
         "task",
@@ -133,22 +134,16 @@ fn against_ceilings(results: &Results) -> String {
     text + &table.to_markdown()
 }
 
-fn kernels_of(results: &Results, engine: &EngineResults) -> String {
-    let how = match (&engine.adapter, engine.kernels.iter().all(|kernel| kernel.us.is_some())) {
-        (Some(_), true) => {
-            "Times are the device's own, each kernel in a pass of its own, so together they are more than a step."
-        }
-        (Some(_), false) => "This device has no clock of its own that tells times.",
-        (None, _) => {
-            "The CPU engine does what these kernels do, one after the other; their times are not told apart."
-        }
+fn kernels_of(results: &Results, engine: &EngineResults) -> Option<String> {
+    engine.adapter.as_ref()?;
+    let how = if engine.kernels.iter().all(|kernel| kernel.us.is_some()) {
+        "Times are the device's own, each kernel in a pass of its own, so together they are more than a step."
+    } else {
+        "This device has no clock that tells times."
     };
-    format!(
-        "## A training step at batch {}, kernel by kernel: {}\n\n{how}\n\n{}",
-        results.settings.profile_batch,
-        engine.label,
-        kernel_table(&engine.kernels, Some(engine))
-    )
+    let (batch, label) = (results.settings.profile_batch, &engine.label);
+    let table = kernel_table(&engine.kernels, Some(engine));
+    Some(format!("## A training step at batch {batch}, kernel by kernel: {label}\n\n{how}\n\n{table}"))
 }
 
 /// Times and rates only where an engine has some.
@@ -162,7 +157,7 @@ fn kernel_table(kernels: &[KernelResults], engine: Option<&EngineResults>) -> St
     for kernel in kernels {
         let mut row = vec![
             kernel.label.clone(),
-            number(kernel.workgroups as f64),
+            whole(kernel.workgroups),
             kernel.barriers.to_string(),
             cell(kernel.work, |work| number(work.flops as f64 * 1e-6)),
             cell(kernel.work, |work| number(work.bytes as f64 * 1e-3)),
@@ -181,7 +176,7 @@ fn kernel_table(kernels: &[KernelResults], engine: Option<&EngineResults>) -> St
     }
     let mut sum = vec![
         format!("{} dispatches", kernels.len()),
-        number(kernels.iter().map(|kernel| kernel.workgroups as f64).sum()),
+        whole(kernels.iter().map(|kernel| kernel.workgroups).sum()),
         kernels.iter().map(|kernel| kernel.barriers).sum::<usize>().to_string(),
         cell(kernels.iter().map(|kernel| Some(kernel.work?.flops as f64)).sum(), |flops: f64| {
             number(flops * 1e-6)
@@ -198,32 +193,29 @@ fn kernel_table(kernels: &[KernelResults], engine: Option<&EngineResults>) -> St
 }
 
 fn start_and_memory(results: &Results) -> String {
+    let megabytes = |bytes: Option<u64>| cell(bytes, |bytes| format!("{} MB", number(bytes as f64 * 1e-6)));
     let mut table = Table::new(["engine", "what", "how much"]);
     for engine in &results.engines {
         let mut row = |what: &str, how_much: String| {
-            push(&mut table, vec![engine.label.clone(), what.to_owned(), how_much])
+            push(&mut table, vec![engine.label.clone(), what.to_owned(), how_much]);
         };
-        for stage in &engine.cold_start {
-            row(&stage.what, format!("{} ms", number(1e3 * stage.seconds)));
+        let Start { stages, peak_memory } = &engine.start;
+        for stage in stages {
+            row(&stage.what, milliseconds(stage.seconds));
         }
-        let sum: f64 = engine.cold_start.iter().map(|stage| stage.seconds).sum();
-        row("all of the start", format!("{} ms", number(1e3 * sum)));
-        row(
-            "the host records a step",
-            cell(engine.encode_us.as_ref(), |us| format!("{} µs", spread_of(us.median, us))),
-        );
-        row(
-            "main memory at most",
-            cell(engine.peak_memory, |bytes| format!("{} MB", number(bytes as f64 * 1e-6))),
-        );
+        row("the start as a whole", milliseconds(stages.iter().map(|stage| stage.seconds).sum()));
+        let microseconds = |us: &Summary| format!("{} µs", spread_of(us.median, us));
+        row("one image, from asking to knowing", microseconds(&engine.latency_us));
+        row("the host records a training step", cell(engine.encode_us.as_ref(), microseconds));
+        row("main memory at most", megabytes(*peak_memory));
     }
-    let all = cell(results.peak_memory, |bytes| format!("{} MB", number(bytes as f64 * 1e-6)));
     format!(
-        "## Start and memory\n\n\
-         At batch {}, each engine for the first time in this process, in the order given: what drivers and the system keep in \
-         their caches from earlier runs is there, and engines of one driver share its loading, which the first of them \
-         pays. Memory is the process's with this engine alone; with all of them in turn, at every batch size, it was {all}.\n\n{}",
+        "## Start, latency, memory\n\n\
+         At batch {}. Each engine starts in a process of its own, up to the end of its first step; what \
+         drivers and the system keep in their caches from earlier runs is there. Its memory is that \
+         process's. With all engines in turn, at every batch size, it was {}.\n\n{}",
         results.settings.profile_batch,
+        megabytes(results.peak_memory),
         table.to_markdown()
     )
 }
@@ -294,19 +286,27 @@ fn percent(share: f64) -> String {
     if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
-/// Three digits that matter, or all of a whole number, in thousands: 0.123, 12.3, 1,234.
+fn milliseconds(seconds: f64) -> String {
+    format!("{} ms", number(1e3 * seconds))
+}
+
+/// Three digits that matter, or all of those before the point: 0.123, 12.3, 1,234.
 fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    if digits > 0 {
-        return format!("{value:.digits$}");
+    match (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize {
+        0 => whole(value.round() as u64),
+        digits => format!("{value:.digits$}"),
     }
-    let whole = format!("{value:.0}");
+}
+
+/// In thousands: 1,234,567.
+fn whole(value: u64) -> String {
+    let digits = value.to_string();
     let mut text = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place) % 3 == 0 {
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

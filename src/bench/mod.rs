@@ -1,10 +1,10 @@
 //! How fast each engine is, by wall clock and by the device's own, and against what the device can do at most.
 //!
-//! [`bench`] first looks at each engine by itself (`examine`: how it starts, its device's ceilings, its kernels
-//! one by one), then lets all of them train and infer in turn, batch size by batch size: what disturbs the machine
-//! for a while disturbs all of them alike. Each figure is the median of several runs with its spread
-//! ([`Summary`]). What is found is [`Results`], plain data that [`to_markdown`] shows and [`compare`] holds
-//! against an earlier one; [`warnings`] tells what makes it doubtful.
+//! A [`Bench`] first looks at each engine by itself (`start`: how it starts; `examine`: its device's ceilings, its
+//! kernels one by one), then lets all of them train and infer in turn, batch size by batch size (`race`). Each
+//! figure is the median of several runs with its spread ([`Summary`]). What is found is [`Results`], plain
+//! data that [`to_markdown`] shows and [`compare`] holds against an earlier one; [`warnings`] tells what makes it
+//! doubtful.
 
 mod comparison;
 mod contender;
@@ -14,7 +14,9 @@ mod json;
 mod machine;
 mod markdown;
 mod memory;
+mod race;
 mod results;
+mod start;
 mod statistics;
 mod subject;
 mod warnings;
@@ -28,7 +30,7 @@ pub use json::ResultsError;
 pub use machine::Machine;
 pub use markdown::{counts, to_markdown};
 pub use results::{
-    Adapter, Ceilings, EngineResults, FORMAT, Images, KernelResults, Results, Settings, Stage, Task,
+    Adapter, Ceilings, EngineResults, FORMAT, Images, KernelResults, Results, Settings, Stage, Start, Task,
     Throughput,
 };
 pub use statistics::Summary;
@@ -37,131 +39,97 @@ pub use warnings::warnings;
 use crate::calendar::Utc;
 use crate::data::Dataset;
 use crate::engine::{EngineError, Pass, Setup};
-use crate::gpu::work::total;
 use crate::model::{Init, LeNet5, ParameterTable};
 use crate::train::Program;
 
-use subject::Subject;
-
-/// Measures each of the contenders on the images to train on of `data`. `tell` hears what is under way.
-///
-/// # Errors
-/// Where an engine fails.
-///
-/// # Panics
-/// Where there are fewer images than the largest batch has, or no repeats: callers' errors.
-pub fn bench(
-    contenders: &[Contender],
-    data: &Dataset,
+/// What is measured, on which images.
+#[derive(Debug)]
+pub struct Bench {
+    data: Dataset,
     settings: Settings,
-    tell: &mut dyn FnMut(&str),
-) -> Result<Results, EngineError> {
-    let (date, machine) = (Utc::of(SystemTime::now()).to_string(), Machine::this());
-    let images = &data.train;
-    let network = LeNet5::new(images.channels, data.classes);
-    let weights = Init::Pytorch.arena(&ParameterTable::new(&network), settings.seed);
+    network: LeNet5,
+    weights: Vec<f32>,
+    /// Before anything of this program keeps it busy.
+    machine: Machine,
+    date: String,
+}
 
-    let mut engines = Vec::new();
-    for contender in contenders {
-        tell(&format!("{}: start, ceilings, kernels", contender.label()));
-        let setup = setup(network, settings.profile_batch);
-        engines.push(examine::examine(contender, &setup, &weights, images)?);
+impl Bench {
+    /// Measures with the images to train on of `data`.
+    ///
+    /// # Panics
+    /// Where there are fewer of them than a batch of the settings has, or no repeats: callers' errors.
+    pub fn new(data: Dataset, settings: Settings) -> Self {
+        let largest = settings.batches.iter().max().copied().unwrap_or(0).max(settings.profile_batch);
+        assert!(largest <= data.train.len(), "there are images for every batch");
+        assert!(settings.repeats > 0, "something is measured");
+        let network = LeNet5::new(data.train.channels, data.classes);
+        let weights = Init::Pytorch.arena(&ParameterTable::new(&network), settings.seed);
+        let (machine, date) = (Machine::this(), Utc::of(SystemTime::now()).to_string());
+        Self { data, settings, network, weights, machine, date }
     }
-    memory::forget_peak();
-    let opened = contenders.iter().map(Contender::open).collect::<Result<Vec<_>, _>>()?;
-    for &batch in &settings.batches {
-        let setup = setup(network, batch);
-        let mut racers = Vec::new();
-        for (contender, opened) in contenders.iter().zip(&opened) {
-            tell(&format!("{}: batches of {batch}, warming up", contender.label()));
-            let subject = Subject::new(opened.engine(&setup)?, &setup, &weights, images)?;
-            racers.push(Racer::warmed_up(subject, &settings)?);
+
+    /// How an engine starts: to be asked first of all in a process of its own.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn start(&self, contender: &Contender) -> Result<Start, EngineError> {
+        start::start(contender, &self.setup(self.settings.profile_batch), &self.weights, &self.data.train)
+    }
+
+    /// The kernels of a training step of the batch that is looked at, by count. That needs no device.
+    pub fn count(&self) -> Vec<KernelResults> {
+        let batch = self.settings.profile_batch;
+        let kernels = contender::twins(Pass::Train, &self.setup(batch));
+        kernels.iter().map(|kernel| examine::by_count(kernel, batch, None)).collect()
+    }
+
+    /// Measures each of the contenders, whose starts are known. `tell` hears what is under way.
+    ///
+    /// # Errors
+    /// Where an engine fails.
+    pub fn run(
+        self,
+        contenders: Vec<(Contender, Start)>,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<Results, EngineError> {
+        let images = &self.data.train;
+        let (mut engines, mut opened) = (Vec::new(), Vec::new());
+        for (contender, start) in contenders {
+            tell(&format!("{}: ceilings and kernels", contender.label()));
+            let setup = self.setup(self.settings.profile_batch);
+            engines.push(examine::examine(&contender, start, &setup, &self.weights, images)?);
+            opened.push(contender.open()?);
         }
-        tell(&format!("batches of {batch}"));
-        for _ in 0..settings.repeats {
-            for racer in &mut racers {
-                racer.run()?;
+        memory::forget_peak();
+        for &batch in &self.settings.batches {
+            tell(&format!("training and inference at batch {batch}"));
+            let raced = race::race(&opened, &self.setup(batch), &self.settings, &self.weights, images)?;
+            for (engine, throughput) in engines.iter_mut().zip(raced) {
+                engine.throughput.extend(throughput);
             }
         }
-        for (racer, results) in racers.into_iter().zip(&mut engines) {
-            results.throughput.extend(racer.results(&setup));
-        }
-    }
-    Ok(Results {
-        format: FORMAT,
-        program: Program::this(),
-        date,
-        machine,
-        images: Images {
-            name: data.name.clone(),
-            count: images.len(),
-            channels: images.channels,
-            height: images.height,
-            width: images.width,
-            classes: data.classes,
-        },
-        settings,
-        engines,
-        peak_memory: memory::peak(),
-    })
-}
-
-/// The kernels of a training step by count, which needs no device.
-pub fn count(data: &Dataset, batch: usize) -> Vec<KernelResults> {
-    let network = LeNet5::new(data.train.channels, data.classes);
-    let kernels = contender::twins(Pass::Train, &setup(network, batch));
-    kernels.iter().map(|kernel| examine::by_count(kernel, batch, None)).collect()
-}
-
-/// Training and inference of batches of one size.
-fn setup(network: LeNet5, batch: usize) -> Setup {
-    Setup { evaluation_batch: batch, ..Setup::new(network, batch) }
-}
-
-/// A subject and what was measured of it so far.
-struct Racer {
-    subject: Subject,
-    tasks: [(Task, usize, Vec<f64>); 2],
-}
-
-impl Racer {
-    fn warmed_up(mut subject: Subject, settings: &Settings) -> Result<Self, EngineError> {
-        let a_run = settings.seconds / settings.repeats as f64;
-        let mut tasks = Task::ALL.map(|task| (task, 0, Vec::with_capacity(settings.repeats)));
-        for (task, steps, _) in &mut tasks {
-            *steps = subject.warm_up(*task, a_run)?;
-        }
-        Ok(Self { subject, tasks })
+        Ok(Results {
+            format: FORMAT,
+            program: Program::this(),
+            date: self.date,
+            machine: self.machine,
+            images: Images {
+                name: self.data.name.clone(),
+                count: images.len(),
+                channels: images.channels,
+                height: images.height,
+                width: images.width,
+                classes: self.data.classes,
+            },
+            settings: self.settings,
+            engines,
+            peak_memory: memory::peak(),
+        })
     }
 
-    fn run(&mut self) -> Result<(), EngineError> {
-        for (task, steps, seconds) in &mut self.tasks {
-            seconds.push(self.subject.seconds_a_step(*task, *steps)?);
-        }
-        Ok(())
-    }
-
-    fn results(self, setup: &Setup) -> Vec<Throughput> {
-        let Self { subject, tasks } = self;
-        let batch = setup.batch_size;
-        let result = |(task, steps, seconds): (Task, usize, Vec<f64>)| {
-            let kernels = subject.engine.kernels(task, setup);
-            let work = total(&kernels, batch);
-            let step = Summary::of(seconds);
-            let rate = |count: u64| count as f64 * 1e-9 / step.median;
-            Throughput {
-                task,
-                batch,
-                images_per_second: batch as f64 / step.median,
-                steps,
-                dispatches: subject.engine.gpu().map(|_| kernels.len()),
-                work,
-                gflops: work.map(|work| rate(work.flops)),
-                gbytes: work.map(|work| rate(work.bytes)),
-                buffer_bytes: subject.engine.gpu().map(|engine| engine.buffer_bytes()),
-                step_us: step.scaled(1e6),
-            }
-        };
-        tasks.into_iter().map(result).collect()
+    /// Training and inference of batches of one size.
+    fn setup(&self, batch: usize) -> Setup {
+        Setup { evaluation_batch: batch, ..Setup::new(self.network, batch) }
     }
 }

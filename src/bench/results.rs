@@ -62,17 +62,15 @@ pub struct EngineResults {
     pub name: String,
     /// The GPU, if it is one.
     pub adapter: Option<Adapter>,
-    /// In order.
-    pub cold_start: Vec<Stage>,
+    pub start: Start,
     pub ceilings: Ceilings,
     /// The kernels of a training step of `profile_batch` images; on the CPU engine, of the operations that are
     /// their twins.
     pub kernels: Vec<KernelResults>,
     /// Microseconds that the host takes to record a training step of `profile_batch` images; none on the CPU.
     pub encode_us: Option<Summary>,
-    /// Bytes of main memory that the process took at most while this engine alone trained and inferred
-    /// `profile_batch` images at a time.
-    pub peak_memory: Option<u64>,
+    /// Microseconds from asking for the class of one image to knowing it.
+    pub latency_us: Summary,
     pub throughput: Vec<Throughput>,
 }
 
@@ -84,6 +82,17 @@ pub struct Adapter {
     /// Whether a CPU plays the GPU.
     pub software: bool,
     pub plan: KernelPlan,
+}
+
+/// How the engine starts in a process of its own, with batches of `profile_batch` images. What drivers and the system
+/// keep in their caches from earlier runs is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// In order, up to the end of the first step.
+    pub stages: Vec<Stage>,
+    /// Bytes of main memory that the process took at most, from its start until it had trained and inferred a
+    /// batch; none where the system does not tell it.
+    pub peak_memory: Option<u64>,
 }
 
 /// A part of the way from nothing to the end of the first step.

@@ -5,24 +5,21 @@ use super::results::Results;
 /// Repeats that spread by more than this share do not tell small differences.
 const NOISY: f64 = 0.05;
 
-/// Other programs that keep more than this share of the threads busy are in the way.
-const BUSY: f64 = 0.25;
-
 /// Each in a sentence.
 pub fn warnings(results: &Results) -> Vec<String> {
     let software = results.engines.iter().filter_map(|engine| {
         let adapter = engine.adapter.as_ref().filter(|adapter| adapter.software)?;
         Some(format!(
-            "{} is a software adapter: the CPU plays a GPU, so its figures tell of this CPU and of no GPU; install the \
-             GPU's driver, or measure --backend cpu",
+            "{} is a software adapter: the CPU plays a GPU, so its figures tell of this CPU and of no GPU; \
+             install the GPU's driver, or measure --backend cpu",
             adapter.name
         ))
     });
     let machine = &results.machine;
-    let busy = machine.load.filter(|load| *load > BUSY * machine.threads as f64).map(|load| {
+    let busy = machine.load.filter(|_| machine.is_busy()).map(|load| {
         format!(
-            "the machine was busy before the bench began (a load of {load:.1} on {} threads): end other programs, wait a \
-             minute, and measure again",
+            "the machine was busy before the bench began (a load of {load:.1} on {} threads): end other \
+             programs, wait a minute, and measure again",
             machine.threads
         )
     });
@@ -58,8 +55,8 @@ fn outlying(results: &Results) -> Option<String> {
     // Of a few repeats now and then one looks like an outlier and is none.
     (outliers * 10 > runs).then(|| {
         format!(
-            "{outliers} of {runs} runs took much longer or shorter than the others, so something else ran at times: the \
-             medians bear that, but look at `values` in the JSON before you trust a small difference"
+            "{outliers} of {runs} runs took much longer or shorter than the others, so something else ran at \
+             times: the medians bear that, but look at `values` in the JSON before you trust a small difference"
         )
     })
 }

@@ -1,7 +1,7 @@
 //! The options that say what computes, and how they become an engine.
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use lenet_gpu::bench::Contender;
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Engine, EngineError, Setup};
@@ -47,7 +47,7 @@ fn not_found(error: DeviceError) -> Failure {
 #[command(next_help_heading = "Device")]
 pub struct ContenderArgs {
     /// What computes, one or several; auto is what train would take
-    #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',')]
+    #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',', action = ArgAction::Set)]
     #[arg(default_values_t = [BackendArg::Auto])]
     backend: Vec<BackendArg>,
 
@@ -61,12 +61,8 @@ impl ContenderArgs {
     /// Chooses the devices, no two of which are the same.
     pub fn find(&self) -> Result<Vec<Contender>, Failure> {
         let mut found: Vec<Contender> = Vec::new();
-        for &backend in &self.backend {
-            // Beside GPUs the CPU engine has no part in the choice of an adapter.
-            let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
-            let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
-            let request = Request { backend: backend.into(), adapter };
-            let contender = Contender::find(&request, Residency::Auto).map_err(not_found)?;
+        for place in 0..self.backend.len() {
+            let contender = self.find_one(place)?;
             if found.iter().any(|known| known.label() == contender.label()) {
                 return Err(Failure::Input(anyhow!(
                     "--backend leads to {} twice; name each once",
@@ -76,6 +72,18 @@ impl ContenderArgs {
             found.push(contender);
         }
         Ok(found)
+    }
+
+    /// Chooses the device of a place in the list.
+    pub fn find_one(&self, place: usize) -> Result<Contender, Failure> {
+        let Some(&backend) = self.backend.get(place) else {
+            return Err(Failure::Input(anyhow!("--backend has no place {place}")));
+        };
+        // Beside GPUs the CPU engine has no part in the choice of an adapter.
+        let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
+        let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
+        let request = Request { backend: backend.into(), adapter };
+        Contender::find(&request, Residency::Auto).map_err(not_found)
     }
 }
 

@@ -33,12 +33,10 @@ const RUNS: usize = 5;
 pub fn flops_per_second(context: &Context) -> Result<f64, EngineError> {
     // A software adapter needs no long run to show what it can do.
     let rounds = if context.description.is_software() { 16 } else { 256 };
-    let constants = format!("const WORKGROUP = {WORKGROUP}u;\nconst ROUNDS = {rounds}u;\n");
-    let source = constants + include_str!("../../shaders/probes/fma.wgsl");
     // Factors below 1, so that sums stay finite.
     let factors = bytemuck::cast_slice(&[0.5_f32, 0.25]);
     let sums = FMA_WORKGROUPS * WORKGROUP * size_of::<f32>();
-    let probe = Probe::new(context, "probe_fma", source, [factors.len(), sums], FMA_WORKGROUPS)?;
+    let probe = Probe::new(context, "probe_fma", fma_source(rounds), [factors.len(), sums], FMA_WORKGROUPS)?;
     context.queue.write_buffer(&probe.input, 0, factors);
     let operations = 2 * 8 * 8 * rounds * WORKGROUP * FMA_WORKGROUPS;
     Ok(operations as f64 / probe.best(context)?)
@@ -49,11 +47,18 @@ pub fn flops_per_second(context: &Context) -> Result<f64, EngineError> {
 /// # Errors
 /// Where the device fails, or has no memory for two buffers of 64 MiB.
 pub fn bytes_per_second(context: &Context) -> Result<f64, EngineError> {
-    let constants = format!("const WORKGROUP = {WORKGROUP}u;\n");
-    let source = constants + include_str!("../../shaders/probes/copy.wgsl");
     let workgroups = COPIED / size_of::<[f32; 4]>() / WORKGROUP;
-    let probe = Probe::new(context, "probe_copy", source, [COPIED; 2], workgroups)?;
+    let probe = Probe::new(context, "probe_copy", copy_source(), [COPIED; 2], workgroups)?;
     Ok(2.0 * COPIED as f64 / probe.best(context)?)
+}
+
+fn fma_source(rounds: usize) -> String {
+    let text = include_str!("../../shaders/probes/fma.wgsl");
+    format!("const WORKGROUP = {WORKGROUP}u;\nconst ROUNDS = {rounds}u;\n{text}")
+}
+
+fn copy_source() -> String {
+    format!("const WORKGROUP = {WORKGROUP}u;\n{}", include_str!("../../shaders/probes/copy.wgsl"))
 }
 
 /// A kernel from one buffer to another.
@@ -139,6 +144,22 @@ impl Probe {
         match &self.timestamps {
             Some(timestamps) => Ok(timestamps.read(context)?[0]),
             None => Ok(waited),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probes_parse_and_validate() {
+        for source in [fma_source(16), copy_source()] {
+            let module = naga::front::wgsl::parse_str(&source).unwrap();
+            let flags = naga::valid::ValidationFlags::all();
+            naga::valid::Validator::new(flags, naga::valid::Capabilities::default())
+                .validate(&module)
+                .unwrap();
         }
     }
 }
