@@ -42,7 +42,7 @@ pub fn conv_backward_input<T: Real>(shape: &ConvShape, weight: &[T], dy: &[T], d
     let parts = dy.par_chunks(part * shape.out_len()).zip(dx.par_chunks_mut(part * shape.in_len()));
     for_each_part(parts, |(dy, dx)| {
         let stage = Stage::new(shape);
-        let mut terms = Terms::new(shape, &stage);
+        let mut terms = Terms::new(shape, &stage, shape.out_height() * shape.out_width());
         let mut sums = Sums::new(shape, &stage);
         for (dy, dx) in dy.chunks_exact(shape.out_len()).zip(dx.chunks_exact_mut(shape.in_len())) {
             terms.pick(dy);
@@ -69,7 +69,7 @@ pub(super) fn pack<T: Real>(shape: &ConvShape, weight: &[T]) -> Vec<[T; LANES]> 
 pub(super) struct Sums<T> {
     /// The terms that begin at each staged place: which filter's, and the gradient. `[places, F]`, of which
     /// each place uses a front.
-    terms: Vec<(usize, T)>,
+    terms: Vec<(u32, T)>,
     /// `[places]`
     counts: Vec<usize>,
     /// A vector of channels for each staged place.
@@ -92,7 +92,7 @@ impl<T: Real> Sums<T> {
         for f in 0..shape.filters {
             let (places, values) = terms.of_filter(f);
             for (&place, &value) in places.iter().zip(values) {
-                self.terms[place * shape.filters + self.counts[place]] = (f, value);
+                self.terms[place * shape.filters + self.counts[place]] = (f as u32, value);
                 self.counts[place] += 1;
             }
         }
@@ -149,12 +149,12 @@ fn add_terms<T: Real, const N: usize>(
     fused: bool,
     area: usize,
     weight: &[[T; LANES]],
-    terms: &[(usize, T)],
+    terms: &[(u32, T)],
     sums: &mut [[T; LANES]; N],
 ) {
     let mut block = *sums;
     for &(f, dy) in terms {
-        let weight = &weight[f * area..][..N];
+        let weight = &weight[f as usize * area..][..N];
         for (sum, weight) in block.iter_mut().zip(weight) {
             add_scaled(fused, sum, dy, weight);
         }

@@ -51,7 +51,7 @@ pub fn conv_backward_weight<T: Real>(
         let stage = Stage::new(shape);
         let starts = vector_starts(shape, &stage);
         let mut staged = stage.empty();
-        let mut terms = Terms::new(shape, &stage);
+        let mut terms = Terms::new(shape, &stage, shape.out_height() * shape.out_width());
         for (x, dy) in x.chunks_exact(shape.in_len()).zip(dy.chunks_exact(shape.out_len())) {
             stage.place(x, &mut staged);
             terms.pick(dy);

@@ -174,10 +174,10 @@ fn blocks<T: Real, const VECTORS: usize, const COLUMNS: usize>(
 ) {
     for column in starts(shape.out_width(), COLUMNS) {
         let x = &x[column * shape.stride..];
-        // A stride known to be 1 saves the multiplications by it, in the loop that counts.
-        let sums = match shape.stride {
-            1 => block::<T, VECTORS, COLUMNS>(fused, shape, stage, 1, x, filters),
-            stride => block::<T, VECTORS, COLUMNS>(fused, shape, stage, stride, x, filters),
+        // LeNet-5's side and stride, known when compiling, leave the loop that counts with nothing else to do.
+        let sums = match (shape.size, shape.stride) {
+            (5, 1) => block::<T, VECTORS, COLUMNS>(fused, shape, stage, 5, 1, x, filters),
+            (size, stride) => block::<T, VECTORS, COLUMNS>(fused, shape, stage, size, stride, x, filters),
         };
         for (vector, sums) in sums.iter().enumerate() {
             let vectors = &mut vectors[vector * shape.out_width() + column..][..COLUMNS];
@@ -196,6 +196,7 @@ fn block<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     fused: bool,
     shape: &ConvShape,
     stage: &Stage,
+    size: usize,
     stride: usize,
     x: &[T],
     filters: Filters<T>,
@@ -205,12 +206,12 @@ fn block<T: Real, const VECTORS: usize, const COLUMNS: usize>(
         *sums = [bias; COLUMNS];
     }
     for c in 0..shape.channels {
-        for u in 0..shape.size {
+        for u in 0..size {
             let x = &x[(c * stage.height() + u) * stage.width()..];
             let weight: [&[[T; LANES]]; VECTORS] = from_fn(|vector| {
-                &filters.weight[((vector * shape.channels + c) * shape.size + u) * shape.size..][..shape.size]
+                &filters.weight[((vector * shape.channels + c) * size + u) * size..][..size]
             });
-            for v in 0..shape.size {
+            for v in 0..size {
                 let x = &x[v..][..(COLUMNS - 1) * stride + 1];
                 for q in 0..COLUMNS {
                     for (sums, weight) in sums.iter_mut().zip(&weight) {

@@ -47,14 +47,14 @@ pub fn conv_pool_backward<T: Real>(
 
     let part = part_len(batch);
     let mut sums = vec![weights::Sums::new(conv); batch.div_ceil(part)];
-    let wanted = dx.is_some();
-    let dx = dx.unwrap_or_default();
-    assert_eq!(dx.len(), if wanted { x.len() } else { 0 }, "dx is not [batch, channels, height, width]");
-    let mut dx: Vec<&mut [T]> = match wanted {
-        true => dx.chunks_mut(part * conv.in_len()).collect(),
-        false => sums.iter().map(|_| <&mut [T]>::default()).collect(),
+    // Weights are packed for the way back to x, which the first layer does not go.
+    let (packed, mut dx): (_, Vec<Option<&mut [T]>>) = match dx {
+        Some(dx) => {
+            assert_eq!(dx.len(), x.len(), "dx is not [batch, channels, height, width]");
+            (input::pack(conv, weight), dx.chunks_mut(part * conv.in_len()).map(Some).collect())
+        }
+        None => (Vec::new(), sums.iter().map(|_| None).collect()),
     };
-    let packed = if wanted { input::pack(conv, weight) } else { Vec::new() };
     let images = x.par_chunks(part * conv.in_len()).zip(&mut dx);
     let windows = y
         .par_chunks(part * pool.out_len())
@@ -64,9 +64,9 @@ pub fn conv_pool_backward<T: Real>(
         let stage = Stage::new(conv);
         let starts = weights::vector_starts(conv, &stage);
         let mut staged = stage.empty();
-        let mut terms = Terms::new(conv, &stage);
+        let mut terms = Terms::new(conv, &stage, pool.out_height() * pool.out_width());
         let mut input_sums = input::Sums::new(conv, &stage);
-        let mut dx = dx.chunks_exact_mut(conv.in_len());
+        let mut dx = dx.as_mut().map(|dx| dx.chunks_exact_mut(conv.in_len()));
         let windows = y
             .chunks_exact(pool.out_len())
             .zip(argmax.chunks_exact(pool.out_len()))
@@ -75,7 +75,7 @@ pub fn conv_pool_backward<T: Real>(
             stage.place(x, &mut staged);
             terms.pick_pooled(y, argmax, dy);
             weights::add_image(&starts, &staged, &terms, sums);
-            if let Some(dx) = dx.next() {
+            if let Some(dx) = dx.as_mut().and_then(Iterator::next) {
                 input::image(conv, &stage, &packed, &terms, &mut input_sums, dx);
             }
         }

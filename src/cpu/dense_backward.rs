@@ -48,14 +48,19 @@ pub fn dense_backward<T: Real>(
     assert_eq!(dbias.len(), shape.outputs, "dbias is not [outputs]");
 
     let part = part_len(batch).next_multiple_of(ROWS);
-    let images_in = x.par_chunks(part * shape.inputs).zip(dy.par_chunks(part * shape.outputs));
-    for_each_part(images_in.zip(dx.par_chunks_mut(part * shape.inputs)), |((x, dy), dx)| {
-        images(shape, input_activation, x, weight, dy, dx);
-    });
-    let blocks = dweight.par_chunks_mut(ROWS * shape.inputs).zip(dbias.par_chunks_mut(ROWS));
-    for_each_part(blocks.enumerate(), |(block, (dweight, dbias))| {
-        outputs(shape, block * ROWS, x, dy, dweight, dbias);
-    });
+    let input = || {
+        let parts = x.par_chunks(part * shape.inputs).zip(dy.par_chunks(part * shape.outputs));
+        for_each_part(parts.zip(dx.par_chunks_mut(part * shape.inputs)), |((x, dy), dx)| {
+            images(shape, input_activation, x, weight, dy, dx);
+        });
+    };
+    let weights = || {
+        let blocks = dweight.par_chunks_mut(ROWS * shape.inputs).zip(dbias.par_chunks_mut(ROWS));
+        for_each_part(blocks.enumerate(), |(block, (dweight, dbias))| {
+            outputs(shape, block * ROWS, x, dy, dweight, dbias);
+        });
+    };
+    rayon::join(input, weights);
 }
 
 /// dx of some images of a batch.

@@ -1,6 +1,9 @@
 //! The CPU reference: a file for each operation, the twin of the shader of the same name. Generic over
 //! `f32` (the engine of those without a GPU) and `f64` (what every result is held against).
 //!
+//! A convolution and the max-pool behind it are two operations, and also one that does not store the map
+//! between them, which is tested to be the same.
+//!
 //! Every operation works on a whole batch, on slices laid out as the shaders have them, and runs its
 //! images in parallel. Reductions have a fixed order, so the thread count does not change a bit.
 

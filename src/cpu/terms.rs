@@ -9,7 +9,8 @@ use crate::model::ConvShape;
 pub(super) struct Terms<T> {
     /// Where in the staged input each position's window begins.
     windows: Vec<usize>,
-    /// `[F, H'·W']`, of which each filter uses a front.
+    most: usize,
+    /// `[F, most]`, of which each filter uses a front.
     places: Vec<usize>,
     values: Vec<T>,
     /// `[F]`
@@ -17,14 +18,15 @@ pub(super) struct Terms<T> {
 }
 
 impl<T: Real> Terms<T> {
-    /// Room for an image's gradients.
-    pub(super) fn new(shape: &ConvShape, stage: &Stage) -> Self {
+    /// Room for an image's gradients, of which each filter has so many at `most`.
+    pub(super) fn new(shape: &ConvShape, stage: &Stage, most: usize) -> Self {
         let rows = 0..shape.out_height();
         let window = |r, q| (r * stage.width() + q) * shape.stride;
         Self {
             windows: rows.flat_map(|r| (0..shape.out_width()).map(move |q| window(r, q))).collect(),
-            places: vec![0; shape.out_len()],
-            values: vec![T::zero(); shape.out_len()],
+            most,
+            places: vec![0; shape.filters * most],
+            values: vec![T::zero(); shape.filters * most],
             counts: vec![0; shape.filters],
         }
     }
@@ -32,7 +34,7 @@ impl<T: Real> Terms<T> {
     /// Takes the gradient of whole maps, dy `[F, H', W']`.
     pub(super) fn pick(&mut self, dy: &[T]) {
         let positions = self.windows.len();
-        let lists = self.places.chunks_exact_mut(positions).zip(self.values.chunks_exact_mut(positions));
+        let lists = self.places.chunks_exact_mut(self.most).zip(self.values.chunks_exact_mut(self.most));
         for ((dy, count), (places, values)) in dy.chunks_exact(positions).zip(&mut self.counts).zip(lists) {
             *count = pick(places, values, self.windows.iter().copied().zip(dy.iter().copied()));
         }
@@ -40,8 +42,8 @@ impl<T: Real> Terms<T> {
 
     /// Takes the gradient of what was pooled from maps after ReLU: y, argmax and dy `[F, P]`.
     pub(super) fn pick_pooled(&mut self, y: &[T], argmax: &[u32], dy: &[T]) {
-        let (positions, pooled) = (self.windows.len(), y.len() / self.counts.len());
-        let lists = self.places.chunks_exact_mut(positions).zip(self.values.chunks_exact_mut(positions));
+        let pooled = y.len() / self.counts.len();
+        let lists = self.places.chunks_exact_mut(self.most).zip(self.values.chunks_exact_mut(self.most));
         let maps = y.chunks_exact(pooled).zip(argmax.chunks_exact(pooled).zip(dy.chunks_exact(pooled)));
         for (((y, (argmax, dy)), count), (places, values)) in maps.zip(&mut self.counts).zip(lists) {
             // ReLU lets a gradient pass where its output is not exactly 0.
@@ -54,7 +56,7 @@ impl<T: Real> Terms<T> {
     /// Where the windows begin, and the gradients, of one filter.
     #[inline(always)]
     pub(super) fn of_filter(&self, f: usize) -> (&[usize], &[T]) {
-        let list = f * self.windows.len()..f * self.windows.len() + self.counts[f];
+        let list = f * self.most..f * self.most + self.counts[f];
         (&self.places[list.clone()], &self.values[list])
     }
 }
