@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::{Network, gather, gather_augmented};
 use crate::data::{Split, View};
 use crate::engine::{
-    Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Pass, SampleOutcome, Setup, Step,
+    Engine, EngineError, Epoch, MicroBatch, Observer, OptimizerState, Part, Parts, Pass, SampleOutcome,
+    Setup, Step,
 };
 
 /// LeNet-5 in `f32` on all threads of the current rayon pool.
@@ -59,6 +60,31 @@ impl CpuEngine {
         self.outcomes.extend(outcomes.map(|(&loss, &predicted)| SampleOutcome { loss, predicted }));
     }
 
+    /// Trains one micro-batch, and where it ends its step, updates the parameters.
+    fn micro_batch(
+        &mut self,
+        split: &Split,
+        order: &[u32],
+        views: Option<&[View]>,
+        batch: &MicroBatch,
+    ) -> Result<(), EngineError> {
+        let step = batch.step;
+        self.forward(Pass::Train, split, order, views, step.count);
+        self.network.backward();
+        if !(batch.starts_step() && batch.ends_step()) {
+            self.network.accumulate(!batch.starts_step());
+        }
+        // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
+        if let Some((tensor, what)) = self.network.non_finite() {
+            let step = self.network.optimizer_state().0 + 1;
+            return Err(EngineError::NonFinite { tensor, what, step });
+        }
+        if batch.ends_step() {
+            self.network.update(&self.setup.optimizer, step.learning_rate);
+        }
+        Ok(())
+    }
+
     /// Trains a step to its end, also where the observer breaks off within.
     fn step(
         &mut self,
@@ -72,19 +98,8 @@ impl CpuEngine {
         for batch in step.micro_batches() {
             let samples = batch.first..batch.first + batch.count;
             let views = views.map(|views| &views[samples.clone()]);
-            self.forward(Pass::Train, split, &order[samples], views, step.count);
-            self.network.backward();
-            if !(batch.starts_step() && batch.ends_step()) {
-                self.network.accumulate(!batch.starts_step());
-            }
-            // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
-            if let Some((tensor, what)) = self.network.non_finite() {
-                let step = self.network.optimizer_state().0 + 1;
-                return Err(EngineError::NonFinite { tensor, what, step });
-            }
-            if batch.ends_step() {
-                self.network.update(&self.setup.optimizer, step.learning_rate);
-            }
+            // On a thread of the pool all the while, so that the operations need not enter it one by one.
+            rayon::scope(|_| self.micro_batch(split, &order[samples], views, &batch))?;
             if observer(batch.first, &self.outcomes).is_break() {
                 flow = ControlFlow::Break(());
             }
@@ -142,7 +157,7 @@ impl Engine for CpuEngine {
         let mut outcomes = Vec::with_capacity(split.len());
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
-            self.forward(Pass::Evaluate, &split, order, None, order.len());
+            rayon::scope(|_| self.forward(Pass::Evaluate, &split, order, None, order.len()));
             outcomes.extend_from_slice(&self.outcomes);
         }
         Ok(outcomes)

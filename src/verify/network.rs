@@ -162,9 +162,9 @@ fn step(setup: Setup, side: usize) -> Check {
         let maps = reference.network.maps();
         let mut expected = vec![
             ("x", maps.x),
-            ("conv1", maps.conv1),
+            ("conv1", &*maps.conv1),
             ("pool1", maps.pool1),
-            ("conv2", maps.conv2),
+            ("conv2", &*maps.conv2),
             ("pool2", maps.pool2),
             ("fc1", maps.fc1),
             ("fc2", maps.fc2),
@@ -173,9 +173,9 @@ fn step(setup: Setup, side: usize) -> Check {
             ("d.fc2", maps.dfc2),
             ("d.fc1", maps.dfc1),
             ("d.pool2", maps.dpool2),
-            ("d.conv2", maps.dconv2),
+            ("d.conv2", &*maps.dconv2),
             ("d.pool1", maps.dpool1),
-            ("d.conv1", maps.dconv1),
+            ("d.conv1", &*maps.dconv1),
         ];
         expected.extend(
             maps.norms.into_iter().flat_map(|maps| ["bn1", "bn2", "bn3", "bn4"].into_iter().zip(maps)),
