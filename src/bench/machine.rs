@@ -42,7 +42,7 @@ impl Machine {
     }
 }
 
-/// `model name	: AMD EPYC 9R14`.
+/// Of the line `model name: AMD EPYC 9R14`, where a tab stands before the colon.
 fn cpu_of(cpuinfo: &str) -> Option<String> {
     let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())

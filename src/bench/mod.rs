@@ -12,13 +12,13 @@ mod examine;
 mod images;
 mod json;
 mod machine;
-mod markdown;
 mod memory;
 mod race;
 mod results;
 mod start;
 mod statistics;
 mod subject;
+mod tables;
 mod warnings;
 
 use std::time::SystemTime;
@@ -28,12 +28,12 @@ pub use contender::Contender;
 pub use images::{CLASSES, synthetic};
 pub use json::ResultsError;
 pub use machine::Machine;
-pub use markdown::{counts, to_markdown};
 pub use results::{
     Adapter, Ceilings, EngineResults, FORMAT, Images, KernelResults, Results, Settings, Stage, Start, Task,
     Throughput,
 };
 pub use statistics::Summary;
+pub use tables::{counts, to_markdown};
 pub use warnings::warnings;
 
 use crate::calendar::Utc;
