@@ -1,5 +1,8 @@
 //! The options that say what computes, and how they become an engine.
 
+use std::panic;
+use std::thread;
+
 use clap::{Args, ValueEnum};
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Engine, EngineError, Setup};
@@ -121,6 +124,13 @@ pub struct Chosen {
     residency: Residency,
 }
 
+/// A device that is open.
+pub struct Ready {
+    chosen: Chosen,
+    /// None is the CPU.
+    context: Option<Context>,
+}
+
 impl EngineArgs {
     /// Chooses a device. A software adapter is never taken without a word.
     pub fn choose(&self) -> Result<Chosen, Failure> {
@@ -136,20 +146,18 @@ impl EngineArgs {
         Ok(Chosen { device, residency: self.residency.into() })
     }
 
-    /// Chooses a device and opens it.
-    pub fn open(&self, setup: &Setup) -> Result<Opened, Failure> {
-        let chosen = self.choose()?;
-        let (engine, kernels) = chosen.open(setup).map_err(failure)?;
-        let name = engine.name();
-        let (config, reason) = match chosen.device {
-            Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
-            Device::Gpu(chosen) => {
-                let Description { name: adapter, backend, driver, .. } = chosen.description;
-                let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
-                (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
-            }
-        };
-        Ok(Opened { engine, config, reason })
+    /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
+    /// time to start. Of two failures, the data's is told.
+    pub fn ready_beside<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<(T, Ready), Failure> {
+        thread::scope(|scope| {
+            let device = scope.spawn(|| {
+                let chosen = self.choose()?;
+                let context = chosen.context().map_err(failure)?;
+                Ok(Ready { chosen, context })
+            });
+            let data = read()?;
+            Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
+        })
     }
 }
 
@@ -172,20 +180,46 @@ impl Chosen {
 
     /// An engine on it.
     pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
-        Ok(self.open(setup)?.0)
+        Ok(engine(self.context()?, self.residency, setup)?.0)
     }
 
-    /// An engine; a GPU's has a kernel plan.
-    fn open(&self, setup: &Setup) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
+    fn context(&self) -> Result<Option<Context>, EngineError> {
         match &self.device {
-            Device::Cpu { .. } => Ok((Box::new(CpuEngine::new(setup)), None)),
-            Device::Gpu(chosen) => {
-                let context = Context::open(chosen)?;
-                // It follows from the class of device alone, so that a run can be repeated.
-                let plan = KernelPlan::of(&context.description);
-                let options = GpuOptions { setup: *setup, residency: self.residency, plan };
-                Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
-            }
+            Device::Cpu { .. } => Ok(None),
+            Device::Gpu(chosen) => Context::open(chosen).map(Some),
         }
     }
+}
+
+impl Ready {
+    /// An engine on it.
+    pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
+        let Chosen { device, residency } = self.chosen;
+        let (engine, kernels) = engine(self.context, residency, setup).map_err(failure)?;
+        let name = engine.name();
+        let (config, reason) = match device {
+            Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
+            Device::Gpu(chosen) => {
+                let Description { name: adapter, backend, driver, .. } = chosen.description;
+                let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
+                (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
+            }
+        };
+        Ok(Opened { engine, config, reason })
+    }
+}
+
+/// An engine, on the CPU where there is no GPU open; a GPU's has a kernel plan.
+fn engine(
+    context: Option<Context>,
+    residency: Residency,
+    setup: &Setup,
+) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
+    let Some(context) = context else {
+        return Ok((Box::new(CpuEngine::new(setup)), None));
+    };
+    // It follows from the class of device alone, so that a run can be repeated.
+    let plan = KernelPlan::of(&context.description);
+    let options = GpuOptions { setup: *setup, residency, plan };
+    Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
 }
