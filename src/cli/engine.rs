@@ -1,5 +1,8 @@
 //! The options that say what computes, and how they become an engine.
 
+use std::panic;
+use std::thread;
+
 use anyhow::anyhow;
 use clap::{ArgAction, Args, ValueEnum};
 use lenet_gpu::bench::Contender;
@@ -55,6 +58,9 @@ pub struct ContenderArgs {
     /// best of each]
     #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
     adapter: Option<AdapterName>,
+
+    #[command(flatten)]
+    kernels: KernelArgs,
 }
 
 impl ContenderArgs {
@@ -83,7 +89,14 @@ impl ContenderArgs {
         let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
         let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
         let request = Request { backend: backend.into(), adapter };
-        Contender::find(&request, Residency::Auto).map_err(not_found)
+        let contender = Contender::find(&request, Residency::Auto).map_err(not_found)?;
+        match contender.description() {
+            None => Ok(contender),
+            Some(description) => {
+                let plan = self.kernels.plan(description)?;
+                Ok(contender.by(plan))
+            }
+        }
     }
 }
 
@@ -177,6 +190,13 @@ pub struct Chosen {
     plan: Option<KernelPlan>,
 }
 
+/// A device that is open.
+pub struct Ready {
+    chosen: Chosen,
+    /// None is the CPU.
+    context: Option<Context>,
+}
+
 impl EngineArgs {
     /// Chooses a device. A software adapter is never taken without a word.
     pub fn choose(&self) -> Result<Chosen, Failure> {
@@ -200,20 +220,18 @@ impl EngineArgs {
         Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), plan })
     }
 
-    /// Chooses a device and opens it.
-    pub fn open(&self, setup: &Setup) -> Result<Opened, Failure> {
-        let chosen = self.choose()?;
-        let (engine, kernels) = chosen.open(setup).map_err(failure)?;
-        let name = engine.name();
-        let (config, reason) = match chosen.device {
-            Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
-            Device::Gpu(chosen) => {
-                let Description { name: adapter, backend, driver, .. } = chosen.description;
-                let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
-                (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
-            }
-        };
-        Ok(Opened { engine, config, reason })
+    /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
+    /// time to start. Of two failures, the data's is told.
+    pub fn ready_beside<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<(T, Ready), Failure> {
+        thread::scope(|scope| {
+            let device = scope.spawn(|| {
+                let chosen = self.choose()?;
+                let context = chosen.context().map_err(failure)?;
+                Ok(Ready { chosen, context })
+            });
+            let data = read()?;
+            Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
+        })
     }
 }
 
@@ -245,17 +263,45 @@ impl Chosen {
 
     /// An engine on it.
     pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
-        Ok(self.open(setup)?.0)
+        Ok(self.engine_on(self.context()?, setup)?.0)
     }
 
-    /// An engine; a GPU's has a kernel plan.
-    fn open(&self, setup: &Setup) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
-        let (Device::Gpu(chosen), Some(plan)) = (&self.device, self.plan) else {
+    fn context(&self) -> Result<Option<Context>, EngineError> {
+        match &self.device {
+            Device::Cpu { .. } => Ok(None),
+            Device::Gpu(chosen) => Context::open(chosen).map(Some),
+        }
+    }
+
+    /// An engine, on the CPU where no GPU is open; a GPU's has a kernel plan.
+    fn engine_on(
+        &self,
+        context: Option<Context>,
+        setup: &Setup,
+    ) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
+        let (Some(context), Some(plan)) = (context, self.plan) else {
             return Ok((Box::new(CpuEngine::new(setup)), None));
         };
         self.kernels.check(setup)?;
         let options = GpuOptions { setup: *setup, residency: self.residency, plan };
-        let engine = GpuEngine::new(Context::open(chosen)?, options)?;
+        let engine = GpuEngine::new(context, options)?;
         Ok((Box::new(engine), Some(KernelPlan { set: plan.set_for(setup), ..plan })))
+    }
+}
+
+impl Ready {
+    /// An engine on it.
+    pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
+        let (engine, kernels) = self.chosen.engine_on(self.context, setup).map_err(failure)?;
+        let name = engine.name();
+        let (config, reason) = match self.chosen.device {
+            Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
+            Device::Gpu(chosen) => {
+                let Description { name: adapter, backend, driver, .. } = chosen.description;
+                let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
+                (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
+            }
+        };
+        Ok(Opened { engine, config, reason })
     }
 }

@@ -46,11 +46,11 @@ pub struct EvaluateArgs {
 
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
     let (network, parameters) = weights::load(&args.model).map_err(Failure::input)?;
-    let test = args.data.open_test()?;
+    let (test, device) = args.engine.ready_beside(|| args.data.open_test())?;
     check_fit(network, test.channels, test.classes())?;
 
     // Engines evaluate in batches of their own size; this one is of training, which does not come.
-    let mut opened = args.engine.open(&Setup::new(network, 1))?;
+    let mut opened = device.engine(&Setup::new(network, 1))?;
     if !args.quiet {
         notice::note(format_args!("evaluating on {}: {}", opened.config.name, opened.reason));
     }

@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
 use super::network::{MapPlace, StepPlan};
@@ -74,7 +76,9 @@ impl GpuEngine {
             workspace: plan.workspace_len,
         };
         let (stages, buffers, ring) = context.checked(|| {
-            let stages = plan.kernels().map(|kernel| Stage::new(&context, kernel)).collect();
+            // Side by side: drivers compile on the thread that asks.
+            let kernels: Vec<_> = plan.kernels().collect();
+            let stages = kernels.into_par_iter().map(|kernel| Stage::new(&context, kernel)).collect();
             (stages, Buffers::new(&context, &lengths), Ring::new(&context, samples, lengths.tensors))
         })?;
         Ok(Self { context, options, table, plan, stages, buffers, ring, parts: Parts::default(), step: 0 })

@@ -119,7 +119,8 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let optimizer = args.optimizer.optimizer()?;
     let seed = args.schedule.seed;
-    let data = args.limit.limit(args.data.open()?);
+    let (data, device) = args.engine.ready_beside(|| args.data.open())?;
+    let data = args.limit.limit(data);
     let data = args.stopping.hold_out(data, seed)?;
     let (network, parameters) = args.network.network(&data, seed)?;
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
@@ -134,7 +135,7 @@ pub fn run(
         augmented: augmentation.is_some(),
         ..Setup::new(network, plan.batch_size)
     };
-    let mut opened = args.engine.open(&setup)?;
+    let mut opened = device.engine(&setup)?;
     opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     let told = format!("training on {}: {}", opened.config.name, opened.reason);
     let config = Config {
