@@ -34,7 +34,17 @@ fn every_kernel_gives_what_its_twin_gives_in_the_software_plan() {
     hold(kernels::checks(), &KernelPlan::SOFTWARE, 0..1);
 }
 
+/// The checks of the whole network whose name says, or does not say, that they are of the fused kernels.
+fn networks(fused: bool) -> Vec<Check> {
+    network::checks().into_iter().filter(|check| check.name.starts_with("fused") == fused).collect()
+}
+
 #[test]
-fn the_whole_network_gives_what_the_reference_gives() {
-    hold(network::checks(), &KernelPlan::SOFTWARE, 0..1);
+fn the_whole_network_gives_what_the_reference_gives_by_the_layered_kernels() {
+    hold(networks(false), &KernelPlan::SOFTWARE, 0..1);
+}
+
+#[test]
+fn the_whole_network_gives_what_the_reference_gives_by_the_fused_kernels() {
+    hold(networks(true), &KernelPlan::HARDWARE, 0..1);
 }

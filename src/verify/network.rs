@@ -40,7 +40,8 @@ fn layered() -> Vec<Check> {
     let setup = normalised(Setup::new(LeNet5::new(1, 10), 8));
     all.push(repeated(setup.network));
     all.push(non_finite("normalised", Setup { optimizer: Optimizer::default(), ..setup }));
-    all.extend(plain());
+    all.push(streamed(false));
+    all.extend(plain(2_500));
     all
 }
 
@@ -55,7 +56,7 @@ fn fused() -> Vec<Check> {
         let network = LeNet5::new(channels, classes);
         all.push(step(Setup { loss: smoothed, ..Setup::new(network, 9) }, side));
     }
-    all.extend(plain());
+    all.extend(plain(LARGEST_MICRO_BATCH + 76));
     all
 }
 
@@ -72,9 +73,9 @@ fn every_size() -> Vec<Check> {
     all
 }
 
-/// What every set of kernels must do with a network that has nothing special.
-fn plain() -> Vec<Check> {
-    let mut all: Vec<_> = [false, true].map(streamed).into();
+/// What every set of kernels must do with a network that has nothing special, up to a step of `large` images.
+fn plain(large: usize) -> Vec<Check> {
+    let mut all = vec![streamed(true)];
     let setup = Setup::new(LeNet5::new(1, 10), 8);
     all.push(repeated(setup.network));
     all.push(non_finite("by Adam", setup));
@@ -83,7 +84,7 @@ fn plain() -> Vec<Check> {
     for (with, batch) in [("clipped by norm", 8), ("gradients added up", LARGEST_MICRO_BATCH + 1)] {
         all.push(non_finite(with, Setup { optimizer, batch_size: batch, ..setup }));
     }
-    all.extend(update::whole_steps());
+    all.extend(update::whole_steps(large));
     all
 }
 

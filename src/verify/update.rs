@@ -30,10 +30,10 @@ pub fn kernels() -> Vec<Check> {
     all
 }
 
-/// Checks of whole steps.
-pub fn whole_steps() -> Vec<Check> {
+/// Checks of whole steps, the largest of `large` images.
+pub fn whole_steps(large: usize) -> Vec<Check> {
     let mut all: Vec<_> = optimizers().into_iter().map(|(name, by)| some_steps(name, by)).collect();
-    all.push(large_step());
+    all.push(large_step(large));
     all
 }
 
@@ -279,22 +279,21 @@ fn some_steps(name: &str, optimizer: Optimizer) -> Check {
     })
 }
 
-/// The gradient of a step that goes through the network in three micro-batches, each image seen through a
+/// The gradient of a step that goes through the network in several micro-batches, each image seen through a
 /// view of its own, is that of one pass over all of its images. Streaming, which has one micro-batch on the
 /// device at a time, does not change a bit.
-fn large_step() -> Check {
-    Check::new("a step of 2,500 images in micro-batches", |context, plan, seed| {
-        const SAMPLES: usize = 2_500;
+fn large_step(samples: usize) -> Check {
+    Check::new(format!("a step of {samples} images in micro-batches"), move |context, plan, seed| {
         let network = LeNet5::new(3, 10);
-        let split = Arc::new(Tensors::new(seed).split(3, 32, SAMPLES, network.classes));
-        let order = crate::data::order(SAMPLES, seed, 0, true);
+        let split = Arc::new(Tensors::new(seed).split(3, 32, samples, network.classes));
+        let order = crate::data::order(samples, seed, 0, true);
         let start = start(&network, seed);
-        let cut = steps(SAMPLES, SAMPLES, 0.1);
+        let cut = steps(samples, samples, 0.1);
         let views = Augmentation { shift: 2, flip: true, ..Augmentation::default() }.views(seed, 0, &order);
         let epoch = Epoch { order: &order, views: views.as_deref(), steps: &cut };
         let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: false });
         let optimizer = Optimizer { rule, ..Optimizer::default() };
-        let setup = Setup { optimizer, augmented: true, ..Setup::new(network, SAMPLES) };
+        let setup = Setup { optimizer, augmented: true, ..Setup::new(network, samples) };
 
         let run = |residency| {
             let mut engine = engine_of(context, plan, setup, residency)?;
