@@ -48,3 +48,10 @@ fn the_whole_network_gives_what_the_reference_gives_by_the_layered_kernels() {
 fn the_whole_network_gives_what_the_reference_gives_by_the_fused_kernels() {
     hold(networks(true), &KernelPlan::SOFTWARE, 0..1);
 }
+
+#[test]
+fn steps_of_the_fused_kernels_give_what_the_reference_gives_in_the_plan_of_real_gpus() {
+    let steps = networks(true).into_iter().filter(|check| check.name.contains("step"));
+    let few = steps.filter(|check| !check.name.contains("2500 images"));
+    hold(few.collect(), &KernelPlan::HARDWARE, 0..1);
+}
