@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::path::Path;
 
 use assert_cmd::Command;
 use predicates::prelude::*;
@@ -29,20 +30,25 @@ fn a_step() -> Command {
     command
 }
 
+/// The plan that a run's config.toml keeps.
+fn kernel_plan(run_dir: &Path) -> toml::Table {
+    let config: toml::Table = fs::read_to_string(run_dir.join("config.toml")).unwrap().parse().unwrap();
+    config["engine"]["kernels"].as_table().unwrap().clone()
+}
+
 #[test]
 fn a_run_keeps_which_kernels_made_it_in_a_plan_that_can_be_given_again() {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
     a_step().args(["--kernels", "fused", "--run-dir"]).arg(&run_dir).assert().success();
-    let config: toml::Table = fs::read_to_string(run_dir.join("config.toml")).unwrap().parse().unwrap();
-    let plan = config["engine"]["kernels"].as_table().unwrap();
+    let plan = kernel_plan(&run_dir);
     assert_eq!(plan["set"].as_str(), Some("fused"));
 
     let file = folder.path().join("plan.toml");
-    fs::write(&file, toml::to_string(plan).unwrap()).unwrap();
+    fs::write(&file, toml::to_string(&plan).unwrap()).unwrap();
     let again = folder.path().join("again");
     a_step().arg("--plan").arg(&file).arg("--run-dir").arg(&again).assert().success();
-    let model = |run: &std::path::Path| fs::read(run.join("model.safetensors")).unwrap();
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
     assert_eq!(model(&run_dir), model(&again));
 }
 
@@ -57,6 +63,9 @@ fn fused_kernels_are_refused_where_they_cannot_make_the_step_and_auto_takes_the_
         .code(2)
         .stderr(contains("no kernels for batch normalisation").and(contains("--kernels auto")));
     assert!(!run_dir.exists());
+
+    a_step().args(["--batch-norm", "--run-dir"]).arg(&run_dir).assert().success();
+    assert_eq!(kernel_plan(&run_dir)["set"].as_str(), Some("layered"));
 }
 
 #[test]
@@ -74,11 +83,13 @@ fn a_plan_that_cannot_be_read_or_run_is_refused_by_its_name() {
 #[test]
 fn kernels_are_no_option_of_the_cpu_engine_and_it_is_not_tuned() {
     let folder = tempdir().unwrap();
-    lenet_gpu()
-        .args(["train", "--backend", "cpu", "--kernels", "fused"])
-        .assert()
-        .code(2)
-        .stderr(contains("say how a GPU works"));
+    for command in ["train", "bench"] {
+        lenet_gpu()
+            .args([command, "--backend", "cpu", "--kernels", "fused"])
+            .assert()
+            .code(2)
+            .stderr(contains("say how a GPU works"));
+    }
     let plan = folder.path().join("plan.toml");
     lenet_gpu()
         .args(["tune", "--backend", "cpu", "--out"])

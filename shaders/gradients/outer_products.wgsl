@@ -2,21 +2,20 @@
 //   below PARTIAL_LEN, a convolution's: the sum of as many partial sums as images, or CHUNKS, in order
 //   above, a dense layer's: dweight[o,i] = sum over b of dy[b,o] * x[b,i],  dbias[o] = sum over b of dy[b,o]
 //
-// workspace  partial sums [CHUNKS, PARTIAL_LEN] at PARTIALS,  x [B, inputs] and dy [B, outputs] of each layer at
-//            DENSE_X and DENSE_DY
+// workspace  partial sums (see shared/partials.wgsl),  x [B, inputs] and dy [B, outputs] of each layer at DENSE_X
+//            and DENSE_DY
 //
 // Neighbours make neighbouring inputs' weights, so that they read neighbouring values of x and the same dy.
 
 #import batch
 #import gradients
+#import partials
 #import workspace
 
 fn whole_gradient(at: u32) -> f32 {
     var gradient = 0.0;
     if at < PARTIAL_LEN {
-        for (var chunk = 0u; chunk < min(CHUNKS, batch.count); chunk++) {
-            gradient += workspace[PARTIALS + chunk * PARTIAL_LEN + at];
-        }
+        gradient = sum_of_partials(at, min(CHUNKS, batch.count));
     } else {
         gradient = of_dense_layer(at);
     }

@@ -26,17 +26,12 @@ impl Contender {
     /// Where the request leads to no device.
     pub fn find(request: &Request, residency: Residency) -> Result<Self, DeviceError> {
         let (device, choosing) = timed("choose the device", || Device::find(request));
-        Ok(Self { choosing, ..Self::of(device?, residency) })
-    }
-
-    /// A device that was chosen elsewhere, by its class's plan.
-    pub fn of(device: Device, residency: Residency) -> Self {
+        let device = device?;
         let plan = match &device {
             Device::Cpu { .. } => None,
             Device::Gpu(chosen) => Some(KernelPlan::of(&chosen.description)),
         };
-        let choosing = Stage { what: "choose the device".to_owned(), seconds: 0.0 };
-        Self { device, residency, plan, choosing }
+        Ok(Self { device, residency, plan, choosing })
     }
 
     /// The same device by another plan than its class's.
@@ -101,12 +96,7 @@ pub struct Opened {
 
 impl Opened {
     pub fn engine(&self, setup: &Setup) -> Result<AnyEngine, EngineError> {
-        self.engine_by(self.plan, setup)
-    }
-
-    /// An engine by another plan, where it is a GPU's.
-    pub fn engine_by(&self, plan: Option<KernelPlan>, setup: &Setup) -> Result<AnyEngine, EngineError> {
-        let (Some(context), Some(plan)) = (&self.context, plan) else {
+        let (Some(context), Some(plan)) = (&self.context, self.plan) else {
             return Ok(AnyEngine::Cpu(Box::new(CpuEngine::new(setup))));
         };
         let options = GpuOptions { setup: *setup, residency: self.residency, plan };

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use super::contender::Contender;
+use super::contender::AnyEngine;
 use super::results::Task;
 use super::statistics::Summary;
 use super::subject::Subject;
 use crate::data::Split;
 use crate::engine::{EngineError, Setup};
-use crate::gpu::{KernelPlan, KernelSet};
+use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residency};
 
 /// A plan that was tried.
 #[derive(Debug, Clone)]
@@ -58,16 +58,19 @@ const LAYERED: &[Knob] = &[
     ("dense_columns", &[2, 4, 8], |plan| &mut plan.dense_columns),
 ];
 
-/// Tries the sizes of each of these sets in turn, from the contender's own plan on, and gives the best of all.
+/// Tries the sizes of each of these sets in turn, from the plan `first` on, and gives the best of all.
 /// `tell` hears of each trial, and whether it is the best of its set so far.
 ///
 /// # Errors
 /// Where the device fails.
 ///
 /// # Panics
-/// Where the contender is no GPU, no set is given, or there are fewer images than a batch: callers' errors.
+/// Where no set is given, or there are fewer images than a batch: callers' errors.
+// What is tuned, from where, over what, and who hears of it.
+#[allow(clippy::too_many_arguments)]
 pub fn tune(
-    contender: &Contender,
+    context: &Context,
+    first: KernelPlan,
     sets: &[KernelSet],
     setup: &Setup,
     effort: Effort,
@@ -75,10 +78,10 @@ pub fn tune(
     images: &Arc<Split>,
     tell: &mut dyn FnMut(&Trial, bool),
 ) -> Result<Trial, EngineError> {
-    let first = contender.adapter().expect("a GPU is tuned").plan;
-    let opened = contender.open()?;
     let attempt = |plan: KernelPlan, what: String| {
-        let mut subject = Subject::new(opened.engine_by(Some(plan), setup)?, setup, weights, images)?;
+        let options = GpuOptions { setup: *setup, residency: Residency::Auto, plan };
+        let engine = AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?));
+        let mut subject = Subject::new(engine, setup, weights, images)?;
         let steps = subject.warm_up(Task::Train, effort.seconds)?;
         let runs = (0..effort.runs).map(|_| Ok(1e6 * subject.seconds_a_step(Task::Train, steps)?));
         let step = Summary::of(runs.collect::<Result<_, EngineError>>()?);

@@ -9,7 +9,7 @@ use lenet_gpu::bench::Contender;
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Engine, EngineError, Setup};
 use lenet_gpu::gpu::adapter::{
-    AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
+    self, AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
 };
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::train::EngineConfig;
@@ -35,6 +35,14 @@ impl DeviceArgs {
     pub fn find(&self) -> Result<Device, Failure> {
         let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
         Device::find(&request).map_err(not_found)
+    }
+
+    /// Chooses a GPU, for a command that the CPU engine has no part in: there is none to `what` then.
+    pub fn find_gpu(&self, what: &str) -> Result<adapter::Chosen, Failure> {
+        match self.find()? {
+            Device::Gpu(chosen) => Ok(chosen),
+            Device::Cpu { reason } => Err(Failure::Input(anyhow!("there is no GPU to {what}: {reason}"))),
+        }
     }
 }
 
@@ -76,6 +84,9 @@ impl ContenderArgs {
                 )));
             }
             found.push(contender);
+        }
+        if found.iter().all(|contender| contender.description().is_none()) {
+            self.kernels.refuse_on_cpu()?;
         }
         Ok(found)
     }
@@ -209,13 +220,10 @@ impl EngineArgs {
         // It follows from what was asked for and the class of device alone, so that a run can be repeated.
         let plan = match &device {
             Device::Gpu(chosen) => Some(self.kernels.plan(&chosen.description)?),
-            Device::Cpu { .. } if self.kernels.any() => {
-                return Err(Failure::Input(anyhow!(
-                    "--kernels and --plan say how a GPU works, and here the CPU does; leave them out, or name a \
-                     GPU by --backend"
-                )));
+            Device::Cpu { .. } => {
+                self.kernels.refuse_on_cpu()?;
+                None
             }
-            Device::Cpu { .. } => None,
         };
         Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), plan })
     }

@@ -36,9 +36,15 @@ enum KernelsArg {
 }
 
 impl KernelArgs {
-    /// Whether something was asked for that only a GPU has.
-    pub fn any(&self) -> bool {
-        self.kernels != KernelsArg::Auto || self.plan.is_some()
+    /// Refuses what was asked for where no GPU is there to heed it.
+    pub fn refuse_on_cpu(&self) -> Result<(), Failure> {
+        if self.kernels == KernelsArg::Auto && self.plan.is_none() {
+            return Ok(());
+        }
+        Err(Failure::Input(anyhow!(
+            "--kernels and --plan say how a GPU works, and here the CPU does; leave them out, or name a GPU by \
+             --backend"
+        )))
     }
 
     /// The plan for a device.

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use lenet_gpu::bench::{CLASSES, Contender, Effort, Trial, synthetic, tune};
+use lenet_gpu::bench::{CLASSES, Effort, Trial, synthetic, tune};
 use lenet_gpu::engine::{LARGEST_MICRO_BATCH, Setup};
 use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::gpu::adapter::Device;
-use lenet_gpu::gpu::{KernelPlan, KernelSet, Residency};
+use lenet_gpu::gpu::{self, KernelPlan, KernelSet};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 
 use super::engine::{self, DeviceArgs};
@@ -61,12 +60,7 @@ pub struct TuneArgs {
 
 pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     check_writable(&args.out).map_err(Failure::input)?;
-    let chosen = match args.device.find()? {
-        Device::Gpu(chosen) => chosen,
-        Device::Cpu { reason } => {
-            return Err(Failure::Input(anyhow!("there is no GPU to tune for: {reason}")));
-        }
-    };
+    let chosen = args.device.find_gpu("tune for")?;
     if chosen.description.is_software() {
         engine::warn_of_software(&chosen.description.name);
     }
@@ -90,10 +84,10 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
             ));
         }
     };
-    let contender = Contender::of(Device::Gpu(chosen), Residency::Auto);
+    let context = gpu::Context::open(&chosen).map_err(Failure::work)?;
     let sets = [KernelSet::Fused, KernelSet::Layered];
     let best =
-        tune(&contender, &sets, &setup, effort, &weights, &images, &mut tell).map_err(engine::failure)?;
+        tune(&context, plan, &sets, &setup, effort, &weights, &images, &mut tell).map_err(engine::failure)?;
 
     let text = toml::to_string(&best.plan).context("cannot write the plan").map_err(Failure::Work)?;
     let head = format!("# {device}, batches of {}: {:.1} us a step\n", args.batch_size, best.step.median);

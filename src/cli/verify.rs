@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lenet_gpu::gpu::adapter::Device;
 use lenet_gpu::gpu::{Context, KernelPlan};
 use lenet_gpu::verify::{Check, checks};
 use serde_json::json;
@@ -42,12 +41,7 @@ pub struct VerifyArgs {
 }
 
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let chosen = match args.device.find()? {
-        Device::Gpu(chosen) => chosen,
-        Device::Cpu { reason } => {
-            return Err(Failure::Input(anyhow!("there is no GPU to verify: {reason}")));
-        }
-    };
+    let chosen = args.device.find_gpu("verify")?;
     let context = Context::open(&chosen).map_err(Failure::work)?;
     let plan = KernelPlan::of(&context.description);
     notice::note(format_args!("verifying {}", context.description));

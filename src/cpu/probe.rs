@@ -5,7 +5,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
+
+use super::blocks::multiply_add;
 
 /// Sums of a thread that do not wait for one another: 12 vectors of 8, or 6 of 16.
 const SUMS: usize = 96;
@@ -19,24 +22,25 @@ const COPIED: usize = 64 << 20;
 /// A ceiling is the best of so many runs.
 const RUNS: usize = 5;
 
-/// Operations on `f32` a second: multiplications and additions apart, as the engine makes them, since a fused
-/// multiply-add is rounded otherwise and not on every machine.
+/// Operations on `f32` a second, made as the engine makes them: a multiplication and an addition in one where the
+/// machine has an instruction for that.
 pub fn flops_per_second() -> f64 {
     let threads = rayon::current_num_threads();
     // Factors below 1, so that sums stay finite.
     let took = best(|| {
-        rayon::broadcast(|_| black_box(multiply_add(black_box(0.5), black_box(0.25))));
+        rayon::broadcast(|_| black_box(multiply_add_all(black_box(0.5), black_box(0.25))));
     });
     (2 * SUMS * ROUNDS * threads) as f64 / took.as_secs_f64()
 }
 
 /// sum = sum·x + y for each of the sums, over and over; their total.
-#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-fn multiply_add(x: f32, y: f32) -> f32 {
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn multiply_add_all(x: f32, y: f32) -> f32 {
+    let fused = target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64"));
     let mut sums = [1.0; SUMS];
     for _ in 0..ROUNDS {
         for sum in &mut sums {
-            *sum = *sum * x + y;
+            *sum = multiply_add(fused, y, *sum, x);
         }
     }
     sums.iter().sum()

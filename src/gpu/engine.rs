@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -97,38 +96,6 @@ impl GpuEngine {
     /// The kernels and maps of a step.
     pub fn plan(&self) -> &StepPlan {
         &self.plan
-    }
-
-    /// What the kernels are called, in order, with those that are for evaluation alone.
-    pub fn kernel_labels(&self) -> Vec<String> {
-        self.stages.iter().map(|stage| stage.pipeline.label.clone()).collect()
-    }
-
-    /// Runs one kernel `repeats` times over the first batch, and tells how long the
-    /// device and the way to it took. For looking at kernels: maps, moments and
-    /// running statistics are left as they come.
-    ///
-    /// # Panics
-    /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
-    pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
-        let Setup { batch_size, loss, optimizer, .. } = self.options.setup;
-        let loaded = self.parts.get(Part::Train);
-        let (stage, group) = (&self.stages[kernel], &loaded.groups[kernel]);
-        let step = Step { first: 0, count: batch_size.min(loaded.split.len()), learning_rate: 0.0 };
-        let batch = step.micro_batches().next().expect("a part has images");
-        let record = BatchRecord::new(&batch, 0, 1, &loss, &optimizer, &loaded.split);
-        self.buffers.write_records(&self.context, &[record]);
-        let started = Instant::now();
-        for submitted in (0..repeats).step_by(MOST_BATCHES_PER_SUBMIT) {
-            let mut encoder = self.context.device.create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            for _ in submitted..repeats.min(submitted + MOST_BATCHES_PER_SUBMIT) {
-                stage.record(&mut pass, group, batch.count, 0);
-            }
-            drop(pass);
-            self.context.wait(self.context.queue.submit([encoder.finish()]))?;
-        }
-        Ok(started.elapsed())
     }
 
     /// Writes `values` to a buffer that has as many.

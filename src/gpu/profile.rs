@@ -6,6 +6,7 @@ use super::buffers::BatchRecord;
 use super::engine::GpuEngine;
 use super::kernels::Kernel;
 use super::network::StepPlan;
+use super::pace::MOST_BATCHES_PER_SUBMIT;
 use super::stage::Stage;
 use super::timestamps::Timestamps;
 use crate::engine::{EngineError, MicroBatch, Part, Pass, Step};
@@ -23,13 +24,40 @@ pub fn kernels_of(step: &StepPlan, pass: Pass) -> Vec<Kernel> {
         Pass::Train => step.kernels().count(),
         Pass::Evaluate => step.forward.len(),
     };
-    step.kernels().take(count).filter(|kernel| kernel.pass.is_none_or(|only| only == pass)).cloned().collect()
+    step.kernels().take(count).filter(|kernel| kernel.runs_in(pass)).cloned().collect()
 }
 
 impl GpuEngine {
     /// See [`kernels_of`].
     pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
         kernels_of(&self.plan, pass)
+    }
+
+    /// What the kernels are called, in order, with those that are for evaluation alone.
+    pub fn kernel_labels(&self) -> Vec<String> {
+        self.stages.iter().map(|stage| stage.pipeline.label.clone()).collect()
+    }
+
+    /// Runs one kernel `repeats` times over the first batch, and tells how long the
+    /// device and the way to it took. For looking at kernels: maps, moments and
+    /// running statistics are left as they come.
+    ///
+    /// # Panics
+    /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
+    pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
+        let batch = self.write_first_batch();
+        let (stage, group) = (&self.stages[kernel], &self.parts.get(Part::Train).groups[kernel]);
+        let started = Instant::now();
+        for submitted in (0..repeats).step_by(MOST_BATCHES_PER_SUBMIT) {
+            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for _ in submitted..repeats.min(submitted + MOST_BATCHES_PER_SUBMIT) {
+                stage.record(&mut pass, group, batch.count, 0);
+            }
+            drop(pass);
+            self.context.wait(self.context.queue.submit([encoder.finish()]))?;
+        }
+        Ok(started.elapsed())
     }
 
     /// Bytes of all buffers on the device, and of those that the host reads from.
@@ -66,11 +94,7 @@ impl GpuEngine {
         let Some(timestamps) = self.context.checked(|| Timestamps::new(&self.context, stages.len()))? else {
             return Ok(None);
         };
-        let batch = self.first_batch();
-        let setup = &self.options.setup;
-        let record =
-            BatchRecord::new(&batch, 0, 1, &setup.loss, &setup.optimizer, &self.parts.get(Part::Train).split);
-        self.buffers.write_records(&self.context, &[record]);
+        let batch = self.write_first_batch();
 
         let no_times = |(stage, _): &(&Stage, _)| KernelTimes {
             label: stage.pipeline.label.clone(),
@@ -106,5 +130,14 @@ impl GpuEngine {
         let images = self.parts.get(Part::Train).split.len();
         let step = Step { first: 0, count: self.options.setup.batch_size.min(images), learning_rate: 0.0 };
         step.micro_batches().next().expect("a part has images")
+    }
+
+    /// The same, with its record on the device.
+    fn write_first_batch(&self) -> MicroBatch {
+        let batch = self.first_batch();
+        let (setup, split) = (&self.options.setup, &self.parts.get(Part::Train).split);
+        let record = BatchRecord::new(&batch, 0, 1, &setup.loss, &setup.optimizer, split);
+        self.buffers.write_records(&self.context, &[record]);
+        batch
     }
 }

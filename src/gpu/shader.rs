@@ -66,6 +66,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "order",
         "outcomes",
         "parameters",
+        "partials",
         "pixels",
         "tensors",
         "views",

@@ -84,33 +84,28 @@ struct Shapes<'a>(&'a [(&'static str, Constant)]);
 
 impl Shapes<'_> {
     /// # Panics
-    /// Where the kernel has no such size: kernels are part of this crate, and a test counts each.
-    fn size(&self, name: &str) -> u64 {
-        self.0
-            .iter()
-            .find_map(|(known, constant)| match constant {
-                Constant::Size(size) if *known == name => Some(*size as u64),
-                _ => None,
-            })
-            .unwrap_or_else(|| panic!("the kernel has no size named {name}"))
+    /// Where the kernel has no such constant: kernels are part of this crate, and a test counts each.
+    fn constant(&self, name: &str) -> &Constant {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        &found.unwrap_or_else(|| panic!("the kernel has no constant named {name}")).1
     }
 
-    fn flag(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, constant)| *known == name && *constant == Constant::Flag(true))
-    }
-
-    /// The sum of a constant's sizes.
+    /// A size, or the sum of several.
     ///
     /// # Panics
-    /// As [`Self::size`].
-    fn sum(&self, name: &str) -> u64 {
-        self.0
-            .iter()
-            .find_map(|(known, constant)| match constant {
-                Constant::Sizes(sizes) if *known == name => Some(sizes.iter().sum::<usize>() as u64),
-                _ => None,
-            })
-            .unwrap_or_else(|| panic!("the kernel has no sizes named {name}"))
+    /// As [`Self::constant`], or where it is no size.
+    fn size(&self, name: &str) -> u64 {
+        match self.constant(name) {
+            Constant::Size(size) => *size as u64,
+            Constant::Sizes(sizes) => sizes.iter().sum::<usize>() as u64,
+            other => panic!("the kernel's {name} is {other:?} and no size"),
+        }
+    }
+
+    /// # Panics
+    /// As [`Self::constant`].
+    fn flag(&self, name: &str) -> bool {
+        *self.constant(name) == Constant::Flag(true)
     }
 
     fn product(&self, names: &[&str]) -> u64 {
@@ -272,7 +267,7 @@ fn gradients(kernel: &Kernel, shapes: &Shapes, each: Work) -> (Work, Work) {
     if !kernel.choices.contains(&Choice::OUTER_PRODUCTS) {
         return (Work::default(), summed + Work::of(0, rest));
     }
-    let image = Work::of(2 * rest, shapes.sum("DENSE_INPUTS") + shapes.sum("DENSE_OUTPUTS"));
+    let image = Work::of(2 * rest, shapes.size("DENSE_INPUTS") + shapes.size("DENSE_OUTPUTS"));
     (image, summed + Work::of(0, rest))
 }
 

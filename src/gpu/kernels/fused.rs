@@ -36,8 +36,6 @@ pub fn conv_forward(
     constants.extend([
         ("BLOCK_FILTERS", plan.fused.conv_filters.into()),
         ("BACKWARD", (pass == Pass::Train).into()),
-        ("BIAS1", at.first.bias.into()),
-        ("BIAS2", at.second.bias.into()),
     ]);
     let (plan, label) = (plan.fusing(), format!("conv blocks forward{}", suffix(pass)));
     Kernel::new("fused_conv_forward", label, &plan, Grid::workgroup_per_image(&plan), constants)
@@ -100,8 +98,6 @@ pub fn conv_backward(
         ("CHUNKS", partials.chunks.into()),
         ("PARTIALS", partials.place.into()),
         ("PARTIAL_LEN", partials.len.into()),
-        ("BIAS1", at.first.bias.into()),
-        ("BIAS2", at.second.bias.into()),
     ]);
     let grid = Grid::workgroups_per_batch(partials.chunks);
     Kernel::new("fused_conv_backward", "conv blocks backward", &plan.fusing(), grid, constants)
@@ -130,6 +126,8 @@ fn block_constants(network: &LeNet5, at: &ConvBlocks) -> Vec<(&'static str, Cons
         ("POOL2", at.second.y.into()),
         ("ARGMAX2", at.second.argmax.into()),
         ("WEIGHT1", at.first.weight.into()),
+        ("BIAS1", at.first.bias.into()),
         ("WEIGHT2", at.second.weight.into()),
+        ("BIAS2", at.second.bias.into()),
     ]
 }

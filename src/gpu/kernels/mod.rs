@@ -47,6 +47,11 @@ impl Kernel {
         Self { pass: Some(pass), ..self }
     }
 
+    /// Whether it is for a pass.
+    pub fn runs_in(&self, pass: Pass) -> bool {
+        self.pass.is_none_or(|only| only == pass)
+    }
+
     /// The kernel's whole WGSL.
     pub fn source(&self) -> String {
         compose(self.shader, &self.choices, &self.constants)

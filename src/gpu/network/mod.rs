@@ -89,6 +89,7 @@ fn ending(
 mod tests {
     use super::*;
     use crate::engine::{Clip, Optimizer, Pass};
+    use crate::gpu::kernels_of;
     use crate::model::{Activation, LeNet5};
 
     #[test]
@@ -115,11 +116,8 @@ mod tests {
             for augmented in [false, true] {
                 let setup = Setup { augmented, ..Setup::new(LeNet5::new(channels, 10), 64) };
                 let plan = StepPlan::new(&setup, 64, &KernelPlan::HARDWARE);
-                let of = |kernels: &mut dyn Iterator<Item = &Kernel>, pass| {
-                    kernels.filter(|kernel| kernel.pass.is_none_or(|only| only == pass)).count()
-                };
-                assert_eq!(of(&mut plan.kernels(), Pass::Train), 4);
-                assert_eq!(of(&mut plan.forward.iter(), Pass::Evaluate), 2);
+                assert_eq!(kernels_of(&plan, Pass::Train).len(), 4);
+                assert_eq!(kernels_of(&plan, Pass::Evaluate).len(), 2);
             }
         }
     }
@@ -174,10 +172,9 @@ mod tests {
     fn batch_normalisation_takes_four_dispatches_a_layer_in_training_and_one_in_evaluation() {
         let [plain, normed] = [false, true]
             .map(|batch_norm| layered(&Setup::new(LeNet5 { batch_norm, ..LeNet5::new(1, 10) }, 64)));
-        let trained = |plan: &StepPlan| plan.kernels().filter(|it| it.pass != Some(Pass::Evaluate)).count();
+        let trained = |plan: &StepPlan| kernels_of(plan, Pass::Train).len();
         assert_eq!(trained(&normed), trained(&plain) + 4 * 4);
-        let evaluated =
-            |plan: &StepPlan| plan.forward.iter().filter(|it| it.pass != Some(Pass::Train)).count();
+        let evaluated = |plan: &StepPlan| kernels_of(plan, Pass::Evaluate).len();
         assert_eq!(evaluated(&normed), evaluated(&plain) + 4);
     }
 }
