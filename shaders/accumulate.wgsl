@@ -4,13 +4,13 @@
 // The sum so far is left in `gradients` as well, where the update finds it after the last micro-batch.
 //
 // gradients, accumulated  [PARAMETERS]
-// workspace  partial sums of gradients (see shared/whole_gradient.wgsl)
+// workspace  what gradients are made of (see gradients/)
 //
 // One invocation adds one value, at the speed of memory.
 
 #import batch
+#import gradient
 #import grid
-#import whole_gradient
 
 @group(0) @binding(12) var<storage, read_write> accumulated: array<f32>;
 

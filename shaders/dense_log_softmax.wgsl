@@ -1,10 +1,6 @@
-// The last layer and the loss in one:
-//   z[b,k]         = bias[k] + sum over i of x[b,i] * weight[k,i]
-//   log_probs[b,k] = z[b,k] - max z[b] - ln(sum over k of exp(z[b,k] - max z[b]))
-//   loss[b]        = -(sum over k of q[b,k] * log_probs[b,k])
-//   dz[b,k]        = (exp(log_probs[b,k]) - q[b,k]) * loss_scale
-// for the target q[b] = (1 - eps)*onehot(label[b]) + eps/K. Without smoothing eps the loss is
-// -log_probs[b, label[b]].
+// The last layer, log-softmax and the negative log-likelihood in one:
+//   z[b,k] = bias[k] + sum over i of x[b,i] * weight[k,i]
+// and from that log_probs[b,k], loss[b] and dz[b,k] as shared/log_softmax_nll.wgsl has them.
 //
 // workspace   x [B, INPUTS] at X,  log_probs and dz [B, CLASSES] at OUTPUTS and DZ
 // parameters  weight [CLASSES, INPUTS] at WEIGHT,  bias [CLASSES] at BIAS
@@ -14,9 +10,9 @@
 
 #import grid
 #import labels
+#import log_softmax_nll
 #import logits
 #import order
-#import outcomes
 
 @compute @workgroup_size(WORKGROUP)
 fn dense_log_softmax(
@@ -30,29 +26,14 @@ fn dense_log_softmax(
     }
     make_logits(image, lane);
 
-    let predicted = predicted_class();
-    let largest = logits[predicted];
-    var sum = 0.0;
-    for (var k = 0u; k < CLASSES; k++) {
-        sum += exp(logits[k] - largest);
-    }
-    let log_sum = log(sum);
-
+    let terms = normaliser(0u);
     let label = labels[order[batch.first + image]];
     for (var k = lane; k < CLASSES; k += WORKGROUP) {
-        let log_prob = logits[k] - largest - log_sum;
+        let log_prob = log_prob(0u, k, terms);
         workspace[OUTPUTS + image * CLASSES + k] = log_prob;
-        workspace[DZ + image * CLASSES + k] = (exp(log_prob) - target_of(k, label)) * batch.loss_scale;
+        workspace[DZ + image * CLASSES + k] = gradient_at_logit(log_prob, k, label);
     }
     if lane == 0u {
-        var loss = largest + log_sum - logits[label];
-        if batch.label_smoothing > 0.0 {
-            var mean = 0.0;
-            for (var k = 0u; k < CLASSES; k++) {
-                mean += logits[k] / f32(CLASSES);
-            }
-            loss += batch.label_smoothing * (logits[label] - mean);
-        }
-        outcomes[batch.outcome + image] = Outcome(loss, predicted);
+        outcomes[batch.outcome + image] = outcome(0u, label, terms);
     }
 }

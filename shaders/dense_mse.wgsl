@@ -40,6 +40,6 @@ fn dense_mse(
             let difference = logits[k] - target_of(k, label);
             loss += difference * difference;
         }
-        outcomes[batch.outcome + image] = Outcome(loss / f32(DIVISOR), predicted_class());
+        outcomes[batch.outcome + image] = Outcome(loss / f32(DIVISOR), predicted_class(0u));
     }
 }

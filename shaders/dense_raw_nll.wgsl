@@ -39,6 +39,6 @@ fn dense_raw_nll(
         for (var k = 0u; k < CLASSES; k++) {
             loss -= target_of(k, label) * logits[k];
         }
-        outcomes[batch.outcome + image] = Outcome(loss, predicted_class());
+        outcomes[batch.outcome + image] = Outcome(loss, predicted_class(0u));
     }
 }

@@ -5,16 +5,16 @@
 // gradient that is not finite.
 //
 // gradients  [parameters of all tensors]
-// workspace  partial sums of gradients (see shared/whole_gradient.wgsl)
+// workspace  what gradients are made of (see gradients/)
 // norms      [TENSORS]
 // faults     norms that are not finite (see shared/faults.wgsl)
 //
 // A workgroup takes one tensor and a lane every WORKGROUP-th value of it. Lanes' sums are added in pairs.
 
 #import faults
+#import gradient
 #import gradient_norms
 #import grid
-#import whole_gradient
 #import workgroup_sum
 
 @compute @workgroup_size(WORKGROUP)

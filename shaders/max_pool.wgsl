@@ -7,8 +7,8 @@
 // One invocation makes one output: WINDOW × WINDOW loads. Windows may overlap.
 
 #import batch
-#import finite
 #import grid
+#import maximum
 #import workspace
 
 @compute @workgroup_size(WORKGROUP)
@@ -28,7 +28,7 @@ fn max_pool(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
         for (var v = 0u; v < WINDOW; v++) {
             let at = corner + u * WIDTH + v;
             let value = workspace[X + plane * HEIGHT * WIDTH + at];
-            if !is_nan(best) && (value > best || is_nan(value)) {
+            if takes_over(value, best) {
                 best = value;
                 argmax = at;
             }

@@ -6,7 +6,7 @@
 // Parameters are kept within ±BOUND where that is not 0.
 //
 // parameters, gradients, first_moment  [PARAMETERS]
-// workspace  partial sums of gradients (see shared/whole_gradient.wgsl)
+// workspace  what gradients are made of (see gradients/)
 // faults     what is not finite (see shared/faults.wgsl)
 // norms      [TENSORS], where gradients are clipped by norm (see shared/clip.wgsl)
 //
@@ -16,8 +16,8 @@
 #import batch
 #import clip
 #import faults
+#import gradient
 #import grid
-#import whole_gradient
 
 @group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(6) var<storage, read_write> first_moment: array<f32>;

@@ -16,6 +16,12 @@ pub fn open_regular(path: &Path) -> io::Result<Option<(File, u64)>> {
     Ok(Some((File::open(path)?, metadata.len())))
 }
 
+/// The text of a regular file.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let (file, _) = open_regular(path)?.ok_or_else(|| io::Error::other("it is not a regular file"))?;
+    io::read_to_string(file)
+}
+
 /// A file that could not be written. The one that stood there before still does.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", path.display())]
@@ -28,6 +34,16 @@ pub struct WriteError {
 /// the name. A reader, or a machine that loses power, finds the old content or the new one.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// Whether a file can be written at such a place: an error now instead of one after long work.
+pub fn check_writable(path: &Path) -> Result<(), WriteError> {
+    let tried = if path.is_dir() {
+        Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
+    } else {
+        create_beside(path).and_then(|(draft, _)| fs::remove_file(draft))
+    };
+    tried.map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

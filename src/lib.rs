@@ -7,8 +7,10 @@
 //!
 //! Two engines implement the one trait: [`cpu`] is plain Rust, generic over `f32` and `f64`, and is
 //! the reference; [`gpu`] runs the kernels in `shaders/` through wgpu. [`verify`] holds the table of
-//! checks that compare the second with the first, tensor by tensor.
+//! checks that compare the second with the first, tensor by tensor; [`bench`] tells how fast each is.
 
+pub mod bench;
+mod calendar;
 pub mod cpu;
 pub mod data;
 pub mod engine;

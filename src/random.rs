@@ -21,6 +21,8 @@ pub enum Purpose {
     Validation,
     /// Inputs of the checks in [`crate::verify`]; the stream is a tensor's place in its check.
     Verify,
+    /// Images made up for [`crate::bench`].
+    Bench,
 }
 
 impl Purpose {
@@ -32,6 +34,7 @@ impl Purpose {
             Self::Augmentation => b"augmentation",
             Self::Validation => b"validation",
             Self::Verify => b"verify",
+            Self::Bench => b"bench",
         }
     }
 }

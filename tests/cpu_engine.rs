@@ -390,3 +390,14 @@ fn images_of_28_are_centred_in_black_and_bytes_go_to_the_range_from_minus_1_to_1
         assert!((value - expected).abs() < 1e-15, "{place}: {value}");
     }
 }
+
+#[test]
+fn what_is_told_of_an_image_does_not_depend_on_the_evaluation_batch() {
+    let outcomes = |evaluation_batch| {
+        let setup = Setup { evaluation_batch, ..Setup::new(NETWORK, 1) };
+        engine_of(&setup, 300).evaluate(Part::Test).unwrap()
+    };
+    let expected = outcomes(256);
+    assert_eq!(expected.len(), 300);
+    assert!([1, 37, 4_000].into_iter().all(|batch| outcomes(batch) == expected));
+}

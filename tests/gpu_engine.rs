@@ -68,6 +68,21 @@ fn a_nan_in_any_tensor_of_a_normalised_network_reaches_the_losses_of_an_evaluati
 }
 
 #[test]
+fn what_is_told_of_an_image_does_not_depend_on_the_evaluation_batch() {
+    let outcomes = |evaluation_batch| {
+        let setup = Setup { evaluation_batch, ..Setup::new(NETWORK, BATCH) };
+        let mut engine = GpuEngine::new(context(), GpuOptions { setup, ..options(NETWORK) }).unwrap();
+        engine.load(Part::Test, Arc::new(split(SAMPLES))).unwrap();
+        engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0)).unwrap();
+        engine.evaluate(Part::Test).unwrap()
+    };
+    // More than go through the network at once are cut.
+    let [some, many] = [37, 4_000].map(outcomes);
+    assert_eq!(some.len(), SAMPLES);
+    assert!(some == many);
+}
+
+#[test]
 fn an_incomplete_last_batch_of_one_image_trains_a_normalised_network_too() {
     let network = LeNet5 { batch_norm: true, ..NETWORK };
     let mut engine = GpuEngine::new(context(), options(network)).unwrap();

@@ -517,7 +517,7 @@ fn cross_entropy_of_the_logits_is_nll_of_log_softmax_bit_by_bit() {
 fn kinks(maps: &Maps<'_, f64>) -> (Vec<(bool, bool)>, Vec<u32>) {
     let side = |&y: &f64| (y > 0.0, y.abs() < 1.0);
     let normalised = maps.norms.is_some();
-    let (first, second) = if normalised { (maps.conv1, maps.conv2) } else { (maps.pool1, maps.pool2) };
+    let (first, second) = if normalised { (&*maps.conv1, &*maps.conv2) } else { (maps.pool1, maps.pool2) };
     let sides = [first, second, maps.fc1, maps.fc2].concat().iter().map(side).collect();
     (sides, [maps.argmax1, maps.argmax2].concat())
 }

@@ -21,6 +21,13 @@ struct Batch {
     root_correction: f32,
     // Weight decay lambda; for Adam times the learning rate.
     decay: f32,
+    // How images are stored: rows and columns, words an image takes, and the rows above and columns left of
+    // it in the network's SIDE×SIDE.
+    height: u32,
+    width: u32,
+    image_words: u32,
+    top: u32,
+    left: u32,
 }
 
 @group(0) @binding(0) var<uniform> batch: Batch;

@@ -35,6 +35,11 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
+    /// Whether a data set was named at all.
+    pub fn names_a_set(&self) -> bool {
+        self.data_dir.is_some() || self.dataset.is_some()
+    }
+
     /// Reads both parts of the data set.
     pub fn open(&self) -> Result<Dataset, Failure> {
         match self.place()? {

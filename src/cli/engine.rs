@@ -3,7 +3,9 @@
 use std::panic;
 use std::thread;
 
-use clap::{Args, ValueEnum};
+use anyhow::anyhow;
+use clap::{ArgAction, Args, ValueEnum};
+use lenet_gpu::bench::Contender;
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Engine, EngineError, Setup};
 use lenet_gpu::gpu::adapter::{
@@ -12,6 +14,7 @@ use lenet_gpu::gpu::adapter::{
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
 use lenet_gpu::train::EngineConfig;
 
+use super::kernel_args::KernelArgs;
 use super::{Failure, notice};
 
 /// Which device.
@@ -31,12 +34,59 @@ impl DeviceArgs {
     /// Chooses the device.
     pub fn find(&self) -> Result<Device, Failure> {
         let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
-        Device::find(&request).map_err(|error| match error {
-            DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => {
-                Failure::work(error)
+        Device::find(&request).map_err(not_found)
+    }
+}
+
+fn not_found(error: DeviceError) -> Failure {
+    match error {
+        DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => Failure::work(error),
+        DeviceError::Choice(_) => Failure::input(error),
+    }
+}
+
+/// Which engines, to be measured side by side.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device")]
+pub struct ContenderArgs {
+    /// What computes, one or several; auto is what train would take
+    #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',', action = ArgAction::Set)]
+    #[arg(default_values_t = [BackendArg::Auto])]
+    backend: Vec<BackendArg>,
+
+    /// An adapter for those that are GPUs, by its index in `lenet-gpu devices` or by part of its name [default: the
+    /// best of each]
+    #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
+    adapter: Option<AdapterName>,
+}
+
+impl ContenderArgs {
+    /// Chooses the devices, no two of which are the same.
+    pub fn find(&self) -> Result<Vec<Contender>, Failure> {
+        let mut found: Vec<Contender> = Vec::new();
+        for place in 0..self.backend.len() {
+            let contender = self.find_one(place)?;
+            if found.iter().any(|known| known.label() == contender.label()) {
+                return Err(Failure::Input(anyhow!(
+                    "--backend leads to {} twice; name each once",
+                    contender.label()
+                )));
             }
-            DeviceError::Choice(_) => Failure::input(error),
-        })
+            found.push(contender);
+        }
+        Ok(found)
+    }
+
+    /// Chooses the device of a place in the list.
+    pub fn find_one(&self, place: usize) -> Result<Contender, Failure> {
+        let Some(&backend) = self.backend.get(place) else {
+            return Err(Failure::Input(anyhow!("--backend has no place {place}")));
+        };
+        // Beside GPUs the CPU engine has no part in the choice of an adapter.
+        let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
+        let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
+        let request = Request { backend: backend.into(), adapter };
+        Contender::find(&request, Residency::Auto).map_err(not_found)
     }
 }
 
@@ -51,6 +101,9 @@ pub struct EngineArgs {
     /// the same
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
     residency: ResidencyArg,
+
+    #[command(flatten)]
+    kernels: KernelArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -122,6 +175,9 @@ pub struct Opened {
 pub struct Chosen {
     device: Device,
     residency: Residency,
+    kernels: KernelArgs,
+    /// A GPU's.
+    plan: Option<KernelPlan>,
 }
 
 /// A device that is open.
@@ -138,12 +194,20 @@ impl EngineArgs {
         if let Device::Gpu(chosen) = &device
             && chosen.description.is_software()
         {
-            notice::warning(format_args!(
-                "{} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster",
-                chosen.description.name
-            ));
+            warn_of_software(&chosen.description.name);
         }
-        Ok(Chosen { device, residency: self.residency.into() })
+        // It follows from what was asked for and the class of device alone, so that a run can be repeated.
+        let plan = match &device {
+            Device::Gpu(chosen) => Some(self.kernels.plan(&chosen.description)?),
+            Device::Cpu { .. } if self.kernels.any() => {
+                return Err(Failure::Input(anyhow!(
+                    "--kernels and --plan say how a GPU works, and here the CPU does; leave them out, or name a \
+                     GPU by --backend"
+                )));
+            }
+            Device::Cpu { .. } => None,
+        };
+        Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), plan })
     }
 
     /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
@@ -161,10 +225,19 @@ impl EngineArgs {
     }
 }
 
+/// A software adapter is never taken without a word.
+pub fn warn_of_software(name: &str) {
+    notice::warning(format_args!(
+        "{name} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster"
+    ));
+}
+
 /// Whether an engine that could not be made was asked for too much.
 pub fn failure(error: EngineError) -> Failure {
     match error {
-        EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } => Failure::input(error),
+        EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } | EngineError::NotFused(_) => {
+            Failure::input(error)
+        }
         _ => Failure::work(error),
     }
 }
@@ -180,7 +253,7 @@ impl Chosen {
 
     /// An engine on it.
     pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
-        Ok(engine(self.context()?, self.residency, setup)?.0)
+        Ok(self.engine_on(self.context()?, setup)?.0)
     }
 
     fn context(&self) -> Result<Option<Context>, EngineError> {
@@ -189,15 +262,31 @@ impl Chosen {
             Device::Gpu(chosen) => Context::open(chosen).map(Some),
         }
     }
+
+    /// An engine, on the CPU where no GPU is open; a GPU's has a kernel plan.
+    fn engine_on(
+        &self,
+        context: Option<Context>,
+        setup: &Setup,
+    ) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
+        let (Some(context), Some(plan)) = (context, self.plan) else {
+            return Ok((Box::new(CpuEngine::new(setup)), None));
+        };
+        self.kernels.check(setup)?;
+        let options = GpuOptions { setup: *setup, residency: self.residency, plan };
+        Ok((
+            Box::new(GpuEngine::new(context, options)?),
+            Some(KernelPlan { set: plan.set_for(setup), ..plan }),
+        ))
+    }
 }
 
 impl Ready {
     /// An engine on it.
     pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
-        let Chosen { device, residency } = self.chosen;
-        let (engine, kernels) = engine(self.context, residency, setup).map_err(failure)?;
+        let (engine, kernels) = self.chosen.engine_on(self.context, setup).map_err(failure)?;
         let name = engine.name();
-        let (config, reason) = match device {
+        let (config, reason) = match self.chosen.device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
             Device::Gpu(chosen) => {
                 let Description { name: adapter, backend, driver, .. } = chosen.description;
@@ -207,19 +296,4 @@ impl Ready {
         };
         Ok(Opened { engine, config, reason })
     }
-}
-
-/// An engine, on the CPU where there is no GPU open; a GPU's has a kernel plan.
-fn engine(
-    context: Option<Context>,
-    residency: Residency,
-    setup: &Setup,
-) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
-    let Some(context) = context else {
-        return Ok((Box::new(CpuEngine::new(setup)), None));
-    };
-    // It follows from the class of device alone, so that a run can be repeated.
-    let plan = KernelPlan::of(&context.description);
-    let options = GpuOptions { setup: *setup, residency, plan };
-    Ok((Box::new(GpuEngine::new(context, options)?), Some(plan)))
 }

@@ -5,6 +5,7 @@
 //! 0, 2 where what was typed or given is wrong, 1 where the work failed, and 130 where it was
 //! interrupted.
 
+mod bench;
 mod data;
 mod data_args;
 mod devices;
@@ -12,6 +13,7 @@ mod engine;
 mod evaluate;
 mod failure;
 mod interrupt;
+mod kernel_args;
 mod notice;
 mod output;
 mod paper;
@@ -38,6 +40,7 @@ Examples:
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu devices                   what there is to train on
   lenet-gpu verify                    hold every kernel on your GPU against the CPU
+  lenet-gpu bench --backend vulkan,cpu
 
 Exit code: 0; 2 wrong usage or input; 1 a failure at work; 130 interrupted.";
 
@@ -63,6 +66,7 @@ enum Command {
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// How a command ended, if it did not fail.
@@ -100,6 +104,7 @@ fn run(started: Instant) -> Result<Ending, Failure> {
         Command::Presets(args) => presets::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
+        Command::Bench(args) => bench::run(&args, &mut output),
     }
 }
 

@@ -13,6 +13,16 @@ pub fn epochs(typed: &str) -> Result<f64, String> {
     }
 }
 
+/// Above 0 and at most an hour.
+pub fn seconds(typed: &str) -> Result<f64, String> {
+    let seconds: f64 = number(typed)?;
+    if seconds > 0.0 && seconds <= 3600.0 {
+        Ok(seconds)
+    } else {
+        Err("it must be above 0 and at most 3600".to_owned())
+    }
+}
+
 /// Above 0 and finite, as an f32. The smallest ones, which lack bits, are 0 to many a GPU.
 pub fn positive(typed: &str) -> Result<f32, String> {
     let value: f32 = number(typed)?;

@@ -13,6 +13,7 @@
 //! which needs all of a layer's outputs, is no function of single values: see `log_softmax.rs`.
 
 use super::Real;
+use super::blocks::LANES;
 use crate::model::Activation;
 
 /// Replaces each x by y = activation(x); leaves values for log-softmax as they are.
@@ -23,8 +24,7 @@ pub(super) fn activate<T: Real>(activation: Activation, values: &mut [T]) {
     let one = T::one();
     match activation {
         Activation::Identity | Activation::LogSoftmax => {}
-        // Written so that NaN, which compares false with everything, stays as it came.
-        Activation::Relu => replace(values, |x| if x <= T::zero() { T::zero() } else { x }),
+        Activation::Relu => replace(values, relu),
         Activation::Sigmoid => replace(values, |x| one / (one + (-x).exp())),
         Activation::Sign => replace(values, |x| {
             if x > T::zero() {
@@ -64,16 +64,41 @@ pub(super) fn through<T: Real>(activation: Activation, y: &[T], gradient: &mut [
     }
 }
 
+/// max(x, 0), written so that NaN, which compares false with everything, stays as it came.
+#[inline(always)]
+pub(super) fn relu<T: Real>(x: T) -> T {
+    if x <= T::zero() { T::zero() } else { x }
+}
+
+/// Vectors are changed as a whole: left to itself the compiler writes only what changes, by masked stores,
+/// which take AMD's processors ten times as long.
 #[inline(always)]
 fn replace<T: Real>(values: &mut [T], by: impl Fn(T) -> T) {
-    for value in values {
+    let (vectors, rest) = values.as_chunks_mut::<LANES>();
+    for vector in vectors {
+        let mut new = *vector;
+        for value in &mut new {
+            *value = by(*value);
+        }
+        *vector = new;
+    }
+    for value in rest {
         *value = by(*value);
     }
 }
 
 #[inline(always)]
 fn replace_by<T: Real>(values: &mut [T], others: &[T], by: impl Fn(T, T) -> T) {
-    for (value, &other) in values.iter_mut().zip(others) {
+    let (vectors, rest) = values.as_chunks_mut::<LANES>();
+    let (other_vectors, others) = others.as_chunks::<LANES>();
+    for (vector, others) in vectors.iter_mut().zip(other_vectors) {
+        let mut new = *vector;
+        for (value, &other) in new.iter_mut().zip(others) {
+            *value = by(*value, other);
+        }
+        *vector = new;
+    }
+    for (value, &other) in rest.iter_mut().zip(others) {
         *value = by(*value, other);
     }
 }

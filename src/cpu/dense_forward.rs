@@ -9,11 +9,12 @@
 //! Shapes: x `[B, I]`, w `[O, I]`, bias `[O]` → y `[B, O]`.
 
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
 use super::Real;
 use super::activation::activate;
-use super::blocks::{LANES, part_len, starts, sum_in_pairs};
+use super::blocks::{LANES, for_each_part, multiply_add, part_len, starts, sum_in_pairs};
 use crate::model::{Activation, DenseShape};
 
 /// Images and outputs of a block.
@@ -39,13 +40,12 @@ pub fn dense_forward<T: Real>(
     assert_eq!(bias.len(), shape.outputs, "the bias is not [outputs]");
 
     let part = part_len(batch).next_multiple_of(IMAGES);
-    x.par_chunks(part * shape.inputs)
-        .zip(y.par_chunks_mut(part * shape.outputs))
-        .for_each(|(x, y)| images(shape, activation, x, weight, bias, y));
+    let parts = x.par_chunks(part * shape.inputs).zip(y.par_chunks_mut(part * shape.outputs));
+    for_each_part(parts, |(x, y)| images(shape, activation, x, weight, bias, y));
 }
 
 /// Some images of a batch, one thread's work.
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx2+fma"))]
 fn images<T: Real>(
     shape: &DenseShape,
     activation: Activation,
@@ -54,13 +54,14 @@ fn images<T: Real>(
     bias: &[T],
     y: &mut [T],
 ) {
+    let fused = target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64"));
     let blocks = x.chunks(IMAGES * shape.inputs).zip(y.chunks_mut(IMAGES * shape.outputs));
     for (x, y) in blocks {
         match (x.len() / shape.inputs, shape.outputs >= OUTPUTS) {
-            (IMAGES, true) => outputs::<T, IMAGES, OUTPUTS>(shape, activation, x, weight, bias, y),
-            (IMAGES, false) => outputs::<T, IMAGES, 1>(shape, activation, x, weight, bias, y),
-            (_, true) => outputs::<T, 1, OUTPUTS>(shape, activation, x, weight, bias, y),
-            (_, false) => outputs::<T, 1, 1>(shape, activation, x, weight, bias, y),
+            (IMAGES, true) => outputs::<T, IMAGES, OUTPUTS>(fused, shape, activation, x, weight, bias, y),
+            (IMAGES, false) => outputs::<T, IMAGES, 1>(fused, shape, activation, x, weight, bias, y),
+            (_, true) => outputs::<T, 1, OUTPUTS>(fused, shape, activation, x, weight, bias, y),
+            (_, false) => outputs::<T, 1, 1>(fused, shape, activation, x, weight, bias, y),
         }
     }
 }
@@ -68,6 +69,7 @@ fn images<T: Real>(
 /// All outputs of `IMAGES` images, `OUTPUTS` at a time.
 #[inline(always)]
 fn outputs<T: Real, const IMAGES: usize, const OUTPUTS: usize>(
+    fused: bool,
     shape: &DenseShape,
     activation: Activation,
     x: &[T],
@@ -79,7 +81,7 @@ fn outputs<T: Real, const IMAGES: usize, const OUTPUTS: usize>(
     for first in starts(shape.outputs, OUTPUTS) {
         let rows: [&[T]; OUTPUTS] =
             std::array::from_fn(|o| &weight[(first + o) * shape.inputs..][..shape.inputs]);
-        let sums = dots(x, rows);
+        let sums = dots(fused, x, rows);
         for (b, sums) in sums.iter().enumerate() {
             for (o, &sum) in sums.iter().enumerate() {
                 y[b * shape.outputs + first + o] = sum + bias[first + o];
@@ -91,7 +93,7 @@ fn outputs<T: Real, const IMAGES: usize, const OUTPUTS: usize>(
 
 /// The dot product of each of `A` rows with each of `B`, all of one length.
 #[inline(always)]
-fn dots<T: Real, const A: usize, const B: usize>(a: [&[T]; A], b: [&[T]; B]) -> [[T; B]; A] {
+fn dots<T: Real, const A: usize, const B: usize>(fused: bool, a: [&[T]; A], b: [&[T]; B]) -> [[T; B]; A] {
     let a = a.map(|row| row.as_chunks::<LANES>());
     let b = b.map(|row| row.as_chunks::<LANES>());
     let mut sums = [[[T::zero(); LANES]; B]; A];
@@ -101,7 +103,7 @@ fn dots<T: Real, const A: usize, const B: usize>(a: [&[T]; A], b: [&[T]; B]) -> 
         for (sums, a) in sums.iter_mut().zip(&a) {
             for (sum, b) in sums.iter_mut().zip(&b) {
                 for lane in 0..LANES {
-                    sum[lane] += a[lane] * b[lane];
+                    sum[lane] = multiply_add(fused, sum[lane], a[lane], b[lane]);
                 }
             }
         }

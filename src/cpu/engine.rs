@@ -7,11 +7,9 @@ use std::sync::Arc;
 use super::{Network, gather, gather_augmented};
 use crate::data::{Split, View};
 use crate::engine::{
-    Engine, EngineError, Epoch, Observer, OptimizerState, Part, Parts, Pass, SampleOutcome, Setup, Step,
+    Engine, EngineError, Epoch, MicroBatch, Observer, OptimizerState, Part, Parts, Pass, SampleOutcome,
+    Setup, Step,
 };
-
-/// Images of one pass of an evaluation at most.
-const EVALUATION_BATCH: usize = 256;
 
 /// LeNet-5 in `f32` on all threads of the current rayon pool.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// An engine whose parameters are all 0.
     pub fn new(setup: &Setup) -> Self {
-        let largest_batch = setup.micro_batch_size().max(EVALUATION_BATCH);
+        let largest_batch = setup.at_once();
         Self {
             network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
             setup: *setup,
@@ -62,6 +60,31 @@ impl CpuEngine {
         self.outcomes.extend(outcomes.map(|(&loss, &predicted)| SampleOutcome { loss, predicted }));
     }
 
+    /// Trains one micro-batch, and where it ends its step, updates the parameters.
+    fn micro_batch(
+        &mut self,
+        split: &Split,
+        order: &[u32],
+        views: Option<&[View]>,
+        batch: &MicroBatch,
+    ) -> Result<(), EngineError> {
+        let step = batch.step;
+        self.forward(Pass::Train, split, order, views, step.count);
+        self.network.backward();
+        if !(batch.starts_step() && batch.ends_step()) {
+            self.network.accumulate(!batch.starts_step());
+        }
+        // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
+        if let Some((tensor, what)) = self.network.non_finite() {
+            let step = self.network.optimizer_state().0 + 1;
+            return Err(EngineError::NonFinite { tensor, what, step });
+        }
+        if batch.ends_step() {
+            self.network.update(&self.setup.optimizer, step.learning_rate);
+        }
+        Ok(())
+    }
+
     /// Trains a step to its end, also where the observer breaks off within.
     fn step(
         &mut self,
@@ -75,19 +98,8 @@ impl CpuEngine {
         for batch in step.micro_batches() {
             let samples = batch.first..batch.first + batch.count;
             let views = views.map(|views| &views[samples.clone()]);
-            self.forward(Pass::Train, split, &order[samples], views, step.count);
-            self.network.backward();
-            if !(batch.starts_step() && batch.ends_step()) {
-                self.network.accumulate(!batch.starts_step());
-            }
-            // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
-            if let Some((tensor, what)) = self.network.non_finite() {
-                let step = self.network.optimizer_state().0 + 1;
-                return Err(EngineError::NonFinite { tensor, what, step });
-            }
-            if batch.ends_step() {
-                self.network.update(&self.setup.optimizer, step.learning_rate);
-            }
+            // On a thread of the pool all the while, so that the operations need not enter it one by one.
+            rayon::scope(|_| self.micro_batch(split, &order[samples], views, &batch))?;
             if observer(batch.first, &self.outcomes).is_break() {
                 flow = ControlFlow::Break(());
             }
@@ -144,8 +156,8 @@ impl Engine for CpuEngine {
         let split = Arc::clone(self.parts.get(part));
         let mut outcomes = Vec::with_capacity(split.len());
         let order: Vec<u32> = (0..split.len() as u32).collect();
-        for order in order.chunks(EVALUATION_BATCH) {
-            self.forward(Pass::Evaluate, &split, order, None, order.len());
+        for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
+            rayon::scope(|_| self.forward(Pass::Evaluate, &split, order, None, order.len()));
             outcomes.extend_from_slice(&self.outcomes);
         }
         Ok(outcomes)

@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::part_len;
+use super::blocks::{for_each_part, part_len};
 use crate::data::Split;
 use crate::model::lenet::IMAGE_SIDE;
 
@@ -25,7 +25,7 @@ pub fn gather<T: Real>(split: &Split, order: &[u32], x: &mut [T]) {
 
     let value = std::array::from_fn::<T, 256, _>(|byte| normalised(T::of(byte as f64)));
     let part = part_len(order.len());
-    x.par_chunks_mut(part * image_len).zip(order.par_chunks(part)).for_each(|(x, order)| {
+    for_each_part(x.par_chunks_mut(part * image_len).zip(order.par_chunks(part)), |(x, order)| {
         x.fill(value[0]);
         for (x, &index) in x.chunks_exact_mut(image_len).zip(order) {
             let planes = split.image(index as usize).chunks_exact(split.height * split.width);

@@ -11,7 +11,9 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::{COLUMNS, part_len, starts};
+use super::blocks::{for_each_part, part_len, starts};
+
+const COLUMNS: usize = 5;
 use crate::model::PoolShape;
 
 /// Maxima of a batch and where they were: x `[B, C, H, W]` → y, argmax `[B, C, H', W']`. An argmax is
@@ -27,16 +29,14 @@ pub fn max_pool<T: Real>(shape: &PoolShape, x: &[T], y: &mut [T], argmax: &mut [
 
     let part = part_len(batch);
     let out_plane = shape.out_height() * shape.out_width();
-    x.par_chunks(part * shape.in_len())
-        .zip(y.par_chunks_mut(part * shape.out_len()))
-        .zip(argmax.par_chunks_mut(part * shape.out_len()))
-        .for_each(|((x, y), argmax)| {
-            let planes = x.chunks_exact(shape.height * shape.width);
-            let out = y.chunks_exact_mut(out_plane).zip(argmax.chunks_exact_mut(out_plane));
-            for (x, (y, argmax)) in planes.zip(out) {
-                plane(shape, x, y, argmax);
-            }
-        });
+    let maxima = y.par_chunks_mut(part * shape.out_len()).zip(argmax.par_chunks_mut(part * shape.out_len()));
+    for_each_part(x.par_chunks(part * shape.in_len()).zip(maxima), |(x, (y, argmax))| {
+        let planes = x.chunks_exact(shape.height * shape.width);
+        let out = y.chunks_exact_mut(out_plane).zip(argmax.chunks_exact_mut(out_plane));
+        for (x, (y, argmax)) in planes.zip(out) {
+            plane(shape, x, y, argmax);
+        }
+    });
 }
 
 /// One plane, H×W → H'×W'.
@@ -75,16 +75,21 @@ fn row<T: Real, const COLUMNS: usize>(
                 let x = &x[start..][..(COLUMNS - 1) * stride + 1];
                 for q in 0..COLUMNS {
                     let value = x[q * stride];
-                    // `|` does not branch, and neither do the assignments.
-                    let wins = (value > best[q]) | value.is_nan();
-                    best[q] = if wins { value } else { best[q] };
-                    place[q] = if wins { (start + q * stride) as u32 } else { place[q] };
+                    let better = wins(value, best[q]);
+                    best[q] = if better { value } else { best[q] };
+                    place[q] = if better { (start + q * stride) as u32 } else { place[q] };
                 }
             }
         }
         y[column..][..COLUMNS].copy_from_slice(&best);
         argmax[column..][..COLUMNS].copy_from_slice(&place);
     }
+}
+
+/// Whether a value takes the place of the best one before it. `|` does not branch.
+#[inline(always)]
+pub(super) fn wins<T: Real>(value: T, best: T) -> bool {
+    (value > best) | value.is_nan()
 }
 
 #[cfg(test)]

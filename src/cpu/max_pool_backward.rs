@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::activation::through;
-use super::blocks::part_len;
+use super::blocks::{for_each_part, part_len};
 use crate::model::{Activation, PoolShape};
 
 /// dL/d(input of `activation`) of a batch, where x = activation(input) is what was pooled: x
@@ -35,19 +35,17 @@ pub fn max_pool_backward<T: Real>(
     let part = part_len(batch);
     let plane = shape.height * shape.width;
     let out_plane = shape.out_height() * shape.out_width();
-    x.par_chunks(part * shape.in_len())
-        .zip(argmax.par_chunks(part * shape.out_len()))
-        .zip(dy.par_chunks(part * shape.out_len()))
-        .zip(dx.par_chunks_mut(part * shape.in_len()))
-        .for_each(|(((x, argmax), dy), dx)| {
-            dx.fill(T::zero());
-            let maps = x.chunks_exact(plane).zip(dx.chunks_exact_mut(plane));
-            let windows = argmax.chunks_exact(out_plane).zip(dy.chunks_exact(out_plane));
-            for ((x, dx), (argmax, dy)) in maps.zip(windows) {
-                for (&place, &dy) in argmax.iter().zip(dy) {
-                    dx[place as usize] += dy;
-                }
-                through(activation, x, dx);
+    let windows = argmax.par_chunks(part * shape.out_len()).zip(dy.par_chunks(part * shape.out_len()));
+    let maps = x.par_chunks(part * shape.in_len()).zip(dx.par_chunks_mut(part * shape.in_len()));
+    for_each_part(maps.zip(windows), |((x, dx), (argmax, dy))| {
+        dx.fill(T::zero());
+        let maps = x.chunks_exact(plane).zip(dx.chunks_exact_mut(plane));
+        let windows = argmax.chunks_exact(out_plane).zip(dy.chunks_exact(out_plane));
+        for ((x, dx), (argmax, dy)) in maps.zip(windows) {
+            for (&place, &dy) in argmax.iter().zip(dy) {
+                dx[place as usize] += dy;
             }
-        });
+            through(activation, x, dx);
+        }
+    });
 }

@@ -1,6 +1,9 @@
 //! The CPU reference: a file for each operation, the twin of the shader of the same name. Generic over
 //! `f32` (the engine of those without a GPU) and `f64` (what every result is held against).
 //!
+//! A convolution and the max-pool behind it are two operations, and also one that does not store the map
+//! between them, which is tested to be the same.
+//!
 //! Every operation works on a whole batch, on slices laid out as the shaders have them, and runs its
 //! images in parallel. Reductions have a fixed order, so the thread count does not change a bit.
 
@@ -16,8 +19,10 @@ mod channel_sums;
 mod clip;
 mod conv_backward_input;
 mod conv_backward_weight;
+mod conv_block;
 mod conv_forward;
-mod correlate;
+mod conv_pool_backward;
+mod conv_pool_forward;
 mod dense_backward;
 mod dense_forward;
 mod dense_log_softmax;
@@ -33,10 +38,12 @@ mod log_softmax_backward;
 mod max_pool;
 mod max_pool_backward;
 mod network;
+pub mod probe;
 mod real;
 mod sgd;
 mod stage;
 mod targets;
+mod terms;
 
 pub use accumulate::accumulate;
 pub use adam::adam;
@@ -48,6 +55,8 @@ pub use clip::{clip, limit};
 pub use conv_backward_input::conv_backward_input;
 pub use conv_backward_weight::conv_backward_weight;
 pub use conv_forward::conv_forward;
+pub use conv_pool_backward::conv_pool_backward;
+pub use conv_pool_forward::conv_pool_forward;
 pub use dense_backward::dense_backward;
 pub use dense_forward::dense_forward;
 pub use dense_log_softmax::dense_log_softmax;

@@ -5,14 +5,13 @@
 //! for; a smaller batch uses the front of each. A gradient's name is its map's with a `d`, and it is
 //! the gradient *before* that map's activation.
 
-use super::blocks::Scratch;
-use super::conv_backward_input::conv_backward_input_in;
-use super::conv_backward_weight::conv_backward_weight_in;
-use super::conv_forward::conv_forward_in;
-use super::layer::{Layer, Map, Pooled};
+use std::borrow::Cow;
+
+use super::conv_block::ConvBlock;
+use super::layer::{Layer, Map};
 use super::{
     Real, Targets, accumulate, adam, clip, dense_backward, dense_forward, dense_log_softmax, dense_mse,
-    dense_raw_nll, limit, max_pool, max_pool_backward, sgd,
+    dense_raw_nll, limit, sgd,
 };
 use crate::engine::{Loss, LossKind, NonFinite, Optimizer, Pass, Rule};
 use crate::model::{Activation, LeNet5, ParameterTable, Tensor};
@@ -36,33 +35,29 @@ pub struct Network<T> {
     second_moment: Vec<T>,
 
     x: Vec<T>,
-    conv1: Layer<T>,
-    pool1: Pooled<T>,
-    conv2: Layer<T>,
-    pool2: Pooled<T>,
+    conv1: ConvBlock<T>,
+    conv2: ConvBlock<T>,
     fc1: Layer<T>,
     fc2: Layer<T>,
     outputs: Map<T>,
     losses: Vec<T>,
     predicted: Vec<u32>,
-
-    scratch: Scratch<T>,
 }
 
 /// The maps of the last batch, and their gradients once [`Network::backward`] ran. Every slice is the
 /// whole batch's; shapes are given for one image.
-#[derive(Debug, Clone, Copy)]
-pub struct Maps<'a, T> {
+#[derive(Debug, Clone)]
+pub struct Maps<'a, T: Real> {
     /// `[C, 32, 32]`
     pub x: &'a [T],
     /// `[6, 28, 28]`, after ReLU
-    pub conv1: &'a [T],
+    pub conv1: Cow<'a, [T]>,
     /// `[6, 14, 14]`
     pub pool1: &'a [T],
     /// `[6, 14, 14]`, places in a plane of conv1
     pub argmax1: &'a [u32],
     /// `[16, 10, 10]`, after ReLU
-    pub conv2: &'a [T],
+    pub conv2: Cow<'a, [T]>,
     /// `[16, 5, 5]`
     pub pool2: &'a [T],
     /// `[16, 5, 5]`, places in a plane of conv2
@@ -76,11 +71,11 @@ pub struct Maps<'a, T> {
     /// conv1, conv2, fc1 and fc2 normalised, where they are
     pub norms: Option<[&'a [T]; 4]>,
     /// `[6, 28, 28]`, before ReLU
-    pub dconv1: &'a [T],
+    pub dconv1: Cow<'a, [T]>,
     /// `[6, 14, 14]`
     pub dpool1: &'a [T],
     /// `[16, 10, 10]`, before ReLU
-    pub dconv2: &'a [T],
+    pub dconv2: Cow<'a, [T]>,
     /// `[16, 5, 5]`
     pub dpool2: &'a [T],
     /// `[120]`, before the activation
@@ -109,16 +104,25 @@ impl<T: Real> Network<T> {
             first_moment: trained.clone(),
             second_moment: trained,
             x: vec![T::zero(); batch * network.image_len()],
-            conv1: Layer::new(batch, Activation::Relu, network.bn1(), place("bn1.weight")),
-            pool1: Pooled::new(batch, network.pool1()),
-            conv2: Layer::new(batch, Activation::Relu, network.bn2(), place("bn2.weight")),
-            pool2: Pooled::new(batch, network.pool2()),
+            conv1: ConvBlock::new(
+                batch,
+                network.conv1(),
+                network.pool1(),
+                network.bn1(),
+                place("bn1.weight"),
+            ),
+            conv2: ConvBlock::new(
+                batch,
+                network.conv2(),
+                network.pool2(),
+                network.bn2(),
+                place("bn2.weight"),
+            ),
             fc1: Layer::new(batch, network.activation, network.bn3(), place("bn3.weight")),
             fc2: Layer::new(batch, network.activation, network.bn4(), place("bn4.weight")),
             outputs: Map::new(batch * network.fc3().outputs),
             losses: vec![T::zero(); batch],
             predicted: vec![0; batch],
-            scratch: Scratch::default(),
             table,
             shape: network,
             loss: Loss::default(),
@@ -194,28 +198,17 @@ impl<T: Real> Network<T> {
         assert!(batch <= self.largest_batch, "a batch of {batch}, where {} is the most", self.largest_batch);
         self.batch = batch;
         let of = |len: usize| ..batch * len;
-        let Self { table, parameters, scratch, conv1, pool1, conv2, pool2, fc1, fc2, outputs, .. } = self;
+        let Self { table, parameters, conv1, conv2, fc1, fc2, outputs, .. } = self;
         let (layers, norms) = parameters.split_at_mut(table.layers_len());
         let parameter = |name| &layers[table.get(name).range()];
 
         let x = &self.x[of(net.image_len())];
-        let y = &mut conv1.map.value[of(net.conv1().out_len())];
         let (weight, bias) = (parameter("conv1.weight"), parameter("conv1.bias"));
-        conv_forward_in(scratch, &net.conv1(), Activation::Relu, x, weight, bias, y);
-
-        let x = conv1.finish(pass, batch, norms);
-        let y = &mut pool1.map.value[of(net.pool1().out_len())];
-        max_pool(&net.pool1(), x, y, &mut pool1.argmax[of(net.pool1().out_len())]);
-
-        let (x, y) = (y, &mut conv2.map.value[of(net.conv2().out_len())]);
+        let x = conv1.forward(pass, batch, x, weight, bias, norms);
         let (weight, bias) = (parameter("conv2.weight"), parameter("conv2.bias"));
-        conv_forward_in(scratch, &net.conv2(), Activation::Relu, x, weight, bias, y);
+        let x = conv2.forward(pass, batch, x, weight, bias, norms);
 
-        let x = conv2.finish(pass, batch, norms);
-        let y = &mut pool2.map.value[of(net.pool2().out_len())];
-        max_pool(&net.pool2(), x, y, &mut pool2.argmax[of(net.pool2().out_len())]);
-
-        let (x, y) = (y, &mut fc1.map.value[of(net.fc1().outputs)]);
+        let y = &mut fc1.map.value[of(net.fc1().outputs)];
         let (weight, bias) = (parameter("fc1.weight"), parameter("fc1.bias"));
         dense_forward(&net.fc1(), net.activation, x, weight, bias, y);
 
@@ -255,9 +248,7 @@ impl<T: Real> Network<T> {
     pub fn backward(&mut self) {
         let (net, batch) = (self.shape, self.batch);
         let of = |len: usize| ..batch * len;
-        let Self {
-            table, parameters, gradient, scratch, conv1, pool1, conv2, pool2, fc1, fc2, outputs, ..
-        } = self;
+        let Self { table, parameters, gradient, conv1, conv2, fc1, fc2, outputs, .. } = self;
         let (layers, norms) = parameters.split_at(table.layers_len());
         let (gradient, dnorms) = gradient.split_at_mut(table.layers_len());
         let weight = |name| &layers[table.get(name).range()];
@@ -283,31 +274,18 @@ impl<T: Real> Network<T> {
 
         let dy = fc1.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("fc1.bias"), take("fc1.weight"));
-        let x = &pool2.map.value[of(net.pool2().out_len())];
-        let dx = &mut pool2.map.gradient[of(net.pool2().out_len())];
+        let (x, dx) = conv2.output(batch);
         // What was pooled had an activation, which is left to the pool's way back.
         let identity = Activation::Identity;
         dense_backward(&net.fc1(), identity, x, weight("fc1.weight"), dy, dx, dweight, dbias);
 
-        let (dy, argmax) = (dx, &pool2.argmax[of(net.pool2().out_len())]);
-        let (activation, x, dx) = conv2.output(batch);
-        max_pool_backward(&net.pool2(), activation, x, argmax, dy, dx);
-
-        let dy = conv2.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("conv2.bias"), take("conv2.weight"));
-        let x = &pool1.map.value[of(net.pool1().out_len())];
-        let dx = &mut pool1.map.gradient[of(net.pool1().out_len())];
-        conv_backward_weight_in(scratch, &net.conv2(), x, dy, dweight, dbias);
-        conv_backward_input_in(scratch, &net.conv2(), weight("conv2.weight"), dy, dx);
+        let (x, dx) = conv1.output(batch);
+        conv2.backward(batch, x, weight("conv2.weight"), norms, dnorms, Some(dx), dweight, dbias);
 
-        let (dy, argmax) = (dx, &pool1.argmax[of(net.pool1().out_len())]);
-        let (activation, x, dx) = conv1.output(batch);
-        max_pool_backward(&net.pool1(), activation, x, argmax, dy, dx);
-
-        let dy = conv1.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("conv1.bias"), take("conv1.weight"));
         let x = &self.x[of(net.image_len())];
-        conv_backward_weight_in(scratch, &net.conv1(), x, dy, dweight, dbias);
+        conv1.backward(batch, x, weight("conv1.weight"), norms, dnorms, None, dweight, dbias);
     }
 
     /// The gradient of the batch's loss, in the layout of the arena's trained part.
@@ -375,36 +353,42 @@ impl<T: Real> Network<T> {
     pub fn maps(&self) -> Maps<'_, T> {
         let (net, batch) = (&self.shape, self.batch);
         let of = |len: usize| ..batch * len;
-        let (conv1, pool1) = (of(net.conv1().out_len()), of(net.pool1().out_len()));
-        let (conv2, pool2) = (of(net.conv2().out_len()), of(net.pool2().out_len()));
+        let (image, pool1, pool2) =
+            (of(net.image_len()), of(net.pool1().out_len()), of(net.pool2().out_len()));
         let (fc1, fc2, classes) = (of(net.fc1().outputs), of(net.fc2().outputs), of(net.classes));
-        let norms = [&self.conv1, &self.conv2, &self.fc1, &self.fc2];
+        let norms =
+            [self.conv1.between.as_ref(), self.conv2.between.as_ref(), Some(&self.fc1), Some(&self.fc2)];
         let of_norms = |map: fn(&Map<T>) -> &[T]| {
-            let [Some(bn1), Some(bn2), Some(bn3), Some(bn4)] = norms.map(|layer| layer.norm.as_ref()) else {
+            let [Some(bn1), Some(bn2), Some(bn3), Some(bn4)] = norms.map(|layer| layer?.norm.as_ref()) else {
                 return None;
             };
+            let (conv1, conv2) = (of(net.conv1().out_len()), of(net.conv2().out_len()));
             Some([&map(&bn1.map)[conv1], &map(&bn2.map)[conv2], &map(&bn3.map)[fc1], &map(&bn4.map)[fc2]])
         };
+        let parameter = |name| &self.parameters[self.table.get(name).range()];
+        let (x, y) = (&self.x[image], &self.conv1.pooled.map.value[pool1]);
+        let conv1 = self.conv1.maps(x, parameter("conv1.weight"), parameter("conv1.bias"));
+        let conv2 = self.conv2.maps(y, parameter("conv2.weight"), parameter("conv2.bias"));
         Maps {
-            x: &self.x[of(net.image_len())],
-            conv1: &self.conv1.map.value[conv1],
-            pool1: &self.pool1.map.value[pool1],
-            argmax1: &self.pool1.argmax[pool1],
-            conv2: &self.conv2.map.value[conv2],
-            pool2: &self.pool2.map.value[pool2],
-            argmax2: &self.pool2.argmax[pool2],
+            x,
+            pool1: y,
+            argmax1: &self.conv1.pooled.argmax[pool1],
+            pool2: &self.conv2.pooled.map.value[pool2],
+            argmax2: &self.conv2.pooled.argmax[pool2],
             fc1: &self.fc1.map.value[fc1],
             fc2: &self.fc2.map.value[fc2],
             outputs: &self.outputs.value[classes],
             norms: of_norms(|map| &map.value),
-            dconv1: &self.conv1.map.gradient[conv1],
-            dpool1: &self.pool1.map.gradient[pool1],
-            dconv2: &self.conv2.map.gradient[conv2],
-            dpool2: &self.pool2.map.gradient[pool2],
+            dconv1: self.conv1.gradient(&conv1),
+            dpool1: &self.conv1.pooled.map.gradient[pool1],
+            dconv2: self.conv2.gradient(&conv2),
+            dpool2: &self.conv2.pooled.map.gradient[pool2],
             dfc1: &self.fc1.map.gradient[fc1],
             dfc2: &self.fc2.map.gradient[fc2],
             dlogits: &self.outputs.gradient[classes],
             dnorms: of_norms(|map| &map.gradient),
+            conv1,
+            conv2,
         }
     }
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::part_len;
+use super::blocks::{for_each_part, part_len};
 use super::dense_forward::dense_forward;
 use super::log_softmax::largest;
 use crate::model::{Activation, DenseShape};
@@ -52,20 +52,17 @@ impl<T: Real> Targets<'_, T> {
 
         dense_forward(shape, Activation::Identity, x, weight, bias, outputs);
         let part = part_len(batch);
-        outputs
-            .par_chunks_mut(part * shape.outputs)
-            .zip(dlogits.par_chunks_mut(part * shape.outputs))
-            .zip(self.labels.par_chunks(part))
-            .zip(losses.par_chunks_mut(part))
-            .zip(predicted.par_chunks_mut(part))
-            .for_each(|((((outputs, dlogits), labels), losses), predicted)| {
-                let rows =
-                    outputs.chunks_exact_mut(shape.outputs).zip(dlogits.chunks_exact_mut(shape.outputs));
-                let outcomes = labels.iter().zip(losses).zip(predicted);
-                for ((outputs, dlogits), ((&label, told), predicted)) in rows.zip(outcomes) {
-                    *predicted = largest(outputs) as u32;
-                    *told = loss(label as usize, outputs, dlogits);
-                }
-            });
+        let rows =
+            outputs.par_chunks_mut(part * shape.outputs).zip(dlogits.par_chunks_mut(part * shape.outputs));
+        let outcomes = losses.par_chunks_mut(part).zip(predicted.par_chunks_mut(part));
+        let parts = rows.zip(self.labels.par_chunks(part)).zip(outcomes);
+        for_each_part(parts, |(((outputs, dlogits), labels), (losses, predicted))| {
+            let rows = outputs.chunks_exact_mut(shape.outputs).zip(dlogits.chunks_exact_mut(shape.outputs));
+            let outcomes = labels.iter().zip(losses).zip(predicted);
+            for ((outputs, dlogits), ((&label, told), predicted)) in rows.zip(outcomes) {
+                *predicted = largest(outputs) as u32;
+                *told = loss(label as usize, outputs, dlogits);
+            }
+        });
     }
 }

@@ -52,6 +52,11 @@ impl<T> Parts<T> {
         self.0[part as usize].as_ref().expect("a part is loaded before it is used")
     }
 
+    /// Those that were loaded.
+    pub fn loaded(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten()
+    }
+
     /// # Panics
     /// As [`Self::get`].
     pub fn get_mut(&mut self, part: Part) -> &mut T {
@@ -70,6 +75,9 @@ pub trait Engine {
     fn name(&self) -> String;
 
     /// Hands over the images to train on or to evaluate with. To be called before either.
+    ///
+    /// # Panics
+    /// On some engines where images have not the network's channels, or a label is none of its classes.
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError>;
 
     /// The parameters as one arena, in the order of [`crate::model::ParameterTable`].
@@ -128,6 +136,9 @@ pub enum EngineError {
          the CPU engine (--backend cpu) takes more"
     )]
     TooManyClasses { classes: usize, largest: usize },
+
+    #[error("--kernels fused has no kernels for {0}; --kernels auto takes the layered ones then")]
+    NotFused(&'static str),
 
     #[error(
         "the {images} images take {needed} MiB and this device binds at most {limit} MiB at once; \

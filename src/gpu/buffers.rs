@@ -4,12 +4,16 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::context::Context;
-use super::kernels::image_words;
 use crate::data::{Split, View};
 use crate::engine::{Loss, MicroBatch, Optimizer, Rule, SampleOutcome};
 
 /// Records that lie on the device at once.
 pub const RECORD_WINDOW: usize = 1024;
+
+/// Words of one image as the images' buffer holds it.
+pub fn image_words(split: &Split) -> usize {
+    split.image_len().div_ceil(4)
+}
 
 /// A micro-batch's record as `shaders/shared/batch.wgsl` declares it (a test holds the two together).
 #[repr(C)]
@@ -25,12 +29,25 @@ pub struct BatchRecord {
     pub rate: f32,
     pub root_correction: f32,
     pub decay: f32,
+    pub height: u32,
+    pub width: u32,
+    pub image_words: u32,
+    pub top: u32,
+    pub left: u32,
 }
 
 impl BatchRecord {
-    /// The record of a micro-batch of the optimizer's step `t`, whose images stand at `first` in the
-    /// device's order.
-    pub fn new(batch: &MicroBatch, first: usize, t: u64, loss: &Loss, optimizer: &Optimizer) -> Self {
+    /// The record of a micro-batch of the optimizer's step `t`, whose images are of `split` and stand at
+    /// `first` in the device's order.
+    pub fn new(
+        batch: &MicroBatch,
+        first: usize,
+        t: u64,
+        loss: &Loss,
+        optimizer: &Optimizer,
+        split: &Split,
+    ) -> Self {
+        let (top, left) = split.margins();
         let learning_rate = f64::from(batch.step.learning_rate);
         let decay = f64::from(optimizer.weight_decay);
         let [rate, root_correction, decay] = match optimizer.rule {
@@ -53,6 +70,11 @@ impl BatchRecord {
             rate: rate as f32,
             root_correction: root_correction as f32,
             decay: decay as f32,
+            height: split.height as u32,
+            width: split.width as u32,
+            image_words: image_words(split) as u32,
+            top: top as u32,
+            left: left as u32,
         }
     }
 }
@@ -120,6 +142,20 @@ impl Buffers {
             workspace: values("workspace", lengths.workspace),
             faults: storage(context, "faults", faults),
         }
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> u64 {
+        let of_parameters = [
+            &self.parameters,
+            &self.gradients,
+            &self.first_moment,
+            &self.second_moment,
+            &self.accumulated,
+            &self.norms,
+            &self.faults,
+        ];
+        of_parameters.into_iter().chain([&self.batch, &self.workspace]).map(wgpu::Buffer::size).sum()
     }
 
     /// What is bound to a shader's variable `name`, with `part` for what belongs to a part of the set.
@@ -212,6 +248,12 @@ impl PartBuffers {
         }
         context.queue.write_buffer(&self.images, 0, &pixels);
         context.queue.write_buffer(&self.labels, 0, bytemuck::cast_slice(&labels));
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> u64 {
+        let Self { images, labels, order, views, outcomes } = self;
+        [images, labels, order, views, outcomes].into_iter().map(wgpu::Buffer::size).sum()
     }
 
     pub fn write_order(&self, context: &Context, order: &[u32]) {

@@ -45,6 +45,18 @@ impl Context {
     /// # Errors
     /// Where the adapter refuses; the error says what it said.
     pub fn open(chosen: &Chosen) -> Result<Self, EngineError> {
+        Self::open_with(chosen, wgpu::Features::empty())
+    }
+
+    /// Opens one that can also tell when it began and ended a pass, where the adapter has a clock for that.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_to_profile(chosen: &Chosen) -> Result<Self, EngineError> {
+        Self::open_with(chosen, chosen.adapter.features() & wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    fn open_with(chosen: &Chosen, features: wgpu::Features) -> Result<Self, EngineError> {
         let Chosen { adapter, description, .. } = chosen;
         let supported = adapter.limits();
         let needed = Limits::NEEDED;
@@ -59,6 +71,7 @@ impl Context {
         };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("lenet-gpu"),
+            required_features: features,
             required_limits: limits,
             ..wgpu::DeviceDescriptor::default()
         });

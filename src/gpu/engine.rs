@@ -8,23 +8,19 @@ use rayon::prelude::*;
 
 use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
 use super::context::Context;
-use super::kernels::Kernel;
 use super::network::{MapPlace, StepPlan};
 use super::pace::{MOST_BATCHES_PER_SUBMIT, Pace};
 use super::part::{LoadedPart, span};
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
 use super::residency::{MIB, Policy, Residency};
-use super::stage::{BoundStage, Stage};
+use super::stage::Stage;
 use crate::data::Split;
 use crate::engine::{
     Engine, EngineError, Epoch, MicroBatch, NonFinite, Observer, OptimizerState, Part, Parts, Pass,
     SampleOutcome, Setup, Step, steps,
 };
 use crate::model::ParameterTable;
-
-/// Images evaluated at a time.
-const EVALUATION_BATCH: usize = 256;
 
 /// Samples in one submit, at most.
 const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
@@ -40,15 +36,15 @@ pub struct GpuOptions {
 /// LeNet-5 on a GPU.
 #[derive(Debug)]
 pub struct GpuEngine {
-    context: Context,
-    options: GpuOptions,
+    pub(super) context: Context,
+    pub(super) options: GpuOptions,
     table: ParameterTable,
-    plan: StepPlan,
+    pub(super) plan: StepPlan,
     /// The kernels of `plan`, compiled.
-    stages: Vec<Stage>,
-    buffers: Buffers,
-    ring: Ring,
-    parts: Parts<LoadedPart>,
+    pub(super) stages: Vec<Stage>,
+    pub(super) buffers: Buffers,
+    pub(super) ring: Ring,
+    pub(super) parts: Parts<LoadedPart>,
     /// Steps of the optimizer done.
     step: u64,
 }
@@ -62,8 +58,8 @@ impl GpuEngine {
     /// [`EngineError::Device`] where it refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let setup = &options.setup;
-        let largest_batch = at_once(setup);
-        let plan = StepPlan::layered(setup, largest_batch, &options.plan);
+        let largest_batch = setup.at_once();
+        let plan = StepPlan::new(setup, largest_batch, &options.plan);
         check_classes(&context, setup.network.classes)?;
         check_batch(setup, &plan, context.largest_binding())?;
         let table = ParameterTable::new(&setup.network);
@@ -104,12 +100,8 @@ impl GpuEngine {
     }
 
     /// What the kernels are called, in order, with those that are for evaluation alone.
-    ///
-    /// # Panics
-    /// Where no training part is loaded: the first kernel depends on its images.
     pub fn kernel_labels(&self) -> Vec<String> {
-        let gather = &self.parts.get(Part::Train).gather(Pass::Train).stage;
-        [gather].into_iter().chain(&self.stages).map(|stage| stage.pipeline.label.clone()).collect()
+        self.stages.iter().map(|stage| stage.pipeline.label.clone()).collect()
     }
 
     /// Runs one kernel `repeats` times over the first batch, and tells how long the
@@ -121,14 +113,11 @@ impl GpuEngine {
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
         let Setup { batch_size, loss, optimizer, .. } = self.options.setup;
         let loaded = self.parts.get(Part::Train);
-        let gather = loaded.gather(Pass::Train);
-        let (stage, group) = match kernel.checked_sub(1) {
-            None => (&gather.stage, &gather.group),
-            Some(place) => (&self.stages[place], &loaded.groups[place]),
-        };
+        let (stage, group) = (&self.stages[kernel], &loaded.groups[kernel]);
         let step = Step { first: 0, count: batch_size.min(loaded.split.len()), learning_rate: 0.0 };
         let batch = step.micro_batches().next().expect("a part has images");
-        self.buffers.write_records(&self.context, &[BatchRecord::new(&batch, 0, 1, &loss, &optimizer)]);
+        let record = BatchRecord::new(&batch, 0, 1, &loss, &optimizer, &loaded.split);
+        self.buffers.write_records(&self.context, &[record]);
         let started = Instant::now();
         for submitted in (0..repeats).step_by(MOST_BATCHES_PER_SUBMIT) {
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
@@ -152,7 +141,8 @@ impl GpuEngine {
     /// Runs a pass over the steps; see [`Engine::train`]. Whatever comes of it, nothing is left under way.
     ///
     /// # Panics
-    /// Where a step leaves the order or has more samples than the workspace: kernels do not check that.
+    /// Where a step leaves the order or has more samples than the workspace, or the order leaves its part:
+    /// kernels do not check that.
     fn run(
         &mut self,
         part: Part,
@@ -174,15 +164,17 @@ impl GpuEngine {
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
         let Epoch { order, steps, .. } = *epoch;
-        let Setup { batch_size, loss, optimizer, augmented, .. } = self.options.setup;
+        let Setup { batch_size, loss, optimizer, evaluation_batch, augmented, .. } = self.options.setup;
         let Self { context, buffers, ring, table, parts, plan, .. } = self;
         let loaded = parts.get_mut(part);
         for step in steps {
-            let largest = batch_size.max(EVALUATION_BATCH);
+            let largest = batch_size.max(evaluation_batch);
             assert!((1..=largest).contains(&step.count), "a step is at most one batch");
             assert!(step.first + step.count <= order.len(), "a step lies within the order");
         }
         assert!(order.len() <= loaded.split.len(), "an order is no longer than its part");
+        let within = |&place: &u32| (place as usize) < loaded.split.len();
+        assert!(order.iter().all(within), "an order has places of its part");
         let (stages, views, loss) = match pass {
             Pass::Train => (&self.stages[..], epoch.views_of(augmented), loss),
             Pass::Evaluate => (&self.stages[..plan.forward.len()], None, loss.unsmoothed()),
@@ -207,7 +199,8 @@ impl GpuEngine {
             let records: Vec<_> = window
                 .iter()
                 .map(|batch| {
-                    let record = BatchRecord::new(batch, batch.first - base, t, &loss, &optimizer);
+                    let first = batch.first - base;
+                    let record = BatchRecord::new(batch, first, t, &loss, &optimizer, &loaded.split);
                     t += u64::from(batch.ends_step());
                     record
                 })
@@ -251,9 +244,12 @@ impl Engine for GpuEngine {
 
     fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
         let context = &self.context;
+        let network = &self.options.setup.network;
+        assert_eq!(split.channels, network.channels, "images have the network's channels");
+        assert!(split.classes() <= network.classes, "labels are of the network's classes");
         let batch = match part {
             Part::Train => self.options.setup.micro_batch_size(),
-            Part::Validation | Part::Test => EVALUATION_BATCH,
+            Part::Validation | Part::Test => self.options.setup.at_once(),
         };
         let policy = Policy::choose(self.options.residency, &split, batch, context.largest_binding())?;
         let augmented = part == Part::Train && self.options.setup.augmented;
@@ -262,15 +258,8 @@ impl Engine for GpuEngine {
             let views = if augmented { held } else { 0 };
             let buffers = PartBuffers::new(context, &split, held, views, split.len());
             let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
-            let bound = |kernel: Kernel| {
-                let stage = Stage::new(context, &kernel);
-                BoundStage { group: bind(&stage), stage }
-            };
-            let gather = bound(self.plan.gather(&split, &self.options.plan));
-            let gather_augmented =
-                augmented.then(|| bound(self.plan.gather_augmented(&split, &self.options.plan)));
             let groups = self.stages.iter().map(bind).collect();
-            LoadedPart { split, policy, buffers, gather, gather_augmented, groups, pace: Pace::default() }
+            LoadedPart { split, policy, buffers, groups, pace: Pace::default() }
         })?;
         match policy {
             Policy::Resident => loaded.buffers.write_samples(context, &loaded.split, 0..loaded.split.len()),
@@ -325,7 +314,7 @@ impl Engine for GpuEngine {
         let samples = self.parts.get(part).split.len();
         let order: Vec<_> = (0..samples as u32).collect();
         let mut all = Vec::with_capacity(samples);
-        let cut = steps(samples, EVALUATION_BATCH, 0.0);
+        let cut = steps(samples, self.options.setup.evaluation_batch, 0.0);
         self.run(part, Pass::Evaluate, &Epoch::new(&order, &cut), &mut |_, outcomes| {
             all.extend_from_slice(outcomes);
             ControlFlow::Continue(())
@@ -396,7 +385,7 @@ fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineE
         return Ok(());
     }
     let per_image = plan.maps.iter().map(|map| map.len * size_of::<f32>()).sum::<usize>() as u64;
-    let fixed = needed - per_image * at_once(setup) as u64;
+    let fixed = needed - per_image * setup.at_once() as u64;
     Err(EngineError::BatchTooLarge {
         batch_size: setup.batch_size,
         what: "activations",
@@ -404,11 +393,6 @@ fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineE
         limit: limit / MIB,
         largest: (limit.saturating_sub(fixed) / per_image) as usize,
     })
-}
-
-/// Images that go through the network at once, at most.
-fn at_once(setup: &Setup) -> usize {
-    setup.micro_batch_size().max(EVALUATION_BATCH)
 }
 
 #[cfg(test)]
@@ -420,7 +404,7 @@ mod tests {
     fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
-            let plan = StepPlan::layered(&setup, at_once(&setup), &KernelPlan::HARDWARE);
+            let plan = StepPlan::new(&setup, setup.at_once(), &KernelPlan::HARDWARE);
             check_batch(&setup, &plan, 40 << 20)
         };
         // More than a micro-batch needs no more than one.

@@ -4,6 +4,9 @@
 //! one table of kernels (which shader, with which constants, over how many workgroups), [`network`] lines
 //! them up for a training step over one workspace, [`shader`] composes their WGSL, `pipeline` compiles
 //! it, [`buffers`] is what they work on, `part` is a part of the set on the device, and [`engine`] drives them. [`adapter`] chooses the device.
+//!
+//! How fast it is: [`work`] counts what a kernel does, `profile` times each by the device's clock, [`probe`]
+//! tells what the device can do at most.
 
 pub mod adapter;
 pub mod buffers;
@@ -16,13 +19,18 @@ mod pace;
 mod part;
 mod pipeline;
 pub mod plan;
+pub mod probe;
+mod profile;
 mod readback;
 mod residency;
 pub mod shader;
 pub(crate) mod single;
 mod stage;
+mod timestamps;
+pub mod work;
 
 pub use context::Context;
 pub use engine::{GpuEngine, GpuOptions};
-pub use plan::KernelPlan;
+pub use plan::{KernelPlan, KernelSet, not_fused};
+pub use profile::{KernelTimes, kernels_of};
 pub use residency::Residency;

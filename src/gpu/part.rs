@@ -6,7 +6,7 @@ use super::buffers::PartBuffers;
 use super::context::Context;
 use super::pace::Pace;
 use super::residency::Policy;
-use super::stage::{BoundStage, Stage};
+use super::stage::Stage;
 use crate::data::{Split, View};
 use crate::engine::{MicroBatch, Pass};
 
@@ -16,23 +16,12 @@ pub struct LoadedPart {
     pub split: Arc<Split>,
     pub policy: Policy,
     pub buffers: PartBuffers,
-    pub gather: BoundStage,
-    /// What takes its place in training where images are seen through views.
-    pub gather_augmented: Option<BoundStage>,
     /// One for each stage of the engine.
     pub groups: Vec<wgpu::BindGroup>,
     pub pace: Pace,
 }
 
 impl LoadedPart {
-    /// What lays a batch as the network's input.
-    pub fn gather(&self, pass: Pass) -> &BoundStage {
-        match (pass, &self.gather_augmented) {
-            (Pass::Train, Some(augmented)) => augmented,
-            _ => &self.gather,
-        }
-    }
-
     /// Sees to it that the images of a window, and how they are seen, are on the device, and tells which
     /// place in the pass's order is the first in the device's.
     pub fn hold(
@@ -65,12 +54,11 @@ impl LoadedPart {
         mut offset: u32,
         stride: u32,
     ) {
-        let gather = self.gather(pass);
         let mut recorded = encoder.begin_compute_pass(&Default::default());
         for batch in batches {
             let stages = if batch.ends_step() { ending } else { within };
             let stages = stages.iter().zip(&self.groups).filter(|(stage, _)| stage.runs_in(pass));
-            for (stage, group) in [(&gather.stage, &gather.group)].into_iter().chain(stages) {
+            for (stage, group) in stages {
                 stage.record(&mut recorded, group, batch.count, offset);
             }
             offset += stride;

@@ -50,7 +50,7 @@ impl Pipeline {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let module = compile(device, label, source, &bindings);
+        let module = compile(device, label, source);
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&pipeline_layout),
@@ -90,23 +90,16 @@ impl Pipeline {
     }
 }
 
-/// Compiles without the checks that naga adds to loops and to the indices of arrays, where they are sure to
-/// hold: a clamped index keeps drivers from unrolling loops, and with that blocks from staying in registers.
-/// Kernels that go by `order`, whose places come with the data, keep them.
-fn compile(
-    device: &wgpu::Device,
-    label: Option<&str>,
-    source: String,
-    bindings: &[Binding],
-) -> wgpu::ShaderModule {
+/// Compiles without the checks that naga adds to loops and to the indices of arrays: a clamped index keeps drivers
+/// from unrolling loops, and with that blocks from staying in registers.
+fn compile(device: &wgpu::Device, label: Option<&str>, source: String) -> wgpu::ShaderModule {
     let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source.into()) };
-    if bindings.iter().any(|binding| binding.name == "order") {
-        return device.create_shader_module(descriptor);
-    }
     // SAFETY: each loop in `shaders/` counts up to a constant, to the batch's size or to a tensor's end, or
-    // halves down to 0. Without `order`, every index follows from the kernel's constants, the grid (which
-    // kernels cut off at the batch's size) and the batch's size. The buffers are sized for all of these, and
-    // the engine lets no micro-batch have more images. Nothing outside of this crate runs a kernel.
+    // halves down to 0. An index follows from the kernel's constants, the grid (which kernels cut off at the
+    // batch's size) and the batch's size, or is a place in `order` or a label: the buffers are sized for these,
+    // the engine lets no micro-batch have more images, no place be past the images on the device, and no label
+    // be past the classes. Points of views are cut off at the image's edge. Nothing outside of this crate runs
+    // a kernel.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 

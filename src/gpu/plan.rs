@@ -1,16 +1,56 @@
-//! The kernel plan: how much of a kernel's output one invocation keeps in registers, and how many
-//! invocations make a workgroup. A plan is data: it is chosen by the class of device before a run,
+//! The kernel plan: which set of kernels makes a step, how much of a kernel's output one invocation keeps in
+//! registers, and how many invocations make a workgroup. A plan is data: it is chosen by the class of device before a run,
 //! written into the run's configuration, and never by timing during a run, since another order of
 //! summation gives other bits.
 
 use serde::{Deserialize, Serialize};
 
 use super::adapter::Description;
+use crate::engine::{LossKind, Setup};
+use crate::model::Activation;
 
-/// Block sizes of the layered kernels. A block is evened out to the shape it cuts, so these are upper
-/// bounds.
+/// The kernels that make a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KernelSet {
+    /// A kernel for each operation, for every network: the ones to read.
+    Layered,
+    /// A step in four dispatches, for the network that most runs train.
+    Fused,
+}
+
+/// Sizes of the fused kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FusedPlan {
+    /// Filters whose pooled values one invocation makes.
+    pub conv_filters: usize,
+    /// Images that a workgroup takes through the dense layers, at most.
+    pub head_images: usize,
+    /// Workgroups that the dense layers are to have before any takes several images.
+    pub head_groups: usize,
+    /// Invocations that share an output of a dense layer.
+    pub head_share: usize,
+    /// Chunks that a batch is dealt out to for the gradients of the convolutions, at most.
+    pub chunks: usize,
+}
+
+impl FusedPlan {
+    /// Invocations of a workgroup: as many as any device allows. The kernels need 210 of them.
+    const WORKGROUP: usize = 256;
+
+    /// Classes that the dense layers' workgroup memory has room for, with [`Self::MOST_HEAD_IMAGES`].
+    pub const MOST_CLASSES: usize = 64;
+
+    /// Images whose maps and logits fit into 16 KiB.
+    pub const MOST_HEAD_IMAGES: usize = 4;
+}
+
+/// Which kernels, and the block sizes of both sets. A layered kernel's block is evened out to the shape it
+/// cuts, so these are upper bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelPlan {
+    /// The set that is taken where it can make the step: see [`Self::set_for`].
+    pub set: KernelSet,
     /// Invocations of a workgroup.
     pub workgroup: usize,
     /// Filters (channels, backward) of a convolution's block.
@@ -29,6 +69,8 @@ pub struct KernelPlan {
     pub dense_rows: usize,
     /// Outputs, or inputs backward, of a dense layer's block.
     pub dense_columns: usize,
+    /// What the fused kernels go by.
+    pub fused: FusedPlan,
 }
 
 impl KernelPlan {
@@ -43,9 +85,53 @@ impl KernelPlan {
         Self { workgroup: 256, ..*self }
     }
 
+    /// The same plan for a fused kernel.
+    pub fn fusing(&self) -> Self {
+        Self { workgroup: FusedPlan::WORKGROUP, ..*self }
+    }
+
+    /// Refuses sizes that no kernel can be compiled for, or that no device would thank for.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let Self { fused, .. } = self;
+        let sizes = [
+            ("workgroup", self.workgroup, 256),
+            ("conv_filters", self.conv_filters, 32),
+            ("conv_columns", self.conv_columns, 32),
+            ("weight_filters", self.weight_filters, 32),
+            ("weight_rows", self.weight_rows, 32),
+            ("weight_columns", self.weight_columns, 32),
+            ("weight_chunks", self.weight_chunks, 1024),
+            ("dense_rows", self.dense_rows, 32),
+            ("dense_columns", self.dense_columns, 32),
+            ("fused.conv_filters", fused.conv_filters, 16),
+            ("fused.head_images", fused.head_images, FusedPlan::MOST_HEAD_IMAGES),
+            ("fused.head_groups", fused.head_groups, 65_535),
+            ("fused.head_share", fused.head_share, FusedPlan::WORKGROUP),
+            ("fused.chunks", fused.chunks, 1024),
+        ];
+        for (name, size, most) in sizes {
+            if !(1..=most).contains(&size) {
+                return Err(PlanError::Size { name, size, most });
+            }
+        }
+        if !fused.head_share.is_power_of_two() {
+            return Err(PlanError::Share(fused.head_share));
+        }
+        Ok(())
+    }
+
+    /// The set of kernels that makes the steps of a setup: the layered ones where the fused ones cannot.
+    pub fn set_for(&self, setup: &Setup) -> KernelSet {
+        match not_fused(setup) {
+            None => self.set,
+            Some(_) => KernelSet::Layered,
+        }
+    }
+
     /// For real GPUs: thousands of invocations must be busy at once, so blocks are small and a batch
     /// is cut into many partial sums.
     pub const HARDWARE: Self = Self {
+        set: KernelSet::Fused,
         workgroup: 64,
         conv_filters: 4,
         conv_columns: 7,
@@ -55,11 +141,13 @@ impl KernelPlan {
         weight_chunks: 64,
         dense_rows: 4,
         dense_columns: 4,
+        fused: FusedPlan { conv_filters: 2, head_images: 4, head_groups: 128, head_share: 8, chunks: 128 },
     };
 
     /// For software adapters, which run eight lanes on each core and for which a load costs as much as
     /// dozens of FMAs: blocks as large as compile in reasonable time, and few partial sums.
     pub const SOFTWARE: Self = Self {
+        set: KernelSet::Layered,
         workgroup: 32,
         conv_filters: 8,
         conv_columns: 14,
@@ -69,7 +157,33 @@ impl KernelPlan {
         weight_chunks: 16,
         dense_rows: 4,
         dense_columns: 8,
+        fused: FusedPlan { conv_filters: 6, head_images: 4, head_groups: 4, head_share: 8, chunks: 16 },
     };
+}
+
+/// Why a plan makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("{name} is {size}, and it must be 1 to {most}")]
+    Size { name: &'static str, size: usize, most: usize },
+    #[error("fused.head_share is {0}, and it must be a power of 2")]
+    Share(usize),
+}
+
+/// Why the fused kernels cannot make the steps of a setup, if they cannot: for people, by the option.
+pub fn not_fused(setup: &Setup) -> Option<&'static str> {
+    let network = &setup.network;
+    if network.batch_norm {
+        Some("batch normalisation")
+    } else if network.activation != Activation::Relu {
+        Some("another activation than ReLU")
+    } else if !matches!(setup.loss.kind, LossKind::Nll | LossKind::CrossEntropy) {
+        Some("another loss than nll and cross-entropy")
+    } else if network.classes > FusedPlan::MOST_CLASSES {
+        Some("more than 64 classes")
+    } else {
+        None
+    }
 }
 
 /// The size of equal blocks, of at most `most`, that cut `total` with the least waste.
@@ -80,6 +194,26 @@ pub const fn even_block(total: usize, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_plans_of_both_classes_of_device_can_be_run_and_read_back() {
+        for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
+            plan.check().unwrap();
+            assert_eq!(toml::from_str::<KernelPlan>(&toml::to_string(&plan).unwrap()).unwrap(), plan);
+        }
+    }
+
+    #[test]
+    fn a_size_that_no_kernel_can_have_is_refused_by_its_name() {
+        let refused = |plan: KernelPlan| plan.check().unwrap_err().to_string();
+        let plan = KernelPlan::HARDWARE;
+        assert!(refused(KernelPlan { workgroup: 0, ..plan }).contains("workgroup is 0"));
+        let fused = |fused| KernelPlan { fused, ..plan };
+        assert!(
+            refused(fused(FusedPlan { head_images: 5, ..plan.fused })).contains("fused.head_images is 5")
+        );
+        assert!(refused(fused(FusedPlan { head_share: 12, ..plan.fused })).contains("power of 2"));
+    }
 
     #[test]
     fn blocks_are_evened_out_to_what_they_cut() {

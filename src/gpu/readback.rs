@@ -106,6 +106,11 @@ impl Ring {
         Self { free, under_way: VecDeque::new(), capacity, tensors, last_done: None }
     }
 
+    /// Bytes of the staging buffers.
+    pub fn bytes(&self) -> u64 {
+        self.free.iter().chain(self.under_way.iter().map(|one| &one.staging)).map(wgpu::Buffer::size).sum()
+    }
+
     /// Outcomes that one submit may make.
     pub fn capacity(&self) -> usize {
         self.capacity

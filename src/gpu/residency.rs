@@ -6,8 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::buffers::RECORD_WINDOW;
-use super::kernels::image_words;
+use super::buffers::{RECORD_WINDOW, image_words};
 use crate::data::Split;
 use crate::engine::{EngineError, MicroBatch};
 

@@ -1,7 +1,7 @@
 //! Composes a kernel's WGSL: its file, the files of `shaders/shared/` that it imports (each once, before
 //! it), and the constants that the host writes into it. Shapes are constants so that loops have known
-//! bounds and blocks stay in registers. What stands for `#import activation` is the file of the kernel's
-//! activation, so that no kernel asks which one it has.
+//! bounds and blocks stay in registers. Some imports are a [`Choice`]: what stands for `#import activation`
+//! is one file of `shaders/activations/`, so that no kernel asks which one it has.
 
 use std::fmt::Write;
 
@@ -32,8 +32,10 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
         "dense_log_softmax",
         "dense_mse",
         "dense_raw_nll",
+        "fused_conv_backward",
+        "fused_conv_forward",
+        "fused_dense",
         "gather",
-        "gather_augmented",
         "gradient_norm",
         "log_softmax",
         "log_softmax_backward",
@@ -49,6 +51,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
     [
         "batch",
         "batch_norm",
+        "classes",
         "clip",
         "faults",
         "finite",
@@ -57,33 +60,58 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "grid",
         "images",
         "labels",
+        "log_softmax_nll",
         "logits",
+        "maximum",
         "order",
         "outcomes",
         "parameters",
         "pixels",
         "tensors",
         "views",
-        "whole_gradient",
         "workgroup_sum",
         "workspace",
     ]
 );
 
-/// The activations, by value and backward: every file in `shaders/activations/`.
-pub const ACTIVATIONS: &[(&str, &str)] =
-    &sources!("activations/", ["hard_tanh", "identity", "relu", "sigmoid", "sign", "tanh"]);
+/// Imports of which there are several, and the files to choose from: every file in the folder of each.
+pub const CHOICES: &[(&str, &[(&str, &str)])] = &[
+    ("activation", &sources!("activations/", ["hard_tanh", "identity", "relu", "sigmoid", "sign", "tanh"])),
+    ("gradient", &sources!("gradients/", ["outer_products", "partial_sums"])),
+    ("input", &sources!("inputs/", ["augmented", "plain"])),
+];
 
-/// The file of an activation. Log-softmax, which is no function of single values, has kernels of its own and
-/// leaves values as they are elsewhere.
-fn activation_file(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Identity | Activation::LogSoftmax => "identity",
-        Activation::Relu => "relu",
-        Activation::Sigmoid => "sigmoid",
-        Activation::Sign => "sign",
-        Activation::Tanh => "tanh",
-        Activation::HardTanh => "hard_tanh",
+/// Which file a kernel takes for an import of which there are several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    import: &'static str,
+    file: &'static str,
+}
+
+impl Choice {
+    /// Gradients stand in the arena, or in partial sums.
+    pub const PARTIAL_SUMS: Self = Self { import: "gradient", file: "partial_sums" };
+
+    /// Those of dense layers are still to be made.
+    pub const OUTER_PRODUCTS: Self = Self { import: "gradient", file: "outer_products" };
+
+    /// Log-softmax, which is no function of single values, has kernels of its own and leaves values as they
+    /// are elsewhere.
+    pub fn activation(activation: Activation) -> Self {
+        let file = match activation {
+            Activation::Identity | Activation::LogSoftmax => "identity",
+            Activation::Relu => "relu",
+            Activation::Sigmoid => "sigmoid",
+            Activation::Sign => "sign",
+            Activation::Tanh => "tanh",
+            Activation::HardTanh => "hard_tanh",
+        };
+        Self { import: "activation", file }
+    }
+
+    /// How images are seen.
+    pub fn input(augmented: bool) -> Self {
+        Self { import: "input", file: if augmented { "augmented" } else { "plain" } }
     }
 }
 
@@ -131,9 +159,9 @@ impl From<Vec<f32>> for Constant {
 /// The whole text of a kernel.
 ///
 /// # Panics
-/// Where the kernel, or one of its imports, is not in [`KERNELS`] or [`SHARED`]: both are written in this
-/// repository, and a test composes every kernel.
-pub fn compose(kernel: &str, activation: Activation, constants: &[(&'static str, Constant)]) -> String {
+/// Where the kernel is not in [`KERNELS`], or one of its imports neither in [`SHARED`] nor chosen: all are
+/// written in this repository, and a test composes every kernel.
+pub fn compose(kernel: &str, choices: &[Choice], constants: &[(&'static str, Constant)]) -> String {
     let mut text = String::new();
     for (name, value) in constants {
         // Writing to a String cannot fail.
@@ -152,20 +180,16 @@ pub fn compose(kernel: &str, activation: Activation, constants: &[(&'static str,
             }
         };
     }
-    append(&mut text, &mut Vec::new(), activation, find(KERNELS, kernel));
+    append(&mut text, &mut Vec::new(), choices, find(KERNELS, kernel));
     text
 }
 
 /// Appends a file after what it imports; what is in `seen` stands already.
-fn append(text: &mut String, seen: &mut Vec<String>, activation: Activation, source: &str) {
+fn append(text: &mut String, seen: &mut Vec<String>, choices: &[Choice], source: &str) {
     for import in imports(source) {
         if !seen.iter().any(|name| name == import) {
             seen.push(import.to_owned());
-            let imported = match import {
-                "activation" => find(ACTIVATIONS, activation_file(activation)),
-                shared => find(SHARED, shared),
-            };
-            append(text, seen, activation, imported);
+            append(text, seen, choices, imported(import, choices));
         }
     }
     for line in source.lines().filter(|line| !line.starts_with("#import ")) {
@@ -174,11 +198,22 @@ fn append(text: &mut String, seen: &mut Vec<String>, activation: Activation, sou
     }
 }
 
+/// The file that an import brings.
+fn imported(import: &str, choices: &[Choice]) -> &'static str {
+    match CHOICES.iter().find(|(name, _)| *name == import) {
+        None => find(SHARED, import),
+        Some((_, files)) => {
+            let choice = choices.iter().find(|choice| choice.import == import);
+            find(files, choice.unwrap_or_else(|| panic!("a kernel has not chosen its {import}")).file)
+        }
+    }
+}
+
 fn imports(source: &str) -> impl Iterator<Item = &str> {
     source.lines().filter_map(|line| line.strip_prefix("#import ")).map(str::trim)
 }
 
-fn find<'a>(sources: &[(&str, &'a str)], name: &str) -> &'a str {
+fn find(sources: &[(&str, &'static str)], name: &str) -> &'static str {
     sources
         .iter()
         .find(|(known, _)| *known == name)
@@ -192,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_import_stands_once_and_before_its_kernel() {
-        let text = compose("max_pool", Activation::Identity, &[]);
+        let text = compose("max_pool", &[], &[]);
         assert_eq!(text.matches("var<storage, read_write> workspace").count(), 1);
         assert!(text.find("workspace: array").unwrap() < text.find("fn max_pool").unwrap());
         assert!(!text.contains("#import"));
@@ -209,21 +244,24 @@ mod tests {
         ];
         let expected = "const RUNNING = true;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n\
                         const EPS = 1e-8f;\nconst BOUNDS = array<f32, 2>(0.0f, 5.0f);\n";
-        assert!(compose("gather", Activation::Identity, &constants).starts_with(expected));
+        assert!(compose("max_pool", &[], &constants).starts_with(expected));
     }
 
     #[test]
     fn a_kernel_has_the_code_of_its_activation_alone() {
-        let text = compose("dense_forward", Activation::Tanh, &[]);
+        let tanh = Choice::activation(Activation::Tanh);
+        let text = compose("dense_forward", &[tanh], &[]);
         assert_eq!(text.matches("fn activate(").count(), 1);
-        assert!(text.contains(find(ACTIVATIONS, "tanh")));
+        assert!(text.contains(imported("activation", &[tanh])));
     }
 
     #[test]
     fn every_file_of_the_shaders_folder_is_in_a_table() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-        let (shared, activations) = (root.join("shared"), root.join("activations"));
-        for (folder, table) in [(root, KERNELS), (shared, SHARED), (activations, ACTIVATIONS)] {
+        let folders = CHOICES.iter().map(|(import, files)| (root.join(format!("{import}s")), *files));
+        for (folder, table) in
+            [(root.clone(), KERNELS), (root.join("shared"), SHARED)].into_iter().chain(folders)
+        {
             let mut files: Vec<_> = std::fs::read_dir(folder)
                 .unwrap()
                 .filter_map(|entry| entry.unwrap().file_name().into_string().ok())

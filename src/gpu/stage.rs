@@ -14,13 +14,6 @@ pub struct Stage {
     pass: Option<Pass>,
 }
 
-/// A stage that depends on a part's images, and what it binds.
-#[derive(Debug)]
-pub struct BoundStage {
-    pub stage: Stage,
-    pub group: wgpu::BindGroup,
-}
-
 impl Stage {
     /// Compiles `kernel`. Errors reach the error scope around the call.
     pub fn new(context: &Context, kernel: &Kernel) -> Self {

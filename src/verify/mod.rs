@@ -14,7 +14,7 @@ mod update;
 pub use comparison::Finding;
 
 use crate::engine::EngineError;
-use crate::gpu::{Context, KernelPlan};
+use crate::gpu::{Context, KernelPlan, KernelSet};
 
 /// What runs a check, with the seed of its random inputs.
 type Run = Box<dyn Fn(&Context, &KernelPlan, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync>;
@@ -37,6 +37,16 @@ impl Check {
         run: impl Fn(&Context, &KernelPlan, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync + 'static,
     ) -> Self {
         Self { name: name.into(), run: Box::new(run) }
+    }
+
+    /// The same check of one set of kernels, whatever the plan takes.
+    fn by(self, set: KernelSet) -> Self {
+        let Self { name, run } = self;
+        let name = match set {
+            KernelSet::Layered => name,
+            KernelSet::Fused => format!("fused: {name}"),
+        };
+        Self::new(name, move |context, plan, seed| run(context, &KernelPlan { set, ..*plan }, seed))
     }
 
     /// Runs the check on random inputs drawn from `seed`: a finding for each tensor it looks at.

@@ -12,13 +12,55 @@ use crate::engine::{
     Adam, Clip, Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, NonFinite, Optimizer, Part,
     Reduction, Rule, Setup, Sgd, steps,
 };
-use crate::gpu::{Context, KernelPlan, Residency};
+use crate::gpu::{Context, KernelPlan, KernelSet, Residency};
 use crate::model::{Activation, LeNet5, ParameterTable};
 
 const LEARNING_RATE: f32 = 1e-3;
 
-/// The checks.
+/// The checks: of the layered kernels, then of the fused ones.
 pub fn checks() -> Vec<Check> {
+    let layered = layered().into_iter().map(|check| check.by(KernelSet::Layered));
+    layered.chain(fused().into_iter().map(|check| check.by(KernelSet::Fused))).collect()
+}
+
+fn layered() -> Vec<Check> {
+    let mut all = every_size();
+    for (channels, side) in [(1, 28), (3, 32)] {
+        let setup = normalised(Setup::new(LeNet5::new(channels, 10), 16));
+        all.push(some_steps("Adam", setup, side));
+        let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
+        let clip = Clip { fc: Some(0.05), norm: Some(1.0), ..Clip::default() };
+        let optimizer = Optimizer { rule, clip, weight_decay: 0.1, ..Optimizer::default() };
+        all.push(some_steps("clipped momentum", Setup { optimizer, ..setup }, side));
+    }
+    for (setup, side) in variants() {
+        all.push(step(setup, side));
+    }
+    all.push(normalised_micro_batches());
+    let setup = normalised(Setup::new(LeNet5::new(1, 10), 8));
+    all.push(repeated(setup.network));
+    all.push(non_finite("normalised", Setup { optimizer: Optimizer::default(), ..setup }));
+    all.extend(plain());
+    all
+}
+
+fn fused() -> Vec<Check> {
+    let mut all = every_size();
+    // Several images in a workgroup, chunks of several images, and batches that neither divides.
+    for batch in [130, 259] {
+        all.push(step(Setup::new(LeNet5::new(1, 10), batch), 28));
+    }
+    let smoothed = Loss { kind: LossKind::CrossEntropy, reduction: Reduction::Sum, label_smoothing: 0.1 };
+    for (channels, classes, side) in [(1, 2, 28), (3, 64, 32)] {
+        let network = LeNet5::new(channels, classes);
+        all.push(step(Setup { loss: smoothed, ..Setup::new(network, 9) }, side));
+    }
+    all.extend(plain());
+    all
+}
+
+/// Whole steps of few images and of more, then some of Adam's, in grey and in colour.
+fn every_size() -> Vec<Check> {
     let mut all = Vec::new();
     for (channels, side) in [(1, 28), (3, 32)] {
         let setup = |batch| Setup::new(LeNet5::new(channels, 10), batch);
@@ -26,28 +68,20 @@ pub fn checks() -> Vec<Check> {
             all.push(step(setup(batch), side));
         }
         all.push(some_steps("Adam", setup(16), side));
-        all.push(some_steps("Adam", normalised(setup(16)), side));
-        let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
-        let clip = Clip { fc: Some(0.05), norm: Some(1.0), ..Clip::default() };
-        let optimizer = Optimizer { rule, clip, weight_decay: 0.1, ..Optimizer::default() };
-        all.push(some_steps("clipped momentum", Setup { optimizer, ..normalised(setup(16)) }, side));
     }
-    for (setup, side) in variants() {
-        all.push(step(setup, side));
-    }
-    all.push(normalised_micro_batches());
-    for augmented in [false, true] {
-        all.push(streamed(augmented));
-    }
-    for batch_norm in [false, true] {
-        let setup = Setup::new(LeNet5 { batch_norm, ..LeNet5::new(1, 10) }, 8);
-        all.push(repeated(setup.network));
-        all.push(non_finite(if batch_norm { "normalised" } else { "by Adam" }, setup));
-    }
+    all
+}
+
+/// What every set of kernels must do with a network that has nothing special.
+fn plain() -> Vec<Check> {
+    let mut all: Vec<_> = [false, true].map(streamed).into();
+    let setup = Setup::new(LeNet5::new(1, 10), 8);
+    all.push(repeated(setup.network));
+    all.push(non_finite("by Adam", setup));
     let clip = Clip { norm: Some(1.0), ..Clip::default() };
     let optimizer = Optimizer { rule: Rule::Sgd(Sgd::default()), clip, ..Optimizer::default() };
     for (with, batch) in [("clipped by norm", 8), ("gradients added up", LARGEST_MICRO_BATCH + 1)] {
-        all.push(non_finite(with, Setup { optimizer, ..Setup::new(LeNet5::new(1, 10), batch) }));
+        all.push(non_finite(with, Setup { optimizer, batch_size: batch, ..setup }));
     }
     all.extend(update::whole_steps());
     all
@@ -128,9 +162,9 @@ fn step(setup: Setup, side: usize) -> Check {
         let maps = reference.network.maps();
         let mut expected = vec![
             ("x", maps.x),
-            ("conv1", maps.conv1),
+            ("conv1", &*maps.conv1),
             ("pool1", maps.pool1),
-            ("conv2", maps.conv2),
+            ("conv2", &*maps.conv2),
             ("pool2", maps.pool2),
             ("fc1", maps.fc1),
             ("fc2", maps.fc2),
@@ -139,9 +173,9 @@ fn step(setup: Setup, side: usize) -> Check {
             ("d.fc2", maps.dfc2),
             ("d.fc1", maps.dfc1),
             ("d.pool2", maps.dpool2),
-            ("d.conv2", maps.dconv2),
+            ("d.conv2", &*maps.dconv2),
             ("d.pool1", maps.dpool1),
-            ("d.conv1", maps.dconv1),
+            ("d.conv1", &*maps.dconv1),
         ];
         expected.extend(
             maps.norms.into_iter().flat_map(|maps| ["bn1", "bn2", "bn3", "bn4"].into_iter().zip(maps)),
@@ -160,8 +194,9 @@ fn step(setup: Setup, side: usize) -> Check {
         };
         let mut findings = Vec::new();
         for (name, expected) in expected {
-            let found = engine.map(engine.plan().map(name), batch)?;
-            findings.push(by_norm(name, &found, expected));
+            if let Some(map) = engine.plan().map(name) {
+                findings.push(by_norm(name, &engine.map(map, batch)?, expected));
+            }
         }
         findings.push(by_norm("loss", &losses, reference.network.losses()));
 

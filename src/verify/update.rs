@@ -13,7 +13,7 @@ use crate::engine::{
     Adam, Clip, Engine, EngineError, Epoch, Loss, MicroBatch, Optimizer, Part, Rule, Setup, Sgd, Step, steps,
 };
 use crate::gpu::buffers::{BatchRecord, Fault};
-use crate::gpu::kernels::{self, Kernel, Partials};
+use crate::gpu::kernels::{self, GradientSource, Kernel, Partials};
 use crate::gpu::single::{Inputs, Outputs, run};
 use crate::gpu::{Context, KernelPlan, Residency};
 use crate::model::parameters::LayerKind;
@@ -79,14 +79,19 @@ impl Bench {
     /// Gradients of the convolutions stand in partial sums if they are to be `summed`.
     fn new(plan: &KernelPlan, seed: u64, summed: bool) -> Self {
         let table = ParameterTable::new(&NETWORK);
-        let partials = if summed { Partials { place: 0, len: table.conv_len() } } else { Partials::NONE };
+        let len = if summed { table.conv_len() } else { 0 };
+        let partials = Partials { place: 0, len, chunks: plan.weight_chunks };
         let mut draw = Tensors::new(seed);
-        let chunks = draw.normal(plan.weight_chunks * partials.len);
+        let chunks = draw.normal(partials.chunks * partials.len);
         Self { table, partials, chunks, draw }
     }
 
     fn normal(&mut self) -> Vec<f32> {
         self.draw.normal(self.table.arena_len())
+    }
+
+    fn source(&self) -> GradientSource {
+        GradientSource::PartialSums(self.partials)
     }
 
     /// What the gradients are, once partial sums are added up.
@@ -104,11 +109,12 @@ impl Bench {
         mut self,
         context: &Context,
         kernel: &Kernel,
-        record: BatchRecord,
+        (batch, t, optimizer): (MicroBatch, u64, &Optimizer),
         inputs: Arenas,
     ) -> Result<Outputs, EngineError> {
         let tensors = self.table.tensors().len();
         let split = self.draw.split(1, 1, 1, 2);
+        let record = BatchRecord::new(&batch, 0, t, &Loss::default(), optimizer, &split);
         let Arenas { parameters, gradients, first_moment, second_moment, accumulated, norms } = inputs;
         let inputs = Inputs {
             workspace: self.chunks,
@@ -170,12 +176,11 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
             cpu::limit(bound, &mut p);
         }
 
-        let kernel = kernels::update(&optimizer, bench.table.tensors(), plan, &bench.partials);
-        let record = BatchRecord::new(&batch(true, RATE), 0, STEP, &Loss::default(), &optimizer);
+        let kernel = kernels::update(&optimizer, bench.table.tensors(), plan, &bench.source());
         let norms = norms.into_iter().map(|norm| norm as f32).collect();
         let arenas =
             Arenas { parameters, gradients, first_moment, second_moment, norms, ..Arenas::default() };
-        let out = bench.run(context, &kernel, record, arenas)?;
+        let out = bench.run(context, &kernel, (batch(true, RATE), STEP, &optimizer), arenas)?;
         Ok(vec![
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
             Finding::by_largest("first moment", &out.first_moment, &m, tolerance::SUM),
@@ -195,12 +200,11 @@ fn gradient_norm(summed: bool) -> Check {
         let gradient = bench.whole(&gradients);
         let expected = cpu::gradient_norm(bench.table.tensors(), &gradient);
 
-        let kernel = kernels::gradient_norm(bench.table.tensors(), plan, &bench.partials);
-        let record = BatchRecord::new(&batch(true, 0.0), 0, 1, &Loss::default(), &Optimizer::default());
+        let kernel = kernels::gradient_norm(bench.table.tensors(), plan, &bench.source());
         let norms = stale(expected.len());
         let parameters = bench.normal();
         let arenas = Arenas { parameters, gradients, norms, ..Arenas::default() };
-        let out = bench.run(context, &kernel, record, arenas)?;
+        let out = bench.run(context, &kernel, (batch(true, 0.0), 1, &Optimizer::default()), arenas)?;
         Ok(vec![
             Finding::by_largest("norms", &out.norms, &expected, tolerance::SUM),
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
@@ -220,11 +224,10 @@ fn accumulate(follows: bool) -> Check {
         let mut sum = f64s(&accumulated);
         cpu::accumulate(follows, &mut gradient, &mut sum);
 
-        let kernel = kernels::accumulate(bench.table.tensors(), plan, &bench.partials);
-        let record = BatchRecord::new(&batch(follows, 0.0), 0, 1, &Loss::default(), &Optimizer::default());
+        let kernel = kernels::accumulate(bench.table.tensors(), plan, &bench.source());
         let parameters = bench.normal();
         let arenas = Arenas { parameters, gradients, accumulated, ..Arenas::default() };
-        let out = bench.run(context, &kernel, record, arenas)?;
+        let out = bench.run(context, &kernel, (batch(follows, 0.0), 1, &Optimizer::default()), arenas)?;
         Ok(vec![
             Finding::by_largest("sum", &out.accumulated, &sum, tolerance::SUM),
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),

@@ -5,13 +5,12 @@ mod built_in;
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
-use lenet_gpu::files::open_regular;
+use lenet_gpu::files::read_text;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -74,12 +73,7 @@ impl Recipe {
     }
 
     fn load(path: &Path) -> Result<Self, Failure> {
-        let read = || {
-            let (file, _) =
-                open_regular(path)?.ok_or_else(|| io::Error::other("it is not a regular file"))?;
-            io::read_to_string(file)
-        };
-        let text = read()
+        let text = read_text(path)
             .with_context(|| format!("cannot read {}, which --config names", path.display()))
             .map_err(Failure::Input)?;
         Self::parse(&path.display().to_string(), &text)

@@ -66,7 +66,7 @@ impl Bench {
             views,
             // As many as any of them looks at.
             tensors: 3,
-            record: BatchRecord::new(&batch, 0, 1, &self.loss, &Optimizer::default()),
+            record: BatchRecord::new(&batch, 0, 1, &self.loss, &Optimizer::default(), split),
         };
         run(context, kernel, &inputs)
     }

@@ -99,7 +99,11 @@ fn conv_backward_weight(batch: usize, shape: ConvShape) -> Check {
         cpu::conv_backward_weight(&shape, &f64s(&x), &f64s(&dy), &mut dweight, &mut dbias);
 
         let at = Places { x: 0, dy: x.len(), weight: 0, bias: dweight.len(), ..Places::default() };
-        let partials = Partials { place: x.len() + dy.len(), len: dweight.len() + dbias.len() };
+        let partials = Partials {
+            place: x.len() + dy.len(),
+            len: dweight.len() + dbias.len(),
+            chunks: plan.weight_chunks,
+        };
         let kernel = kernels::conv_backward_weight("conv", &shape, plan, &at, &partials);
         let room = stale(plan.weight_chunks * partials.len);
         let out =

@@ -29,7 +29,7 @@ fn gather(channels: usize, side: usize) -> Check {
         let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
         cpu::gather(&split, &Bench::order(batch), &mut x);
 
-        let kernel = kernels::gather(&split, plan, 0);
+        let kernel = kernels::gather(channels, false, plan, 0);
         let out = Bench { workspace: stale(x.len()), ..Bench::default() }
             .run_over(context, &kernel, batch, &split)?;
         Ok(vec![Finding::by_largest("x", &out.workspace, &x, tolerance::FEW_OPERATIONS)])
@@ -45,7 +45,7 @@ fn gather_augmented(
     tolerance: f64,
 ) -> Check {
     let batch = 9;
-    let name = format!("gather_augmented, {batch} of {channels}x{side}x{side}, {what}");
+    let name = format!("gather, augmented, {batch} of {channels}x{side}x{side}, {what}");
     Check::new(name, move |context, plan, seed| {
         let split = Tensors::new(seed).split(channels, side, batch, 10);
         let order = Bench::order(batch);
@@ -53,7 +53,7 @@ fn gather_augmented(
         let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
         cpu::gather_augmented(&split, &order, &views, &mut x);
 
-        let kernel = kernels::gather_augmented(&split, plan, 0);
+        let kernel = kernels::gather(channels, true, plan, 0);
         let out = Bench { workspace: stale(x.len()), ..Bench::default() }
             .run_in_order(context, &kernel, batch, &split, order, views)?;
         Ok(vec![Finding::by_largest("x", &out.workspace, &x, tolerance)])

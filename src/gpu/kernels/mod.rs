@@ -1,10 +1,11 @@
 //! The one table of kernels: for each, its shader, the constants written into it, and the grid it runs
-//! over. Nothing here touches a device.
+//! over. Nothing here touches a device. [`fused`] has those that take several layers at once.
+
+pub mod fused;
 
 use super::grid::Grid;
 use super::plan::{KernelPlan, even_block};
-use super::shader::{Constant, compose};
-use crate::data::Split;
+use super::shader::{Choice, Constant, compose};
 use crate::engine::{Clip, Optimizer, Pass, Reduction, Rule};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Activation, ConvShape, DenseShape, NormShape, PoolShape, Tensor};
@@ -16,8 +17,8 @@ pub struct Kernel {
     pub shader: &'static str,
     /// For people and debuggers: "conv1 forward".
     pub label: String,
-    /// What the shader's `activation` is, where it imports one.
-    pub activation: Activation,
+    /// What the shader imports where it has a choice.
+    pub choices: Vec<Choice>,
     pub constants: Vec<(&'static str, Constant)>,
     pub grid: Grid,
     /// The only pass that it is for; none where it is for every pass that it is lined up in.
@@ -34,27 +35,21 @@ impl Kernel {
     ) -> Self {
         let mut all = vec![("WORKGROUP", plan.workgroup.into())];
         all.extend(constants);
-        Self {
-            shader,
-            label: label.into(),
-            activation: Activation::Identity,
-            constants: all,
-            grid,
-            pass: None,
-        }
+        Self { shader, label: label.into(), choices: Vec::new(), constants: all, grid, pass: None }
     }
 
-    fn with_activation(self, activation: Activation) -> Self {
-        Self { activation, ..self }
+    fn choosing(mut self, choice: Choice) -> Self {
+        self.choices.push(choice);
+        self
     }
 
-    fn only_in(self, pass: Pass) -> Self {
+    pub(super) fn only_in(self, pass: Pass) -> Self {
         Self { pass: Some(pass), ..self }
     }
 
     /// The kernel's whole WGSL.
     pub fn source(&self) -> String {
-        compose(self.shader, self.activation, &self.constants)
+        compose(self.shader, &self.choices, &self.constants)
     }
 }
 
@@ -87,51 +82,70 @@ pub struct NormPlaces {
     pub running_var: usize,
 }
 
-/// Where the partial sums of the convolutions' gradients stand in the workspace, and how long one is.
+/// Where the partial sums of the convolutions' gradients stand in the workspace, how long one is, and how many
+/// there are at most.
 #[derive(Debug, Clone, Copy)]
 pub struct Partials {
     pub place: usize,
     pub len: usize,
+    pub chunks: usize,
 }
 
-impl Partials {
-    /// Gradients stand in the arena already, whole.
-    pub const NONE: Self = Self { place: 0, len: 0 };
+/// What a kernel that uses gradients makes them of. Those that are not whole are put into the arena as they
+/// are made.
+#[derive(Debug, Clone, Copy)]
+pub enum GradientSource {
+    /// They stand in the arena, whole.
+    Arena,
+    /// The convolutions' are partial sums.
+    PartialSums(Partials),
+    /// So they are, and those of dense layers at these places are still to be made of `x` and `dy`.
+    OuterProducts(Partials, [(DenseShape, Places); 3]),
 }
 
-/// Words of one image as the images' buffer holds it.
-pub fn image_words(split: &Split) -> usize {
-    split.image_len().div_ceil(4)
+impl GradientSource {
+    fn partials(&self) -> Partials {
+        match *self {
+            Self::Arena => Partials { place: 0, len: 0, chunks: 0 },
+            Self::PartialSums(partials) | Self::OuterProducts(partials, _) => partials,
+        }
+    }
+
+    /// The file of `shaders/gradients/`.
+    fn choice(&self) -> Choice {
+        match self {
+            Self::Arena | Self::PartialSums(_) => Choice::PARTIAL_SUMS,
+            Self::OuterProducts(..) => Choice::OUTER_PRODUCTS,
+        }
+    }
+
+    fn constants(&self) -> Vec<(&'static str, Constant)> {
+        let Partials { place, len, chunks } = self.partials();
+        let mut constants =
+            vec![("CHUNKS", chunks.into()), ("PARTIALS", place.into()), ("PARTIAL_LEN", len.into())];
+        if let Self::OuterProducts(_, layers) = self {
+            let each =
+                |of: fn(&(DenseShape, Places)) -> usize| Constant::Sizes(layers.iter().map(of).collect());
+            constants.extend([
+                ("DENSE_LAYERS", layers.len().into()),
+                ("DENSE_INPUTS", each(|(shape, _)| shape.inputs)),
+                ("DENSE_OUTPUTS", each(|(shape, _)| shape.outputs)),
+                ("DENSE_WEIGHT", each(|(_, at)| at.weight)),
+                ("DENSE_BIAS", each(|(_, at)| at.bias)),
+                ("DENSE_X", each(|(_, at)| at.x)),
+                ("DENSE_DY", each(|(_, at)| at.dy)),
+            ]);
+        }
+        constants
+    }
 }
 
-/// `shaders/gather.wgsl` for the images of `split`.
-pub fn gather(split: &Split, plan: &KernelPlan, x: usize) -> Kernel {
-    Kernel::new("gather", "gather", plan, gather_grid(split, plan), gather_constants(split, x))
-}
-
-/// `shaders/gather_augmented.wgsl` for the images of `split`.
-pub fn gather_augmented(split: &Split, plan: &KernelPlan, x: usize) -> Kernel {
-    let (grid, constants) = (gather_grid(split, plan), gather_constants(split, x));
-    Kernel::new("gather_augmented", "gather, augmented", plan, grid, constants)
-}
-
-/// An invocation for each value.
-fn gather_grid(split: &Split, plan: &KernelPlan) -> Grid {
-    Grid::per_image(split.channels * IMAGE_SIDE * IMAGE_SIDE, plan)
-}
-
-fn gather_constants(split: &Split, x: usize) -> Vec<(&'static str, Constant)> {
-    let (top, left) = split.margins();
-    vec![
-        ("CHANNELS", split.channels.into()),
-        ("HEIGHT", split.height.into()),
-        ("WIDTH", split.width.into()),
-        ("IMAGE_WORDS", image_words(split).into()),
-        ("SIDE", IMAGE_SIDE.into()),
-        ("TOP", top.into()),
-        ("LEFT", left.into()),
-        ("X", x.into()),
-    ]
+/// `shaders/gather.wgsl` for images of so many channels.
+pub fn gather(channels: usize, augmented: bool, plan: &KernelPlan, x: usize) -> Kernel {
+    let constants = vec![("CHANNELS", channels.into()), ("SIDE", IMAGE_SIDE.into()), ("X", x.into())];
+    let grid = Grid::per_image(channels * IMAGE_SIDE * IMAGE_SIDE, plan);
+    let label = if augmented { "gather, augmented" } else { "gather" };
+    Kernel::new("gather", label, plan, grid, constants).choosing(Choice::input(augmented))
 }
 
 /// `shaders/conv_forward.wgsl`.
@@ -155,7 +169,8 @@ pub fn conv_forward(
         ("BIAS", at.bias.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
-    Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants).with_activation(activation)
+    Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants)
+        .choosing(Choice::activation(activation))
 }
 
 /// `shaders/conv_backward_input.wgsl`.
@@ -187,13 +202,13 @@ pub fn conv_backward_weight(
     let columns = even_block(shape.out_width(), plan.weight_columns);
     let all_rows = shape.channels * shape.size;
     let rows = even_block(all_rows, plan.weight_rows);
-    let invocations = plan.weight_chunks * shape.filters.div_ceil(filters) * all_rows.div_ceil(rows);
+    let invocations = partials.chunks * shape.filters.div_ceil(filters) * all_rows.div_ceil(rows);
     let mut constants = conv_constants(shape);
     constants.extend([
         ("BLOCK_FILTERS", filters.into()),
         ("BLOCK_ROWS", rows.into()),
         ("BLOCK_COLUMNS", columns.into()),
-        ("CHUNKS", plan.weight_chunks.into()),
+        ("CHUNKS", partials.chunks.into()),
         ("X", at.x.into()),
         ("DY", at.dy.into()),
         ("PARTIALS", partials.place.into()),
@@ -231,7 +246,7 @@ pub fn max_pool_backward(
     let tiles = shape.channels * shape.height.div_ceil(shape.stride) * shape.width.div_ceil(shape.stride);
     let grid = Grid::per_image(tiles, plan);
     Kernel::new("max_pool_backward", format!("{layer} backward"), plan, grid, constants)
-        .with_activation(activation)
+        .choosing(Choice::activation(activation))
 }
 
 /// `shaders/dense_forward.wgsl`.
@@ -260,7 +275,7 @@ pub fn dense_forward(
         ("BIAS", at.bias.into()),
     ];
     Kernel::new("dense_forward", format!("{layer} forward"), plan, grid, constants)
-        .with_activation(activation)
+        .choosing(Choice::activation(activation))
 }
 
 /// `shaders/dense_backward.wgsl`; `activation` is the one before the layer.
@@ -291,7 +306,7 @@ pub fn dense_backward(
         ("BIAS", at.bias.into()),
     ];
     Kernel::new("dense_backward", format!("{layer} backward"), plan, grid, constants)
-        .with_activation(activation)
+        .choosing(Choice::activation(activation))
 }
 
 /// `shaders/dense_log_softmax.wgsl`; `y` takes the log-probabilities and `dy` the gradient at the logits.
@@ -402,28 +417,35 @@ pub fn batch_norm_backward_input(
     let mut constants = norm_constants(shape, at);
     constants.extend([("DX", at.dx.into()), ("DY", at.dy.into())]);
     let (label, grid) = (format!("{layer} backward, input"), Grid::per_image(shape.image_len(), plan));
-    Kernel::new("batch_norm_backward_input", label, plan, grid, constants).with_activation(activation)
+    Kernel::new("batch_norm_backward_input", label, plan, grid, constants)
+        .choosing(Choice::activation(activation))
 }
 
 /// `shaders/accumulate.wgsl` over an arena of these tensors.
-pub fn accumulate(tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
-    let grid = Grid::per_batch(arena_len(tensors), plan);
-    Kernel::new("accumulate", "accumulate", plan, grid, arena_constants(tensors, plan, partials))
+pub fn accumulate(tensors: &[Tensor], plan: &KernelPlan, gradients: &GradientSource) -> Kernel {
+    let (grid, constants) = (Grid::per_batch(arena_len(tensors), plan), arena_constants(tensors, gradients));
+    Kernel::new("accumulate", "accumulate", plan, grid, constants).choosing(gradients.choice())
 }
 
 /// `shaders/gradient_norm.wgsl` over an arena of these tensors.
-pub fn gradient_norm(tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+pub fn gradient_norm(tensors: &[Tensor], plan: &KernelPlan, gradients: &GradientSource) -> Kernel {
     let grid = Grid::workgroups_per_batch(tensors.len());
-    let constants = arena_constants(tensors, plan, partials);
+    let constants = arena_constants(tensors, gradients);
     Kernel::new("gradient_norm", "norms of gradients", &plan.summing(), grid, constants)
+        .choosing(gradients.choice())
 }
 
 /// The optimizer's `shaders/adam.wgsl` or `shaders/sgd.wgsl` over an arena of these tensors.
-pub fn update(optimizer: &Optimizer, tensors: &[Tensor], plan: &KernelPlan, partials: &Partials) -> Kernel {
+pub fn update(
+    optimizer: &Optimizer,
+    tensors: &[Tensor],
+    plan: &KernelPlan,
+    gradients: &GradientSource,
+) -> Kernel {
     let clip = &optimizer.clip;
     // In the shaders 0 is no bound.
     let bound = |bound: Option<f32>| bound.unwrap_or(0.0);
-    let mut constants = arena_constants(tensors, plan, partials);
+    let mut constants = arena_constants(tensors, gradients);
     constants.extend([
         ("CLIPS", (*clip != Clip::default()).into()),
         ("CLIP_TENSOR_NORM", bound(clip.tensor_norm).into()),
@@ -445,13 +467,16 @@ pub fn update(optimizer: &Optimizer, tensors: &[Tensor], plan: &KernelPlan, part
             "sgd"
         }
     };
-    Kernel::new(name, name, plan, Grid::per_batch(arena_len(tensors), plan), constants)
+    let grid = Grid::per_batch(arena_len(tensors), plan);
+    Kernel::new(name, name, plan, grid, constants).choosing(gradients.choice())
 }
 
 fn last_layer_constants(shape: &DenseShape, at: &Places) -> Vec<(&'static str, Constant)> {
     vec![
         ("INPUTS", shape.inputs.into()),
         ("CLASSES", shape.outputs.into()),
+        // A workgroup takes one image.
+        ("LOGITS", shape.outputs.into()),
         ("X", at.x.into()),
         ("OUTPUTS", at.y.into()),
         ("DZ", at.dy.into()),
@@ -477,18 +502,10 @@ fn arena_len(tensors: &[Tensor]) -> usize {
     tensors.last().map_or(0, |tensor| tensor.range().end)
 }
 
-fn arena_constants(
-    tensors: &[Tensor],
-    plan: &KernelPlan,
-    partials: &Partials,
-) -> Vec<(&'static str, Constant)> {
+fn arena_constants(tensors: &[Tensor], gradients: &GradientSource) -> Vec<(&'static str, Constant)> {
     let mut constants = tensor_constants(tensors.iter().map(|tensor| tensor.range().end).collect());
-    constants.extend([
-        ("PARAMETERS", arena_len(tensors).into()),
-        ("CHUNKS", plan.weight_chunks.into()),
-        ("PARTIALS", partials.place.into()),
-        ("PARTIAL_LEN", partials.len.into()),
-    ]);
+    constants.push(("PARAMETERS", arena_len(tensors).into()));
+    constants.extend(gradients.constants());
     constants
 }
 

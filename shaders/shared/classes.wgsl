@@ -1,0 +1,22 @@
+// The logits of a workgroup's images, CLASSES for each, and what every loss asks of them.
+
+#import batch
+
+var<workgroup> logits: array<f32, LOGITS>;
+
+// The class of the largest of the CLASSES logits from `first` on, the lowest one of equals.
+fn predicted_class(first: u32) -> u32 {
+    var predicted = 0u;
+    for (var k = 1u; k < CLASSES; k++) {
+        if logits[first + k] > logits[first + predicted] {
+            predicted = k;
+        }
+    }
+    return predicted;
+}
+
+// What is wanted of class k: (1 - eps)*onehot + eps/K, eps being label_smoothing.
+fn target_of(k: u32, label: u32) -> f32 {
+    let onehot = select(0.0, 1.0, k == label);
+    return onehot * (1.0 - batch.label_smoothing) + batch.label_smoothing / f32(CLASSES);
+}

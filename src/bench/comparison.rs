@@ -1,0 +1,125 @@
+//! A result held against an earlier one.
+
+use super::results::{Results, Task};
+
+/// So much is taken for noise even where repeats do not spread: from one process to the next, layouts in memory and
+/// clocks change as well.
+const BETWEEN_RUNS: f64 = 0.02;
+
+/// A difference counts where it is more than so many of its standard deviations, which of values that are distributed
+/// normally one in twenty is by chance.
+const DEVIATIONS: f64 = 2.0;
+
+/// One measurement in both results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The engine's.
+    pub label: String,
+    pub task: Task,
+    pub batch: usize,
+    /// Images a second.
+    pub old: f64,
+    pub new: f64,
+    /// The share by which they may differ by chance.
+    pub noise: f64,
+}
+
+/// What a ratio says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Faster,
+    Slower,
+    /// No more than chance makes of nothing.
+    WithinNoise,
+}
+
+impl Comparison {
+    /// New over old: above 1 is faster.
+    pub fn ratio(&self) -> f64 {
+        self.new / self.old
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        // Of a ratio, by its logarithm: half as fast is as much as twice as fast.
+        let difference = self.ratio().ln();
+        if difference.abs() <= self.noise.ln_1p() {
+            Verdict::WithinNoise
+        } else if difference > 0.0 {
+            Verdict::Faster
+        } else {
+            Verdict::Slower
+        }
+    }
+}
+
+/// Every measurement of `new` that `old` has too: of an engine of the same label, at the same task and batch size.
+pub fn compare(old: &Results, new: &Results) -> Vec<Comparison> {
+    let mut rows = Vec::new();
+    for engine in &new.engines {
+        let Some(before) = old.engines.iter().find(|before| before.label == engine.label) else { continue };
+        for now in &engine.throughput {
+            let same = before.throughput.iter().find(|it| (it.task, it.batch) == (now.task, now.batch));
+            let Some(then) = same else { continue };
+            let deviation = then.step_us.spread.hypot(now.step_us.spread);
+            rows.push(Comparison {
+                label: engine.label.clone(),
+                task: now.task,
+                batch: now.batch,
+                old: then.images_per_second,
+                new: now.images_per_second,
+                noise: (DEVIATIONS * deviation).max(BETWEEN_RUNS),
+            });
+        }
+    }
+    rows
+}
+
+/// What makes the two no fair pair, each in a sentence.
+pub fn differences(old: &Results, new: &Results) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut differ = |what: &str, old: String, new: String| {
+        if old != new {
+            found.push(format!("{what} was {old} then and is {new} now"));
+        }
+    };
+    let machine = |results: &Results| {
+        let machine = &results.machine;
+        let cpu = machine.cpu.as_deref().unwrap_or("an unknown processor");
+        format!("{cpu}, {} threads, {} on {}", machine.threads, machine.os, machine.architecture)
+    };
+    differ("the machine", machine(old), machine(new));
+    let images = |results: &Results| {
+        let images = &results.images;
+        let (channels, height, width) = (images.channels, images.height, images.width);
+        format!("{} of {channels}×{height}×{width} from {}", images.count, images.name)
+    };
+    differ("the set of images", images(old), images(new));
+    for engine in &new.engines {
+        if let Some(before) = old.engines.iter().find(|before| before.label == engine.label) {
+            differ(&engine.label, before.name.clone(), engine.name.clone());
+        }
+    }
+    for (results, when) in [(old, "then"), (new, "now")] {
+        if results.machine.is_busy() {
+            found.push(format!("the machine was busy {when}, so a difference may be that of other programs"));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparison(old: f64, new: f64, noise: f64) -> Comparison {
+        Comparison { label: "cpu".to_owned(), task: Task::Train, batch: 64, old, new, noise }
+    }
+
+    #[test]
+    fn a_ratio_says_something_only_beyond_the_noise() {
+        assert_eq!(comparison(100.0, 101.0, 0.02).verdict(), Verdict::WithinNoise);
+        assert_eq!(comparison(100.0, 110.0, 0.02).verdict(), Verdict::Faster);
+        assert_eq!(comparison(110.0, 100.0, 0.02).verdict(), Verdict::Slower);
+        assert_eq!(comparison(110.0, 100.0, 0.2).verdict(), Verdict::WithinNoise);
+    }
+}

@@ -1,0 +1,78 @@
+//! Numbers as a table's cells show them.
+
+use crate::bench::statistics::Summary;
+use crate::report::Table;
+
+pub(super) fn push(table: &mut Table, row: Vec<String>) {
+    table.push(row).expect("a row has a cell for each column");
+}
+
+/// What is not known, or is over no time at all: a device's clock may be too coarse.
+const MISSING: &str = "–";
+
+pub(super) fn cell<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| MISSING.to_owned(), show)
+}
+
+pub(super) fn spread_of(value: f64, summary: &Summary) -> String {
+    format!("{} ± {}", number(value), percent(summary.spread))
+}
+
+pub(super) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if !percent.is_finite() {
+        return MISSING.to_owned();
+    }
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+pub(super) fn milliseconds(seconds: f64) -> String {
+    format!("{} ms", number(1e3 * seconds))
+}
+
+/// Three digits that matter, or all of those before the point: 0.123, 12.3, 1,234.
+pub(super) fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return MISSING.to_owned();
+    }
+    match (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize {
+        0 => whole(value.round() as u64),
+        digits => format!("{value:.digits$}"),
+    }
+}
+
+/// In thousands: 1,234,567.
+pub(super) fn whole(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_that_matter_or_their_thousands() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.012_345, "0.0123"),
+            (1.0, "1.00"),
+            (12.34, "12.3"),
+            (123.4, "123"),
+            (1_234_567.0, "1,234,567"),
+            (f64::INFINITY, "–"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Results as tables of Markdown, which read well on a terminal too.
+
+mod cells;
+mod comparison;
+mod kernels;
+mod start;
+mod throughput;
+mod work;
+
+pub use kernels::counts;
+
+use super::results::Results;
+use super::warnings::warnings;
+use crate::version::VERSION_WITH_COMMIT;
+use cells::whole;
+
+/// What there is to say of results and, where there is an earlier one, of how they compare to it.
+pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {
+    let mut sections = vec![head(results), throughput::table(results), work::table(results)];
+    sections.extend(results.engines.iter().filter_map(|engine| kernels::table(results, engine)));
+    sections.push(start::table(results));
+    sections.extend(old.map(|old| comparison::table(old, results)));
+    sections.join("\n")
+}
+
+fn head(results: &Results) -> String {
+    let Results { date, machine, images, settings, .. } = results;
+    let mut text = format!(
+        "# Bench of {date}\n\n\
+         lenet-gpu {VERSION_WITH_COMMIT} on {}, {} threads, {} {}.\n\
+         {} images of {}×{}×{}: {}. Medians of {} runs, of {:.3} s together, ± their robust standard deviation.\n",
+        machine.cpu.as_deref().unwrap_or("an unknown processor"),
+        machine.threads,
+        machine.os,
+        machine.architecture,
+        whole(images.count as u64),
+        images.channels,
+        images.height,
+        images.width,
+        images.name,
+        settings.repeats,
+        settings.seconds,
+    );
+    for engine in &results.engines {
+        let driver = engine.adapter.as_ref().map_or_else(String::new, |it| format!(", driver {}", it.driver));
+        text += &format!("{} is {}{driver}.\n", engine.label, engine.name);
+    }
+    for warning in warnings(results) {
+        text += &format!("\nWarning: {warning}.\n");
+    }
+    text
+}

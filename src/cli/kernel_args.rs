@@ -1,0 +1,75 @@
+//! The options that say which kernels make a step on a GPU, and how they become a plan.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+use lenet_gpu::engine::{EngineError, Setup};
+use lenet_gpu::files::read_text;
+use lenet_gpu::gpu::adapter::Description;
+use lenet_gpu::gpu::{KernelPlan, KernelSet, not_fused};
+
+use super::Failure;
+
+/// Which kernels.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Device")]
+pub struct KernelArgs {
+    /// Advanced: which kernels make a step on a GPU; others round in another way
+    #[arg(long, value_enum, value_name = "SET", default_value_t = KernelsArg::Auto)]
+    kernels: KernelsArg,
+
+    /// Advanced: the kernels' block sizes, from a file that `lenet-gpu tune` wrote [default: those for the
+    /// device's class]
+    #[arg(long, value_name = "FILE.toml")]
+    plan: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KernelsArg {
+    /// The plan's: on real GPUs the fused ones, where they can make the step, else the layered ones
+    Auto,
+    /// A kernel for each operation, for every network
+    Layered,
+    /// Several layers in each kernel, four in all
+    Fused,
+}
+
+impl KernelArgs {
+    /// Whether something was asked for that only a GPU has.
+    pub fn any(&self) -> bool {
+        self.kernels != KernelsArg::Auto || self.plan.is_some()
+    }
+
+    /// The plan for a device.
+    pub fn plan(&self, device: &Description) -> Result<KernelPlan, Failure> {
+        let plan = match &self.plan {
+            None => KernelPlan::of(device),
+            Some(path) => read(path).map_err(Failure::Input)?,
+        };
+        let set = match self.kernels {
+            KernelsArg::Auto => plan.set,
+            KernelsArg::Layered => KernelSet::Layered,
+            KernelsArg::Fused => KernelSet::Fused,
+        };
+        Ok(KernelPlan { set, ..plan })
+    }
+
+    /// Refuses a setup whose steps the kernels that were asked for cannot make.
+    pub fn check(&self, setup: &Setup) -> Result<(), EngineError> {
+        match not_fused(setup) {
+            Some(what) if self.kernels == KernelsArg::Fused => Err(EngineError::NotFused(what)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a plan and looks at its sizes, which kernels are compiled for.
+fn read(path: &Path) -> anyhow::Result<KernelPlan> {
+    let shown = path.display();
+    let text = read_text(path).with_context(|| format!("cannot read {shown}, which --plan names"))?;
+    let plan: KernelPlan = toml::from_str(&text)
+        .map_err(|error| anyhow!("{shown} is no kernel plan: {}", error.message().replace('\n', " ")))?;
+    plan.check().with_context(|| format!("{shown} is no kernel plan that can be run"))?;
+    Ok(plan)
+}

@@ -1,0 +1,198 @@
+//! The convolution with its ReLU and its max-pool, forward: of each window only the maximum is ever stored.
+//!
+//! `y[f, R, Q] = max over i, j < w of relu(conv[f, R·s + i, Q·s + j])` for the convolution of `conv_forward.rs`,
+//! with the place of the maximum as in `max_pool.rs`; bit for bit what the two make one after the other.
+//!
+//! The rows of a window are made as vectors of filters, of which maxima are taken as they are; only maxima
+//! are laid out as maps.
+//!
+//! Shapes, an image: x `[C, H, W]`, w `[F, C, f, f]`, b `[F]` → y and argmax `[F, H″, W″]`.
+
+use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
+use rayon::prelude::*;
+
+use super::Real;
+use super::activation::relu;
+use super::blocks::{LANES, for_each_part, part_len};
+use super::conv_forward::{Packed, VECTORS, row};
+use super::max_pool::wins;
+use super::stage::Stage;
+use crate::model::{ConvShape, PoolShape};
+
+/// Maxima of a batch and where they were: x `[B, C, H, W]` → y, argmax `[B, F, H″, W″]`. An argmax is
+/// row · W' + column within the convolution's plane.
+///
+/// # Panics
+/// Where a slice's length is not its shape's, where the pool is not one of the convolution's maps, or where
+/// its windows overlap.
+pub fn conv_pool_forward<T: Real>(
+    conv: &ConvShape,
+    pool: &PoolShape,
+    x: &[T],
+    weight: &[T],
+    bias: &[T],
+    y: &mut [T],
+    argmax: &mut [u32],
+) {
+    let batch = x.len() / conv.in_len();
+    assert_eq!(x.len(), batch * conv.in_len(), "x is not [batch, channels, height, width]");
+    assert_eq!(y.len(), batch * pool.out_len(), "y is not [batch, filters, out_height, out_width]");
+    assert_eq!(argmax.len(), y.len(), "argmax is not [batch, filters, out_height, out_width]");
+    assert_eq!(weight.len(), conv.weight_len(), "the weight is not [filters, channels, size, size]");
+    assert_eq!(bias.len(), conv.filters, "the bias is not [filters]");
+    assert_eq!(
+        (pool.channels, pool.height, pool.width),
+        (conv.filters, conv.out_height(), conv.out_width()),
+        "what is pooled is not the convolution's maps"
+    );
+    assert!(pool.window <= pool.stride, "windows overlap");
+
+    let packed = Packed::new(conv, weight, bias);
+    let part = part_len(batch);
+    let maxima = y.par_chunks_mut(part * pool.out_len()).zip(argmax.par_chunks_mut(part * pool.out_len()));
+    for_each_part(x.par_chunks(part * conv.in_len()).zip(maxima), |(x, (y, argmax))| {
+        let stage = Stage::new(conv);
+        let mut staged = stage.empty();
+        let mut rows = Rows::new(conv, pool);
+        let maxima = y.chunks_exact_mut(pool.out_len()).zip(argmax.chunks_exact_mut(pool.out_len()));
+        for (x, (y, argmax)) in x.chunks_exact(conv.in_len()).zip(maxima) {
+            stage.place(x, &mut staged);
+            image(conv, pool, &stage, &staged, &packed, &mut rows, y, argmax);
+        }
+    });
+}
+
+/// Rows as vectors of filters.
+struct Rows<T> {
+    /// The rows that a window covers: `[window, VECTORS, W']`.
+    maps: Vec<[T; LANES]>,
+    /// A row of maxima and of their places: `[W″]`.
+    maxima: Vec<[T; LANES]>,
+    places: Vec<[u32; LANES]>,
+}
+
+impl<T: Real> Rows<T> {
+    fn new(conv: &ConvShape, pool: &PoolShape) -> Self {
+        Self {
+            maps: vec![[T::zero(); LANES]; pool.window * VECTORS * conv.out_width()],
+            maxima: vec![[T::zero(); LANES]; pool.out_width()],
+            places: vec![[0; LANES]; pool.out_width()],
+        }
+    }
+}
+
+/// One image: staged x → y and argmax `[F, H″, W″]`.
+// The convolution and the pool, with what both of them make.
+#[allow(clippy::too_many_arguments)]
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn image<T: Real>(
+    conv: &ConvShape,
+    pool: &PoolShape,
+    stage: &Stage,
+    x: &[T],
+    packed: &Packed<T>,
+    rows: &mut Rows<T>,
+    y: &mut [T],
+    argmax: &mut [u32],
+) {
+    let fused = target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64"));
+    let width = conv.out_width();
+    let (out_width, out_plane) = (pool.out_width(), pool.out_height() * pool.out_width());
+    let maxima =
+        y.chunks_mut(VECTORS * LANES * out_plane).zip(argmax.chunks_mut(VECTORS * LANES * out_plane));
+    for (filters, (y, argmax)) in packed.filters(conv).zip(maxima) {
+        for out_row in 0..pool.out_height() {
+            let first = out_row * pool.stride;
+            for (i, maps) in rows.maps.chunks_exact_mut(VECTORS * width).enumerate() {
+                row(fused, conv, stage, x, filters, first + i, relu, maps);
+            }
+            let vectors = y.chunks_mut(LANES * out_plane).zip(argmax.chunks_mut(LANES * out_plane));
+            for (vector, (y, argmax)) in vectors.enumerate() {
+                for q in 0..out_width {
+                    let column = q * pool.stride;
+                    let mut best = rows.maps[vector * width + column];
+                    let mut place = [(first * width + column) as u32; LANES];
+                    for i in 0..pool.window {
+                        for j in 0..pool.window {
+                            let values = &rows.maps[(i * VECTORS + vector) * width + column + j];
+                            let here = ((first + i) * width + column + j) as u32;
+                            for lane in 0..LANES {
+                                let better = wins(values[lane], best[lane]);
+                                best[lane] = if better { values[lane] } else { best[lane] };
+                                place[lane] = if better { here } else { place[lane] };
+                            }
+                        }
+                    }
+                    rows.maxima[q] = best;
+                    rows.places[q] = place;
+                }
+                let maps = y.chunks_exact_mut(out_plane).zip(argmax.chunks_exact_mut(out_plane));
+                for (lane, (y, argmax)) in maps.enumerate() {
+                    let row = out_row * out_width..(out_row + 1) * out_width;
+                    for (y, maxima) in y[row.clone()].iter_mut().zip(&rows.maxima) {
+                        *y = maxima[lane];
+                    }
+                    for (argmax, places) in argmax[row].iter_mut().zip(&rows.places) {
+                        *argmax = places[lane];
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{conv_forward, max_pool};
+    use super::*;
+    use crate::model::{Activation, LeNet5};
+
+    /// Numbers of both signs.
+    fn values(len: usize, seed: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i + seed) * 7919 % 1013) as f32 / 1013.0 - 0.5).collect()
+    }
+
+    #[test]
+    fn it_is_bit_for_bit_the_convolution_and_then_the_pool() {
+        let [grey, colour] = [1, 3].map(|channels| LeNet5::new(channels, 10));
+        // More filters than two vectors, a window of three, strides, padding, and columns for no whole block.
+        let conv =
+            ConvShape { channels: 2, height: 9, width: 11, filters: 19, size: 3, stride: 2, padding: 2 };
+        let pool = PoolShape { channels: 19, height: 6, width: 7, window: 2, stride: 3 };
+        for (conv, pool) in [
+            (grey.conv1(), grey.pool1()),
+            (colour.conv1(), colour.pool1()),
+            (grey.conv2(), grey.pool2()),
+            (conv, pool),
+        ] {
+            let batch = 2;
+            let (x, weight) = (values(batch * conv.in_len(), 1), values(conv.weight_len(), 2));
+            let bias = values(conv.filters, 3);
+            let mut maps = vec![0.0; batch * conv.out_len()];
+            conv_forward(&conv, Activation::Relu, &x, &weight, &bias, &mut maps);
+            let run = |operation: &dyn Fn(&mut [f32], &mut [u32])| {
+                let (mut y, mut argmax) =
+                    (vec![f32::NAN; batch * pool.out_len()], vec![0; batch * pool.out_len()]);
+                operation(&mut y, &mut argmax);
+                (y.iter().map(|y| y.to_bits()).collect::<Vec<_>>(), argmax)
+            };
+            assert_eq!(
+                run(&|y, argmax| conv_pool_forward(&conv, &pool, &x, &weight, &bias, y, argmax)),
+                run(&|y, argmax| max_pool(&pool, &maps, y, argmax)),
+            );
+        }
+    }
+
+    #[test]
+    fn a_nan_is_the_maximum() {
+        let net = LeNet5::new(1, 10);
+        let mut x = values(net.conv1().in_len(), 1);
+        x[16 * 32 + 16] = f32::NAN;
+        let (mut y, mut argmax) = (vec![0.0; net.pool1().out_len()], vec![0; net.pool1().out_len()]);
+        let (weight, bias) = (values(net.conv1().weight_len(), 2), values(6, 3));
+        conv_pool_forward(&net.conv1(), &net.pool1(), &x, &weight, &bias, &mut y, &mut argmax);
+        // Windows of 5 around the NaN begin at rows and columns 12 to 16, which are in three windows of the pool.
+        assert_eq!(y.iter().filter(|y| y.is_nan()).count(), 6 * 3 * 3);
+    }
+}
