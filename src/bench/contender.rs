@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::results::{Adapter, Stage, Task};
 use crate::cpu::CpuEngine;
 use crate::engine::{Engine, EngineError, Pass, Setup};
-use crate::gpu::adapter::{Chosen, Device, DeviceError, Request};
+use crate::gpu::adapter::{Chosen, Description, Device, DeviceError, Request};
 use crate::gpu::kernels::Kernel;
 use crate::gpu::network::StepPlan;
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residency, kernels_of};
@@ -15,6 +15,8 @@ use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residenc
 pub struct Contender {
     device: Device,
     residency: Residency,
+    /// A GPU's.
+    plan: Option<KernelPlan>,
     /// What the choice took: where it is the first of this process, with the loading of drivers.
     pub choosing: Stage,
 }
@@ -24,7 +26,27 @@ impl Contender {
     /// Where the request leads to no device.
     pub fn find(request: &Request, residency: Residency) -> Result<Self, DeviceError> {
         let (device, choosing) = timed("choose the device", || Device::find(request));
-        Ok(Self { device: device?, residency, choosing })
+        Ok(Self { choosing, ..Self::of(device?, residency) })
+    }
+
+    /// A device that was chosen elsewhere, by its class's plan.
+    pub fn of(device: Device, residency: Residency) -> Self {
+        let plan = match &device {
+            Device::Cpu { .. } => None,
+            Device::Gpu(chosen) => Some(KernelPlan::of(&chosen.description)),
+        };
+        let choosing = Stage { what: "choose the device".to_owned(), seconds: 0.0 };
+        Self { device, residency, plan, choosing }
+    }
+
+    /// The same device by another plan than its class's.
+    pub fn by(self, plan: KernelPlan) -> Self {
+        Self { plan: Some(plan), ..self }
+    }
+
+    /// What the device is, if it is a GPU.
+    pub fn description(&self) -> Option<&Description> {
+        self.gpu().map(|chosen| &chosen.description)
     }
 
     /// `vulkan`, `metal`, `dx12`, `gl` or `cpu`.
@@ -37,12 +59,12 @@ impl Contender {
 
     /// The GPU, if it is one.
     pub fn adapter(&self) -> Option<Adapter> {
-        self.gpu().map(|Chosen { description, .. }| Adapter {
+        self.description().zip(self.plan).map(|(description, plan)| Adapter {
             name: description.name.clone(),
             backend: description.backend.id().to_owned(),
             driver: description.driver.clone(),
             software: description.is_software(),
-            plan: KernelPlan::of(description),
+            plan,
         })
     }
 
@@ -57,7 +79,7 @@ impl Contender {
     }
 
     fn open_by(&self, open: impl Fn(&Chosen) -> Result<Context, EngineError>) -> Result<Opened, EngineError> {
-        Ok(Opened { context: self.gpu().map(open).transpose()?, residency: self.residency })
+        Ok(Opened { context: self.gpu().map(open).transpose()?, residency: self.residency, plan: self.plan })
     }
 
     fn gpu(&self) -> Option<&Chosen> {
@@ -74,14 +96,19 @@ pub struct Opened {
     /// None is the CPU.
     pub context: Option<Context>,
     residency: Residency,
+    plan: Option<KernelPlan>,
 }
 
 impl Opened {
     pub fn engine(&self, setup: &Setup) -> Result<AnyEngine, EngineError> {
-        let Some(context) = &self.context else {
+        self.engine_by(self.plan, setup)
+    }
+
+    /// An engine by another plan, where it is a GPU's.
+    pub fn engine_by(&self, plan: Option<KernelPlan>, setup: &Setup) -> Result<AnyEngine, EngineError> {
+        let (Some(context), Some(plan)) = (&self.context, plan) else {
             return Ok(AnyEngine::Cpu(Box::new(CpuEngine::new(setup))));
         };
-        let plan = KernelPlan::of(&context.description);
         let options = GpuOptions { setup: *setup, residency: self.residency, plan };
         Ok(AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?)))
     }

@@ -19,6 +19,7 @@ mod start;
 mod statistics;
 mod subject;
 mod tables;
+mod tune;
 mod warnings;
 
 use std::time::SystemTime;
@@ -34,6 +35,7 @@ pub use results::{
 };
 pub use statistics::Summary;
 pub use tables::{counts, to_markdown};
+pub use tune::{Effort, Trial, tune};
 pub use warnings::warnings;
 
 use crate::calendar::Utc;

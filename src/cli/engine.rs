@@ -58,6 +58,9 @@ pub struct ContenderArgs {
     /// best of each]
     #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
     adapter: Option<AdapterName>,
+
+    #[command(flatten)]
+    kernels: KernelArgs,
 }
 
 impl ContenderArgs {
@@ -86,7 +89,14 @@ impl ContenderArgs {
         let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
         let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
         let request = Request { backend: backend.into(), adapter };
-        Contender::find(&request, Residency::Auto).map_err(not_found)
+        let contender = Contender::find(&request, Residency::Auto).map_err(not_found)?;
+        match contender.description() {
+            None => Ok(contender),
+            Some(description) => {
+                let plan = self.kernels.plan(description)?;
+                Ok(contender.by(plan))
+            }
+        }
     }
 }
 
@@ -274,10 +284,8 @@ impl Chosen {
         };
         self.kernels.check(setup)?;
         let options = GpuOptions { setup: *setup, residency: self.residency, plan };
-        Ok((
-            Box::new(GpuEngine::new(context, options)?),
-            Some(KernelPlan { set: plan.set_for(setup), ..plan }),
-        ))
+        let engine = GpuEngine::new(context, options)?;
+        Ok((Box::new(engine), Some(KernelPlan { set: plan.set_for(setup), ..plan })))
     }
 }
 

@@ -20,6 +20,7 @@ mod paper;
 mod presets;
 mod recipe;
 mod train;
+mod tune;
 mod values;
 mod verify;
 
@@ -66,6 +67,7 @@ enum Command {
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
+    Tune(tune::TuneArgs),
     Bench(bench::BenchArgs),
 }
 
@@ -104,6 +106,7 @@ fn run(started: Instant) -> Result<Ending, Failure> {
         Command::Presets(args) => presets::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
+        Command::Tune(args) => tune::run(&args, &mut output),
         Command::Bench(args) => bench::run(&args, &mut output),
     }
 }

@@ -398,13 +398,15 @@ fn check_batch(setup: &Setup, plan: &StepPlan, limit: u64) -> Result<(), EngineE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::KernelSet;
     use crate::model::LeNet5;
 
     #[test]
     fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
-            let plan = StepPlan::new(&setup, setup.at_once(), &KernelPlan::HARDWARE);
+            let plan = KernelPlan { set: KernelSet::Layered, ..KernelPlan::HARDWARE };
+            let plan = StepPlan::new(&setup, setup.at_once(), &plan);
             check_batch(&setup, &plan, 40 << 20)
         };
         // More than a micro-batch needs no more than one.

@@ -93,21 +93,21 @@ pub struct Partials {
 
 /// What a kernel that uses gradients makes them of. Those that are not whole are put into the arena as they
 /// are made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum GradientSource {
     /// They stand in the arena, whole.
     Arena,
     /// The convolutions' are partial sums.
     PartialSums(Partials),
     /// So they are, and those of dense layers at these places are still to be made of `x` and `dy`.
-    OuterProducts(Partials, [(DenseShape, Places); 3]),
+    OuterProducts(Partials, Vec<(DenseShape, Places)>),
 }
 
 impl GradientSource {
     fn partials(&self) -> Partials {
-        match *self {
+        match self {
             Self::Arena => Partials { place: 0, len: 0, chunks: 0 },
-            Self::PartialSums(partials) | Self::OuterProducts(partials, _) => partials,
+            Self::PartialSums(partials) | Self::OuterProducts(partials, _) => *partials,
         }
     }
 

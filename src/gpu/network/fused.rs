@@ -40,7 +40,7 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> StepPl
         fc2: layer("fc2").between(fc1, fc2),
         fc3: layer("fc3").between(fc2, outputs),
     };
-    let dense_layers = [(network.fc1(), head.fc1), (network.fc2(), head.fc2), (network.fc3(), head.fc3)];
+    let dense_layers = vec![(network.fc1(), head.fc1), (network.fc2(), head.fc2), (network.fc3(), head.fc3)];
     let gradients = GradientSource::OuterProducts(partials, dense_layers);
     let (sums, update) = ending(setup, table.trained(), plan, gradients);
 

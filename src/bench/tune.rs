@@ -1,0 +1,114 @@
+//! The plan by which a device trains fastest, found by trying: one size after the other, each over what it may be,
+//! and the fastest is kept. It is written down and taken from there: a run never tunes itself, since another
+//! plan rounds in another way.
+
+use std::sync::Arc;
+
+use super::contender::Contender;
+use super::results::Task;
+use super::statistics::Summary;
+use super::subject::Subject;
+use crate::data::Split;
+use crate::engine::{EngineError, Setup};
+use crate::gpu::{KernelPlan, KernelSet};
+
+/// A plan that was tried.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// What is tried: "fused, chunks 64".
+    pub what: String,
+    pub plan: KernelPlan,
+    /// Microseconds of a training step, over the runs.
+    pub step: Summary,
+}
+
+/// How a trial is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Runs of each plan, after the warm-up.
+    pub runs: usize,
+    /// Seconds of a run.
+    pub seconds: f64,
+}
+
+/// What a step must take less for another size to be kept; below that it is as likely noise.
+const WORTH_IT: f64 = 0.98;
+
+/// A size of the plan, by its name, what it may be, and where it stands.
+type Knob = (&'static str, &'static [usize], fn(&mut KernelPlan) -> &mut usize);
+
+const FUSED: &[Knob] = &[
+    ("conv_filters", &[1, 2, 3, 6], |plan| &mut plan.fused.conv_filters),
+    ("head_groups", &[16, 32, 64, 128, 256], |plan| &mut plan.fused.head_groups),
+    ("head_images", &[1, 2, 4], |plan| &mut plan.fused.head_images),
+    ("head_share", &[4, 8, 16, 32], |plan| &mut plan.fused.head_share),
+    ("chunks", &[16, 32, 64, 128, 256], |plan| &mut plan.fused.chunks),
+    ("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
+];
+
+const LAYERED: &[Knob] = &[
+    ("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
+    ("conv_filters", &[2, 4, 8], |plan| &mut plan.conv_filters),
+    ("conv_columns", &[5, 7, 14], |plan| &mut plan.conv_columns),
+    ("weight_filters", &[2, 4, 8], |plan| &mut plan.weight_filters),
+    ("weight_rows", &[1, 5], |plan| &mut plan.weight_rows),
+    ("weight_columns", &[5, 7, 14], |plan| &mut plan.weight_columns),
+    ("weight_chunks", &[16, 32, 64, 128], |plan| &mut plan.weight_chunks),
+    ("dense_rows", &[2, 4, 8], |plan| &mut plan.dense_rows),
+    ("dense_columns", &[2, 4, 8], |plan| &mut plan.dense_columns),
+];
+
+/// Tries the sizes of each of these sets in turn, from the contender's own plan on, and gives the best of all.
+/// `tell` hears of each trial, and whether it is the best of its set so far.
+///
+/// # Errors
+/// Where the device fails.
+///
+/// # Panics
+/// Where the contender is no GPU, no set is given, or there are fewer images than a batch: callers' errors.
+pub fn tune(
+    contender: &Contender,
+    sets: &[KernelSet],
+    setup: &Setup,
+    effort: Effort,
+    weights: &[f32],
+    images: &Arc<Split>,
+    tell: &mut dyn FnMut(&Trial, bool),
+) -> Result<Trial, EngineError> {
+    let first = contender.adapter().expect("a GPU is tuned").plan;
+    let opened = contender.open()?;
+    let attempt = |plan: KernelPlan, what: String| {
+        let mut subject = Subject::new(opened.engine_by(Some(plan), setup)?, setup, weights, images)?;
+        let steps = subject.warm_up(Task::Train, effort.seconds)?;
+        let runs = (0..effort.runs).map(|_| Ok(1e6 * subject.seconds_a_step(Task::Train, steps)?));
+        let step = Summary::of(runs.collect::<Result<_, EngineError>>()?);
+        Ok::<_, EngineError>(Trial { what, plan, step })
+    };
+
+    let mut bests = Vec::new();
+    for &set in sets {
+        let (knobs, name) = match set {
+            KernelSet::Fused => (FUSED, "fused"),
+            KernelSet::Layered => (LAYERED, "layered"),
+        };
+        let mut best = attempt(KernelPlan { set, ..first }, format!("{name}, as it is"))?;
+        tell(&best, true);
+        for (knob, values, size) in knobs {
+            for &value in *values {
+                let mut plan = best.plan;
+                if std::mem::replace(size(&mut plan), value) == value {
+                    continue;
+                }
+                let trial = attempt(plan, format!("{name}, {knob} {value}"))?;
+                let better = trial.step.median < WORTH_IT * best.step.median;
+                tell(&trial, better);
+                if better {
+                    best = trial;
+                }
+            }
+        }
+        bests.push(best);
+    }
+    let faster = |one: &Trial, other: &Trial| one.step.median.total_cmp(&other.step.median);
+    Ok(bests.into_iter().min_by(faster).expect("a set is tried"))
+}
