@@ -10,6 +10,7 @@
 //! checks that compare the second with the first, tensor by tensor; [`bench`] tells how fast each is.
 
 pub mod bench;
+pub mod cache;
 mod calendar;
 pub mod cpu;
 pub mod data;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
+use lenet_gpu::cache;
 use lenet_gpu::data::DatasetKind;
 use lenet_gpu::data::download::{self, Event, FetchError, Fetched, Origin, PublishedFile, PublishedSet};
 use serde_json::json;
@@ -107,7 +108,7 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
     let folder = args.to.clone().or_else(|| download::folder(args.set)).ok_or_else(|| {
         Failure::Input(anyhow!(
             "this system tells of no folder for caches; name one with --to, or set {}",
-            download::CACHE_VARIABLE
+            cache::VARIABLE
         ))
     })?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;

@@ -6,6 +6,7 @@ use std::thread;
 use anyhow::anyhow;
 use clap::{ArgAction, Args, ValueEnum};
 use lenet_gpu::bench::Contender;
+use lenet_gpu::cache;
 use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::engine::{Engine, EngineError, Setup};
 use lenet_gpu::gpu::adapter::{
@@ -250,6 +251,9 @@ pub fn warn_of_software(name: &str) {
     ));
 }
 
+/// Where in the cache folder compiled pipelines are kept.
+const PIPELINES: &str = "pipelines";
+
 /// Whether an engine that could not be made was asked for too much.
 pub fn failure(error: EngineError) -> Failure {
     match error {
@@ -277,7 +281,13 @@ impl Chosen {
     fn context(&self) -> Result<Option<Context>, EngineError> {
         match &self.device {
             Device::Cpu { .. } => Ok(None),
-            Device::Gpu(chosen) => Context::open(chosen).map(Some),
+            Device::Gpu(chosen) => {
+                let context = Context::open(chosen)?;
+                Ok(Some(match cache::folder() {
+                    Some(folder) => context.keeping_pipelines_in(&folder.join(PIPELINES)),
+                    None => context,
+                }))
+            }
         }
     }
 

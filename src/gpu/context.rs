@@ -3,10 +3,12 @@
 //! wgpu reports most failures not where they happen but through callbacks. They are kept here, and
 //! whoever waits for the device asks for them, so that each ends the work in one clear line.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::adapter::{Chosen, Description, Limits};
+use super::pipeline_cache::PipelineCache;
 use crate::engine::EngineError;
 
 /// How long the device may take for what was submitted. A submit is meant to take well under a second,
@@ -20,6 +22,7 @@ pub struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub description: Description,
+    pipelines: Option<Arc<PipelineCache>>,
     failure: Failure,
 }
 
@@ -71,7 +74,7 @@ impl Context {
         };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("lenet-gpu"),
-            required_features: features,
+            required_features: features | (adapter.features() & wgpu::Features::PIPELINE_CACHE),
             required_limits: limits,
             ..wgpu::DeviceDescriptor::default()
         });
@@ -87,7 +90,20 @@ impl Context {
             // A device that is dropped at the end of its work is "destroyed"; nobody asks then.
             losses.note(format!("the device was lost ({reason:?}): {}", message.trim()));
         });
-        Ok(Self { device, queue, description: description.clone(), failure })
+        Ok(Self { device, queue, description: description.clone(), pipelines: None, failure })
+    }
+
+    /// The same with its compiled pipelines kept in a folder from one run to the next, where the backend can do
+    /// that. What cannot be read or written there is compiled anew, and no run fails of it.
+    #[must_use]
+    pub fn keeping_pipelines_in(self, folder: &Path) -> Self {
+        let pipelines = PipelineCache::open(&self.device, folder).map(Arc::new);
+        Self { pipelines, ..self }
+    }
+
+    /// What pipelines are compiled with.
+    pub fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.pipelines.as_deref().map(PipelineCache::get)
     }
 
     /// Bytes that one binding may have.

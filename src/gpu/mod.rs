@@ -18,6 +18,7 @@ pub mod network;
 mod pace;
 mod part;
 mod pipeline;
+mod pipeline_cache;
 pub mod plan;
 pub mod probe;
 mod profile;

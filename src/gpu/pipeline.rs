@@ -61,7 +61,7 @@ impl Pipeline {
                 zero_initialize_workgroup_memory: false,
                 ..wgpu::PipelineCompilationOptions::default()
             },
-            cache: None,
+            cache: context.pipeline_cache(),
         });
         Self { label: kernel.label.clone(), pipeline, layout, bindings }
     }

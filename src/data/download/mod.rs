@@ -18,7 +18,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use cache::{VARIABLE as CACHE_VARIABLE, folder, placed};
+pub use cache::{folder, placed};
 pub use catalog::{PublishedFile, PublishedSet};
 pub use error::{FetchError, OriginError, Refusal};
 
