@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use lenet_gpu::model::{LeNet5, ParameterTable, weights};
+use lenet_gpu::model::{About, LeNet5, Model, ParameterTable, weights};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use serde_json::Value;
@@ -280,9 +280,10 @@ fn cifar_10_that_is_cut_off_is_refused_before_a_run_begins() {
 fn a_model_whose_loss_is_not_finite_is_told_of() {
     let (folder, _) = place();
     let network = LeNet5::new(1, 10);
-    let huge = vec![1e38; ParameterTable::new(&network).arena_len()];
+    let parameters = vec![1e38; ParameterTable::new(&network).arena_len()];
+    let huge = Model { network, parameters, about: About::default() };
     let model = folder.path().join("huge.safetensors");
-    fs::write(&model, weights::to_bytes(network, &huge)).unwrap();
+    fs::write(&model, weights::to_bytes(&huge)).unwrap();
     lenet_gpu()
         .args(["evaluate", "--backend", "cpu", "--model"])
         .arg(model)

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lenet_gpu::data::{self, Augmentation, Dataset, Split, View};
+use lenet_gpu::data::{self, Augmentation, Dataset, Fit, Split, View};
 use lenet_gpu::engine::{
     Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, SampleOutcome, Step,
 };
@@ -144,6 +144,8 @@ fn dataset() -> Dataset {
     Dataset {
         name: "nothing".to_owned(),
         classes: 2,
+        class_names: None,
+        fit: Fit::Pad,
         train: split(SAMPLES),
         validation: None,
         test: split(4),

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use lenet_gpu::data::Fit;
 use lenet_gpu::engine::{Loss, Optimizer};
-use lenet_gpu::model::{Init, LeNet5, ParameterTable, weights};
+use lenet_gpu::model::{About, Init, LeNet5, Model, ParameterTable, weights};
 use lenet_gpu::train::{
     Config, DataConfig, EngineConfig, EpochRecord, Plan, Program, RunDirectory, RunError, Weights,
 };
@@ -89,12 +90,16 @@ fn metrics_grow_by_a_line_an_epoch_with_exactly_these_fields() {
 }
 
 #[test]
-fn the_saved_model_has_the_parameters_bit_by_bit() {
+fn the_saved_model_has_the_parameters_bit_by_bit_and_what_it_was_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDirectory::named(folder.path(), &config()).unwrap();
     let parameters = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 3);
-    run.save_model(NETWORK, &parameters).unwrap();
-    assert_eq!(weights::load(&run.model_path()).unwrap(), (NETWORK, parameters));
+    let names = (0..NETWORK.classes).map(|label| format!("class {label}")).collect();
+    let about =
+        About { dataset: Some("digits".to_owned()), fit: Some(Fit::Resize), class_names: Some(names) };
+    let model = Model { network: NETWORK, parameters, about };
+    run.save_model(&model).unwrap();
+    assert_eq!(weights::load(&run.model_path()).unwrap(), model);
 }
 
 #[test]

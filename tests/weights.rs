@@ -6,7 +6,7 @@ use std::fs;
 
 use lenet_gpu::files::write_atomically;
 use lenet_gpu::model::weights::{self, WeightsError};
-use lenet_gpu::model::{Activation, Init, LeNet5, ParameterTable};
+use lenet_gpu::model::{About, Activation, Init, LeNet5, Model, ParameterTable};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -32,6 +32,10 @@ fn tensors(network: LeNet5) -> Vec<Stored> {
 
 fn arena(network: LeNet5) -> Vec<f32> {
     Init::Pytorch.arena(&ParameterTable::new(&network), 0)
+}
+
+fn model(network: LeNet5) -> Model {
+    Model { network, parameters: arena(network), about: About::default() }
 }
 
 /// A file of these tensors, with the metadata entry where one is given.
@@ -64,19 +68,19 @@ fn assert_refused(bytes: &[u8], says: &[&str]) {
 fn what_is_written_is_read_again_bit_by_bit() {
     for (channels, classes) in [(1, 10), (3, 2), (1, 256)] {
         let network = LeNet5::new(channels, classes);
-        let bytes = weights::to_bytes(network, &arena(network));
-        assert_eq!(weights::from_bytes(&bytes).unwrap(), (network, arena(network)));
+        let bytes = weights::to_bytes(&model(network));
+        assert_eq!(weights::from_bytes(&bytes).unwrap(), model(network));
     }
 }
 
 #[test]
 fn equal_weights_are_equal_bytes() {
-    assert_eq!(weights::to_bytes(NETWORK, &arena(NETWORK)), weights::to_bytes(NETWORK, &arena(NETWORK)));
+    assert_eq!(weights::to_bytes(&model(NETWORK)), weights::to_bytes(&model(NETWORK)));
 }
 
 #[test]
 fn names_and_shapes_are_pytorchs() {
-    let bytes = weights::to_bytes(NETWORK, &arena(NETWORK));
+    let bytes = weights::to_bytes(&model(NETWORK));
     let file = SafeTensors::deserialize(&bytes).unwrap();
     for (name, shape) in [
         ("conv1.weight", &[6, 1, 5, 5][..]),
@@ -96,15 +100,15 @@ fn names_and_shapes_are_pytorchs() {
 }
 
 #[test]
-fn a_storedwithout_metadata_tells_its_network_by_its_shapes() {
+fn a_file_without_metadata_tells_its_network_by_its_shapes() {
     let network = LeNet5::new(3, 7);
-    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap(), (network, arena(network)));
+    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap(), model(network));
 }
 
 #[test]
 fn a_normalised_network_is_told_by_its_tensors_which_have_pytorchs_names_and_shapes() {
     let network = LeNet5 { batch_norm: true, ..LeNet5::new(3, 10) };
-    let bytes = weights::to_bytes(network, &arena(network));
+    let bytes = weights::to_bytes(&model(network));
     let stored = SafeTensors::deserialize(&bytes).unwrap();
     for (norm, channels) in [("bn1", 6), ("bn2", 16), ("bn3", 120), ("bn4", 84)] {
         for name in ["weight", "bias", "running_mean", "running_var"] {
@@ -112,8 +116,8 @@ fn a_normalised_network_is_told_by_its_tensors_which_have_pytorchs_names_and_sha
         }
     }
     assert_eq!(stored.len(), 26);
-    assert_eq!(weights::from_bytes(&bytes).unwrap(), (network, arena(network)));
-    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap().0, network);
+    assert_eq!(weights::from_bytes(&bytes).unwrap(), model(network));
+    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap().network, network);
 }
 
 #[test]
@@ -121,7 +125,7 @@ fn the_count_of_batches_that_pytorch_keeps_is_passed_over_beside_running_statist
     let counter = ("bn2.num_batches_tracked".to_owned(), Dtype::I64, vec![], vec![0; 8]);
     let normed = LeNet5 { batch_norm: true, ..NETWORK };
     let bytes = file(&[tensors(normed), vec![counter.clone()]].concat(), None);
-    assert_eq!(weights::from_bytes(&bytes).unwrap(), (normed, arena(normed)));
+    assert_eq!(weights::from_bytes(&bytes).unwrap(), model(normed));
     let bytes = file(&[tensors(NETWORK), vec![counter]].concat(), None);
     assert_refused(&bytes, &["bn2.num_batches_tracked"]);
 }
@@ -140,23 +144,29 @@ fn a_normalised_network_with_a_tensor_missing_or_a_variance_below_0_is_refused()
 #[test]
 fn the_activation_stands_in_the_metadata_and_is_relu_where_nothing_is_said() {
     let network = LeNet5 { activation: Activation::HardTanh, ..NETWORK };
-    let bytes = weights::to_bytes(network, &arena(network));
-    assert_eq!(weights::from_bytes(&bytes).unwrap().0, network);
-    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap().0, NETWORK);
+    let bytes = weights::to_bytes(&model(network));
+    assert_eq!(weights::from_bytes(&bytes).unwrap().network, network);
+    assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap().network, NETWORK);
     let entry = r#"{"version":1,"channels":1,"classes":10,"activation":"swish"}"#;
     assert_refused(&file(&tensors(NETWORK), Some(entry)), &["lenet-gpu", "not understood"]);
 }
 
 #[test]
-fn a_storedof_a_plain_network_says_nothing_of_what_it_has_not() {
-    let bytes = weights::to_bytes(NETWORK, &arena(NETWORK));
+fn a_model_must_name_all_of_its_classes_or_none() {
+    let entry = r#"{"version":1,"channels":1,"classes":10,"class_names":["cat","dog"]}"#;
+    assert_refused(&file(&tensors(NETWORK), Some(entry)), &["names 2 classes", "have 10"]);
+}
+
+#[test]
+fn a_file_of_a_plain_network_says_nothing_of_what_it_has_not() {
+    let bytes = weights::to_bytes(&model(NETWORK));
     let text = String::from_utf8_lossy(&bytes[..2_000]);
     assert!(text.contains(r#"{\"version\":1,\"channels\":1,\"classes\":10}"#), "{text}");
 }
 
 #[test]
-fn what_is_no_safetensors_storedis_refused() {
-    let sound = weights::to_bytes(NETWORK, &arena(NETWORK));
+fn what_is_no_safetensors_file_is_refused() {
+    let sound = weights::to_bytes(&model(NETWORK));
     let huge_header = u64::MAX.to_le_bytes();
     for bytes in [&b""[..], b"<html>", &huge_header, &sound[..sound.len() - 1], &sound[..20]] {
         assert_refused(bytes, &["no safetensors file"]);
@@ -164,7 +174,7 @@ fn what_is_no_safetensors_storedis_refused() {
 }
 
 #[test]
-fn a_tensor_that_claims_more_than_the_storedholds_is_refused() {
+fn a_tensor_that_claims_more_than_the_file_holds_is_refused() {
     let header = br#"{"conv1.weight":{"dtype":"F32","shape":[4294967295,4294967295,4294967295],"data_offsets":[0,4]}}"#;
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
     assert_refused(&bytes, &["no safetensors file"]);
@@ -235,7 +245,7 @@ fn metadata_that_is_newer_or_wrong_is_refused() {
 }
 
 #[test]
-fn a_storedthat_cannot_be_loaded_is_named_with_the_reason() {
+fn a_file_that_cannot_be_loaded_is_named_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let reason = |name: &str| {
         let error = weights::load(&folder.path().join(name)).unwrap_err();
@@ -256,12 +266,12 @@ fn a_storedthat_cannot_be_loaded_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_written_storedis_loaded_again_and_leaves_nothing_beside_it() {
+fn a_written_file_is_loaded_again_and_leaves_nothing_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     fs::write(&path, "what stood there before").unwrap();
-    write_atomically(&path, &weights::to_bytes(NETWORK, &arena(NETWORK))).unwrap();
-    assert_eq!(weights::load(&path).unwrap(), (NETWORK, arena(NETWORK)));
+    write_atomically(&path, &weights::to_bytes(&model(NETWORK))).unwrap();
+    assert_eq!(weights::load(&path).unwrap(), model(NETWORK));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -293,12 +303,12 @@ proptest! {
 
     /// A flipped bit is found, or changes one finite value to another.
     #[test]
-    fn a_storedwith_a_flipped_bit_never_makes_a_panic(place in any::<prop::sample::Index>(), bit in 0..8u32) {
-        let mut bytes = weights::to_bytes(NETWORK, &arena(NETWORK));
+    fn a_file_with_a_flipped_bit_never_makes_a_panic(place in any::<prop::sample::Index>(), bit in 0..8u32) {
+        let mut bytes = weights::to_bytes(&model(NETWORK));
         let place = place.index(bytes.len().min(2_000)); // the header and the first values
         bytes[place] ^= 1u8 << bit;
         match weights::from_bytes(&bytes) {
-            Ok((_, arena)) => prop_assert!(arena.iter().all(|value| value.is_finite())),
+            Ok(model) => prop_assert!(model.parameters.iter().all(|value| value.is_finite())),
             Err(WeightsError::Unreadable(error)) => prop_assert!(false, "nothing was read: {error}"),
             Err(_) => {}
         }

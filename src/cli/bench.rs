@@ -191,9 +191,18 @@ impl BenchArgs {
             self.data.open()?.limited(NonZeroUsize::new(self.images), None)
         } else {
             let images = synthetic(self.images, self.measure.seed);
-            let images = Arc::new(self.data.conversion().apply(images).map_err(Failure::input)?);
-            let (name, classes) = (format!("made up from seed {}", self.measure.seed), CLASSES);
-            Dataset { name, classes, train: Arc::clone(&images), validation: None, test: images }
+            let conversion = self.data.conversion();
+            let fit = conversion.fit_of(&images);
+            let images = Arc::new(conversion.apply(images).map_err(Failure::input)?);
+            Dataset {
+                name: format!("made up from seed {}", self.measure.seed),
+                classes: CLASSES,
+                class_names: None,
+                fit,
+                train: Arc::clone(&images),
+                validation: None,
+                test: images,
+            }
         };
         let MeasureArgs { batch, profile_batch, .. } = &self.measure;
         let largest = batch.iter().copied().max().unwrap_or(0).max(*profile_batch);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use lenet_gpu::engine::{Part, Setup};
-use lenet_gpu::model::weights;
+use lenet_gpu::model::{Model, weights};
 use lenet_gpu::train::{evaluate, weights_hash};
 use serde_json::json;
 
@@ -45,7 +45,7 @@ pub struct EvaluateArgs {
 }
 
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let (network, parameters) = weights::load(&args.model).map_err(Failure::input)?;
+    let Model { network, parameters, .. } = weights::load(&args.model).map_err(Failure::input)?;
     let (test, device) = args.engine.ready_beside(|| args.data.open_test())?;
     check_fit(network, test.channels, test.classes())?;
 

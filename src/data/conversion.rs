@@ -14,6 +14,11 @@ pub struct Conversion {
 }
 
 impl Conversion {
+    /// How images of this size come to be of 32×32.
+    pub fn fit_of(self, split: &Split) -> Fit {
+        self.fit.unwrap_or(Fit::of(split.height, split.width))
+    }
+
     /// Converts images of 1 or 3 channels, which then are of at most 32×32.
     ///
     /// # Errors

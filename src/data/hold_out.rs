@@ -43,6 +43,7 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Fit;
 
     /// Images of one pixel, each its own number.
     fn dataset(samples: u8) -> Dataset {
@@ -50,8 +51,15 @@ mod tests {
             let (pixels, labels) = ((0..samples).collect(), (0..samples.into()).collect());
             Arc::new(Split { channels: 1, height: 1, width: 1, pixels, labels })
         };
-        let name = "numbers".to_owned();
-        Dataset { name, classes: samples.into(), train: split(samples), validation: None, test: split(2) }
+        Dataset {
+            name: "numbers".to_owned(),
+            classes: samples.into(),
+            class_names: None,
+            fit: Fit::Pad,
+            train: split(samples),
+            validation: None,
+            test: split(2),
+        }
     }
 
     fn parts(share: f64, seed: u64) -> (Vec<u8>, Vec<u8>) {

@@ -100,6 +100,10 @@ pub struct Dataset {
     /// For people: "MNIST (built in)", a folder's path.
     pub name: String,
     pub classes: usize,
+    /// A name for each class; none where they are known by their numbers.
+    pub class_names: Option<Vec<String>>,
+    /// How its images came to be of 32×32.
+    pub fit: Fit,
     pub train: Arc<Split>,
     /// What [`Dataset::hold_out`] held back of the images to train on.
     pub validation: Option<Arc<Split>>,
@@ -138,8 +142,9 @@ impl Dataset {
             return Err(DataError::SizesDiffer { train: sizes[0], test: sizes[1] });
         }
         let classes = train.classes().max(test.classes()).max(2);
+        let fit = conversion.fit_of(&train);
         let [train, test] = [conversion.apply(train)?, conversion.apply(test)?].map(Arc::new);
-        Ok(Self { name, classes, train, validation: None, test })
+        Ok(Self { name, classes, class_names: None, fit, train, validation: None, test })
     }
 }
 

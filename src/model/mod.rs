@@ -1,6 +1,7 @@
 //! What LeNet-5 is: layers and their shapes, the names and places of its parameters, and how they
 //! are initialised. No arithmetic of the network stands here, and no engine is known.
 
+mod about;
 mod activation;
 pub mod init;
 pub mod lenet;
@@ -8,6 +9,7 @@ pub mod parameters;
 pub mod shapes;
 pub mod weights;
 
+pub use about::{About, Model};
 pub use activation::Activation;
 pub use init::Init;
 pub use lenet::LeNet5;

@@ -1,9 +1,10 @@
 //! Parameters as a safetensors file, under PyTorch's names and in PyTorch's shapes, so that
 //! `load_state_dict(load_file("model.safetensors"))` works, and a file from PyTorch works here.
 //!
-//! The file's metadata has one entry, `lenet-gpu`, a JSON object of version and network. It is one
-//! because a second would be written in a random order, and equal weights shall be equal bytes. A file
-//! without it is read too: its tensors tell the same, all but the activation, which is then taken for ReLU.
+//! The file's metadata has one entry, `lenet-gpu`, a JSON object of version, network and what the model is
+//! [`About`]. It is one because a second would be written in a random order, and equal weights shall be equal
+//! bytes. A file without it is read too: its tensors tell the network, all but the activation, which is then taken
+//! for ReLU.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -13,7 +14,7 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::parameters::TensorRole;
-use super::{LeNet5, ParameterTable, Tensor};
+use super::{About, LeNet5, Model, ParameterTable, Tensor};
 use crate::files::open_regular;
 
 /// The metadata's one entry.
@@ -35,6 +36,8 @@ struct Header {
     version: u32,
     #[serde(flatten)]
     network: LeNet5,
+    #[serde(flatten)]
+    about: About,
 }
 
 /// Why bytes are not the weights of a LeNet-5.
@@ -67,6 +70,9 @@ pub enum WeightsError {
     )]
     HeaderDisagrees { said: LeNet5, found: LeNet5 },
 
+    #[error("the metadata names {names} classes, and the tensors have {classes}")]
+    ClassNames { names: usize, classes: usize },
+
     #[error("tensor {name} is missing; the weights of a LeNet-5 have {}", names())]
     Missing { name: &'static str },
 
@@ -94,17 +100,18 @@ pub struct LoadError {
     source: WeightsError,
 }
 
-/// The content of a file with a network's parameters. Equal parameters give equal bytes.
+/// The content of a model's file. Equal models give equal bytes.
 ///
 /// # Panics
-/// Where the arena is not the network's.
-pub fn to_bytes(network: LeNet5, arena: &[f32]) -> Vec<u8> {
+/// Where the parameters are not the network's.
+pub fn to_bytes(model: &Model) -> Vec<u8> {
+    let network = model.network;
     let table = ParameterTable::new(&network);
-    assert_eq!(arena.len(), table.arena_len(), "the arena belongs to another network");
-    let header = serde_json::to_string(&Header { version: VERSION, network })
+    assert_eq!(model.parameters.len(), table.arena_len(), "the parameters belong to another network");
+    let header = serde_json::to_string(&Header { version: VERSION, network, about: model.about.clone() })
         .expect("numbers and names can be written as JSON");
 
-    let bytes: Vec<u8> = arena.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let bytes: Vec<u8> = model.parameters.iter().flat_map(|value| value.to_le_bytes()).collect();
     let views = table.tensors().iter().map(|tensor| {
         let place = tensor.range();
         let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[place.start * 4..place.end * 4])
@@ -115,16 +122,22 @@ pub fn to_bytes(network: LeNet5, arena: &[f32]) -> Vec<u8> {
         .expect("a few small tensors fit into a safetensors file")
 }
 
-/// The network and its parameters from a file's content; `to_bytes` or PyTorch wrote it.
-pub fn from_bytes(bytes: &[u8]) -> Result<(LeNet5, Vec<f32>), WeightsError> {
+/// The model of a file's content; `to_bytes` or PyTorch wrote it.
+pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
-    let header = header(bytes)?;
     let mut network = network(&file)?;
-    if let Some(Header { network: said, .. }) = header {
+    let mut about = About::default();
+    if let Some(header) = header(bytes)? {
         // No tensor tells it.
-        network.activation = said.activation;
-        if said != network {
-            return Err(WeightsError::HeaderDisagrees { said, found: network });
+        network.activation = header.network.activation;
+        if header.network != network {
+            return Err(WeightsError::HeaderDisagrees { said: header.network, found: network });
+        }
+        about = header.about;
+        if let Some(names) = &about.class_names
+            && names.len() != network.classes
+        {
+            return Err(WeightsError::ClassNames { names: names.len(), classes: network.classes });
         }
     }
 
@@ -137,15 +150,15 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(LeNet5, Vec<f32>), WeightsError> {
         return Err(WeightsError::Unexpected { name: name.to_owned() });
     }
 
-    let mut arena = Vec::with_capacity(table.arena_len());
+    let mut parameters = Vec::with_capacity(table.arena_len());
     for tensor in table.tensors() {
-        arena.extend(values(&file, tensor)?);
+        parameters.extend(values(&file, tensor)?);
     }
-    Ok((network, arena))
+    Ok(Model { network, parameters, about })
 }
 
-/// The network and its parameters from a file.
-pub fn load(path: &Path) -> Result<(LeNet5, Vec<f32>), LoadError> {
+/// The model in a file.
+pub fn load(path: &Path) -> Result<Model, LoadError> {
     let load = || from_bytes(&read(path)?);
     load().map_err(|source| LoadError { path: path.to_owned(), source })
 }

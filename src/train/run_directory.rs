@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use super::{Config, EpochRecord};
 use crate::calendar::Utc;
 use crate::files::{WriteError, write_atomically};
-use crate::model::{LeNet5, weights};
+use crate::model::{Model, weights};
 
 /// The folder of a run in progress.
 #[derive(Debug)]
@@ -122,8 +122,8 @@ impl RunDirectory {
     }
 
     /// Writes the model, in place of the one before it.
-    pub fn save_model(&self, network: LeNet5, parameters: &[f32]) -> Result<(), RunError> {
-        Ok(write_atomically(&self.model_path(), &weights::to_bytes(network, parameters))?)
+    pub fn save_model(&self, model: &Model) -> Result<(), RunError> {
+        Ok(write_atomically(&self.model_path(), &weights::to_bytes(model))?)
     }
 }
 

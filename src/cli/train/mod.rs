@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use lenet_gpu::engine::Setup;
-use lenet_gpu::model::LeNet5;
+use lenet_gpu::model::{About, LeNet5, Model};
 use lenet_gpu::train::{
     self, Config, DataConfig, EpochRecord, Listener, Program, Progress, Report, RunDirectory, RunError,
     SoFar, Stop, Stopping,
@@ -174,10 +174,13 @@ pub fn run(
     } else {
         Progress::new(&plan, data.train.len())
     };
+    let about =
+        About { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names: data.class_names.clone() };
     let mut session = Session {
         started,
         stopping,
         network,
+        about,
         directory,
         progress,
         interrupt,
@@ -185,7 +188,7 @@ pub fn run(
         json: args.output.json.then_some(output),
     };
     let trained = train::train(&mut *opened.engine, &data, &plan, &mut session);
-    let Session { directory, progress, .. } = session;
+    let Session { directory, progress, about, .. } = session;
     progress.end();
     let model = directory.model_path();
     let report = trained.map_err(|error| {
@@ -205,7 +208,7 @@ pub fn run(
                 report.steps
             )));
         }
-        directory.save_model(network, &parameters).map_err(Failure::work)?;
+        directory.save_model(&Model { network, parameters, about }).map_err(Failure::work)?;
     }
     conclude(&report, &stopping, started, &model, args.output.json, output)
 }
@@ -274,6 +277,7 @@ struct Session<'a> {
     started: Instant,
     stopping: Stopping,
     network: LeNet5,
+    about: About,
     directory: RunDirectory,
     progress: Progress,
     interrupt: Interrupt,
@@ -306,7 +310,8 @@ impl Listener for Session<'_> {
 
     fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<ControlFlow<()>, RunError> {
         // The model first: an epoch that stands in the metrics has its weights on the disk.
-        self.directory.save_model(self.network, parameters)?;
+        let (network, about) = (self.network, self.about.clone());
+        self.directory.save_model(&Model { network, parameters: parameters.to_vec(), about })?;
         self.directory.append(record)?;
         self.progress.epoch(record);
         self.training_seconds += record.seconds;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use lenet_gpu::data::Dataset;
-use lenet_gpu::model::{Activation, Init, LeNet5, ParameterTable, weights};
+use lenet_gpu::model::{Activation, Init, LeNet5, Model, ParameterTable, weights};
 use lenet_gpu::train::Weights;
 
 use crate::cli::Failure;
@@ -43,7 +43,7 @@ impl NetworkArgs {
             };
             return Ok((network, self.init.arena(&ParameterTable::new(&network), seed)));
         };
-        let (mut network, parameters) = weights::load(file).map_err(Failure::input)?;
+        let Model { mut network, parameters, .. } = weights::load(file).map_err(Failure::input)?;
         check_fit(network, data.train.channels, data.classes)?;
         match (self.batch_norm, network.batch_norm) {
             (Some(true), false) => {
