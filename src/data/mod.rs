@@ -13,6 +13,7 @@ mod error;
 mod fit;
 mod hold_out;
 pub mod idx;
+mod image_file;
 mod kind;
 mod listing;
 mod mnist;
@@ -28,6 +29,7 @@ pub use channels::Channels;
 pub use conversion::Conversion;
 pub use error::DataError;
 pub use fit::Fit;
+pub use image_file::{ImageFile, ImageFileError};
 pub use kind::DatasetKind;
 pub use order::order;
 
