@@ -1,7 +1,7 @@
 //! Files that are written as a whole, and read only where they are files: what is written is either the old
 //! one or the new one, and never a part of either.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -57,6 +57,22 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
+/// Removes the drafts that broken-off writes of a path have left beside it. That one cannot be removed harms nobody.
+pub(crate) fn remove_drafts_of(path: &Path) {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let start = format!(".{name}.");
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        if file.to_str().is_some_and(|file| file.starts_with(&start) && file.ends_with(DRAFT)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What a draft's name ends with.
+const DRAFT: &str = ".tmp";
+
 /// Tried names of drafts, before it is an error that they all exist. A crash leaves at most one.
 const DRAFTS: u32 = 64;
 
@@ -69,7 +85,7 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     for attempt in 0..DRAFTS {
         let mut draft = OsString::from(".");
         draft.push(name);
-        draft.push(format!(".{process}-{attempt}.tmp"));
+        draft.push(format!(".{process}-{attempt}{DRAFT}"));
         let draft = target.with_file_name(draft);
         match OpenOptions::new().write(true).create_new(true).open(&draft) {
             Ok(file) => return Ok((draft, file)),

@@ -1,6 +1,7 @@
 //! The training loop, held against an engine that computes nothing and remembers everything.
 #![allow(clippy::unwrap_used)]
 
+use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use lenet_gpu::engine::{
     Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, Part, Parts, SampleOutcome, Step,
 };
 use lenet_gpu::train::{
-    Ending, EpochRecord, Listener, Plan, Probe, Report, RunError, Schedule, Shape, SoFar, Stop, Stopping,
-    TrainError, train, weights_hash,
+    Ending, EpochRecord, Listener, Plan, Probe, Report, RunError, Schedule, Shape, Snapshot, SoFar, Standing,
+    Stop, Stopping, TrainError, train, weights_hash,
 };
 
 /// Its outcomes are a function of the sample's place, and its one parameter is the number of steps done.
@@ -57,7 +58,8 @@ impl Engine for FakeEngine {
     }
 
     fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError> {
-        unimplemented!("the loop does not ask for it")
+        let step = self.steps_done as u64;
+        Ok(OptimizerState { step, first_moment: Vec::new(), second_moment: Vec::new() })
     }
 
     fn set_optimizer_state(&mut self, _: &OptimizerState) -> Result<(), EngineError> {
@@ -101,6 +103,9 @@ struct Ear {
     heard: Vec<SoFar>,
     records: Vec<(EpochRecord, Vec<f32>)>,
     probes: Vec<Probe>,
+    checkpoints: Vec<Standing>,
+    /// Where the run stands at each epoch's end.
+    ends: Vec<Standing>,
     break_at: Option<u64>,
     /// The epoch whose record is answered by a break.
     break_after: Option<u64>,
@@ -116,8 +121,9 @@ impl Listener for Ear {
         }
     }
 
-    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<ControlFlow<()>, RunError> {
-        self.records.push((record.clone(), parameters.to_vec()));
+    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError> {
+        self.records.push((record.clone(), snapshot.parameters.to_vec()));
+        self.ends.push(snapshot.standing.clone());
         if self.fails {
             return Err(RunError::NotEmpty { path: PathBuf::from("somewhere") });
         }
@@ -130,6 +136,10 @@ impl Listener for Ear {
 
     fn probe(&mut self, probe: &Probe) {
         self.probes.push(*probe);
+    }
+
+    fn checkpoint(&mut self, snapshot: &Snapshot) {
+        self.checkpoints.push(snapshot.standing.clone());
     }
 }
 
@@ -157,7 +167,7 @@ fn plan(epochs: f64) -> Plan {
 }
 
 fn run(engine: &mut FakeEngine, plan: &Plan, ear: &mut Ear) -> Result<Report, TrainError> {
-    train(engine, &dataset(), plan, ear)
+    train(engine, &dataset(), plan, Standing::default(), ear)
 }
 
 /// The places that a call trained on.
@@ -232,7 +242,7 @@ fn the_limit_of_steps_cuts_an_epoch() {
 fn a_run_of_no_steps_neither_trains_nor_evaluates() {
     let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
     let report = run(&mut engine, &Plan { max_steps: Some(0), ..plan(3.0) }, &mut ear).unwrap();
-    assert_eq!(report, Report { ending: Ending::Finished, steps: 0, seconds: 0.0, last: None });
+    assert_eq!(report, Report { ending: Ending::Finished, steps: 0, seconds: 0.0, last: None, best: None });
     assert!(engine.calls.is_empty() && engine.evaluations == 0 && ear.records.is_empty());
 }
 
@@ -246,6 +256,66 @@ fn breaking_ends_the_run_after_the_steps_under_way_and_without_a_record() {
         assert_eq!(ear.records.len(), 1);
         assert_eq!(report.last.unwrap().epoch, 1);
         assert_eq!(ear.heard.last().unwrap().images, 35, "the listener is not asked again");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_from_where_it_was_broken_off_sees_the_rest_and_tells_the_same() {
+    let (mut whole, mut whole_ear) = (FakeEngine::default(), Ear::default());
+    let plan = Plan { checkpoint_every: NonZeroU64::new(2), ..plan(2.67) };
+    let report = run(&mut whole, &plan, &mut whole_ear).unwrap();
+    let all: Vec<u32> = whole.calls.iter().flat_map(seen).collect();
+
+    for break_at in [10, 20, 25, 35, 45, 50, 60] {
+        let (mut first, mut ear) =
+            (FakeEngine::default(), Ear { break_at: Some(break_at), ..Ear::default() });
+        let broken = run(&mut first, &plan, &mut ear).unwrap();
+        assert_eq!(broken.ending, Ending::Interrupted);
+        let standing = ear.checkpoints.last().unwrap().clone();
+        assert_eq!(standing.step, broken.steps, "where it was broken off, it can be kept");
+
+        let mut second = FakeEngine { steps_done: first.steps_done, ..FakeEngine::default() };
+        let mut rest = Ear::default();
+        let ended = train(&mut second, &dataset(), &plan, standing, &mut rest).unwrap();
+        // Of a call that was broken off, the steps after the break were not done.
+        let done: Vec<u32> = first.calls.iter().flat_map(seen).take(break_at as usize).collect();
+        assert_eq!([done, second.calls.iter().flat_map(seen).collect()].concat(), all);
+        assert_eq!((ended.ending, ended.steps), (report.ending, report.steps));
+        let told = |ear: &Ear| -> Vec<_> {
+            let told = |(record, _): &(EpochRecord, _)| EpochRecord {
+                seconds: 0.0,
+                images_per_second: 0.0,
+                ..record.clone()
+            };
+            ear.records.iter().map(told).collect()
+        };
+        assert_eq!([told(&ear), told(&rest)].concat(), told(&whole_ear));
+    }
+}
+
+#[test]
+fn a_run_can_be_kept_every_so_many_steps_and_at_no_epochs_end() {
+    let mut ear = Ear::default();
+    run(&mut FakeEngine::default(), &Plan { checkpoint_every: NonZeroU64::new(2), ..plan(2.67) }, &mut ear)
+        .unwrap();
+    let kept: Vec<_> = ear.checkpoints.iter().map(|at| (at.step, at.epochs, at.tally.samples)).collect();
+    // An epoch has 3 steps; at its end there is a record, which keeps it.
+    assert_eq!(kept, [(2, 0, 20), (4, 1, 10)]);
+}
+
+#[test]
+fn a_run_that_has_met_its_rule_or_its_end_does_not_go_on() {
+    let mut ear = Ear::default();
+    run(&mut FakeEngine::default(), &plan(1.0), &mut ear).unwrap();
+    let stopping = Stopping { train_accuracy: Some(52.0), ..Stopping::default() };
+    for (plan, ending) in [
+        (plan(1.0), Ending::Finished),
+        (Plan { stopping, ..plan(3.0) }, Ending::Stopped(Stop::TrainAccuracy(52.0))),
+    ] {
+        let mut engine = FakeEngine::default();
+        let report = train(&mut engine, &dataset(), &plan, ear.ends[0].clone(), &mut Ear::default()).unwrap();
+        assert_eq!((report.ending, engine.calls.len()), (ending, 0));
+        assert_eq!(report.last.unwrap().epoch, 1);
     }
 }
 
@@ -306,7 +376,8 @@ fn a_validation_part_is_evaluated_and_watched() {
     let data = dataset().hold_out(0.2, 1);
     let stopping = Stopping { patience: Some(2), ..Stopping::default() };
     let (mut engine, mut ear) = (FakeEngine::default(), Ear::default());
-    let report = train(&mut engine, &data, &Plan { stopping, ..plan(9.0) }, &mut ear).unwrap();
+    let report =
+        train(&mut engine, &data, &Plan { stopping, ..plan(9.0) }, Standing::default(), &mut ear).unwrap();
     // Its loss is always the same, so the second and the third epoch bring nothing lower.
     assert_eq!(report.ending, Ending::Stopped(Stop::Patience(2)));
     assert_eq!((ear.records.len(), engine.evaluations), (3, 6));

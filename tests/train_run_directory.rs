@@ -95,8 +95,12 @@ fn the_saved_model_has_the_parameters_bit_by_bit_and_what_it_was_trained_on() {
     let run = RunDirectory::named(folder.path(), &config()).unwrap();
     let parameters = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 3);
     let names = (0..NETWORK.classes).map(|label| format!("class {label}")).collect();
-    let about =
-        About { dataset: Some("digits".to_owned()), fit: Some(Fit::Resize), class_names: Some(names) };
+    let about = About {
+        dataset: Some("digits".to_owned()),
+        fit: Some(Fit::Resize),
+        class_names: Some(names),
+        selected: None,
+    };
     let model = Model { network: NETWORK, parameters, about };
     run.save_model(&model).unwrap();
     assert_eq!(weights::load(&run.model_path()).unwrap(), model);

@@ -212,6 +212,12 @@ pub struct Ready {
 impl EngineArgs {
     /// Chooses a device. A software adapter is never taken without a word.
     pub fn choose(&self) -> Result<Chosen, Failure> {
+        self.choose_again(None)
+    }
+
+    /// The same for a run that went on `before`: on the same device it has the same kernels, where no others are
+    /// asked for.
+    fn choose_again(&self, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
         let device = self.device.find()?;
         if let Device::Gpu(chosen) = &device
             && chosen.description.is_software()
@@ -220,7 +226,12 @@ impl EngineArgs {
         }
         // It follows from what was asked for and the class of device alone, so that a run can be repeated.
         let plan = match &device {
-            Device::Gpu(chosen) => Some(self.kernels.plan(&chosen.description)?),
+            Device::Gpu(chosen) => {
+                Some(match before.and_then(|before| before.kernels_on(&chosen.description)) {
+                    Some(plan) if self.kernels.are_default() => plan,
+                    _ => self.kernels.plan(&chosen.description)?,
+                })
+            }
             Device::Cpu { .. } => {
                 self.kernels.refuse_on_cpu()?;
                 None
@@ -232,9 +243,18 @@ impl EngineArgs {
     /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
     /// time to start. Of two failures, the data's is told.
     pub fn ready_beside<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<(T, Ready), Failure> {
+        self.ready_again_beside(None, read)
+    }
+
+    /// The same for a run that went on `before`.
+    pub fn ready_again_beside<T>(
+        &self,
+        before: Option<&EngineConfig>,
+        read: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<(T, Ready), Failure> {
         thread::scope(|scope| {
             let device = scope.spawn(|| {
-                let chosen = self.choose()?;
+                let chosen = self.choose_again(before)?;
                 let context = chosen.context().map_err(failure)?;
                 Ok(Ready { chosen, context })
             });

@@ -38,13 +38,18 @@ enum KernelsArg {
 impl KernelArgs {
     /// Refuses what was asked for where no GPU is there to heed it.
     pub fn refuse_on_cpu(&self) -> Result<(), Failure> {
-        if self.kernels == KernelsArg::Auto && self.plan.is_none() {
+        if self.are_default() {
             return Ok(());
         }
         Err(Failure::Input(anyhow!(
             "--kernels and --plan say how a GPU works, and here the CPU does; leave them out, or name a GPU by \
              --backend"
         )))
+    }
+
+    /// Whether nothing was asked for.
+    pub fn are_default(&self) -> bool {
+        self.kernels == KernelsArg::Auto && self.plan.is_none()
     }
 
     /// The plan for a device.

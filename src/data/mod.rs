@@ -33,6 +33,8 @@ pub use image_file::{ImageFile, ImageFileError};
 pub use kind::DatasetKind;
 pub use order::order;
 
+use sha2::{Digest, Sha256};
+
 use crate::model::lenet::IMAGE_SIDE;
 
 /// Images of one size with their labels.
@@ -78,6 +80,20 @@ impl Split {
             (IMAGE_SIDE - side) / 2
         };
         (margin(self.height), margin(self.width))
+    }
+
+    /// What images and labels come to, in 16 hexadecimal digits: the first of a SHA-256 over the size, the labels and
+    /// the pixels, so that another set has another fingerprint.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for side in [self.channels, self.height, self.width, self.len()] {
+            hash.update((side as u64).to_le_bytes());
+        }
+        for label in &self.labels {
+            hash.update(label.to_le_bytes());
+        }
+        hash.update(&self.pixels);
+        hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The number of classes that the labels tell: the largest one and those below it.

@@ -1,5 +1,7 @@
 //! A network that was trained, with what is known of it beside its weights.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::LeNet5;
@@ -15,7 +17,7 @@ pub struct Model {
 }
 
 /// What a model was trained on, as far as it is known: who uses the model must show it images as it saw them then.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct About {
     /// The data set's short name: `mnist`, `cifar10`, or a folder's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +28,39 @@ pub struct About {
     /// A name for each class, in the labels' order; none where classes are known by their numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<Vec<String>>,
+    /// Where it was chosen among the weights of several epochs: by what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<Selection>,
+}
+
+/// The epoch whose weights were chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// The images on which it did best.
+    pub part: SelectionPart,
+    /// The fraction of them that it found, the highest of all epochs.
+    pub accuracy: f64,
+}
+
+/// What weights are chosen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SelectionPart {
+    /// Images held back from training.
+    Validation,
+    /// The images to test with, on which what was chosen by them does better than on others.
+    Test,
+}
+
+impl fmt::Display for SelectionPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
 }
 
 impl About {

@@ -9,7 +9,7 @@ pub mod parameters;
 pub mod shapes;
 pub mod weights;
 
-pub use about::{About, Model};
+pub use about::{About, Model, Selection, SelectionPart};
 pub use activation::Activation;
 pub use init::Init;
 pub use lenet::LeNet5;

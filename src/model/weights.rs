@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::TensorRole;
@@ -32,7 +33,7 @@ const MAX_CLASSES: usize = 1 << 16;
 
 /// What the file tells of itself beside the tensors.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+pub(crate) struct Header {
     version: u32,
     #[serde(flatten)]
     network: LeNet5,
@@ -74,22 +75,22 @@ pub enum WeightsError {
     ClassNames { names: usize, classes: usize },
 
     #[error("tensor {name} is missing; the weights of a LeNet-5 have {}", names())]
-    Missing { name: &'static str },
+    Missing { name: String },
 
     #[error("tensor {name} is none of LeNet-5's, which has {}", names())]
     Unexpected { name: String },
 
     #[error("tensor {name} has shape {found:?}, and {expected} is needed")]
-    Shape { name: &'static str, found: Vec<usize>, expected: String },
+    Shape { name: String, found: Vec<usize>, expected: String },
 
     #[error("tensor {name} is stored as {found:?}, and F32 is needed; call .float() before saving it")]
-    Type { name: &'static str, found: Dtype },
+    Type { name: String, found: Dtype },
 
     #[error("tensor {name} has the value {value} at place {place}; the weights are of no use")]
-    NonFinite { name: &'static str, place: usize, value: f32 },
+    NonFinite { name: String, place: usize, value: f32 },
 
     #[error("tensor {name} has the value {value} at place {place}, and no variance is below 0")]
-    NegativeVariance { name: &'static str, place: usize, value: f32 },
+    NegativeVariance { name: String, place: usize, value: f32 },
 }
 
 /// A file whose weights could not be loaded, and why.
@@ -100,23 +101,55 @@ pub struct LoadError {
     source: WeightsError,
 }
 
+/// Tensors of a checkpoint that are no parameters have names that begin so; who looks for a model passes them over.
+pub(crate) const BESIDE: &str = "optimizer.";
+
+/// Values in the layout of a table's tensors, under names of their own.
+pub(crate) struct Arena<'a> {
+    /// What stands before the tensors' names.
+    pub prefix: &'static str,
+    pub tensors: &'a [Tensor],
+    pub values: &'a [f32],
+}
+
+impl Header {
+    pub(crate) fn of(model: &Model) -> Self {
+        Self { version: VERSION, network: model.network, about: model.about.clone() }
+    }
+}
+
 /// The content of a model's file. Equal models give equal bytes.
 ///
 /// # Panics
 /// Where the parameters are not the network's.
 pub fn to_bytes(model: &Model) -> Vec<u8> {
-    let network = model.network;
-    let table = ParameterTable::new(&network);
-    assert_eq!(model.parameters.len(), table.arena_len(), "the parameters belong to another network");
-    let header = serde_json::to_string(&Header { version: VERSION, network, about: model.about.clone() })
-        .expect("numbers and names can be written as JSON");
+    let table = ParameterTable::new(&model.network);
+    let arena = Arena { prefix: "", tensors: table.tensors(), values: &model.parameters };
+    serialize(&Header::of(model), &[arena])
+}
 
-    let bytes: Vec<u8> = model.parameters.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let views = table.tensors().iter().map(|tensor| {
-        let place = tensor.range();
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[place.start * 4..place.end * 4])
-            .expect("a tensor's place in the arena has as many values as its shape");
-        (tensor.name, view)
+/// The content of a file of these arenas, whose header is the metadata's one entry.
+///
+/// # Panics
+/// Where an arena's values are not as many as its tensors have.
+pub(crate) fn serialize(header: &impl Serialize, arenas: &[Arena]) -> Vec<u8> {
+    let header = serde_json::to_string(header).expect("numbers and names can be written as JSON");
+    let bytes: Vec<Vec<u8>> = arenas
+        .iter()
+        .map(|arena| {
+            let end = arena.tensors.last().map_or(0, |tensor| tensor.range().end);
+            assert_eq!(arena.values.len(), end, "the values belong to another network");
+            arena.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        })
+        .collect();
+    let views = arenas.iter().zip(&bytes).flat_map(|(arena, bytes)| {
+        arena.tensors.iter().map(move |tensor| {
+            let place = tensor.range();
+            let view =
+                TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[place.start * 4..place.end * 4])
+                    .expect("a tensor's place in the arena has as many values as its shape");
+            (format!("{}{}", arena.prefix, tensor.name), view)
+        })
     });
     safetensors::serialize(views, Some(HashMap::from([(HEADER.to_owned(), header)])))
         .expect("a few small tensors fit into a safetensors file")
@@ -127,7 +160,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
     let mut network = network(&file)?;
     let mut about = About::default();
-    if let Some(header) = header(bytes)? {
+    if let Some(header) = header::<Header>(bytes)? {
         // No tensor tells it.
         network.activation = header.network.activation;
         if header.network != network {
@@ -143,7 +176,9 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
 
     let table = ParameterTable::new(&network);
     let known = |name: &str| {
-        table.tensors().iter().any(|tensor| tensor.name == name) || (network.batch_norm && is_counter(name))
+        name.starts_with(BESIDE)
+            || table.tensors().iter().any(|tensor| tensor.name == name)
+            || (network.batch_norm && is_counter(name))
     };
     // The least name of several, so that the message is the same each time.
     if let Some(name) = file.names().into_iter().filter(|name| !known(name)).min() {
@@ -152,7 +187,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
 
     let mut parameters = Vec::with_capacity(table.arena_len());
     for tensor in table.tensors() {
-        parameters.extend(values(&file, tensor)?);
+        parameters.extend(values(&file, tensor.name, tensor)?);
     }
     Ok(Model { network, parameters, about })
 }
@@ -164,7 +199,7 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
 }
 
 /// A whole file, unless it is larger than any weights are.
-fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
     let opened = open_regular(path).map_err(WeightsError::Unreadable)?;
     let (file, length) = opened.ok_or(WeightsError::NotAFile)?;
     if length > MAX_FILE {
@@ -176,7 +211,7 @@ fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
 }
 
 /// The metadata's entry, where there is one.
-fn header(bytes: &[u8]) -> Result<Option<Header>, WeightsError> {
+pub(crate) fn header<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>, WeightsError> {
     /// A version is looked at first: what else a newer one has is unknown.
     #[derive(Deserialize)]
     struct Versioned {
@@ -204,12 +239,13 @@ fn is_counter(name: &str) -> bool {
 /// normalised.
 fn network(file: &SafeTensors) -> Result<LeNet5, WeightsError> {
     let (first, last) = ("conv1.weight", "fc3.weight");
-    let shape = |name| match file.tensor(name) {
+    let shape = |name: &str| match file.tensor(name) {
         Ok(view) => Ok(view.shape().to_vec()),
-        Err(_) => Err(WeightsError::Missing { name }),
+        Err(_) => Err(WeightsError::Missing { name: name.to_owned() }),
     };
-    let refused =
-        |name, found, expected: &str| Err(WeightsError::Shape { name, found, expected: expected.to_owned() });
+    let refused = |name: &str, found, expected: &str| {
+        Err(WeightsError::Shape { name: name.to_owned(), found, expected: expected.to_owned() })
+    };
     let channels = match shape(first)?[..] {
         [6, channels @ (1 | 3), 5, 5] => channels,
         ref other => return refused(first, other.to_vec(), "[6, 1, 5, 5] or [6, 3, 5, 5]"),
@@ -222,24 +258,24 @@ fn network(file: &SafeTensors) -> Result<LeNet5, WeightsError> {
     Ok(LeNet5 { batch_norm, ..LeNet5::new(channels, classes) })
 }
 
-/// The values of one tensor, all of them finite, and no variance below 0.
-fn values(file: &SafeTensors, tensor: &Tensor) -> Result<Vec<f32>, WeightsError> {
-    let Tensor { name, ref shape, role, .. } = *tensor;
-    let view = file.tensor(name).map_err(|_| WeightsError::Missing { name })?;
+/// The values of the tensor of this name, which has another's shape: all of them finite, and no variance below 0.
+pub(crate) fn values(file: &SafeTensors, name: &str, like: &Tensor) -> Result<Vec<f32>, WeightsError> {
+    let name = || name.to_owned();
+    let view = file.tensor(&name()).map_err(|_| WeightsError::Missing { name: name() })?;
     if view.dtype() != Dtype::F32 {
-        return Err(WeightsError::Type { name, found: view.dtype() });
+        return Err(WeightsError::Type { name: name(), found: view.dtype() });
     }
-    if view.shape() != shape.as_slice() {
-        let (found, expected) = (view.shape().to_vec(), format!("{shape:?}"));
-        return Err(WeightsError::Shape { name, found, expected });
+    if view.shape() != like.shape.as_slice() {
+        let (found, expected) = (view.shape().to_vec(), format!("{:?}", like.shape));
+        return Err(WeightsError::Shape { name: name(), found, expected });
     }
     let (quads, _) = view.data().as_chunks();
     let values: Vec<f32> = quads.iter().map(|&quad| f32::from_le_bytes(quad)).collect();
     if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-        return Err(WeightsError::NonFinite { name, place, value: values[place] });
+        return Err(WeightsError::NonFinite { name: name(), place, value: values[place] });
     }
-    match values.iter().position(|&value| role == TensorRole::RunningVar && value < 0.0) {
-        Some(place) => Err(WeightsError::NegativeVariance { name, place, value: values[place] }),
+    match values.iter().position(|&value| like.role == TensorRole::RunningVar && value < 0.0) {
+        Some(place) => Err(WeightsError::NegativeVariance { name: name(), place, value: values[place] }),
         None => Ok(values),
     }
 }

@@ -9,7 +9,9 @@ use super::{Open, PaperError};
 use crate::data::Dataset;
 use crate::engine::{Adam, Clip, Loss, LossKind, Optimizer, Reduction, Rule, Setup, Sgd};
 use crate::model::{Init, LeNet5, ParameterTable};
-use crate::train::{self, Ending, EpochRecord, Listener, Plan, Probe, RunError, SoFar, Stop, Stopping};
+use crate::train::{
+    self, Ending, EpochRecord, Listener, Plan, Probe, RunError, Snapshot, SoFar, Standing, Stop, Stopping,
+};
 
 /// Which of the paper's data sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -233,7 +235,7 @@ impl Experiment {
         let steps_per_epoch = plan.steps_per_epoch(data.train.len()) as f64;
         let mut notes =
             Notes { experiment: self, watcher, steps_per_epoch, looks: Vec::new(), epochs: Vec::new() };
-        let report = train::train(&mut *engine, data, &plan, &mut notes)?;
+        let report = train::train(&mut *engine, data, &plan, Standing::default(), &mut notes)?;
         if report.ending == Ending::Interrupted {
             return Err(PaperError::Interrupted);
         }
@@ -257,7 +259,7 @@ impl Listener for Notes<'_> {
         self.watcher.so_far(self.experiment, so_far)
     }
 
-    fn epoch(&mut self, record: &EpochRecord, _: &[f32]) -> Result<ControlFlow<()>, RunError> {
+    fn epoch(&mut self, record: &EpochRecord, _: &Snapshot) -> Result<ControlFlow<()>, RunError> {
         self.watcher.epoch(self.experiment, record);
         self.epochs.push(record.clone());
         Ok(ControlFlow::Continue(()))

@@ -8,6 +8,7 @@ use super::Plan;
 use crate::data::Fit;
 use crate::engine::{Loss, Optimizer};
 use crate::gpu::KernelPlan;
+use crate::gpu::adapter::Description;
 use crate::model::{Init, LeNet5};
 use crate::version::{COMMIT, VERSION};
 
@@ -65,6 +66,18 @@ impl EngineConfig {
     /// The CPU engine's.
     pub fn cpu(name: String) -> Self {
         Self { name, backend: "cpu".to_owned(), adapter: None, driver: None, kernels: None }
+    }
+
+    /// The kernels that a run had, if it was on this device.
+    pub fn kernels_on(&self, device: &Description) -> Option<KernelPlan> {
+        let same = self.backend == device.backend.id() && self.adapter.as_ref() == Some(&device.name);
+        self.kernels.filter(|_| same)
+    }
+
+    /// Whether the other's results are these, to the last bit: any number of threads has the same.
+    pub fn has_the_bits_of(&self, other: &Self) -> bool {
+        let Self { name: _, backend, adapter, driver, kernels } = self;
+        (backend, adapter, driver, kernels) == (&other.backend, &other.adapter, &other.driver, &other.kernels)
     }
 }
 

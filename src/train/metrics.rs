@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::engine::SampleOutcome;
 
 /// A running sum of outcomes, made in f64 and in the samples' order.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tally {
     pub samples: usize,
     pub correct: usize,

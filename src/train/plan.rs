@@ -1,5 +1,7 @@
 //! How long and in which order to train.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Schedule, Shape, Stopping};
@@ -29,6 +31,10 @@ pub struct Plan {
     /// Times in an epoch that the test part is evaluated, at most: its end is one of them, and no step is
     /// cut. At least 1. See [`Listener::probe`](super::Listener::probe).
     pub probes: usize,
+    /// Steps from one [`Listener::checkpoint`](super::Listener::checkpoint) within an epoch to the next; none for
+    /// none. It changes no bit of what comes out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<NonZeroU64>,
 }
 
 impl Default for Plan {
@@ -46,6 +52,7 @@ impl Default for Plan {
             stopping: Stopping::default(),
             augmentation: Augmentation::default(),
             probes: 1,
+            checkpoint_every: None,
         }
     }
 }
@@ -100,7 +107,7 @@ impl Plan {
     /// the run is over.
     pub fn epoch_steps(&self, samples: usize, done: u64) -> Vec<Step> {
         let (total, per_epoch) = (self.total_steps(samples), self.steps_per_epoch(samples));
-        let left = usize::try_from(total - done).unwrap_or(usize::MAX);
+        let left = usize::try_from(total.saturating_sub(done)).unwrap_or(usize::MAX);
         let mut steps = engine::steps(samples, self.batch_size, self.learning_rate);
         steps.truncate(left);
         for (step, t) in steps.iter_mut().zip(done..) {
@@ -108,6 +115,18 @@ impl Plan {
             step.learning_rate = (f64::from(self.learning_rate) * factor) as f32;
         }
         steps
+    }
+
+    /// The most steps after `done` of an epoch that begins after `begun` of the run's, up to the next moment at
+    /// which the run is looked at or kept; `len` is the epoch's steps.
+    pub(super) fn pause_after(&self, begun: u64, done: usize, len: usize) -> usize {
+        let probes = len.div_ceil(self.probes);
+        let probe = (done / probes + 1) * probes;
+        let kept = self.checkpoint_every.map_or(usize::MAX, |every| {
+            let left = every.get() - (begun + done as u64) % every;
+            usize::try_from(left).unwrap_or(usize::MAX).saturating_add(done)
+        });
+        probe.min(kept).min(len)
     }
 
     /// Steps of a whole epoch over this many samples.
@@ -146,6 +165,20 @@ mod tests {
     fn an_epoch_has_one_step_more_for_what_is_left() {
         assert_eq!(plan(1.0, None).steps_per_epoch(100), 10);
         assert_eq!(plan(1.0, None).steps_per_epoch(101), 11);
+    }
+
+    #[test]
+    fn an_epoch_pauses_at_its_probes_and_whenever_so_many_steps_of_the_run_are_done() {
+        let pauses = |plan: &Plan, begun: u64| {
+            let next = |&done: &usize| (done < 10).then(|| plan.pause_after(begun, done, 10));
+            std::iter::successors(Some(0), next).skip(1).collect::<Vec<_>>()
+        };
+        assert_eq!(pauses(&plan(1.0, None), 20), [10]);
+        assert_eq!(pauses(&Plan { probes: 4, ..plan(1.0, None) }, 20), [3, 6, 9, 10]);
+        let kept = Plan { checkpoint_every: NonZeroU64::new(4), ..plan(1.0, None) };
+        assert_eq!(pauses(&kept, 0), [4, 8, 10]);
+        assert_eq!(pauses(&kept, 10), [2, 6, 10]);
+        assert_eq!(pauses(&Plan { probes: 2, ..kept }, 10), [2, 5, 6, 10]);
     }
 
     #[test]

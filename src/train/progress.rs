@@ -78,6 +78,14 @@ impl Progress {
         ));
     }
 
+    /// Tells something else meanwhile.
+    pub fn aside(&self, tell: impl FnOnce()) {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(tell),
+            Display::Lines | Display::Silent => tell(),
+        }
+    }
+
     /// Takes the bar away, so that other lines can follow.
     pub fn end(&self) {
         if let Display::Bar(bar) = &self.display {

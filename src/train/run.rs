@@ -4,18 +4,21 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::stopping::Watch;
-use super::{EpochRecord, Plan, RunError, Stop, Tally, weights_hash};
+use super::{EpochRecord, Plan, RunError, Snapshot, Standing, Stop, Tally, weights_hash};
 use crate::data::{self, Dataset, Split};
 use crate::engine::{Engine, EngineError, Epoch, Part, SampleOutcome};
+use crate::model::Selection;
 
 /// Who is told how a run goes.
 pub trait Listener {
     /// More steps' outcomes are known. Breaking ends the run after the steps under way.
     fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()>;
 
-    /// An epoch is trained and evaluated; `parameters` are those it ended with. Breaking ends the run.
-    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<ControlFlow<()>, RunError>;
+    /// An epoch is trained and evaluated; the run stands as it ended. Breaking ends the run.
+    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError>;
+
+    /// The run stands within an epoch: as often as the plan has it, and where the run was broken off.
+    fn checkpoint(&mut self, _snapshot: &Snapshot) {}
 
     /// One of the plan's probes of an epoch is taken; the last one comes before [`Self::epoch`].
     fn probe(&mut self, _probe: &Probe) {}
@@ -68,6 +71,8 @@ pub struct Report {
     pub seconds: f64,
     /// The last epoch that was evaluated; none where no step was to be done or the first was broken off.
     pub last: Option<EpochRecord>,
+    /// The best epoch.
+    pub best: Option<Selection>,
 }
 
 /// Why a run failed.
@@ -79,11 +84,22 @@ pub enum TrainError {
     Run(#[from] RunError),
 }
 
-/// Trains as the plan says, from the parameters that the engine holds.
+impl TrainError {
+    /// Whether the numbers went wrong, and so would again from where the run stands.
+    pub fn is_of_the_numbers(&self) -> bool {
+        use EngineError::{NonFinite, NonFiniteEvaluation, NonFiniteLoss};
+        matches!(self, Self::Engine(NonFinite { .. } | NonFiniteLoss { .. } | NonFiniteEvaluation { .. }))
+    }
+}
+
+/// Trains as the plan says, from the parameters and the optimizer's state that the engine holds, and from where the
+/// run stands: a new one from [`Standing::default`]. One that is taken up again where it was left comes to the same
+/// bits as one that never was left.
 pub fn train(
     engine: &mut dyn Engine,
     data: &Dataset,
     plan: &Plan,
+    mut standing: Standing,
     listener: &mut dyn Listener,
 ) -> Result<Report, TrainError> {
     engine.load(Part::Train, Arc::clone(&data.train))?;
@@ -91,68 +107,107 @@ pub fn train(
     if let Some(validation) = &data.validation {
         engine.load(Part::Validation, Arc::clone(validation))?;
     }
-
-    let samples = data.train.len();
-    let mut report = Report { ending: Ending::Finished, steps: 0, seconds: 0.0, last: None };
-    let mut watch = Watch::new(plan.stopping);
-    let mut images = 0;
-
-    for epoch in 1.. {
-        let steps = plan.epoch_steps(samples, report.steps);
-        let Some(last_step) = steps.last() else { break };
-        let order = data::order(samples, plan.seed, epoch - 1, plan.shuffle);
-        let views = plan.augmentation.views(plan.seed, epoch - 1, &order);
-
-        let (mut tally, mut seconds) = (Tally::default(), 0.0);
-        let mut test = Tally::default();
-        for steps in steps.chunks(steps.len().div_ceil(plan.probes)) {
-            let part = Epoch { order: &order, views: views.as_deref(), steps };
-            let pass = one_pass(engine, &data.train.labels, &part, |so_far, elapsed| {
-                let (tally, seconds) = (tally.plus(&so_far), seconds + elapsed);
-                listener.so_far(&SoFar { epoch, images: images + tally.samples as u64, tally, seconds })
-            })?;
-            report.steps += pass.steps as u64;
-            report.seconds += pass.seconds;
-            if pass.broken_off {
-                return Ok(Report { ending: Ending::Interrupted, ..report });
-            }
-            tally = tally.plus(&pass.tally);
-            seconds += pass.seconds;
-            test = evaluate(engine, Part::Test, &data.test)?;
-            listener.probe(&Probe { epoch, step: report.steps, train: pass.tally, test });
+    loop {
+        if let Some(stop) = standing.stop(&plan.stopping) {
+            return Ok(Report::of(standing, Ending::Stopped(stop)));
         }
-        images += tally.samples as u64;
-
-        let validation = match &data.validation {
-            Some(split) => Some(evaluate(engine, Part::Validation, split)?),
-            None => None,
-        };
-        let parameters = engine.parameters()?;
-        let record = EpochRecord {
-            epoch,
-            step: report.steps,
-            lr: last_step.learning_rate,
-            train_loss: tally.loss(),
-            train_accuracy: tally.accuracy(),
-            validation_loss: validation.map(|tally| tally.loss()),
-            validation_accuracy: validation.map(|tally| tally.accuracy()),
-            test_loss: test.loss(),
-            test_accuracy: test.accuracy(),
-            seconds,
-            images_per_second: tally.samples as f64 / seconds,
-            weights_hash: weights_hash(&parameters),
-        };
-        let flow = listener.epoch(&record, &parameters)?;
-        let stop = watch.after(&record);
-        report.last = Some(record);
-        if flow.is_break() {
-            return Ok(Report { ending: Ending::Interrupted, ..report });
-        }
-        if let Some(stop) = stop {
-            return Ok(Report { ending: Ending::Stopped(stop), ..report });
+        match one_epoch(engine, data, plan, &mut standing, listener)? {
+            None => {}
+            Some(ending) => return Ok(Report::of(standing, ending)),
         }
     }
-    Ok(report)
+}
+
+impl Report {
+    fn of(standing: Standing, ending: Ending) -> Self {
+        let Standing { step, seconds, last, best, .. } = standing;
+        Self { ending, steps: step, seconds, last, best }
+    }
+}
+
+/// Trains what is left of an epoch and evaluates it. Tells how the run ended, if it did.
+fn one_epoch(
+    engine: &mut dyn Engine,
+    data: &Dataset,
+    plan: &Plan,
+    standing: &mut Standing,
+    listener: &mut dyn Listener,
+) -> Result<Option<Ending>, TrainError> {
+    let samples = data.train.len();
+    let (epoch, begun) = (standing.epochs + 1, standing.epochs * plan.steps_per_epoch(samples));
+    let steps = plan.epoch_steps(samples, begun);
+    let Some(last_step) = steps.last() else { return Ok(Some(Ending::Finished)) };
+    let order = data::order(samples, plan.seed, epoch - 1, plan.shuffle);
+    let views = plan.augmentation.views(plan.seed, epoch - 1, &order);
+
+    let images = standing.epochs * samples as u64;
+    let mut done = (standing.step - begun) as usize;
+    let mut probed = Tally::default();
+    while done < steps.len() {
+        let pause = plan.pause_after(begun, done, steps.len());
+        let part = Epoch { order: &order, views: views.as_deref(), steps: &steps[done..pause] };
+        let pass = one_pass(engine, &data.train.labels, &part, |so_far, elapsed| {
+            let (tally, seconds) = (standing.tally.plus(&so_far), standing.epoch_seconds + elapsed);
+            listener.so_far(&SoFar { epoch, images: images + tally.samples as u64, tally, seconds })
+        })?;
+        done += pass.steps;
+        standing.step += pass.steps as u64;
+        standing.tally = standing.tally.plus(&pass.tally);
+        standing.epoch_seconds += pass.seconds;
+        standing.seconds += pass.seconds;
+        probed = probed.plus(&pass.tally);
+
+        if pass.broken_off {
+            checkpoint(engine, standing, listener)?;
+            return Ok(Some(Ending::Interrupted));
+        }
+        if done < steps.len() && done.is_multiple_of(steps.len().div_ceil(plan.probes)) {
+            let test = evaluate(engine, Part::Test, &data.test)?;
+            let train = std::mem::take(&mut probed);
+            listener.probe(&Probe { epoch, step: standing.step, train, test });
+        }
+        if done < steps.len() && plan.checkpoint_every.is_some_and(|every| standing.step % every == 0) {
+            checkpoint(engine, standing, listener)?;
+        }
+    }
+
+    let test = evaluate(engine, Part::Test, &data.test)?;
+    listener.probe(&Probe { epoch, step: standing.step, train: probed, test });
+    let validation = match &data.validation {
+        Some(split) => Some(evaluate(engine, Part::Validation, split)?),
+        None => None,
+    };
+    let (parameters, optimizer) = (engine.parameters()?, engine.optimizer_state()?);
+    let Standing { tally, epoch_seconds: seconds, .. } = *standing;
+    let record = EpochRecord {
+        epoch,
+        step: standing.step,
+        lr: last_step.learning_rate,
+        train_loss: tally.loss(),
+        train_accuracy: tally.accuracy(),
+        validation_loss: validation.map(|tally| tally.loss()),
+        validation_accuracy: validation.map(|tally| tally.accuracy()),
+        test_loss: test.loss(),
+        test_accuracy: test.accuracy(),
+        seconds,
+        images_per_second: tally.samples as f64 / seconds,
+        weights_hash: weights_hash(&parameters),
+    };
+    standing.end_epoch(record.clone());
+    let snapshot = Snapshot { standing, parameters: &parameters, optimizer: &optimizer };
+    let flow = listener.epoch(&record, &snapshot)?;
+    Ok(flow.is_break().then_some(Ending::Interrupted))
+}
+
+/// Shows the listener how the run stands within an epoch.
+fn checkpoint(
+    engine: &mut dyn Engine,
+    standing: &Standing,
+    listener: &mut dyn Listener,
+) -> Result<(), EngineError> {
+    let (parameters, optimizer) = (engine.parameters()?, engine.optimizer_state()?);
+    listener.checkpoint(&Snapshot { standing, parameters: &parameters, optimizer: &optimizer });
+    Ok(())
 }
 
 /// The loss and accuracy of a part that the engine has loaded.

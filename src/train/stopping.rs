@@ -58,30 +58,29 @@ fn reaches(accuracy: f64, percent: f64) -> bool {
     100.0 * accuracy + ROUNDING >= percent
 }
 
-/// Watches the epochs of one run.
-#[derive(Debug)]
+/// What the epochs of one run have come to, as far as rules ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Watch {
-    stopping: Stopping,
-    lowest_loss: f64,
+    /// None before the first epoch.
+    lowest_loss: Option<f64>,
     /// Epochs since the lowest loss.
     waited: u64,
 }
 
 impl Watch {
-    pub fn new(stopping: Stopping) -> Self {
-        Self { stopping, lowest_loss: f64::INFINITY, waited: 0 }
-    }
-
-    /// Whether the run shall end after this epoch.
-    pub fn after(&mut self, record: &EpochRecord) -> Option<Stop> {
+    /// Counts an epoch in.
+    pub fn see(&mut self, record: &EpochRecord) {
         let loss = record.validation_loss.unwrap_or(record.test_loss);
-        if loss < self.lowest_loss {
-            (self.lowest_loss, self.waited) = (loss, 0);
+        if self.lowest_loss.is_none_or(|lowest| loss < lowest) {
+            (self.lowest_loss, self.waited) = (Some(loss), 0);
         } else {
             self.waited += 1;
         }
+    }
 
-        let Stopping { train_accuracy, patience, test_accuracy } = self.stopping;
+    /// Whether a run of these rules shall end after the epoch that was counted in last.
+    pub fn stop(&self, rules: &Stopping, record: &EpochRecord) -> Option<Stop> {
+        let Stopping { train_accuracy, patience, test_accuracy } = *rules;
         let reached = |accuracy: f64| move |percent: &f64| reaches(accuracy, *percent);
         let test = test_accuracy.filter(reached(record.test_accuracy)).map(Stop::TestAccuracy);
         let train = train_accuracy.filter(reached(record.train_accuracy)).map(Stop::TrainAccuracy);
@@ -94,23 +93,37 @@ impl Watch {
 mod tests {
     use super::*;
 
+    /// A watch and what it is told.
+    struct Watched(Watch, Stopping);
+
+    impl Watched {
+        fn new(rules: Stopping) -> Self {
+            Self(Watch::default(), rules)
+        }
+
+        fn after(&mut self, record: &EpochRecord) -> Option<Stop> {
+            self.0.see(record);
+            self.0.stop(&self.1, record)
+        }
+    }
+
     fn record(train_accuracy: f64, test_loss: f64, test_accuracy: f64) -> EpochRecord {
         EpochRecord { train_accuracy, test_loss, test_accuracy, ..EpochRecord::default() }
     }
 
     #[test]
     fn nothing_ends_a_run_that_was_not_asked_to_end() {
-        let mut watch = Watch::new(Stopping::default());
+        let mut watch = Watched::new(Stopping::default());
         assert!((0..100).all(|_| watch.after(&record(1.0, 1.0, 1.0)).is_none()));
     }
 
     #[test]
     fn an_accuracy_is_reached_when_it_is_met_exactly() {
-        let mut watch = Watch::new(Stopping { train_accuracy: Some(95.0), ..Stopping::default() });
+        let mut watch = Watched::new(Stopping { train_accuracy: Some(95.0), ..Stopping::default() });
         assert_eq!(watch.after(&record(0.9499, 1.0, 0.99)), None);
         assert_eq!(watch.after(&record(0.95, 1.0, 0.0)), Some(Stop::TrainAccuracy(95.0)));
 
-        let mut watch = Watch::new(Stopping { test_accuracy: Some(99.0), ..Stopping::default() });
+        let mut watch = Watched::new(Stopping { test_accuracy: Some(99.0), ..Stopping::default() });
         assert_eq!(watch.after(&record(1.0, 1.0, 0.9899)), None);
         assert_eq!(watch.after(&record(0.0, 1.0, 0.99)), Some(Stop::TestAccuracy(99.0)));
     }
@@ -123,7 +136,7 @@ mod tests {
             let stopping = Stopping { test_accuracy: Some(percent), ..Stopping::default() };
             let after = |correct: u32| {
                 let accuracy = f64::from(correct) / f64::from(images);
-                Watch::new(stopping).after(&record(0.0, 1.0, accuracy))
+                Watched::new(stopping).after(&record(0.0, 1.0, accuracy))
             };
             assert_eq!(after(correct), Some(Stop::TestAccuracy(percent)));
             assert_eq!(after(correct - 1), None);
@@ -132,7 +145,7 @@ mod tests {
 
     #[test]
     fn patience_ends_with_the_last_of_so_many_epochs_without_a_lower_loss() {
-        let mut watch = Watch::new(Stopping { patience: Some(2), ..Stopping::default() });
+        let mut watch = Watched::new(Stopping { patience: Some(2), ..Stopping::default() });
         let stops: Vec<_> =
             [0.5, 0.6, 0.4, 0.4, 0.41].map(|loss| watch.after(&record(0.0, loss, 0.0))).to_vec();
         assert_eq!(stops, [None, None, None, None, Some(Stop::Patience(2))]);
@@ -140,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_validation_part_is_looked_at_where_there_is_one() {
-        let mut watch = Watch::new(Stopping { patience: Some(1), ..Stopping::default() });
+        let mut watch = Watched::new(Stopping { patience: Some(1), ..Stopping::default() });
         let with = |loss| EpochRecord { validation_loss: Some(loss), ..record(0.0, 0.1, 0.0) };
         assert_eq!(watch.after(&with(0.5)), None);
         assert_eq!(watch.after(&with(0.4)), None, "the test loss, which did not fall, counts for nothing");

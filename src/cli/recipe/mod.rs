@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
 use lenet_gpu::files::read_text;
+use lenet_gpu::train::RunDirectory;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -25,6 +26,12 @@ const SUBCOMMAND: &str = "train";
 /// The options that name a recipe.
 const PRESET: &str = "preset";
 const CONFIG: &str = "config";
+
+/// The option that names a run to go on with, whose options are taken as a recipe's.
+const RESUME: &str = "resume";
+
+/// What is not taken of a run that goes on: on the same device its kernels are, and on another they may not be there.
+const OF_THE_DEVICE: [&str; 2] = ["kernels", "plan"];
 
 const OPTIMIZER: &str = "optimizer";
 
@@ -79,6 +86,22 @@ impl Recipe {
         Self::parse(&path.display().to_string(), &text)
     }
 
+    /// The options of a run that shall go on.
+    fn of_run(run: &Path) -> Result<Self, Failure> {
+        let path = RunDirectory::config_path(run);
+        let text = read_text(&path)
+            .with_context(|| {
+                format!(
+                    "{} is no run that --resume can go on with: cannot read its config.toml",
+                    run.display()
+                )
+            })
+            .map_err(Failure::Input)?;
+        let mut recipe = Self::parse(&path.display().to_string(), &text)?;
+        recipe.options.retain(|name, _| !OF_THE_DEVICE.contains(&name));
+        Ok(recipe)
+    }
+
     /// The options as they would be typed. Each is looked at by itself, so that an error can name the recipe.
     fn arguments(&self) -> Result<Vec<OsString>, Failure> {
         let command = train_command();
@@ -131,6 +154,9 @@ pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     }
     if let Some(path) = given(after, CONFIG) {
         laid.extend(Recipe::load(Path::new(&path))?.arguments()?);
+    }
+    if let Some(run) = given(after, RESUME) {
+        laid.extend(Recipe::of_run(Path::new(&run))?.arguments()?);
     }
     // Else a recipe of Adam's could not be tried with another optimizer: its options would be refused.
     if let Some(kind) =
@@ -212,7 +238,7 @@ fn line_at(text: &str, byte: usize) -> usize {
 
 /// Whether an option is of one run alone, and so of no recipe.
 fn is_recipes_own(argument: &Arg) -> bool {
-    let named = argument.get_long().is_some_and(|name| [PRESET, CONFIG].contains(&name));
+    let named = argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME].contains(&name));
     named || argument.get_help_heading() == Some("Output")
 }
 

@@ -1,26 +1,28 @@
 //! `lenet-gpu train`.
 
 mod augmentation;
+mod checkpoint_args;
+mod fingerprint;
 mod loss;
 mod network;
 mod optimizer;
+mod resume;
 mod schedule;
+mod session;
 mod stopping;
 mod target;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use lenet_gpu::engine::Setup;
-use lenet_gpu::model::{About, LeNet5, Model};
+use lenet_gpu::engine::{Engine, Setup};
+use lenet_gpu::model::{About, SelectionPart};
 use lenet_gpu::train::{
-    self, Config, DataConfig, EpochRecord, Listener, Program, Progress, Report, RunDirectory, RunError,
-    SoFar, Stop, Stopping,
+    self, Checkpoint, Config, DataConfig, Plan, Program, Progress, Report, RunDirectory, RunError, Standing,
+    Stop, Stopping,
 };
-use serde::Serialize;
 
 pub use optimizer::OptimizerKind;
 
@@ -28,6 +30,9 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice};
+use fingerprint::Fingerprint;
+use resume::Resumed;
+use session::{Kept, Session};
 use target::Target;
 
 const AFTER_HELP: &str = "\
@@ -40,22 +45,26 @@ Examples:
           another data set, the first 5,000 images, and a number an epoch
   lenet-gpu train --init-from runs/slow/model.safetensors --epochs 1
           an epoch more from the weights of an earlier run
+  lenet-gpu train --resume runs/slow
+          goes on with a run that was interrupted, to the same bits; --epochs 5 makes it longer
 
 A run directory holds config.toml (what was run), metrics.jsonl (an object an epoch; accuracies are
-fractions, seconds and images_per_second are of training alone) and model.safetensors (weights under
-PyTorch's names). Ctrl-C saves the model as it is and ends with exit code 130; a second one ends at once.";
+fractions, seconds and images_per_second are of training alone), model.safetensors (weights under
+PyTorch's names), best.safetensors (those of the best epoch by the held-back images, else by the test's) and
+checkpoint.safetensors (all that --resume needs). Ctrl-C saves all of it as it is and ends with exit code 130; a
+second one ends at once.";
 
 /// Train a network and keep it, with its metrics, in a run directory
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct TrainArgs {
     /// Options by the name of a recipe; `lenet-gpu presets` shows them [default: none]
-    #[arg(long, value_name = "NAME", help_heading = "Recipe")]
+    #[arg(long, value_name = "NAME", help_heading = "Recipe", conflicts_with = "resume")]
     preset: Option<String>,
 
     /// Options from a file: those in its [options] table, as a preset or a run's config.toml has it; what is
     /// typed counts more [default: none]
-    #[arg(long, value_name = "FILE.toml", help_heading = "Recipe")]
+    #[arg(long, value_name = "FILE.toml", help_heading = "Recipe", conflicts_with = "resume")]
     config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -86,6 +95,9 @@ pub struct TrainArgs {
     augmentation: augmentation::AugmentationArgs,
 
     #[command(flatten)]
+    checkpoint: checkpoint_args::CheckpointArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -93,7 +105,7 @@ pub struct TrainArgs {
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
     /// Folder for the run's files, new or empty [default: runs/<dataset>-<date>-<time>, in UTC]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     run_dir: Option<PathBuf>,
 
     /// Print one JSON object an epoch on stdout and nothing else; with --target-accuracy its `target` has the
@@ -109,22 +121,29 @@ struct OutputArgs {
 /// Where runs go that have no name.
 const RUNS: &str = "runs";
 
-/// Trains; `options` are those that were typed or came from a preset or a file, and `started` is when the
-/// program began.
+/// Trains; `options` are those that were typed or came from a preset, a file or the run that goes on, and `started` is
+/// when the program began.
 pub fn run(
     args: &TrainArgs,
     options: toml::Table,
     started: Instant,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
+    let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
+    let before = resumed.as_ref().and_then(Resumed::engine);
     let optimizer = args.optimizer.optimizer()?;
     let seed = args.schedule.seed;
-    let (data, device) = args.engine.ready_beside(|| args.data.open())?;
+    let (data, device) = args.engine.ready_again_beside(before, || args.data.open())?;
     let data = args.limit.limit(data);
     let data = args.stopping.hold_out(data, seed)?;
-    let (network, parameters) = args.network.network(&data, seed)?;
+    let images = Fingerprint::of(&data.train);
+    let (network, parameters) = match resumed.as_ref().and_then(|resumed| resumed.checkpoint.as_ref()) {
+        Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
+        None => args.network.network(&data, seed)?,
+    };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let plan = args.schedule.plan(data.train.len(), &args.optimizer, stopping, augmentation)?;
+    let plan = Plan { checkpoint_every: args.checkpoint.every, ..plan };
     if network.batch_norm {
         check_batches(plan.batch_size, data.train.len())?;
     }
@@ -136,7 +155,6 @@ pub fn run(
         ..Setup::new(network, plan.batch_size)
     };
     let mut opened = device.engine(&setup)?;
-    opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     let told = format!("training on {}: {}", opened.config.name, opened.reason);
     let config = Config {
         program: Program::this(),
@@ -155,16 +173,15 @@ pub fn run(
         optimizer: setup.optimizer,
         options,
     };
-    let directory = match &args.output.run_dir {
-        Some(path) => RunDirectory::named(path, &config),
-        None => RunDirectory::unnamed(Path::new(RUNS), &args.data.slug(), &config),
-    }
-    .map_err(|error| match error {
-        RunError::Write { .. } | RunError::File(_) => Failure::work(error),
-        _ => Failure::input(error),
-    })?;
+    let (directory, standing) = match resumed {
+        None => (new_directory(args, &config)?, Standing::default()),
+        Some(resumed) => take_up(resumed, &config, &images, &mut *opened.engine)?,
+    };
     if !args.output.quiet {
         notice::note(told);
+    }
+    if standing == Standing::default() {
+        opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     }
 
     // From here on there is something to save.
@@ -174,43 +191,65 @@ pub fn run(
     } else {
         Progress::new(&plan, data.train.len())
     };
-    let about =
-        About { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names: data.class_names.clone() };
+    let about = About {
+        dataset: Some(args.data.slug()),
+        fit: Some(data.fit),
+        class_names: data.class_names.clone(),
+        selected: None,
+    };
+    let kept =
+        Kept { checkpoint: (standing.step > 0).then_some(standing.step), model: standing.last.is_some() };
     let mut session = Session {
         started,
         stopping,
-        network,
+        config,
         about,
+        images,
         directory,
         progress,
         interrupt,
-        training_seconds: 0.0,
         json: args.output.json.then_some(output),
+        kept,
     };
-    let trained = train::train(&mut *opened.engine, &data, &plan, &mut session);
-    let Session { directory, progress, about, .. } = session;
-    progress.end();
-    let model = directory.model_path();
-    let report = trained.map_err(|error| {
-        if model.exists() {
-            notice::note(format_args!("the weights of the last whole epoch are in {}", model.display()));
-        }
-        Failure::work(error)
-    })?;
+    let trained = train::train(&mut *opened.engine, &data, &plan, standing, &mut session);
+    session.progress.end();
+    let report = trained.map_err(|error| session.tell_what_is_kept(error))?;
+    session.finish(&report, &mut *opened.engine)?;
+    conclude(&report, &stopping, started, &session.directory, args.output.json, output)
+}
 
-    // Else the last epoch has saved them.
-    if report.ending == train::Ending::Interrupted || report.last.is_none() {
-        let parameters = opened.engine.parameters().map_err(Failure::work)?;
-        if !parameters.iter().all(|parameter| parameter.is_finite()) {
-            return Err(Failure::Work(anyhow!(
-                "interrupted after step {}, and the weights are not all finite: they were not saved; a lower \
-                 --lr usually helps",
-                report.steps
-            )));
+/// The folder of a new run.
+fn new_directory(args: &TrainArgs, config: &Config) -> Result<RunDirectory, Failure> {
+    let made = match &args.output.run_dir {
+        Some(path) => RunDirectory::named(path, config),
+        None => RunDirectory::unnamed(Path::new(RUNS), &args.data.slug(), config),
+    };
+    made.map_err(|error| match error {
+        RunError::Write { .. } | RunError::File(_) => Failure::work(error),
+        _ => Failure::input(error),
+    })
+}
+
+/// Brings an engine and a folder to where a run was left.
+fn take_up(
+    resumed: Resumed,
+    config: &Config,
+    images: &Fingerprint,
+    engine: &mut dyn Engine,
+) -> Result<(RunDirectory, Standing), Failure> {
+    resumed.check(config, images.get())?;
+    let Resumed { mut directory, checkpoint } = resumed;
+    let standing = match checkpoint {
+        None => Standing::default(),
+        Some(Checkpoint { model, optimizer, standing, .. }) => {
+            engine.set_parameters(&model.parameters).map_err(Failure::work)?;
+            engine.set_optimizer_state(&optimizer).map_err(Failure::work)?;
+            standing
         }
-        directory.save_model(&Model { network, parameters, about }).map_err(Failure::work)?;
-    }
-    conclude(&report, &stopping, started, &model, args.output.json, output)
+    };
+    directory.keep_epochs(standing.epochs).map_err(Failure::work)?;
+    directory.save_config(config).map_err(Failure::work)?;
+    Ok((directory, standing))
 }
 
 /// Batch normalisation makes every value of a batch of one image equal to its mean, after which fc1's and
@@ -235,16 +274,18 @@ fn conclude(
     report: &Report,
     stopping: &Stopping,
     started: Instant,
-    model: &Path,
+    directory: &RunDirectory,
     json: bool,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
+    let model = directory.model_path();
     let model = model.display();
     match report.ending {
         train::Ending::Interrupted => {
             notice::note(format_args!(
-                "interrupted after step {}; the model so far is in {model}",
-                report.steps
+                "interrupted after step {}; the model so far is in {model}; to go on: {}",
+                report.steps,
+                resume::command(directory.path())
             ));
             return Ok(Ending::Interrupted);
         }
@@ -259,6 +300,18 @@ fn conclude(
     if let Some(target) = target {
         notice::note(target);
     }
+    if let Some(best) =
+        report.best.filter(|best| report.last.as_ref().is_some_and(|last| last.epoch > best.epoch))
+    {
+        let selected = if best.part == SelectionPart::Test { " (selected on test)" } else { "" };
+        notice::note(format_args!(
+            "the best epoch was {}, with {:.2} % of the {} images{selected}: {}",
+            best.epoch,
+            100.0 * best.accuracy,
+            best.part,
+            directory.best_path().display()
+        ));
+    }
     let line = match &report.last {
         Some(record) => {
             format!("test accuracy {:.2} %; the model is in {model}", 100.0 * record.test_accuracy)
@@ -269,60 +322,4 @@ fn conclude(
         output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
     }
     Ok(Ending::Done)
-}
-
-/// What listens to a run: its files, its display, and the user who may end it.
-struct Session<'a> {
-    /// When the program began.
-    started: Instant,
-    stopping: Stopping,
-    network: LeNet5,
-    about: About,
-    directory: RunDirectory,
-    progress: Progress,
-    interrupt: Interrupt,
-    /// Of the epochs so far.
-    training_seconds: f64,
-    /// Where each epoch's object goes, if anywhere.
-    json: Option<&'a mut Output>,
-}
-
-/// What `--json` prints of an epoch.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    record: &'a EpochRecord,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<Target>,
-}
-
-impl Session<'_> {
-    fn flow(&self) -> ControlFlow<()> {
-        if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
-impl Listener for Session<'_> {
-    fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()> {
-        self.progress.so_far(so_far);
-        self.flow()
-    }
-
-    fn epoch(&mut self, record: &EpochRecord, parameters: &[f32]) -> Result<ControlFlow<()>, RunError> {
-        // The model first: an epoch that stands in the metrics has its weights on the disk.
-        let (network, about) = (self.network, self.about.clone());
-        self.directory.save_model(&Model { network, parameters: parameters.to_vec(), about })?;
-        self.directory.append(record)?;
-        self.progress.epoch(record);
-        self.training_seconds += record.seconds;
-        if let Some(output) = &mut self.json {
-            let target = Target::after(record, &self.stopping, self.training_seconds, self.started);
-            let line =
-                serde_json::to_string(&Line { record, target }).expect("a record has only what JSON can say");
-            output
-                .line(&line)
-                .map_err(|source| RunError::Write { path: "the standard output".into(), source })?;
-        }
-        Ok(self.flow())
-    }
 }
