@@ -399,7 +399,7 @@ fn a_run_goes_on_on_another_engine_with_a_word() {
 #[test]
 fn a_gpus_run_goes_on_to_the_same_bits_with_the_kernels_that_it_had() {
     let place = Place::new();
-    let fused = ["--backend", "vulkan", "--kernels", "fused", "--epochs", "2"];
+    let fused = ["--backend", "vulkan", "--kernels", "fused", "--limit-train", "128", "--epochs", "2"];
     let (whole, _) = place.whole_run(&fused);
     let run = place.path("run");
     lenet_gpu().args(place.train(&run, &[&fused[..], &["--epochs", "1"]].concat())).assert().success();

@@ -8,14 +8,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{EpochRecord, Plan, SoFar};
 
-/// A display of one run.
-#[derive(Debug)]
+/// A display of one run. Clones show the same.
+#[derive(Debug, Clone)]
 pub struct Progress {
     epochs: u64,
     display: Display,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Display {
     Bar(ProgressBar),
     Lines,

@@ -2,7 +2,9 @@
 
 mod augmentation;
 mod checkpoint_args;
+mod ending;
 mod fingerprint;
+mod keeper;
 mod loss;
 mod network;
 mod optimizer;
@@ -18,10 +20,9 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use lenet_gpu::engine::{Engine, Setup};
-use lenet_gpu::model::{About, SelectionPart};
+use lenet_gpu::model::About;
 use lenet_gpu::train::{
-    self, Checkpoint, Config, DataConfig, Plan, Program, Progress, Report, RunDirectory, RunError, Standing,
-    Stop, Stopping,
+    self, Checkpoint, Config, DataConfig, Plan, Program, Progress, RunDirectory, RunError, Standing,
 };
 
 pub use optimizer::OptimizerKind;
@@ -31,9 +32,9 @@ use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice};
 use fingerprint::Fingerprint;
+use keeper::{Files, Keeper};
 use resume::Resumed;
-use session::{Kept, Session};
-use target::Target;
+use session::Session;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -197,25 +198,16 @@ pub fn run(
         class_names: data.class_names.clone(),
         selected: None,
     };
-    let kept =
-        Kept { checkpoint: (standing.step > 0).then_some(standing.step), model: standing.last.is_some() };
-    let mut session = Session {
-        started,
-        stopping,
-        config,
-        about,
-        images,
-        directory,
-        progress,
-        interrupt,
-        json: args.output.json.then_some(output),
-        kept,
-    };
+    let files = Files { directory, config, about, images };
+    let keeper = Keeper::new(files, &standing, progress.clone());
+    let json = args.output.json.then_some(&mut *output);
+    let mut session = Session { started, stopping, keeper, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &plan, standing, &mut session);
     session.progress.end();
-    let report = trained.map_err(|error| session.tell_what_is_kept(error))?;
-    session.finish(&report, &mut *opened.engine)?;
-    conclude(&report, &stopping, started, &session.directory, args.output.json, output)
+    let mut kept = session.keeper.end();
+    let report = trained.map_err(|error| ending::failed(&kept, error))?;
+    ending::save_the_rest(&mut kept, &report, &mut *opened.engine)?;
+    ending::conclude(&report, &stopping, started, &kept.files, args.output.json, output)
 }
 
 /// The folder of a new run.
@@ -267,59 +259,4 @@ fn check_batches(batch_size: usize, images: usize) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-/// The last lines: what the run came to, and where the model is.
-fn conclude(
-    report: &Report,
-    stopping: &Stopping,
-    started: Instant,
-    directory: &RunDirectory,
-    json: bool,
-    output: &mut Output,
-) -> Result<Ending, Failure> {
-    let model = directory.model_path();
-    let model = model.display();
-    match report.ending {
-        train::Ending::Interrupted => {
-            notice::note(format_args!(
-                "interrupted after step {}; the model so far is in {model}; to go on: {}",
-                report.steps,
-                resume::command(directory.path())
-            ));
-            return Ok(Ending::Interrupted);
-        }
-        // Which is told below.
-        train::Ending::Stopped(Stop::TestAccuracy(_)) | train::Ending::Finished => {}
-        train::Ending::Stopped(stop) => {
-            notice::note(format_args!("stopped after {} steps: {stop}", report.steps));
-        }
-    }
-    let target =
-        report.last.as_ref().and_then(|record| Target::after(record, stopping, report.seconds, started));
-    if let Some(target) = target {
-        notice::note(target);
-    }
-    if let Some(best) =
-        report.best.filter(|best| report.last.as_ref().is_some_and(|last| last.epoch > best.epoch))
-    {
-        let selected = if best.part == SelectionPart::Test { " (selected on test)" } else { "" };
-        notice::note(format_args!(
-            "the best epoch was {}, with {:.2} % of the {} images{selected}: {}",
-            best.epoch,
-            100.0 * best.accuracy,
-            best.part,
-            directory.best_path().display()
-        ));
-    }
-    let line = match &report.last {
-        Some(record) => {
-            format!("test accuracy {:.2} %; the model is in {model}", 100.0 * record.test_accuracy)
-        }
-        None => format!("no step was asked for; the initial weights are in {model}"),
-    };
-    if !json {
-        output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
-    }
-    Ok(Ending::Done)
 }
