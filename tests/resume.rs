@@ -236,7 +236,8 @@ fn a_run_that_has_ended_does_not_go_on_unless_it_is_made_longer() {
     let run = place.path("run");
     lenet_gpu().args(place.train(&run, &[])).assert().success();
     let before = fs::read(run.join("metrics.jsonl")).unwrap();
-    resume(&run).assert().success().stdout(contains("test accuracy"));
+    let told = contains("has done all of its 48 steps; --epochs makes it longer");
+    resume(&run).assert().success().stdout(contains("test accuracy")).stderr(told);
     assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), before);
 
     resume(&run).args(["--epochs", "5"]).assert().success();

@@ -180,6 +180,7 @@ pub fn run(
     };
     if !args.output.quiet {
         notice::note(told);
+        tell_how_far(&standing, plan.total_steps(data.train.len()));
     }
     if standing == Standing::default() {
         opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
@@ -208,6 +209,17 @@ pub fn run(
     let report = trained.map_err(|error| ending::failed(&kept, error))?;
     ending::save_the_rest(&mut kept, &report, &mut *opened.engine)?;
     ending::conclude(&report, &stopping, started, &kept.files, args.output.json, output)
+}
+
+/// Tells where a run goes on.
+fn tell_how_far(standing: &Standing, total: u64) {
+    match standing.step {
+        0 => {}
+        step if step == total => {
+            notice::note(format_args!("the run has done all of its {total} steps; --epochs makes it longer"));
+        }
+        step => notice::note(format_args!("going on from step {step} of {total}")),
+    }
 }
 
 /// The folder of a new run.
