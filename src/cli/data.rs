@@ -105,7 +105,7 @@ pub fn run(args: &DataArgs, output: &mut Output) -> Result<Ending, Failure> {
 /// The folder of a set that was fetched; `option` is the one that names another place.
 pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
     let set = PublishedSet::of(kind).ok_or_else(|| {
-        Failure::Input(anyhow!("{kind} is of your own images; {option} names where they lie"))
+        Failure::Input(anyhow!("--dataset {kind} is of your own images, and {option} names where they lie"))
     })?;
     download::placed(kind).ok_or_else(|| {
         let length = DecimalBytes(set.length());

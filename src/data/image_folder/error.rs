@@ -24,7 +24,7 @@ pub enum ImageFolderError {
     NoTrainPart { train: PathBuf, test: PathBuf },
 
     #[error(
-        "{} holds {classes} folders; there must be one for each class, 2 to {MOST_CLASSES}, with its images",
+        "{} must hold 2 to {MOST_CLASSES} folders, one for each class with its images, and holds {classes}",
         path.display()
     )]
     Classes { path: PathBuf, classes: usize },

@@ -84,7 +84,7 @@ fn pass_over(
         let told = bad.iter().take(NAMED).map(|(path, fault)| format!("{} {fault}", path.display()));
         let told: Vec<_> = told.collect();
         let rest = if bad.len() > NAMED { "; and so on" } else { "" };
-        log::warn!("{} of {count} images were skipped: {}{rest}", bad.len(), told.join("; "));
+        log::warn!("skipped {} of {count} images: {}{rest}", bad.len(), told.join("; "));
         return Ok(());
     }
     match bad.into_iter().next() {
