@@ -1,7 +1,8 @@
 //! What lies in a folder, whatever order its file system tells it in.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ImageFolderError;
@@ -30,25 +31,29 @@ impl Entry {
 /// The entries of a folder, sorted by the bytes of their names, without hidden ones and the system's own.
 pub fn entries(folder: &Path) -> Result<Vec<Entry>, ImageFolderError> {
     let unreadable = |source| ImageFolderError::Unreadable { path: folder.to_owned(), source };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name();
-        let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        if is_hidden || SYSTEM_FILES.iter().any(|&system| name == system) {
-            continue;
-        }
-        let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable)?);
-        let is_folder = kind.is_dir() || kind.is_symlink() && path.is_dir();
-        entries.push(Entry { name, path, is_folder });
-    }
+    let mut entries =
+        visible(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(unreadable)?;
     entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)
 }
 
-/// Whether an image lies right in a folder.
-pub fn holds_an_image(folder: &Path) -> Result<bool, ImageFolderError> {
-    Ok(entries(folder)?.iter().any(Entry::is_image))
+/// Whether an image lies right in a folder. None does that cannot be seen.
+pub fn holds_an_image(folder: &Path) -> bool {
+    visible(folder).is_ok_and(|entries| entries.flatten().any(|entry| entry.is_image()))
+}
+
+fn visible(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<Entry>>> {
+    let to_entry = |entry: DirEntry| {
+        let (name, path, kind) = (entry.file_name(), entry.path(), entry.file_type()?);
+        let is_folder = kind.is_dir() || kind.is_symlink() && path.is_dir();
+        Ok(Entry { name, path, is_folder })
+    };
+    let is_visible = |entry: &DirEntry| {
+        let name = entry.file_name();
+        !name.as_encoded_bytes().starts_with(b".") && !SYSTEM_FILES.iter().any(|&system| name == system)
+    };
+    let entries = fs::read_dir(folder)?.filter(move |entry| entry.as_ref().map_or(true, is_visible));
+    Ok(entries.map(move |entry| entry.and_then(to_entry)))
 }
 
 /// What was left out because it is no image by its name, or lies deeper than images do.

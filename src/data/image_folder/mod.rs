@@ -17,7 +17,7 @@ use super::listing::Listing;
 use super::open::{OpenOptions, Opened, TestPart};
 use super::{DataError, Dataset, Fit, Split};
 use class_folders::ClassFolders;
-use entries::{Ignored, entries, holds_an_image};
+use entries::{Entry, Ignored, entries, holds_an_image};
 
 const TRAIN: &str = "train";
 const TEST: &str = "test";
@@ -36,16 +36,12 @@ pub fn locate(listing: &Listing) -> Result<Option<ImageFolder>, ImageFolderError
     let folder = listing.folder();
     let [train, test] = [TRAIN, TEST].map(|part| folder.join(part));
     // Where one of them has images right in it, it is a class: of vehicles, say.
-    let is_part = |path: &Path| Ok(path.is_dir() && !holds_an_image(path)?);
-    if train.is_dir() && test.is_dir() || is_part(&train)? || is_part(&test)? {
+    let is_part = |path: &Path| path.is_dir() && !holds_an_image(path);
+    if train.is_dir() && test.is_dir() || is_part(&train) || is_part(&test) {
         return Ok(Some(ImageFolder::Parts(folder.to_owned())));
     }
-    for entry in entries(folder)?.iter().filter(|entry| entry.is_folder) {
-        if holds_an_image(&entry.path)? {
-            return Ok(Some(ImageFolder::Whole(folder.to_owned())));
-        }
-    }
-    Ok(None)
+    let is_class = |entry: &Entry| entry.is_folder && holds_an_image(&entry.path);
+    Ok(entries(folder)?.iter().any(is_class).then(|| ImageFolder::Whole(folder.to_owned())))
 }
 
 /// The folders, for messages.
