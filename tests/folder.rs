@@ -416,6 +416,19 @@ mod the_program {
     }
 
     #[test]
+    fn evaluates_images_as_they_were_fitted_in_training() {
+        let (folder, place) = (pets(), tempdir().unwrap());
+        let run = place.path().join("run");
+        write_grey(&folder.path().join("train/dog/large.png"), 9, 40);
+        train(folder.path(), &run, &["--epochs", "1"]).assert().success();
+        fs::remove_dir_all(folder.path().join("train")).unwrap();
+        // By themselves, those of 28×28 would be padded.
+        let assert = evaluate(folder.path(), &run).arg("--json").assert().success();
+        let found: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+        assert_eq!(found["loss"], last_metrics(&run)["test_loss"]);
+    }
+
+    #[test]
     fn divides_one_folder_by_validation_split_and_asks_for_it() {
         let (folder, place) = (digits(200), tempdir().unwrap());
         let run = place.path().join("run");

@@ -85,8 +85,8 @@ impl ClassFolders {
         Ok(())
     }
 
-    /// All images, in an order that is cut off anywhere without a class being lost: image i of a class of n
-    /// stands at (i + ½)/n of the way, and a smaller label comes first of two at one place.
+    /// All images, in an order that may be cut off anywhere, and each class has about its share: image i of a
+    /// class of n stands at (i + ½)/n of the way, and a smaller label comes first of two at one place.
     pub fn files(&self) -> Vec<LabelledFile<'_>> {
         let mut files = Vec::new();
         for (label, class) in self.classes.iter().enumerate() {
@@ -131,15 +131,19 @@ mod tests {
     }
 
     #[test]
-    fn wherever_the_files_are_cut_off_each_class_has_its_share_to_within_an_image() {
+    fn wherever_the_files_are_cut_off_each_class_has_its_share_to_within_a_few_images() {
         let counts = [1, 30, 10, 59];
         let folders = folders(&counts);
         let files = folders.files();
         for end in 0..=files.len() {
             for (class, count) in counts.iter().enumerate() {
                 let taken = files[..end].iter().filter(|file| usize::from(file.label) == class).count();
-                let share = (end * count) as f64 / files.len() as f64;
-                assert!((taken as f64 - share).abs() <= 1.0, "{taken} of class {class} in the first {end}");
+                let share = *count as f64 / files.len() as f64;
+                // Up to a place on the way, a class is rounded to half an image, and all together to half of one a
+                // class.
+                let few = 0.5 + share * counts.len() as f64 / 2.0;
+                let off = taken as f64 - share * end as f64;
+                assert!(off.abs() <= few, "{taken} of class {class} in the first {end}");
             }
         }
     }
