@@ -19,6 +19,8 @@ pub enum Purpose {
     Augmentation,
     /// Which images are held back for validation.
     Validation,
+    /// Which images of a folder without parts are to test with; the stream is the class.
+    Test,
     /// Inputs of the checks in [`crate::verify`]; the stream is a tensor's place in its check.
     Verify,
     /// Images made up for [`crate::bench`].
@@ -33,6 +35,7 @@ impl Purpose {
             Self::Order => b"order",
             Self::Augmentation => b"augmentation",
             Self::Validation => b"validation",
+            Self::Test => b"test",
             Self::Verify => b"verify",
             Self::Bench => b"bench",
         }

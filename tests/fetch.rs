@@ -201,7 +201,7 @@ fn published(archive: &[u8], servers: &[&Server]) -> PublishedSet {
     PublishedSet {
         files: vec![published_file(ARCHIVE, archive)],
         homes: servers.iter().map(|server| server.url.clone()).collect(),
-        ..PublishedSet::of(DatasetKind::Cifar10)
+        ..PublishedSet::of(DatasetKind::Cifar10).unwrap()
     }
 }
 
@@ -290,7 +290,7 @@ mod a_set {
                 contents.iter().find(|(name, _)| request.path == format!("/mirror/{name}")).unwrap();
             Reply::of(bytes, request)
         });
-        let set = PublishedSet { files, ..PublishedSet::of(DatasetKind::FashionMnist) };
+        let set = PublishedSet { files, ..PublishedSet::of(DatasetKind::FashionMnist).unwrap() };
         let place = Place::new();
         let origin: Origin = format!("{}mirror", server.url).parse().unwrap();
         fetch(&set, Some(&origin), &place.folder, PATIENT, &mut |_| ControlFlow::Continue(())).unwrap();
@@ -830,7 +830,7 @@ mod the_command {
 #[test]
 fn what_can_be_downloaded_has_servers_and_whole_hashes() {
     for kind in [DatasetKind::Mnist, DatasetKind::FashionMnist, DatasetKind::Cifar10] {
-        let set = PublishedSet::of(kind);
+        let set = PublishedSet::of(kind).unwrap();
         assert!(set.homes.len() >= 2, "{kind} has one home, which may be gone some day");
         for home in &set.homes {
             assert!(home.parse::<Origin>().is_ok() && home.ends_with('/'), "{home}");

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args};
 use lenet_gpu::bench::{Bench, CLASSES, Contender, Results, Settings, Start, counts, synthetic, to_markdown};
-use lenet_gpu::data::Dataset;
+use lenet_gpu::data::{Dataset, Opened};
 use lenet_gpu::engine::LARGEST_MICRO_BATCH;
 use lenet_gpu::files::{check_writable, write_atomically};
 
@@ -188,7 +188,11 @@ impl BenchArgs {
     /// The images, of which there are enough for every batch.
     fn data(&self) -> Result<Dataset, Failure> {
         let data = if self.data.names_a_set() {
-            self.data.open()?.limited(NonZeroUsize::new(self.images), None)
+            let data = match self.data.open()? {
+                Opened::Divided(data) => data,
+                Opened::Undivided(images) => images.as_both_parts().map_err(Failure::input)?,
+            };
+            data.limited(NonZeroUsize::new(self.images), None)
         } else {
             let images = synthetic(self.images, self.measure.seed);
             let conversion = self.data.conversion();

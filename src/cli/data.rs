@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use lenet_gpu::cache;
@@ -47,7 +48,7 @@ ends at once. Proxies are taken from HTTPS_PROXY and the like.";
 #[command(after_help = AFTER_FETCH_HELP)]
 struct FetchArgs {
     /// Which one
-    #[arg(value_name = "SET", value_enum)]
+    #[arg(value_name = "SET", value_parser = published())]
     set: DatasetKind,
 
     /// Ask this server alone: the URL of a folder that holds the set's files under their official names,
@@ -69,12 +70,21 @@ struct FetchArgs {
     quiet: bool,
 }
 
+/// The kinds that can be downloaded.
+fn published() -> impl TypedValueParser<Value = DatasetKind> {
+    let kinds = DatasetKind::value_variants().iter().filter(|&&kind| PublishedSet::of(kind).is_some());
+    PossibleValuesParser::new(kinds.filter_map(ValueEnum::to_possible_value))
+        .map(|typed| DatasetKind::from_str(&typed, false).expect("it is the name of a kind"))
+}
+
 const AFTER_LIST_HELP: &str = "\
 Examples:
   lenet-gpu data list
           a line a set
   lenet-gpu data list --json | jq -r '.[] | select(.placed).folder'
-          the folders of those that are here";
+          the folders of those that are here
+
+Your own images need no download: `train --dataset folder --data-dir DIR`.";
 
 /// List the data sets that can be downloaded, and which are here
 #[derive(Debug, Args)]
@@ -94,8 +104,11 @@ pub fn run(args: &DataArgs, output: &mut Output) -> Result<Ending, Failure> {
 
 /// The folder of a set that was fetched; `option` is the one that names another place.
 pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
+    let set = PublishedSet::of(kind).ok_or_else(|| {
+        Failure::Input(anyhow!("--dataset {kind} is of your own images, and {option} names where they lie"))
+    })?;
     download::placed(kind).ok_or_else(|| {
-        let length = DecimalBytes(PublishedSet::of(kind).length());
+        let length = DecimalBytes(set.length());
         Failure::Input(anyhow!(
             "{kind} is not on this machine: `lenet-gpu data fetch {kind}` downloads it ({length}); or {option} \
              names its folder"
@@ -104,7 +117,7 @@ pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
 }
 
 fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let set = PublishedSet::of(args.set);
+    let set = PublishedSet::of(args.set).expect("only kinds that are published can be typed");
     let folder = args.to.clone().or_else(|| download::folder(args.set)).ok_or_else(|| {
         Failure::Input(anyhow!(
             "this system tells of no folder for caches; name one with --to, or set {}",
@@ -193,38 +206,34 @@ fn begin(bar: &ProgressBar, file: &PublishedFile, from: u64) {
 }
 
 fn list(args: &ListArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let kinds = DatasetKind::value_variants().iter().copied();
+    let sets = DatasetKind::value_variants().iter().copied().filter_map(PublishedSet::of);
     let text = if args.json {
-        kinds.map(to_json).collect::<serde_json::Value>().to_string()
+        sets.map(|set| to_json(&set)).collect::<serde_json::Value>().to_string()
     } else {
-        to_text(kinds)
+        sets.map(|set| to_text(&set)).collect()
     };
     output.line(text.trim_end()).context("cannot write to the standard output").map_err(Failure::Work)?;
     Ok(Ending::Done)
 }
 
-fn to_json(kind: DatasetKind) -> serde_json::Value {
-    let set = PublishedSet::of(kind);
+fn to_json(set: &PublishedSet) -> serde_json::Value {
     json!({
-        "name": kind.name(),
+        "name": set.kind.name(),
         "bytes": set.length(),
         "licence": set.licence,
         "homes": set.homes,
-        "folder": download::folder(kind),
-        "placed": download::placed(kind).is_some(),
+        "folder": download::folder(set.kind),
+        "placed": download::placed(set.kind).is_some(),
     })
 }
 
-fn to_text(kinds: impl Iterator<Item = DatasetKind>) -> String {
-    let line = |kind: DatasetKind| {
-        let set = PublishedSet::of(kind);
-        let place = match (download::placed(kind), kind) {
-            (_, DatasetKind::Mnist) => "built in".to_owned(),
-            (Some(folder), _) => format!("in {}", folder.display()),
-            (None, _) => format!("not here: lenet-gpu data fetch {kind}"),
-        };
-        let length = DecimalBytes(set.length()).to_string();
-        format!("{:<14} {length:>10}  {place}\n{:27}licence: {}\n", kind.name(), "", set.licence)
+fn to_text(set: &PublishedSet) -> String {
+    let kind = set.kind;
+    let place = match (download::placed(kind), kind) {
+        (_, DatasetKind::Mnist) => "built in".to_owned(),
+        (Some(folder), _) => format!("in {}", folder.display()),
+        (None, _) => format!("not here: lenet-gpu data fetch {kind}"),
     };
-    kinds.map(line).collect()
+    let length = DecimalBytes(set.length()).to_string();
+    format!("{:<14} {length:>10}  {place}\n{:27}licence: {}\n", kind.name(), "", set.licence)
 }

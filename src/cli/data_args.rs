@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
-use lenet_gpu::data::{self, Channels, Conversion, Dataset, DatasetKind, Fit, Split};
-use lenet_gpu::model::LeNet5;
+use lenet_gpu::data::{
+    Channels, Conversion, Dataset, DatasetKind, Fit, OpenOptions, Opened, TestPart, embedded_mnist_test,
+};
+use lenet_gpu::model::{About, LeNet5};
 
 use super::Failure;
 use super::data::fetched;
@@ -15,8 +17,8 @@ use super::data::fetched;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder of a data set, or CIFAR-10's .tar.gz; what lies there is recognised by its files [default:
-    /// MNIST, built in]
+    /// Folder of a data set or of your own images, or CIFAR-10's .tar.gz; what lies there is recognised by its
+    /// files [default: MNIST, built in]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
@@ -32,6 +34,11 @@ pub struct DataArgs {
     /// What images are seen in [default: as they are stored]
     #[arg(long, value_name = "N", value_enum)]
     channels: Option<Channels>,
+
+    /// Leave image files out that cannot be read, and tell of them, rather than end
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
+    #[arg(default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    skip_bad_images: bool,
 }
 
 impl DataArgs {
@@ -40,22 +47,27 @@ impl DataArgs {
         self.data_dir.is_some() || self.dataset.is_some()
     }
 
-    /// Reads both parts of the data set.
-    pub fn open(&self) -> Result<Dataset, Failure> {
+    /// Reads the data set.
+    pub fn open(&self) -> Result<Opened, Failure> {
         match self.place()? {
-            Some(path) => Dataset::open(&path, self.dataset, self.conversion()),
-            None => Dataset::embedded_mnist(self.conversion()),
+            Some(path) => self.options(self.conversion()).open(&path),
+            None => Dataset::embedded_mnist(self.conversion()).map(Opened::Divided),
         }
         .map_err(Failure::input)
     }
 
-    /// Reads the test part alone, which may be all there is.
-    pub fn open_test(&self) -> Result<Split, Failure> {
+    /// Reads the test part alone, which may be all there is, as a model saw its images.
+    pub fn open_test(&self, seen: &About) -> Result<TestPart, Failure> {
+        let conversion = Conversion { fit: self.fit.or(seen.fit), ..self.conversion() };
         match self.place()? {
-            Some(path) => data::open_test(&path, self.dataset, self.conversion()),
-            None => data::embedded_mnist_test(self.conversion()),
+            Some(path) => self.options(conversion).open_test(&path),
+            None => embedded_mnist_test(conversion).map(|images| TestPart { images, class_names: None }),
         }
         .map_err(Failure::input)
+    }
+
+    fn options(&self, conversion: Conversion) -> OpenOptions {
+        OpenOptions { kind: self.dataset, conversion, skip_bad_images: self.skip_bad_images }
     }
 
     /// Where the data lies, unless it is what is built in.
@@ -112,6 +124,22 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     Ok(())
 }
 
+/// Refuses data whose classes have other names than a model knows, where both have names.
+pub fn check_class_names(model: Option<&[String]>, data: Option<&[String]>) -> Result<(), Failure> {
+    let (Some(model), Some(data)) = (model, data) else { return Ok(()) };
+    let Some(class) = (0..model.len().max(data.len())).find(|&class| model.get(class) != data.get(class))
+    else {
+        return Ok(());
+    };
+    let told = |names: &[String]| names.get(class).map_or("not there".to_owned(), |name| format!("{name:?}"));
+    Err(Failure::Input(anyhow!(
+        "class {class} is {} to the model and {} in the data set; take images of the classes that the model \
+         was trained on, in folders of the same names",
+        told(model),
+        told(data)
+    )))
+}
+
 /// How much of a data set is taken.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
@@ -161,7 +189,24 @@ mod tests {
     fn a_data_folders_name_becomes_part_of_a_run_directorys() {
         for (data_dir, slug) in [(None, "mnist"), (Some("/"), "data"), (Some("src/cli/../data"), "data")] {
             let data_dir = data_dir.map(PathBuf::from);
-            assert_eq!(DataArgs { data_dir, dataset: None, fit: None, channels: None }.slug(), slug);
+            let args =
+                DataArgs { data_dir, dataset: None, fit: None, channels: None, skip_bad_images: false };
+            assert_eq!(args.slug(), slug);
         }
+    }
+
+    #[test]
+    fn classes_must_have_the_same_names_where_both_have_some() {
+        let check = |model: Option<&[&str]>, data: Option<&[&str]>| {
+            let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+            check_class_names(model.map(owned).as_deref(), data.map(owned).as_deref())
+        };
+        assert!(check(None, None).is_ok());
+        assert!(check(Some(&["cat", "dog"]), None).is_ok());
+        assert!(check(Some(&["cat", "dog"]), Some(&["cat", "dog"])).is_ok());
+        let message = check(Some(&["cat", "dog"]), Some(&["cat", "emu", "dog"])).unwrap_err().to_string();
+        assert!(message.contains("class 1 is \"dog\" to the model and \"emu\""), "{message}");
+        let message = check(Some(&["cat", "dog"]), Some(&["cat"])).unwrap_err().to_string();
+        assert!(message.contains("\"dog\" to the model and not there in"), "{message}");
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use lenet_gpu::data::TestPart;
 use lenet_gpu::engine::{Part, Setup};
 use lenet_gpu::model::{Model, weights};
 use lenet_gpu::train::{evaluate, weights_hash};
 use serde_json::json;
 
-use super::data_args::{DataArgs, check_fit};
+use super::data_args::{DataArgs, check_class_names, check_fit};
 use super::engine::EngineArgs;
 use super::{Ending, Failure, Output, notice};
 
@@ -45,8 +46,10 @@ pub struct EvaluateArgs {
 }
 
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let Model { network, parameters, .. } = weights::load(&args.model).map_err(Failure::input)?;
-    let (test, device) = args.engine.ready_beside(|| args.data.open_test())?;
+    let Model { network, parameters, about } = weights::load(&args.model).map_err(Failure::input)?;
+    let (part, device) = args.engine.ready_beside(|| args.data.open_test(&about))?;
+    let TestPart { images: test, class_names } = part;
+    check_class_names(about.class_names.as_deref(), class_names.as_deref())?;
     check_fit(network, test.channels, test.classes())?;
 
     // Engines evaluate in batches of their own size; this one is of training, which does not come.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::archive::ArchiveFault;
 use super::cifar::CifarFault;
 use super::idx::IdxFault;
+use super::image_folder::ImageFolderError;
 
 /// Why a data set could not be opened. Each is one line that names the file or folder, the field, and
 /// what to do; where the system gave a reason, it is the error's source.
@@ -52,6 +53,16 @@ pub enum DataError {
 
     #[error("{file}: {fault}")]
     Cifar { file: String, fault: CifarFault },
+
+    #[error(
+        "the images in {} are not divided into train and test; --validation-split 0.2, say, keeps a fifth of \
+         each class's to test with",
+        folder.display()
+    )]
+    Undivided { folder: PathBuf },
+
+    #[error(transparent)]
+    ImageFolder(#[from] ImageFolderError),
 
     #[error(
         "{images_file} holds {images} images and {labels_file} holds {labels} labels; \

@@ -13,6 +13,9 @@ const PADDED_SIDE: usize = 28;
 /// The most bytes that are made of a part by resizing: a small file may hold many images of a pixel.
 const MOST_BYTES: usize = 2 << 30;
 
+/// Fewer planes are not worth a second thread: an image of a file by itself is resized by its own.
+const PLANES_A_THREAD: usize = 8;
+
 /// How images come to be of 32×32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +49,22 @@ pub fn fit(split: Split, wanted: Option<Fit>) -> Result<Split, DataError> {
     }
 }
 
+/// Images of at most 32×32 in the middle of as many, with black around them: as engines see them.
+pub fn pad(split: Split) -> Split {
+    let (height, width) = (split.height, split.width);
+    if height == SIDE && width == SIDE {
+        return split;
+    }
+    let (above, left) = split.margins();
+    let mut pixels = vec![0; split.len() * split.channels * SIDE * SIDE];
+    for (to, from) in pixels.chunks_exact_mut(SIDE * SIDE).zip(split.pixels.chunks_exact(height * width)) {
+        for (to, from) in to.chunks_exact_mut(SIDE).skip(above).zip(from.chunks_exact(width)) {
+            to[left..left + width].copy_from_slice(from);
+        }
+    }
+    Split { height: SIDE, width: SIDE, pixels, ..split }
+}
+
 fn resize_all(split: Split) -> Result<Split, DataError> {
     let planes = split.len() * split.channels;
     if planes > MOST_BYTES / (SIDE * SIDE) {
@@ -55,6 +74,7 @@ fn resize_all(split: Split) -> Result<Split, DataError> {
     let mut pixels = vec![0; planes * SIDE * SIDE];
     pixels
         .par_chunks_exact_mut(SIDE * SIDE)
+        .with_min_len(PLANES_A_THREAD)
         .zip(split.pixels.par_chunks_exact(split.height * split.width))
         .for_each(|(to, from)| resize(from, split.width, &rows, &columns, to));
     Ok(Split { height: SIDE, width: SIDE, pixels, ..split })
@@ -134,6 +154,19 @@ mod tests {
     #[test]
     fn images_of_28_are_resized_where_that_is_asked_for() {
         assert_eq!(fit(flat(28, 28), Some(Fit::Resize)).unwrap(), flat(32, 32));
+    }
+
+    #[test]
+    fn a_padded_image_is_in_the_middle_of_black() {
+        let padded = pad(flat(30, 29));
+        assert_eq!((padded.height, padded.width, padded.pixels.len()), (32, 32, 2 * 2 * 32 * 32));
+        for (plane, value) in padded.pixels.chunks(32 * 32).zip([10, 20, 30, 40]) {
+            for (place, &pixel) in plane.iter().enumerate() {
+                let inside = (1..31).contains(&(place / 32)) && (1..30).contains(&(place % 32));
+                assert_eq!(pixel, if inside { value } else { 0 }, "pixel {place}");
+            }
+        }
+        assert_eq!(pad(flat(32, 32)), flat(32, 32));
     }
 
     #[test]

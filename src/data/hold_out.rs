@@ -12,28 +12,35 @@ impl Dataset {
     /// # Panics
     /// Where the share is not between 0 and 1, or there are less than two training images.
     pub fn hold_out(self, share: f64, seed: u64) -> Self {
-        let samples = self.train.len();
-        assert!(share > 0.0 && share < 1.0, "a share lies between 0 and 1");
-        assert!(samples >= 2, "both parts have an image");
-        let held = ((samples as f64 * share).round() as usize).clamp(1, samples - 1);
-
-        // Fisher and Yates' shuffle, as far as it is needed.
-        let mut places: Vec<usize> = (0..samples).collect();
         let mut draws = Draws::new(Purpose::Validation, seed, 0);
-        for place in 0..held {
-            places.swap(place, place + draws.below((samples - place) as u32) as usize);
-        }
-        let (validation, train) = places.split_at_mut(held);
-        validation.sort_unstable();
-        train.sort_unstable();
-        let (validation, train) = (self.train.picked(validation), self.train.picked(train));
+        let (validation, train) = draw_share(self.train.len(), share, &mut draws);
+        let (validation, train) = (self.train.picked(&validation), self.train.picked(&train));
         Self { train: Arc::new(train), validation: Some(Arc::new(validation)), ..self }
     }
 }
 
+/// Draws a share of the places 0..`samples`, and tells it and the rest, each of at least one place, rising.
+///
+/// # Panics
+/// Where the share is not between 0 and 1, or there are less than two places.
+pub(super) fn draw_share(samples: usize, share: f64, draws: &mut Draws) -> (Vec<usize>, Vec<usize>) {
+    assert!(share > 0.0 && share < 1.0, "a share lies between 0 and 1");
+    assert!(samples >= 2, "both parts have an image");
+    let held = ((samples as f64 * share).round() as usize).clamp(1, samples - 1);
+    // Fisher and Yates' shuffle, as far as it is needed.
+    let mut drawn: Vec<usize> = (0..samples).collect();
+    for place in 0..held {
+        drawn.swap(place, place + draws.below((samples - place) as u32) as usize);
+    }
+    let mut rest = drawn.split_off(held);
+    drawn.sort_unstable();
+    rest.sort_unstable();
+    (drawn, rest)
+}
+
 impl Split {
     /// The images at these places, in this order.
-    fn picked(&self, places: &[usize]) -> Self {
+    pub(super) fn picked(&self, places: &[usize]) -> Self {
         let mut pixels = Vec::with_capacity(places.len() * self.image_len());
         places.iter().for_each(|&place| pixels.extend_from_slice(self.image(place)));
         Self { pixels, labels: places.iter().map(|&place| self.labels[place]).collect(), ..*self }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::cifar10::{self, Part};
+use super::image_folder::{self, ImageFolder};
 use super::listing::Listing;
 use super::{DataError, Split, mnist};
 
@@ -21,14 +22,26 @@ pub enum DatasetKind {
     Cifar10,
     /// Clothes, in files as MNIST's
     FashionMnist,
+    /// Your own images: --data-dir DIR with DIR/train/CLASS/*.png, .jpg or .jpeg and DIR/test/CLASS/*, or with
+    /// DIR/CLASS/* and --validation-split
+    Folder,
 }
 
 /// One kind of each layout: what nobody named is taken for one of these.
-const LAYOUTS: [DatasetKind; 2] = [DatasetKind::Mnist, DatasetKind::Cifar10];
+const LAYOUTS: [DatasetKind; 3] = [DatasetKind::Mnist, DatasetKind::Cifar10, DatasetKind::Folder];
 
 /// A data set whose kind and place are known, and nothing else yet.
 #[derive(Debug)]
-pub struct Recognised {
+pub enum Recognised {
+    /// Files that hold many images each.
+    Packed(Packed),
+    /// A file an image.
+    Images(ImageFolder),
+}
+
+/// A data set of packed files.
+#[derive(Debug)]
+pub struct Packed {
     kind: DatasetKind,
     place: Place,
 }
@@ -53,13 +66,13 @@ impl DatasetKind {
     pub(super) fn recognise(path: &Path, named: Option<Self>) -> Result<Recognised, DataError> {
         if cifar10::is_archive(path) && named.is_none_or(|kind| kind == Self::Cifar10) {
             let place = Place::Cifar10(cifar10::Place::Archive(path.to_owned()));
-            return Ok(Recognised { kind: Self::Cifar10, place });
+            return Ok(Recognised::Packed(Packed { kind: Self::Cifar10, place }));
         }
         let listing = Listing::of(path)?;
         let kinds = named.as_ref().map_or(&LAYOUTS[..], std::slice::from_ref);
         for &kind in kinds {
-            if let Some(place) = kind.locate(&listing)? {
-                return Ok(Recognised { kind, place });
+            if let Some(found) = kind.locate(&listing)? {
+                return Ok(found);
             }
         }
         let looked_for: Vec<_> = kinds.iter().map(|kind| kind.looks_for()).collect();
@@ -70,24 +83,23 @@ impl DatasetKind {
         })
     }
 
-    /// Whether the files of both parts lie in a folder.
+    /// Whether the files of both parts of a downloaded set lie in a folder.
     pub(super) fn lies_in(self, folder: &Path) -> bool {
-        let found = || {
-            let found = Self::recognise(folder, Some(self))?;
-            found.train().and(found.test())
-        };
-        found().is_ok()
+        let found = Self::recognise(folder, Some(self));
+        matches!(found, Ok(Recognised::Packed(found)) if found.train().and(found.test()).is_ok())
     }
 
     /// Where any file of this kind lies, in this folder or in one that its archive unpacks to: where
     /// others are lacking, that is told later.
-    fn locate(self, listing: &Listing) -> Result<Option<Place>, DataError> {
-        Ok(match self {
+    fn locate(self, listing: &Listing) -> Result<Option<Recognised>, DataError> {
+        let place = match self {
             Self::Mnist | Self::FashionMnist => {
                 mnist::lies_in(listing).then(|| Place::Mnist(listing.clone()))
             }
             Self::Cifar10 => cifar10::locate(listing)?.map(Place::Cifar10),
-        })
+            Self::Folder => return Ok(image_folder::locate(listing)?.map(Recognised::Images)),
+        };
+        Ok(place.map(|place| Recognised::Packed(Packed { kind: self, place })))
     }
 
     /// The files of this kind, for messages.
@@ -95,6 +107,7 @@ impl DatasetKind {
         match self {
             Self::Mnist | Self::FashionMnist => mnist::looks_for(),
             Self::Cifar10 => cifar10::looks_for(),
+            Self::Folder => image_folder::looks_for(),
         }
     }
 
@@ -104,9 +117,37 @@ impl DatasetKind {
             Self::Mnist => "mnist",
             Self::Cifar10 => "cifar10",
             Self::FashionMnist => "fashion-mnist",
+            Self::Folder => "folder",
+        }
+    }
+
+    /// What its classes are called, in the labels' order; none where the kind does not tell, and of digits.
+    pub fn class_names(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Cifar10 => Some(&CIFAR_10_CLASSES),
+            Self::FashionMnist => Some(&FASHION_MNIST_CLASSES),
+            Self::Mnist | Self::Folder => None,
         }
     }
 }
+
+/// As the official archive's batches.meta.txt has them.
+const CIFAR_10_CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// As the set's authors list them.
+const FASHION_MNIST_CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
 
 impl fmt::Display for DatasetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,7 +155,7 @@ impl fmt::Display for DatasetKind {
     }
 }
 
-impl Recognised {
+impl Packed {
     /// The files to train on.
     pub fn train(&self) -> Result<PartFiles, DataError> {
         self.files(&mnist::TRAIN, Part::Train)

@@ -14,14 +14,15 @@ mod fit;
 mod hold_out;
 pub mod idx;
 mod image_file;
+mod image_folder;
 mod kind;
 mod listing;
 mod mnist;
+mod open;
 mod order;
 mod source;
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 
 pub use augment::{Augmentation, AugmentationError, Transform, View};
@@ -30,7 +31,9 @@ pub use conversion::Conversion;
 pub use error::DataError;
 pub use fit::Fit;
 pub use image_file::{ImageFile, ImageFileError};
+pub use image_folder::{ImageFolderError, Undivided};
 pub use kind::DatasetKind;
+pub use open::{OpenOptions, Opened, TestPart, embedded_mnist_test, open_test};
 pub use order::order;
 
 use sha2::{Digest, Sha256};
@@ -136,14 +139,6 @@ impl Dataset {
         Self::of("MNIST (built in)".to_owned(), train?, test?, conversion)
     }
 
-    /// The data set in a folder, recognised by its layout; where `kind` is given, it must be that one.
-    pub fn open(folder: &Path, kind: Option<DatasetKind>, conversion: Conversion) -> Result<Self, DataError> {
-        let found = DatasetKind::recognise(folder, kind)?;
-        let (train, test) = (found.train()?, found.test()?); // before any is read
-        let (train, test) = rayon::join(|| train.read(), || test.read());
-        Self::of(folder.display().to_string(), train?, test?, conversion)
-    }
-
     /// Only the first images of each part; the number of classes stays.
     pub fn limited(self, train: Option<NonZeroUsize>, test: Option<NonZeroUsize>) -> Self {
         let limit = |part: Arc<Split>, limit: Option<NonZeroUsize>| match limit {
@@ -164,20 +159,4 @@ impl Dataset {
         let [train, test] = [conversion.apply(train)?, conversion.apply(test)?].map(Arc::new);
         Ok(Self { name, classes, class_names: None, fit, train, validation: None, test })
     }
-}
-
-/// The test part of the MNIST inside the binary, for those who only evaluate.
-pub fn embedded_mnist_test(conversion: Conversion) -> Result<Split, DataError> {
-    embedded::TEST.read().and_then(|test| conversion.apply(test))
-}
-
-/// The test part of the data set in a folder, which need not have another; otherwise as
-/// [`Dataset::open`].
-pub fn open_test(
-    folder: &Path,
-    kind: Option<DatasetKind>,
-    conversion: Conversion,
-) -> Result<Split, DataError> {
-    let test = DatasetKind::recognise(folder, kind)?.test()?.read()?;
-    conversion.apply(test)
 }

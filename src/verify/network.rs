@@ -36,6 +36,8 @@ fn layered() -> Vec<Check> {
     for (setup, side) in variants() {
         all.push(step(setup, side));
     }
+    // As many classes as folders of images may have.
+    all.push(step(Setup::new(LeNet5::new(1, 1_000), 5), 32));
     all.push(normalised_micro_batches());
     let setup = normalised(Setup::new(LeNet5::new(1, 10), 8));
     all.push(repeated(setup.network));
@@ -130,6 +132,9 @@ fn variants() -> Vec<(Setup, usize)> {
 fn describe(setup: &Setup, side: usize) -> String {
     let Setup { network, loss, .. } = setup;
     let mut text = format!("{} of {}x{side}x{side}", setup.batch_size, network.channels);
+    if network.classes != 10 {
+        text += &format!(", {} classes", network.classes);
+    }
     if network.batch_norm {
         text += ", batch norm";
     }

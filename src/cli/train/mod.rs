@@ -44,6 +44,8 @@ Examples:
           on the CPU, the second epoch only to its third quarter, into a folder of that name
   lenet-gpu train --data-dir ~/fashion --limit-train 5000 --json | jq .test_accuracy
           another data set, the first 5,000 images, and a number an epoch
+  lenet-gpu train --data-dir photos --validation-split 0.2
+          your own images, photos/CLASS/*.png or .jpg: of each class four fifths to train on, the rest to test with
   lenet-gpu train --init-from runs/slow/model.safetensors --epochs 1
           an epoch more from the weights of an earlier run
   lenet-gpu train --resume runs/slow
@@ -134,9 +136,9 @@ pub fn run(
     let before = resumed.as_ref().and_then(Resumed::engine);
     let optimizer = args.optimizer.optimizer()?;
     let seed = args.schedule.seed;
-    let (data, device) = args.engine.ready_again_beside(before, || args.data.open())?;
-    let data = args.limit.limit(data);
-    let data = args.stopping.hold_out(data, seed)?;
+    let (data, device) = args
+        .engine
+        .ready_again_beside(before, || args.stopping.parts(args.data.open()?, &args.limit, seed))?;
     let images = Fingerprint::of(&data.train);
     let (network, parameters) = match resumed.as_ref().and_then(|resumed| resumed.checkpoint.as_ref()) {
         Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
@@ -193,12 +195,9 @@ pub fn run(
     } else {
         Progress::new(&plan, data.train.len())
     };
-    let about = About {
-        dataset: Some(args.data.slug()),
-        fit: Some(data.fit),
-        class_names: data.class_names.clone(),
-        selected: None,
-    };
+    // Weights that the network starts from may be of more classes, which then have no names.
+    let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
+    let about = About { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, about, images };
     let keeper = Keeper::new(files, &standing, progress.clone());
     let json = args.output.json.then_some(&mut *output);

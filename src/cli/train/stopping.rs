@@ -3,9 +3,10 @@
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use lenet_gpu::data::Dataset;
+use lenet_gpu::data::{DataError, Dataset, Opened};
 use lenet_gpu::train::Stopping;
 
+use crate::cli::data_args::LimitArgs;
 use crate::cli::{Failure, values};
 
 #[derive(Debug, Args)]
@@ -26,7 +27,8 @@ pub struct StoppingArgs {
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=values::MAX_INTEGER))]
     patience: Option<u64>,
 
-    /// Hold back this share of the training images for validation, between 0 and 1 [default: none]
+    /// Hold back this share of the training images for validation, between 0 and 1; of your own images in one
+    /// folder, hold back this share of each class's as the images to test with [default: none]
     #[arg(long, value_name = "SHARE", value_parser = values::share, allow_negative_numbers = true)]
     validation_split: Option<f64>,
 }
@@ -40,8 +42,22 @@ impl StoppingArgs {
         }
     }
 
-    /// The set with the validation images held back.
-    pub fn hold_out(&self, data: Dataset, seed: u64) -> Result<Dataset, Failure> {
+    /// The parts of a set, of which no more is taken than `limit` says. A share is held back of the images to
+    /// train on for validation, or, where there are none to test with, of all images for that.
+    pub fn parts(&self, opened: Opened, limit: &LimitArgs, seed: u64) -> Result<Dataset, Failure> {
+        match opened {
+            Opened::Divided(data) => self.hold_out(limit.limit(data), seed),
+            Opened::Undivided(images) => {
+                let divided = match self.validation_split {
+                    Some(share) => images.divide(share, seed).map_err(Failure::input)?,
+                    None => return Err(Failure::input(DataError::Undivided { folder: images.folder })),
+                };
+                Ok(limit.limit(divided))
+            }
+        }
+    }
+
+    fn hold_out(&self, data: Dataset, seed: u64) -> Result<Dataset, Failure> {
         match self.validation_split {
             Some(_) if data.train.len() < 2 => Err(Failure::Input(anyhow!(
                 "--validation-split needs two training images at the least, and there is one"

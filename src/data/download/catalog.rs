@@ -29,8 +29,8 @@ pub struct PublishedFile {
 }
 
 impl PublishedSet {
-    /// The set of this name.
-    pub fn of(kind: DatasetKind) -> Self {
+    /// The set of this name; none where it is nobody's but the user's.
+    pub fn of(kind: DatasetKind) -> Option<Self> {
         let (homes, files, licence): (&[&str], &[(&str, u64, &str)], _) = match kind {
             DatasetKind::Mnist => (
                 &[
@@ -59,8 +59,9 @@ impl PublishedSet {
                 &CIFAR_10,
                 "none was published; cite Krizhevsky, 2009",
             ),
+            DatasetKind::Folder => return None,
         };
-        Self {
+        Some(Self {
             kind,
             files: files
                 .iter()
@@ -72,7 +73,7 @@ impl PublishedSet {
                 .collect(),
             homes: homes.iter().copied().map(str::to_owned).collect(),
             licence,
-        }
+        })
     }
 
     /// Bytes of all files.

@@ -6,6 +6,9 @@
 //! Each figure comes after a warm-up at its own batch size, since Burn tunes and compiles kernels then. What
 //! is measured is what a training loop does: batches are gathered on the host, and the device is waited for
 //! every few steps (`--wait-every`, which may change what Burn fuses).
+//!
+//! Inference is by a network that has learned for some steps, and the classes that it gives are held against the
+//! labels: a device that did not do its work would have guessed them.
 
 mod lenet;
 mod mnist;
@@ -21,6 +24,12 @@ use mnist::Mnist;
 
 /// Steps at each batch size before any time is taken.
 const WARM_UP: usize = 4;
+
+/// Steps that the network learns for before its classes are looked at, and images of each.
+const LEARNING: (usize, usize) = (150, 64);
+
+/// The share of the classes that must be right after that; guesses have a tenth.
+const LEAST_RIGHT: f64 = 0.6;
 
 /// What was typed.
 struct Args {
@@ -62,10 +71,28 @@ fn main() {
         });
         rates.push(Rate { task: "train", batch, images_per_second });
     }
+    if !args.infer.is_empty() {
+        let (steps, batch) = LEARNING;
+        for _ in 0..steps {
+            let (images, labels) = data.gather(&batches.next(batch));
+            let _: f32 = trainer.step(images, labels).into_scalar();
+        }
+    }
     let classifier = trainer.classifier();
     for &batch in &args.infer {
-        let step = || classifier.classes(data.gather(&batches.next(batch)).0);
-        let images_per_second = images_per_second(&args, batch, step, |classes| drop(classes.into_data()));
+        let step = || {
+            let (images, labels) = data.gather(&batches.next(batch));
+            (classifier.classes(images), labels)
+        };
+        let (mut right, mut seen) = (0, 0);
+        let images_per_second = images_per_second(&args, batch, step, |(classes, labels)| {
+            let classes: Vec<i32> = classes.into_data().convert::<i32>().try_to_vec().expect("classes are numbers");
+            assert_eq!(classes.len(), labels.len(), "each image has a class");
+            right += classes.iter().zip(&labels).filter(|(class, label)| class == label).count();
+            seen += labels.len();
+        });
+        let share = right as f64 / seen as f64;
+        assert!(share >= LEAST_RIGHT, "{share} of the classes at batch {batch} are right: the work was not done");
         rates.push(Rate { task: "infer", batch, images_per_second });
     }
     report(&args, &rates, first_step);
