@@ -56,6 +56,10 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
+    fn log_probabilities(&mut self, _: Part) -> Result<Vec<f32>, EngineError> {
+        unimplemented!("the loop does not ask for it")
+    }
+
     fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError> {
         unimplemented!("the loop does not ask for it")
     }
