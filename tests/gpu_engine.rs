@@ -8,9 +8,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use common::context;
+use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::data::Split;
-use lenet_gpu::engine::{Engine, EngineError, Epoch, Part, Setup, Step, steps};
-use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
+use lenet_gpu::engine::{Engine, EngineError, Epoch, Loss, LossKind, Part, Setup, Step, steps};
+use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residency};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 
 const NETWORK: LeNet5 = LeNet5::new(1, 10);
@@ -80,6 +81,57 @@ fn what_is_told_of_an_image_does_not_depend_on_the_evaluation_batch() {
     let [some, many] = [37, 4_000].map(outcomes);
     assert_eq!(some.len(), SAMPLES);
     assert!(some == many);
+}
+
+/// Both engines round sums of up to 400 products, layer on layer, and log-probabilities are of the size of 10.
+const ENGINES_DIFFER: f32 = 1e-4;
+
+#[test]
+fn log_probabilities_are_those_of_the_cpu_also_where_they_are_read_piece_by_piece() {
+    // 4,096 classes of 1,100 images are more than are kept on the device at once.
+    for (classes, images) in [(10, SAMPLES), (4_096, 1_100)] {
+        let network = LeNet5::new(1, classes);
+        let weights = Init::Pytorch.arena(&ParameterTable::new(&network), 0);
+        let told = |engine: &mut dyn Engine| {
+            engine.load(Part::Test, Arc::new(split(images))).unwrap();
+            engine.set_parameters(&weights).unwrap();
+            engine.log_probabilities(Part::Test).unwrap()
+        };
+        let expected = told(&mut CpuEngine::new(&Setup::new(network, 1)));
+        assert_eq!(expected.len(), images * classes);
+        for set in [KernelSet::Layered, KernelSet::Fused] {
+            let plan = KernelPlan { set, ..KernelPlan::SOFTWARE };
+            let found =
+                told(&mut GpuEngine::new(context(), GpuOptions { plan, ..options(network) }).unwrap());
+            assert_eq!(found.len(), expected.len());
+            let furthest = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(furthest <= ENGINES_DIFFER, "{set:?}, {classes} classes: {furthest}");
+        }
+    }
+}
+
+#[test]
+fn log_probabilities_are_of_the_logits_whatever_the_loss_is_of() {
+    let weights = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0);
+    let told = |kind| {
+        let setup = Setup { loss: Loss { kind, ..Loss::default() }, ..Setup::new(NETWORK, BATCH) };
+        let engines: [Box<dyn Engine>; 2] = [
+            Box::new(CpuEngine::new(&setup)),
+            Box::new(GpuEngine::new(context(), GpuOptions { setup, ..options(NETWORK) }).unwrap()),
+        ];
+        engines.map(|mut engine| {
+            engine.load(Part::Test, Arc::new(split(SAMPLES))).unwrap();
+            engine.set_parameters(&weights).unwrap();
+            engine.log_probabilities(Part::Test).unwrap()
+        })
+    };
+    let expected = told(LossKind::Nll);
+    for kind in [LossKind::CrossEntropy, LossKind::Mse, LossKind::RawNll] {
+        for (found, expected) in told(kind).iter().zip(&expected) {
+            let furthest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(furthest <= ENGINES_DIFFER, "{kind:?}: {furthest}");
+        }
+    }
 }
 
 #[test]

@@ -57,6 +57,10 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
+    fn log_probabilities(&mut self, _: Part) -> Result<Vec<f32>, EngineError> {
+        unimplemented!("the loop does not ask for it")
+    }
+
     fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError> {
         let step = self.steps_done as u64;
         Ok(OptimizerState { step, first_moment: Vec::new(), second_moment: Vec::new() })

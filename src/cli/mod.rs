@@ -17,6 +17,7 @@ mod kernel_args;
 mod notice;
 mod output;
 mod paper;
+mod predict;
 mod presets;
 mod recipe;
 mod train;
@@ -38,6 +39,7 @@ const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu train                     learn MNIST, which is built in, on the best GPU there is
   lenet-gpu evaluate --model runs/mnist-20261122-174530/model.safetensors
+  lenet-gpu predict --model runs/mnist-20261122-174530/model.safetensors seven.jpg
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu devices                   what there is to train on
   lenet-gpu verify                    hold every kernel on your GPU against the CPU
@@ -62,6 +64,7 @@ struct Cli {
 enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Predict(predict::PredictArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
     Paper(paper::PaperArgs),
@@ -101,6 +104,7 @@ fn run(started: Instant) -> Result<Ending, Failure> {
     match cli.command {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
+        Command::Predict(args) => predict::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),

@@ -106,6 +106,16 @@ impl CpuEngine {
         }
         Ok(flow)
     }
+
+    /// Runs a part forward, and hands itself over after each batch.
+    fn evaluate_batches(&mut self, part: Part, mut ran: impl FnMut(&Self)) {
+        let split = Arc::clone(self.parts.get(part));
+        let order: Vec<u32> = (0..split.len() as u32).collect();
+        for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
+            rayon::scope(|_| self.forward(Pass::Evaluate, &split, order, None, order.len()));
+            ran(self);
+        }
+    }
 }
 
 impl Engine for CpuEngine {
@@ -153,13 +163,15 @@ impl Engine for CpuEngine {
     }
 
     fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
-        let split = Arc::clone(self.parts.get(part));
-        let mut outcomes = Vec::with_capacity(split.len());
-        let order: Vec<u32> = (0..split.len() as u32).collect();
-        for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
-            rayon::scope(|_| self.forward(Pass::Evaluate, &split, order, None, order.len()));
-            outcomes.extend_from_slice(&self.outcomes);
-        }
-        Ok(outcomes)
+        let mut all = Vec::with_capacity(self.parts.get(part).len());
+        self.evaluate_batches(part, |engine| all.extend_from_slice(&engine.outcomes));
+        Ok(all)
+    }
+
+    fn log_probabilities(&mut self, part: Part) -> Result<Vec<f32>, EngineError> {
+        let Setup { network, loss, .. } = self.setup;
+        let mut all = Vec::with_capacity(self.parts.get(part).len() * network.classes);
+        self.evaluate_batches(part, |engine| all.extend_from_slice(engine.network.outputs()));
+        Ok(loss.kind.log_probabilities(network.classes, all))
     }
 }

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::cpu::log_softmax;
+
 /// A loss of the last layer's outputs z `[K]` and a label.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Loss {
@@ -42,6 +44,18 @@ pub enum LossKind {
     /// Negative likelihood of the raw outputs, −z of the label, without log-softmax; it has no lowest value, and
     /// without batch normalisation it learns nothing
     RawNll,
+}
+
+impl LossKind {
+    /// The last layer's outputs, N×K, as log-probabilities: they are where the loss is of those, and of logits
+    /// they are made.
+    pub(crate) fn log_probabilities(self, classes: usize, mut outputs: Vec<f32>) -> Vec<f32> {
+        match self {
+            Self::Nll | Self::CrossEntropy => {}
+            Self::Mse | Self::RawNll => log_softmax(classes, &mut outputs),
+        }
+        outputs
+    }
 }
 
 /// How a batch's losses become one.

@@ -102,6 +102,10 @@ pub trait Engine {
 
     /// The outcome of every sample of a part, in the part's order, with the parameters as they are.
     fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError>;
+
+    /// The log-probability of every class for every sample of a part, N×K, in the part's order: the log-softmax of
+    /// the logits, whatever the loss is of. Labels play no part in it. What is not finite is told as it is.
+    fn log_probabilities(&mut self, part: Part) -> Result<Vec<f32>, EngineError>;
 }
 
 /// Why an engine could not do its work.

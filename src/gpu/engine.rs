@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
+use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers, storage};
 use super::context::Context;
 use super::network::{MapPlace, StepPlan};
 use super::pace::{MOST_BATCHES_PER_SUBMIT, Pace};
-use super::part::{LoadedPart, span};
+use super::part::{Kept, LoadedPart, span};
 use super::plan::KernelPlan;
 use super::readback::{Report, Ring, read};
 use super::residency::{MIB, Policy, Residency};
@@ -23,6 +23,9 @@ use crate::model::ParameterTable;
 
 /// Samples in one submit, at most.
 const MOST_SAMPLES_PER_SUBMIT: usize = 1 << 16;
+
+/// Outputs of a pass that are kept on the device until they are read, at most: 16 MiB of them.
+const MOST_OUTPUTS_KEPT: usize = 4 << 20;
 
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +108,8 @@ impl GpuEngine {
         self.context.check()
     }
 
-    /// Runs a pass over the steps; see [`Engine::train`]. Whatever comes of it, nothing is left under way.
+    /// Runs a pass over the steps; see [`Engine::train`]. The outputs of each sample are copied to `outputs`, where
+    /// they are wanted. Whatever comes of it, nothing is left under way.
     ///
     /// # Panics
     /// Where a step leaves the order or has more samples than the workspace, or the order leaves its part:
@@ -115,9 +119,10 @@ impl GpuEngine {
         part: Part,
         pass: Pass,
         epoch: &Epoch,
+        outputs: Option<&wgpu::Buffer>,
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
-        let result = self.submit_all(part, pass, epoch, observer);
+        let result = self.submit_all(part, pass, epoch, outputs, observer);
         // Else the next pass would be told what was left over from this one.
         self.ring.clear(&self.context);
         result
@@ -128,6 +133,7 @@ impl GpuEngine {
         part: Part,
         pass: Pass,
         epoch: &Epoch,
+        outputs: Option<&wgpu::Buffer>,
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
         let Epoch { order, steps, .. } = *epoch;
@@ -148,6 +154,11 @@ impl GpuEngine {
         };
         // Of a micro-batch that does not end its step, and of one that does.
         let within = &stages[..stages.len().min(plan.forward.len() + plan.backward.len())];
+        let kept = outputs.map(|to| Kept {
+            map: plan.map("outputs").expect("every set of kernels keeps the outputs"),
+            workspace: &buffers.workspace,
+            to,
+        });
         let stride = buffers.batch_stride;
         if loaded.policy == Policy::Resident {
             loaded.buffers.write_order(context, order);
@@ -185,8 +196,15 @@ impl GpuEngine {
                 let next = &batches[done..end.min(begin + window.len())];
                 let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.batches)];
                 let mut encoder = context.device.create_command_encoder(&Default::default());
-                let offset = (done - begin) as u32 * stride;
-                loaded.record(&mut encoder, pass, [within, stages], next, offset, stride);
+                let mut offset = (done - begin) as u32 * stride;
+                // All in one, unless something is copied after each batch.
+                for batches in next.chunks(if kept.is_some() { 1 } else { next.len() }) {
+                    loaded.record(&mut encoder, pass, [within, stages], batches, offset, stride);
+                    if let Some(kept) = &kept {
+                        kept.record(&mut encoder, &batches[0]);
+                    }
+                    offset += stride;
+                }
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
                 done += next.len();
@@ -274,7 +292,7 @@ impl Engine for GpuEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
-        self.run(Part::Train, Pass::Train, epoch, observer)
+        self.run(Part::Train, Pass::Train, epoch, None, observer)
     }
 
     fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
@@ -282,11 +300,28 @@ impl Engine for GpuEngine {
         let order: Vec<_> = (0..samples as u32).collect();
         let mut all = Vec::with_capacity(samples);
         let cut = steps(samples, self.options.setup.evaluation_batch, 0.0);
-        self.run(part, Pass::Evaluate, &Epoch::new(&order, &cut), &mut |_, outcomes| {
+        self.run(part, Pass::Evaluate, &Epoch::new(&order, &cut), None, &mut |_, outcomes| {
             all.extend_from_slice(outcomes);
             ControlFlow::Continue(())
         })?;
         Ok(all)
+    }
+
+    fn log_probabilities(&mut self, part: Part) -> Result<Vec<f32>, EngineError> {
+        let Setup { network, loss, evaluation_batch, .. } = self.options.setup;
+        let (samples, classes) = (self.parts.get(part).split.len(), network.classes);
+        let order: Vec<_> = (0..samples as u32).collect();
+        let at_once = (MOST_OUTPUTS_KEPT / classes).min(samples);
+        let bytes = (at_once * classes * size_of::<f32>()) as u64;
+        let outputs = self.context.checked(|| storage(&self.context, "outputs of a pass", bytes))?;
+        let mut all = Vec::with_capacity(samples * classes);
+        for order in order.chunks(at_once.max(1)) {
+            let cut = steps(order.len(), evaluation_batch, 0.0);
+            let unheard = &mut |_: usize, _: &[_]| ControlFlow::Continue(());
+            self.run(part, Pass::Evaluate, &Epoch::new(order, &cut), Some(&outputs), unheard)?;
+            all.extend(read::<f32>(&self.context, &outputs, 0, order.len() * classes)?);
+        }
+        Ok(loss.kind.log_probabilities(classes, all))
     }
 }
 

@@ -4,11 +4,32 @@ use std::sync::Arc;
 
 use super::buffers::PartBuffers;
 use super::context::Context;
+use super::network::MapPlace;
 use super::pace::Pace;
 use super::residency::Policy;
 use super::stage::Stage;
 use crate::data::{Split, View};
 use crate::engine::{MicroBatch, Pass};
+
+/// A map of the workspace that is kept of every image of a pass, where each batch would take the place of the one
+/// before it.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    pub map: MapPlace,
+    pub workspace: &'a wgpu::Buffer,
+    /// Has room for the pass's images, in its order.
+    pub to: &'a wgpu::Buffer,
+}
+
+impl Kept<'_> {
+    /// Copies what a batch left.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder, batch: &MicroBatch) {
+        let bytes = |values: usize| (values * size_of::<f32>()) as u64;
+        let (from, to) = (bytes(self.map.place), bytes(batch.first * self.map.len));
+        let size = bytes(batch.count * self.map.len);
+        encoder.copy_buffer_to_buffer(self.workspace, from, self.to, to, size);
+    }
+}
 
 /// A part of the set on the device.
 #[derive(Debug)]

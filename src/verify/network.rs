@@ -224,6 +224,8 @@ fn step(setup: Setup, side: usize) -> Check {
         let evaluated: Vec<_> = engine.evaluate(Part::Test)?.iter().map(|outcome| outcome.loss).collect();
         reference.evaluate(&split, &order);
         findings.push(by_norm("loss, evaluated", &evaluated, reference.network.losses()));
+        let expected = reference.log_probabilities();
+        findings.push(by_norm("log-probabilities", &engine.log_probabilities(Part::Test)?, &expected));
         Ok(findings)
     })
 }

@@ -36,6 +36,7 @@ pub fn train(engine: &mut GpuEngine, epoch: &Epoch) -> Result<Vec<f32>, EngineEr
 pub struct Reference {
     pub network: cpu::Network<f64>,
     optimizer: Optimizer,
+    classes: usize,
 }
 
 impl Reference {
@@ -43,7 +44,7 @@ impl Reference {
     pub fn new(setup: &Setup, start: &[f32]) -> Self {
         let mut network = cpu::Network::new(setup.network, setup.batch_size).with_loss(setup.loss);
         network.set_parameters(&f64s(start));
-        Self { network, optimizer: setup.optimizer }
+        Self { network, optimizer: setup.optimizer, classes: setup.network.classes }
     }
 
     pub fn step(&mut self, split: &Split, order: &[u32], step: &Step) {
@@ -71,6 +72,14 @@ impl Reference {
     pub fn evaluate(&mut self, split: &Split, order: &[u32]) {
         let labels = self.take(split, &Epoch::new(order, &[]), 0..order.len());
         self.network.evaluate(&labels);
+    }
+
+    /// Of every class, for each image of the last batch.
+    pub fn log_probabilities(&self) -> Vec<f64> {
+        // Where outputs are log-probabilities, they stay as they are: their exponentials add up to 1.
+        let mut outputs = self.network.outputs().to_vec();
+        cpu::log_softmax(self.classes, &mut outputs);
+        outputs
     }
 
     /// Lays some samples of an epoch as the network's input, and gives their labels.

@@ -3,7 +3,7 @@
 mod axis;
 mod curves;
 mod layout;
-mod palette;
+pub(super) mod palette;
 mod plot;
 mod series;
 

@@ -3,9 +3,9 @@
 
 use super::super::picture::{Colour, Outline, Place};
 
-pub(super) const INK: Colour = Colour(0x22, 0x22, 0x22);
-pub(super) const SOFT_INK: Colour = Colour(0x55, 0x55, 0x55);
-pub(super) const GRID: Colour = Colour(0xe4, 0xe4, 0xe4);
+pub(in crate::report) const INK: Colour = Colour(0x22, 0x22, 0x22);
+pub(in crate::report) const SOFT_INK: Colour = Colour(0x55, 0x55, 0x55);
+pub(in crate::report) const GRID: Colour = Colour(0xe4, 0xe4, 0xe4);
 
 /// How many series one figure can hold apart.
 pub const MOST_SERIES: usize = STYLES.len();

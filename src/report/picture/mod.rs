@@ -47,7 +47,16 @@ pub enum Outline {
 pub struct Colour(pub u8, pub u8, pub u8);
 
 impl Colour {
+    pub const BLACK: Colour = Colour(0, 0, 0);
     pub const WHITE: Colour = Colour(255, 255, 255);
+}
+
+impl Drawing {
+    /// An upright rectangle of one colour, from its upper left corner on.
+    pub fn rectangle((x, y): Place, width: f64, height: f64, fill: Fill) -> Drawing {
+        let corners = vec![(x, y), (x + width, y), (x + width, y + height), (x, y + height)];
+        Drawing { outline: Outline::Polygon(corners), fill: Some(fill), stroke: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +64,12 @@ pub struct Fill {
     pub colour: Colour,
     /// From 0, which shows nothing, to 1, which hides what lies below.
     pub opacity: f64,
+}
+
+impl Fill {
+    pub const fn solid(colour: Colour) -> Fill {
+        Fill { colour, opacity: 1.0 }
+    }
 }
 
 /// Lines end square where the outline ends, and join round.

@@ -146,6 +146,17 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, width: f64) -> Vec<String>
     lines
 }
 
+/// `text`, or as much of its beginning as has room in `width` before an ellipsis.
+pub fn shortened(text: &str, size: f64, weight: Weight, width: f64) -> String {
+    let fits = |line: &str| self::width(line, size, weight) <= width;
+    if fits(text) {
+        return text.to_owned();
+    }
+    let mut kept = text.to_owned();
+    while kept.pop().is_some() && !fits(&format!("{kept}…")) {}
+    kept + "…"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +206,15 @@ mod tests {
         assert!(lines.iter().all(|line| width(line, SIZE, Weight::Bold) <= 40.0), "{lines:?}");
         assert_eq!(lines.concat().replace(' ', ""), "aincomprehensibilitiesb");
         assert_eq!(wrapped("ab", SIZE, Weight::Bold, 0.0), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_text_that_has_no_room_ends_in_an_ellipsis() {
+        assert_eq!(shortened("abc", SIZE, Weight::Regular, 90.0), "abc");
+        let short = shortened("incomprehensibilities", SIZE, Weight::Regular, 40.0);
+        assert!(short.starts_with("inc") && short.ends_with('…'), "{short}");
+        assert!(width(&short, SIZE, Weight::Regular) <= 40.0);
+        assert_eq!(shortened("abc", SIZE, Weight::Regular, 0.0), "…");
     }
 
     #[test]

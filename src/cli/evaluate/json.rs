@@ -1,0 +1,53 @@
+//! An evaluation for programs.
+
+use lenet_gpu::evaluate::{BINS, Evaluation};
+use lenet_gpu::model::About;
+use serde_json::{Value, json};
+
+/// Everything that was found. Classes are told by their labels and their names, and fractions go from 0 to 1; one of
+/// nothing is null.
+pub fn object(evaluation: &Evaluation, about: &About, weights_hash: &str) -> Value {
+    let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
+    let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {
+        json!({
+            "label": class,
+            "class": about.class(class),
+            "precision": scores.precision,
+            "recall": scores.recall,
+            "f1": scores.f1,
+            "support": scores.support,
+        })
+    });
+    let bins = calibration.bins().iter().enumerate().map(|(place, bin)| {
+        let mean = |sum: f64| (bin.images > 0).then(|| sum / bin.images as f64);
+        json!({
+            "above": place as f64 / BINS as f64,
+            "up_to": (place + 1) as f64 / BINS as f64,
+            "images": bin.images,
+            "confidence": mean(bin.confidence_sum),
+            "accuracy": mean(bin.correct as f64),
+        })
+    });
+    let mistakes = mistakes.iter().map(|mistake| {
+        json!({
+            "image": mistake.image,
+            "label": mistake.label,
+            "predicted": mistake.predicted,
+            "probability": mistake.probability,
+            "loss": mistake.loss,
+        })
+    });
+    json!({
+        "loss": tally.loss(),
+        "accuracy": tally.accuracy(),
+        "top2_accuracy": evaluation.top2_accuracy(),
+        "macro_f1": confusion.macro_f1(),
+        "calibration_error": calibration.error(),
+        "images": tally.samples,
+        "weights_hash": weights_hash,
+        "classes": classes.collect::<Value>(),
+        "confusion": confusion.rows().collect::<Vec<_>>(),
+        "calibration": bins.collect::<Value>(),
+        "mistakes": mistakes.collect::<Value>(),
+    })
+}

@@ -1,0 +1,93 @@
+//! An evaluation for people.
+
+use lenet_gpu::evaluate::{BINS, Confusion, Evaluation};
+use lenet_gpu::model::About;
+
+/// Up to so many classes, each has its line and the confusion matrix has room in a terminal.
+const MOST_SHOWN: usize = 20;
+
+/// How many of the classes that are found worst, and of the pairs confused most often, are told of where there are
+/// more classes.
+const WORST: usize = 10;
+
+/// Loss and accuracy on the first line, and below it what they are made of.
+pub fn report(evaluation: &Evaluation, about: &About) -> String {
+    let Evaluation { tally, confusion, calibration, .. } = evaluation;
+    let first = format!(
+        "test loss {:.4}, accuracy {:.2} % ({} of {} images)",
+        tally.loss(),
+        100.0 * tally.accuracy(),
+        tally.correct,
+        tally.samples
+    );
+    let second = format!(
+        "top-2 accuracy {:.2} %, mean F1 {}, calibration error {:.2} % (ECE, {BINS} bins)",
+        100.0 * evaluation.top2_accuracy(),
+        percent(confusion.macro_f1()),
+        100.0 * calibration.error()
+    );
+    let names: Vec<String> = (0..confusion.classes()).map(|class| about.class(class)).collect();
+    let third =
+        if confusion.classes() <= MOST_SHOWN { matrix(confusion, &names) } else { pairs(confusion, &names) };
+    [first, second, String::new(), scores(confusion, &names), third].join("\n").trim_end().to_owned()
+}
+
+/// How well classes are found: all, or the worst of many.
+fn scores(confusion: &Confusion, names: &[String]) -> String {
+    let scores = confusion.scores();
+    let mut classes: Vec<usize> = (0..scores.len()).collect();
+    let mut heading = "class".to_owned();
+    if scores.len() > MOST_SHOWN {
+        classes.retain(|&class| scores[class].support > 0);
+        classes.sort_by(|&a, &b| scores[a].f1.unwrap_or(0.0).total_cmp(&scores[b].f1.unwrap_or(0.0)));
+        classes.truncate(WORST);
+        heading = format!("worst {WORST} classes");
+    }
+    let shown = || classes.iter().map(|&class| names[class].as_str());
+    let width = widest(shown().chain([heading.as_str()]));
+    let mut text = format!("{heading:width$}  precision    recall        F1   images\n");
+    for &class in &classes {
+        let scores = &scores[class];
+        let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1].map(percent);
+        text +=
+            &format!("{:width$}  {precision:>9} {recall:>9} {f1:>9} {:>8}\n", names[class], scores.support);
+    }
+    text
+}
+
+/// A row for each class, a column for each prediction; a dot for never.
+fn matrix(confusion: &Confusion, names: &[String]) -> String {
+    const HEADING: &str = "class \\ predicted";
+    let cell = |count: u64| if count == 0 { "·".to_owned() } else { count.to_string() };
+    let largest = confusion.rows().flatten().max().copied().unwrap_or(0);
+    // Long names of columns are cut off; the rows have them whole.
+    let column = widest([largest.to_string().as_str(), "12345"]);
+    let short = |name: &String| name.chars().take(column).collect::<String>();
+    let width = widest(names.iter().map(String::as_str).chain([HEADING]));
+    let line = |name: &str, cells: Vec<String>| {
+        let cells: String = cells.iter().map(|cell| format!(" {cell:>column$}")).collect();
+        format!("{name:width$} {cells}\n")
+    };
+    let mut text = line(HEADING, names.iter().map(short).collect());
+    for (name, row) in names.iter().zip(confusion.rows()) {
+        text += &line(name, row.iter().map(|&count| cell(count)).collect());
+    }
+    text
+}
+
+/// The pairs that are confused most often.
+fn pairs(confusion: &Confusion, names: &[String]) -> String {
+    let mut text = "confused most often\n".to_owned();
+    for pair in confusion.most_confused(WORST) {
+        text += &format!("{:>6} × {}, taken for {}\n", pair.count, names[pair.label], names[pair.predicted]);
+    }
+    text
+}
+
+fn percent(fraction: Option<f64>) -> String {
+    fraction.map_or_else(|| "–".to_owned(), |fraction| format!("{:.2} %", 100.0 * fraction))
+}
+
+fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
+    texts.into_iter().map(|text| text.chars().count()).max().unwrap_or(0)
+}
