@@ -7,7 +7,8 @@
 //!
 //! Two engines implement the one trait: [`cpu`] is plain Rust, generic over `f32` and `f64`, and is
 //! the reference; [`gpu`] runs the kernels in `shaders/` through wgpu. [`verify`] holds the table of
-//! checks that compare the second with the first, tensor by tensor; [`bench`] tells how fast each is.
+//! checks that compare the second with the first, tensor by tensor; [`bench`] tells how fast each is. [`export`]
+//! writes a trained network for other programs.
 
 pub mod bench;
 pub mod cache;
@@ -16,6 +17,7 @@ pub mod cpu;
 pub mod data;
 pub mod engine;
 pub mod evaluate;
+pub mod export;
 pub mod files;
 pub mod gpu;
 pub mod model;

@@ -11,6 +11,7 @@ mod data_args;
 mod devices;
 mod engine;
 mod evaluate;
+mod export;
 mod failure;
 mod interrupt;
 mod kernel_args;
@@ -40,6 +41,7 @@ Examples:
   lenet-gpu train                     learn MNIST, which is built in, on the best GPU there is
   lenet-gpu evaluate --model runs/mnist-20261122-174530/model.safetensors
   lenet-gpu predict --model runs/mnist-20261122-174530/model.safetensors seven.jpg
+  lenet-gpu export --model model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu devices                   what there is to train on
   lenet-gpu verify                    hold every kernel on your GPU against the CPU
@@ -65,6 +67,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
+    Export(export::ExportArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
     Paper(paper::PaperArgs),
@@ -105,6 +108,7 @@ fn run(started: Instant) -> Result<Ending, Failure> {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
+        Command::Export(args) => export::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),

@@ -1,0 +1,51 @@
+//! The network as an ONNX file. Its one input is `input` for what is normalised and `pixels` for bytes; its one
+//! output is `logits`, f32 `[N, K]`. N, the number of images, is free.
+
+mod graph;
+mod messages;
+mod network;
+
+use prost::Message;
+use serde_json::json;
+
+use super::Input;
+use crate::model::Model;
+use crate::version;
+use messages::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
+
+/// The version of ONNX's operators: 17, of 2022, which every reader of today knows and which has all that is
+/// needed.
+const OPSET: i64 = 17;
+
+/// The version of the file's own structure that came with that.
+const IR_VERSION: i64 = 8;
+
+/// The content of an ONNX file.
+///
+/// # Panics
+/// Where the parameters are not the network's.
+pub fn to_bytes(model: &Model, input: Input) -> Vec<u8> {
+    let file = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: env!("CARGO_PKG_NAME").to_owned(),
+        producer_version: version::VERSION_WITH_COMMIT.to_owned(),
+        graph: Some(network::graph(model, input)),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        metadata_props: metadata(model),
+    };
+    file.encode_to_vec()
+}
+
+/// What is known of the model, as the safetensors file has it; the classes' names are a JSON array.
+fn metadata(model: &Model) -> Vec<StringStringEntryProto> {
+    let about = &model.about;
+    let entries = [
+        ("dataset", about.dataset.clone()),
+        ("fit", about.fit.map(|fit| json!(fit).as_str().expect("a fit is a word").to_owned())),
+        ("class_names", about.class_names.as_ref().map(|names| json!(names).to_string())),
+    ];
+    entries
+        .into_iter()
+        .filter_map(|(key, value)| Some(StringStringEntryProto { key: key.to_owned(), value: value? }))
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! LeNet-5 as a graph of ONNX's operators, with constants named as PyTorch names them.
+
+use super::graph::{Chain, batch_of, float, int, ints};
+use super::messages::{DataType, GraphProto};
+use crate::export::Input;
+use crate::model::lenet::IMAGE_SIDE;
+use crate::model::{Activation, ConvShape, Model, NormShape, ParameterTable, PoolShape};
+
+/// The network from its input to the logits.
+///
+/// # Panics
+/// Where the parameters are not the network's.
+pub fn graph(model: &Model, input: Input) -> GraphProto {
+    let network = &model.network;
+    let mut chain = start(network.channels, input);
+    parameters(&mut chain, model);
+    if network.activation == Activation::HardTanh {
+        chain.floats("minus_one", &[], &[-1.0]);
+        chain.floats("one", &[], &[1.0]);
+    }
+
+    convolution(&mut chain, "conv1", network.conv1());
+    chain.then("Relu", "relu1", &[], vec![]);
+    batch_norm(&mut chain, model, "bn1");
+    max_pool(&mut chain, "pool1", network.pool1());
+
+    convolution(&mut chain, "conv2", network.conv2());
+    chain.then("Relu", "relu2", &[], vec![]);
+    batch_norm(&mut chain, model, "bn2");
+    max_pool(&mut chain, "pool2", network.pool2());
+
+    chain.then("Flatten", "flatten", &[], vec![int("axis", 1)]);
+    dense(&mut chain, "fc1", "fc1");
+    activation(&mut chain, "activation1", network.activation);
+    batch_norm(&mut chain, model, "bn3");
+
+    dense(&mut chain, "fc2", "fc2");
+    activation(&mut chain, "activation2", network.activation);
+    batch_norm(&mut chain, model, "bn4");
+
+    dense(&mut chain, "fc3", "logits");
+    let logits =
+        batch_of("logits", DataType::Float, &[network.classes], "a number for each class; the largest wins");
+    chain.finish("LeNet-5", logits)
+}
+
+/// From what the user gives to what the first layer sees.
+fn start(channels: usize, input: Input) -> Chain {
+    let (height, width) = input.size();
+    let shape = [channels, height, width];
+    if input == Input::Normalised {
+        return Chain::new(batch_of("input", DataType::Float, &shape, input.values()));
+    }
+    let mut chain = Chain::new(batch_of("pixels", DataType::Uint8, &shape, input.values()));
+    chain.then("Cast", "floats", &[], vec![int("to", DataType::Float as i64)]);
+    let (top, left) = input.margins();
+    let [bottom, right] = [IMAGE_SIDE - height - top, IMAGE_SIDE - width - left];
+    if top + bottom + left + right > 0 {
+        // Before and after each of N, C, H and W; what is added is 0.
+        let margins = [0, 0, top, left, 0, 0, bottom, right].map(|margin| margin as i64);
+        chain.integers("margins", &margins);
+        chain.then("Pad", "padded", &["margins"], vec![]);
+    }
+    chain.floats("full", &[], &[255.0]);
+    chain.floats("half", &[], &[0.5]);
+    chain.then("Div", "shares", &["full"], vec![]);
+    chain.then("Sub", "centred", &["half"], vec![]);
+    chain.then("Div", "normalised", &["half"], vec![]);
+    chain
+}
+
+/// All tensors, as constants.
+fn parameters(chain: &mut Chain, model: &Model) {
+    let table = ParameterTable::new(&model.network);
+    assert_eq!(model.parameters.len(), table.arena_len(), "the parameters belong to another network");
+    for tensor in table.tensors() {
+        chain.floats(tensor.name, &tensor.shape, &model.parameters[tensor.range()]);
+    }
+}
+
+fn convolution(chain: &mut Chain, layer: &str, shape: ConvShape) {
+    let constants = [format!("{layer}.weight"), format!("{layer}.bias")];
+    let attributes = vec![
+        ints("kernel_shape", &[shape.size; 2]),
+        ints("strides", &[shape.stride; 2]),
+        ints("pads", &[shape.padding; 4]),
+    ];
+    chain.then("Conv", layer, &constants.each_ref().map(String::as_str), attributes);
+}
+
+fn max_pool(chain: &mut Chain, layer: &str, shape: PoolShape) {
+    let attributes = vec![ints("kernel_shape", &[shape.window; 2]), ints("strides", &[shape.stride; 2])];
+    chain.then("MaxPool", layer, &[], attributes);
+}
+
+/// y = x Wᵀ + bias, under a name of its own.
+fn dense(chain: &mut Chain, layer: &str, name: &str) {
+    let constants = [format!("{layer}.weight"), format!("{layer}.bias")];
+    chain.then("Gemm", name, &constants.each_ref().map(String::as_str), vec![int("transB", 1)]);
+}
+
+/// A batch normalisation by its running statistics, where the network has any.
+fn batch_norm(chain: &mut Chain, model: &Model, layer: &str) {
+    if model.network.batch_norm {
+        let constants =
+            ["weight", "bias", "running_mean", "running_var"].map(|part| format!("{layer}.{part}"));
+        let epsilon = float("epsilon", NormShape::EPS as f32);
+        chain.then("BatchNormalization", layer, &constants.each_ref().map(String::as_str), vec![epsilon]);
+    }
+}
+
+fn activation(chain: &mut Chain, name: &str, activation: Activation) {
+    let mut elementwise = |op_type| chain.then(op_type, name, &[], vec![]);
+    match activation {
+        Activation::Identity => {}
+        Activation::Relu => elementwise("Relu"),
+        Activation::Sigmoid => elementwise("Sigmoid"),
+        Activation::Sign => elementwise("Sign"),
+        Activation::Tanh => elementwise("Tanh"),
+        Activation::HardTanh => chain.then("Clip", name, &["minus_one", "one"], vec![]),
+        Activation::LogSoftmax => chain.then("LogSoftmax", name, &[], vec![int("axis", 1)]),
+    }
+}

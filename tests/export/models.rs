@@ -1,0 +1,79 @@
+//! The networks that are exported, the images that they see, and what the CPU engine makes of these.
+
+use clap::ValueEnum;
+use lenet_gpu::cpu::{Network, gather};
+use lenet_gpu::data::{Channels, Conversion, Split, embedded_mnist_test};
+use lenet_gpu::engine::{Loss, LossKind};
+use lenet_gpu::model::{About, Activation, LeNet5, Model, ParameterTable};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// How far logits may be from the CPU engine's, in roundings of the largest: layers of sums of some hundred products, in
+/// another order. The most that was seen is 8.
+pub const ROUNDINGS: f32 = 16.0;
+
+pub const GREY: LeNet5 = LeNet5::new(1, 10);
+
+/// A network of each kind that can be trained: grey and colour, other classes, normalised, by each activation.
+pub fn networks() -> Vec<LeNet5> {
+    let mut networks = vec![LeNet5::new(3, 17), LeNet5 { batch_norm: true, ..LeNet5::new(3, 2) }];
+    networks.extend(Activation::value_variants().iter().map(|&activation| LeNet5 { activation, ..GREY }));
+    networks.extend([Activation::Relu, Activation::LogSoftmax].map(|activation| LeNet5 {
+        batch_norm: true,
+        activation,
+        ..GREY
+    }));
+    networks
+}
+
+/// A network with weights that were drawn, with logits of the size of trained ones.
+pub fn drawn(network: LeNet5) -> Model {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut parameters = Vec::new();
+    for tensor in ParameterTable::new(&network).tensors() {
+        let bound = 2.0 / (tensor.fan_in as f32).sqrt();
+        // A variance is not negative.
+        let least = if tensor.name.ends_with("running_var") { 0.1 } else { -bound };
+        parameters.extend((0..tensor.len()).map(|_| random.random_range(least..bound)));
+    }
+    Model { network, parameters, about: About::default() }
+}
+
+/// The first of MNIST's test images, of 28×28, as a network sees them.
+pub fn images(count: usize, network: LeNet5) -> Split {
+    let channels = Some(if network.channels == 3 { Channels::Colour } else { Channels::Grey });
+    let test = embedded_mnist_test(Conversion { channels, ..Conversion::default() }).unwrap();
+    let pixels = test.pixels[..count * test.image_len()].to_vec();
+    Split { pixels, labels: test.labels[..count].to_vec(), ..test }
+}
+
+/// f32 `[N, C, 32, 32]`, padded and normalised.
+pub fn normalised(images: &Split) -> Vec<f32> {
+    let mut x = vec![0.0; images.len() * images.channels * 32 * 32];
+    gather(images, &(0..images.len() as u32).collect::<Vec<_>>(), &mut x);
+    x
+}
+
+/// The CPU engine's logits `[N, K]`.
+pub fn logits(model: &Model, images: &Split) -> Vec<f32> {
+    // A loss of the logits leaves them as they are.
+    let loss = Loss { kind: LossKind::Mse, ..Loss::default() };
+    let mut network = Network::<f32>::new(model.network, images.len()).with_loss(loss);
+    network.set_parameters(&model.parameters);
+    network.input(images.len()).copy_from_slice(&normalised(images));
+    network.evaluate(&vec![0; images.len()]);
+    network.outputs().to_vec()
+}
+
+/// The largest difference of two lists of logits; NaN where either holds one.
+pub fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
+    differences.fold(0.0, |most, next| if next > most || next.is_nan() { next } else { most })
+}
+
+/// The same in roundings of the largest logit, so that networks with logits of any size can be held to one bound.
+pub fn roundings(found: &[f32], expected: &[f32]) -> f32 {
+    let largest = expected.iter().fold(0f32, |most, next| most.max(next.abs()));
+    difference(found, expected) / (f32::EPSILON * largest)
+}
