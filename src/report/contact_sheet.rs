@@ -135,17 +135,16 @@ impl Tile {
 mod tests {
     use super::*;
 
-    fn sheet(tiles: usize, channels: usize) -> ContactSheet {
+    fn sheet(tiles: usize, channels: usize, text: &str) -> ContactSheet {
         let pixels = (0..channels * 1_024).map(|place| if place == 0 { 200 } else { 0 }).collect();
-        let line = "a".repeat(100);
-        let tile = Tile { pixels, first_line: line.clone(), second_line: line };
-        ContactSheet { title: "Title".into(), description: "Text".into(), tiles: vec![tile; tiles] }
+        let tile = Tile { pixels, first_line: text.into(), second_line: text.into() };
+        ContactSheet { title: text.into(), description: text.into(), tiles: vec![tile; tiles] }
     }
 
     #[test]
     fn as_many_images_as_a_sheet_may_have_are_drawn() {
         for tiles in [0, 1, 50, MOST_TILES] {
-            let picture = sheet(tiles, 1).draw();
+            let picture = sheet(tiles, 1, &"words ".repeat(40)).draw();
             assert!(picture.height.max(picture.width) * f64::from(PIXELS_PER_UNIT) <= 20_000.0);
         }
     }
@@ -154,7 +153,7 @@ mod tests {
     fn every_images_first_pixel_is_a_sharp_square_in_its_colour() {
         const TILES: usize = 7;
         for (channels, expected) in [(1, [200, 200, 200]), (3, [200, 0, 0])] {
-            let png = sheet(TILES, channels).to_png().unwrap();
+            let png = sheet(TILES, channels, "").to_png().unwrap();
             let png = image::load_from_memory(&png).unwrap().to_rgb8();
             let side = (PIXEL as u32 * PIXELS_PER_UNIT) as usize;
             let of_the_squares = png.pixels().filter(|pixel| pixel.0 == expected).count();

@@ -2,7 +2,7 @@
 
 use image::imageops;
 
-use super::paper::{self, Paper, quantile};
+use super::paper::{self, Paper, median};
 use super::threshold::otsu;
 use super::{Grey, NoInk};
 
@@ -44,7 +44,7 @@ pub fn of(image: Grey) -> Result<Ink, NoInk> {
     if strokes.is_empty() {
         return Err(NoInk);
     }
-    let full = quantile(strokes, 0.5);
+    let full = median(strokes);
     if full < LEAST_CONTRAST.max(LEAST_DEVIATIONS * noise) {
         return Err(NoInk);
     }

@@ -18,20 +18,17 @@ const NEAR: f32 = 0.04;
 const DEVIATIONS: f32 = 3.0;
 
 /// Rounds of the fit: the first for a slope, the others for a curve too.
-const TERMS: [usize; 8] = [3, 3, 3, 3, 6, 6, 6, 6];
+const TERMS: [usize; 10] = [3, 3, 3, 3, 6, 6, 6, 6, 6, 6];
 
 /// Of larger pictures, about so many rows or columns of the shorter side are looked at.
 const MOST_ROWS: u32 = 100;
 
-/// Which of all distances from the surface, in their order, tells the noise: ink, and its soft edges, may cover
-/// half of a picture that is cut close to its digit.
-const NEAREST: f32 = 0.3;
-
-/// So many standard deviations are [`NEAREST`] of the distances of normal noise below.
-const NEAREST_DEVIATIONS: f32 = 0.385;
+/// So many standard deviations is the median distance of normal noise.
+const MEDIAN_DEVIATIONS: f32 = 0.6745;
 
 /// Fits a surface of the second order to what is near it, over and over, from the larger of the two groups on that
-/// the picture's levels fall into.
+/// the picture's levels fall into. Noise is told by what is near alone, so that ink and its soft edges, which may
+/// cover half of a picture that is cut close to its digit, have no say in it.
 pub fn under(image: &Grey) -> Paper {
     let (width, height) = image.dimensions();
     let stride = (width.min(height) / MOST_ROWS).max(1) as usize;
@@ -44,14 +41,14 @@ pub fn under(image: &Grey) -> Paper {
     if other.len() > near.len() {
         near = other;
     }
-    let level = quantile(near.iter().map(|sample| sample.2).collect(), 0.5);
+    let level = median(near.iter().map(|sample| sample.2).collect());
     let mut curve = Curve([f64::from(level), 0.0, 0.0, 0.0, 0.0, 0.0]);
     let mut noise = 0.0;
     for terms in TERMS {
         let Some(fitted) = Curve::through(&near, terms, (width, height)) else { break };
         curve = fitted;
         let away = |&(x, y, level): &(u32, u32, f32)| (level - curve.at(x, y, (width, height))).abs();
-        noise = quantile(samples.iter().map(away).collect(), NEAREST) / NEAREST_DEVIATIONS;
+        noise = median(near.iter().map(away).collect()) / MEDIAN_DEVIATIONS;
         let most = (DEVIATIONS * noise).max(NEAR);
         near = samples.iter().copied().filter(|sample| away(sample) <= most).collect();
     }
@@ -118,10 +115,10 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     Some((0..count).map(|row| rows[row][count] / rows[row][row]).collect())
 }
 
-/// The value that a fraction of all are below.
-pub fn quantile(mut values: Vec<f32>, fraction: f32) -> f32 {
-    let place = (values.len() as f32 * fraction) as usize;
-    *values.select_nth_unstable_by(place, f32::total_cmp).1
+/// The upper one of two in the middle.
+pub fn median(mut values: Vec<f32>) -> f32 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 #[cfg(test)]
