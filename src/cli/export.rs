@@ -77,26 +77,18 @@ pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
 /// What was written, and what its user has to know first.
 fn summary(model: &Model, format: Format, input: Input) -> String {
     let (channels, (height, width)) = (model.network.channels, input.size());
-    let values = match input {
-        Input::Normalised => "of (pixel/255 - 0.5)/0.5",
-        Input::Raw { .. } => "of pixels 0 to 255",
+    let (name, onnx, c, values) = match input {
+        Input::Normalised => ("input", "f32", "float", "(pixel/255 - 0.5)/0.5"),
+        Input::Raw { .. } => ("pixels", "uint8", "uint8_t", "pixels of 0 to 255"),
     };
-    match (format, input) {
-        (Format::Safetensors, _) => "weights for load_state_dict".to_owned(),
-        (Format::Onnx, Input::Normalised) => {
-            format!("input \"input\" f32 [N, {channels}, {height}, {width}] {values}, output \"logits\"")
+    match format {
+        Format::Onnx => {
+            format!("input {name}: {onnx} [N, {channels}, {height}, {width}] of {values}; output logits")
         }
-        (Format::Onnx, Input::Raw { .. }) => {
-            format!("input \"pixels\" uint8 [N, {channels}, {height}, {width}] {values}, output \"logits\"")
+        Format::CHeader => {
+            format!("lenet_predict(image, logits); image: {c} [{channels}][{height}][{width}] of {values}")
         }
-        (Format::CHeader, Input::Normalised) => {
-            format!("lenet_predict(const float image[{channels}][{height}][{width}] {values}, float *logits)")
-        }
-        (Format::CHeader, Input::Raw { .. }) => {
-            format!(
-                "lenet_predict(const uint8_t image[{channels}][{height}][{width}] {values}, float *logits)"
-            )
-        }
+        Format::Safetensors => "weights for load_state_dict".to_owned(),
     }
 }
 

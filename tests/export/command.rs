@@ -63,7 +63,7 @@ fn a_trained_model_gives_the_same_logits_in_tract_and_in_c() {
     assert!(difference(&found, &expected) <= LOGITS, "{}", difference(&found, &expected));
 
     let file = folder.path().join("lenet.h");
-    export(&path, &file).arg("--raw-pixels").assert().success().stdout(contains("uint8_t image[1][28][28]"));
+    export(&path, &file).arg("--raw-pixels").assert().success().stdout(contains("uint8_t [1][28][28]"));
     #[cfg(unix)]
     {
         use crate::c_header;

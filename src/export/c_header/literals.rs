@@ -57,6 +57,6 @@ mod tests {
 
     #[test]
     fn a_comment_ends_where_its_writer_wants() {
-        assert_eq!(comment("a set, no. 1 */\n#include"), "a set, no. 1 ---include");
+        assert_eq!(comment("a set, no. 1 */\n#include"), "a set, no. 1 ----include");
     }
 }
