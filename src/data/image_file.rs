@@ -4,7 +4,7 @@
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::files::open_regular;
 
@@ -46,6 +46,9 @@ pub enum ImageFileError {
     #[error("is neither PNG nor JPEG")]
     Unknown,
 
+    #[error("is cut off")]
+    CutOff,
+
     #[error("is damaged, cut off or too large to decode ({MOST_SIDE} pixels a side at most): {0}")]
     Undecodable(#[source] ImageError),
 }
@@ -73,6 +76,9 @@ impl ImageFile {
             ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(ImageFileError::Unreadable)?;
         if reader.format().is_none() {
             return Err(ImageFileError::Unknown);
+        }
+        if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(bytes) {
+            return Err(ImageFileError::CutOff);
         }
         let mut limits = Limits::default();
         limits.max_image_width = Some(MOST_SIDE);
@@ -106,6 +112,13 @@ impl ImageFile {
             Self { channels: 1, height, width, pixels }
         }
     }
+}
+
+/// Whether an end follows the last scan that begins (ITU-T T.81, annex B): the decoder makes up what is missing.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|two| two == marker);
+    let [scan, end] = [[0xff, 0xda], [0xff, 0xd9]].map(last);
+    end > scan
 }
 
 /// A value seen through its transparency before white, rounded to the nearest.
@@ -142,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_is_read_to_within_its_losses() {
+    fn a_jpeg_is_read_to_within_its_losses_and_half_of_one_is_refused() {
         let mut bytes = Vec::new();
         JpegEncoder::new_with_quality(&mut bytes, 95)
             .write_image(&[200; 64], 8, 8, ExtendedColorType::L8)
@@ -150,6 +163,9 @@ mod tests {
         let image = ImageFile::decode(&bytes).unwrap();
         assert_eq!((image.channels, image.height, image.width), (1, 8, 8));
         assert!(image.pixels.iter().all(|pixel| pixel.abs_diff(200) <= 2), "{:?}", image.pixels);
+        for len in [bytes.len() - 1, bytes.len() - 2, bytes.len() / 2] {
+            assert!(ImageFile::decode(&bytes[..len]).is_err(), "{len} bytes");
+        }
     }
 
     #[test]
