@@ -246,6 +246,9 @@ fn what_cannot_be_done_is_told_before_anything_is_predicted() {
     refused(predict(&model).arg("a[.png"), "is no pattern");
     refused(predict(&model).args(["-", "-"]), "name it once");
     refused(predict(&model).arg(&photo).args(["--top", "0"]), "--top");
-    refused(predict(&model).arg(&photo).arg("--contact-sheet").arg(empty.path()), "it is a folder");
+    let folder_png = empty.path().join("sheet.png");
+    fs::create_dir(&folder_png).unwrap();
+    refused(predict(&model).arg(&photo).arg("--contact-sheet").arg(folder_png), "it is a folder");
+    refused(predict(&model).arg(&photo).args(["--contact-sheet", "seen.gif"]), "ends in .png");
     refused(predict(&folder.path().join("gone")).arg(&photo), "gone");
 }

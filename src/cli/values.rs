@@ -1,7 +1,15 @@
-//! Numbers as they are typed. Each is refused with the reason where it makes no sense.
+//! Numbers and paths as they are typed. Each is refused with the reason where it makes no sense.
+
+use std::path::PathBuf;
 
 /// How far a seed or a number of steps goes: `config.toml` keeps it, and TOML's integers are signed.
 pub const MAX_INTEGER: u64 = i64::MAX as u64;
+
+/// A path of a PNG file: what is written is one, whatever its name says.
+pub fn png(typed: PathBuf) -> Result<PathBuf, &'static str> {
+    let is_png = typed.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    if is_png { Ok(typed) } else { Err("the name of a PNG file ends in .png") }
+}
 
 /// Above 0 and finite.
 pub fn epochs(typed: &str) -> Result<f64, String> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use lenet_gpu::data::Split;
 use lenet_gpu::evaluate::Evaluation;
 use lenet_gpu::files::{check_writable, write_atomically};
@@ -11,7 +12,7 @@ use lenet_gpu::model::About;
 use lenet_gpu::predict::padded;
 use lenet_gpu::report::{ContactSheet, MOST_TILES, Tile, confusion_matrix};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, values};
 
 /// Pixels of a confusion matrix's PNG for each unit of its size.
 const PIXELS_PER_UNIT: u32 = 2;
@@ -25,7 +26,7 @@ pub struct PictureArgs {
 
     /// Draw the worst mistakes, those of the highest loss, as the network saw them, with their class and what
     /// they were taken for
-    #[arg(long, value_name = "OUT.png")]
+    #[arg(long, value_name = "OUT.png", value_parser = PathBufValueParser::new().try_map(values::png))]
     mistakes: Option<PathBuf>,
 
     /// How many of the worst mistakes are drawn and told of in JSON, 500 at most

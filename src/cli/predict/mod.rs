@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use lenet_gpu::data::Channels;
 use lenet_gpu::engine::Setup;
@@ -17,7 +18,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::engine::{EngineArgs, Opened};
-use super::{Ending, Failure, Output, notice};
+use super::{Ending, Failure, Output, notice, values};
 use images::Image;
 
 const AFTER_HELP: &str = "\
@@ -62,6 +63,7 @@ pub struct PredictArgs {
 
     /// Draw what the network saw of each image (the first 500), with what it took it for
     #[arg(long, value_name = "OUT.png", help_heading = "Output")]
+    #[arg(value_parser = PathBufValueParser::new().try_map(values::png))]
     contact_sheet: Option<PathBuf>,
 
     /// Print one JSON object an image on stdout
