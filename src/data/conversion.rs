@@ -1,8 +1,8 @@
 //! From images as they are stored to images that the network takes.
 
 use super::channels::{Channels, convert};
-use super::fit::{Fit, fit};
-use super::{DataError, Split};
+use super::fit::fit;
+use super::{DataError, Fit, Split};
 
 /// What is done to images before any engine sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

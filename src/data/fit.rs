@@ -1,38 +1,16 @@
 //! Images of any size brought to one that the network takes.
 
-use clap::ValueEnum;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::{DataError, Split};
+use crate::model::Fit;
 use crate::model::lenet::IMAGE_SIDE as SIDE;
-
-/// The side of square images that are padded where nothing else is asked for: MNIST's, and its likes'.
-const PADDED_SIDE: usize = 28;
 
 /// The most bytes that are made of a part by resizing: a small file may hold many images of a pixel.
 const MOST_BYTES: usize = 2 << 30;
 
 /// Fewer planes are not worth a second thread: an image of a file by itself is resized by its own.
 const PLANES_A_THREAD: usize = 8;
-
-/// How images come to be of 32×32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fit {
-    /// In the middle of 32×32, with black around them; for those that are not larger
-    Pad,
-    /// Resized to 32×32 bilinearly, as the paper does; proportions are not kept
-    Resize,
-}
-
-impl Fit {
-    /// What is done to images of a size where nothing is asked for: 28×28 are padded and all others resized,
-    /// since smaller ones would be lost in 32×32.
-    pub fn of(height: usize, width: usize) -> Self {
-        if height == PADDED_SIDE && width == PADDED_SIDE { Self::Pad } else { Self::Resize }
-    }
-}
 
 /// Brings images to 32×32, or leaves those that are padded as they are: engines do that when they load them.
 ///

@@ -25,11 +25,11 @@ mod source;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+pub use crate::model::Fit;
 pub use augment::{Augmentation, AugmentationError, Transform, View};
 pub use channels::Channels;
 pub use conversion::Conversion;
 pub use error::DataError;
-pub use fit::Fit;
 pub use image_file::{ImageFile, ImageFileError};
 pub use image_folder::{ImageFolderError, Undivided};
 pub use kind::DatasetKind;

@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::LeNet5;
-use crate::data::Fit;
+use super::{Fit, LeNet5};
 
 /// A network and its parameters, as a file keeps them.
 #[derive(Debug, Clone, PartialEq)]

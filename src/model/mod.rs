@@ -3,6 +3,7 @@
 
 mod about;
 mod activation;
+mod fit;
 pub mod init;
 pub mod lenet;
 pub mod parameters;
@@ -11,6 +12,7 @@ pub mod weights;
 
 pub use about::{About, Model, Selection, SelectionPart};
 pub use activation::Activation;
+pub use fit::Fit;
 pub use init::Init;
 pub use lenet::LeNet5;
 pub use parameters::{ParameterTable, Tensor};
