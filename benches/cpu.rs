@@ -51,7 +51,13 @@ fn convolution(criterion: &mut Criterion, name: &str, conv: ConvShape, pool: Poo
         bencher.iter(|| max_pool(&pool, &maps, black_box(&mut y), &mut argmax));
     });
     group.bench_function("forward with pool", |bencher| {
-        bencher.iter(|| conv_pool_forward(&conv, &pool, &x, &weight, &bias, black_box(&mut y), &mut argmax));
+        bencher.iter(|| {
+            let argmax = Some(&mut argmax[..]);
+            conv_pool_forward(&conv, &pool, &x, &weight, &bias, black_box(&mut y), argmax);
+        });
+    });
+    group.bench_function("forward with pool, maxima alone", |bencher| {
+        bencher.iter(|| conv_pool_forward(&conv, &pool, &x, &weight, &bias, black_box(&mut y), None));
     });
     group.bench_function("pool backward", |bencher| {
         bencher.iter(|| max_pool_backward(&pool, relu, &maps, &argmax, &dy, black_box(&mut dmaps)));

@@ -59,7 +59,11 @@ impl<T: Real> ConvBlock<T> {
                 conv_forward(conv, Activation::Relu, x, weight, bias, maps);
                 max_pool(pool, layer.finish(pass, batch, norms), y, argmax);
             }
-            None => conv_pool_forward(conv, pool, x, weight, bias, y, argmax),
+            None => {
+                // Only the way back asks where maxima were.
+                let argmax = (pass == Pass::Train).then_some(argmax);
+                conv_pool_forward(conv, pool, x, weight, bias, y, argmax);
+            }
         }
         y
     }

@@ -172,7 +172,8 @@ fn blocks<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     finish: impl Fn(T) -> T,
     vectors: &mut [[T; LANES]],
 ) {
-    for column in starts(shape.out_width(), COLUMNS) {
+    let width = shape.out_width();
+    for column in starts(width, COLUMNS) {
         let x = &x[column * shape.stride..];
         // LeNet-5's side and stride, known when compiling, leave the loop that counts with nothing else to do.
         let sums = match (shape.size, shape.stride) {
@@ -180,7 +181,7 @@ fn blocks<T: Real, const VECTORS: usize, const COLUMNS: usize>(
             (size, stride) => block::<T, VECTORS, COLUMNS>(fused, shape, stage, size, stride, x, filters),
         };
         for (vector, sums) in sums.iter().enumerate() {
-            let vectors = &mut vectors[vector * shape.out_width() + column..][..COLUMNS];
+            let vectors = &mut vectors[vector * width + column..][..COLUMNS];
             for (to, sum) in vectors.iter_mut().zip(sums) {
                 for lane in 0..LANES {
                     to[lane] = finish(sum[lane]);
@@ -201,13 +202,14 @@ fn block<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     x: &[T],
     filters: Filters<T>,
 ) -> [[[T; LANES]; COLUMNS]; VECTORS] {
-    let mut sums = [[[T::zero(); LANES]; COLUMNS]; VECTORS];
-    for (sums, &bias) in sums.iter_mut().zip(filters.bias) {
-        *sums = [bias; COLUMNS];
-    }
+    let mut sums: [[[T; LANES]; COLUMNS]; VECTORS] = from_fn(|vector| [filters.bias[vector]; COLUMNS]);
     for c in 0..shape.channels {
         for u in 0..size {
             let x = &x[(c * stage.height() + u) * stage.width()..];
+            // One vector of filters leaves registers for all that a row of the filter sees, if that is known to be
+            // there at once; two vectors do not, and each value is better loaded where it is used.
+            let seen = if VECTORS == 1 { (COLUMNS - 1) * stride + size } else { x.len() };
+            let x = &x[..seen];
             let weight: [&[[T; LANES]]; VECTORS] = from_fn(|vector| {
                 &filters.weight[((vector * shape.channels + c) * size + u) * size..][..size]
             });

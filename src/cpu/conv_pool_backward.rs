@@ -122,7 +122,7 @@ mod tests {
             let dy = values(batch * pool.out_len(), 4);
             let (mut y, mut argmax) = (vec![0.0; dy.len()], vec![0; dy.len()]);
             let bias = values(conv.filters, 3);
-            conv_pool_forward(&conv, &pool, &x, &weight, &bias, &mut y, &mut argmax);
+            conv_pool_forward(&conv, &pool, &x, &weight, &bias, &mut y, Some(&mut argmax));
 
             let mut maps = vec![0.0; batch * conv.out_len()];
             super::super::conv_forward(&conv, Activation::Relu, &x, &weight, &bias, &mut maps);

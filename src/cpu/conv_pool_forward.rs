@@ -1,10 +1,11 @@
 //! The convolution with its ReLU and its max-pool, forward: of each window only the maximum is ever stored.
 //!
 //! `y[f, R, Q] = max over i, j < w of relu(conv[f, R·s + i, Q·s + j])` for the convolution of `conv_forward.rs`,
-//! with the place of the maximum as in `max_pool.rs`; bit for bit what the two make one after the other.
+//! with the place of the maximum as in `max_pool.rs`; bit for bit what the two make one after the other. Places are
+//! for the way back: who only goes forward does without, and saves the work.
 //!
 //! The rows of a window are made as vectors of filters, of which maxima are taken as they are; only maxima
-//! are laid out as maps.
+//! are laid out as maps, of an image at a time.
 //!
 //! Shapes, an image: x `[C, H, W]`, w `[F, C, f, f]`, b `[F]` → y and argmax `[F, H″, W″]`.
 
@@ -20,8 +21,8 @@ use super::max_pool::wins;
 use super::stage::Stage;
 use crate::model::{ConvShape, PoolShape};
 
-/// Maxima of a batch and where they were: x `[B, C, H, W]` → y, argmax `[B, F, H″, W″]`. An argmax is
-/// row · W' + column within the convolution's plane.
+/// Maxima of a batch and, where that is asked for, where they were: x `[B, C, H, W]` → y, argmax `[B, F, H″, W″]`.
+/// An argmax is row · W' + column within the convolution's plane.
 ///
 /// # Panics
 /// Where a slice's length is not its shape's, where the pool is not one of the convolution's maps, or where
@@ -33,12 +34,11 @@ pub fn conv_pool_forward<T: Real>(
     weight: &[T],
     bias: &[T],
     y: &mut [T],
-    argmax: &mut [u32],
+    argmax: Option<&mut [u32]>,
 ) {
     let batch = x.len() / conv.in_len();
     assert_eq!(x.len(), batch * conv.in_len(), "x is not [batch, channels, height, width]");
     assert_eq!(y.len(), batch * pool.out_len(), "y is not [batch, filters, out_height, out_width]");
-    assert_eq!(argmax.len(), y.len(), "argmax is not [batch, filters, out_height, out_width]");
     assert_eq!(weight.len(), conv.weight_len(), "the weight is not [filters, channels, size, size]");
     assert_eq!(bias.len(), conv.filters, "the bias is not [filters]");
     assert_eq!(
@@ -50,94 +50,130 @@ pub fn conv_pool_forward<T: Real>(
 
     let packed = Packed::new(conv, weight, bias);
     let part = part_len(batch);
-    let maxima = y.par_chunks_mut(part * pool.out_len()).zip(argmax.par_chunks_mut(part * pool.out_len()));
-    for_each_part(x.par_chunks(part * conv.in_len()).zip(maxima), |(x, (y, argmax))| {
+    let mut argmax: Vec<Option<&mut [u32]>> = match argmax {
+        Some(argmax) => {
+            assert_eq!(argmax.len(), y.len(), "argmax is not [batch, filters, out_height, out_width]");
+            argmax.chunks_mut(part * pool.out_len()).map(Some).collect()
+        }
+        None => (0..batch.div_ceil(part)).map(|_| None).collect(),
+    };
+    let images = x.par_chunks(part * conv.in_len()).zip(y.par_chunks_mut(part * pool.out_len()));
+    for_each_part(images.zip(&mut argmax), |((x, y), argmax)| {
         let stage = Stage::new(conv);
         let mut staged = stage.empty();
-        let mut rows = Rows::new(conv, pool);
-        let maxima = y.chunks_exact_mut(pool.out_len()).zip(argmax.chunks_exact_mut(pool.out_len()));
-        for (x, (y, argmax)) in x.chunks_exact(conv.in_len()).zip(maxima) {
+        let mut vectors = Vectors::new(conv, pool);
+        let mut argmax = argmax.as_mut().map(|argmax| argmax.chunks_exact_mut(pool.out_len()));
+        for (x, y) in x.chunks_exact(conv.in_len()).zip(y.chunks_exact_mut(pool.out_len())) {
             stage.place(x, &mut staged);
-            image(conv, pool, &stage, &staged, &packed, &mut rows, y, argmax);
+            match argmax.as_mut().and_then(Iterator::next) {
+                Some(argmax) => {
+                    image::<T, true>(conv, pool, &stage, &staged, &packed, &mut vectors);
+                    lay_out(&vectors.places, pool, argmax);
+                }
+                None => image::<T, false>(conv, pool, &stage, &staged, &packed, &mut vectors),
+            }
+            lay_out(&vectors.maxima, pool, y);
         }
     });
 }
 
-/// Rows as vectors of filters.
-struct Rows<T> {
-    /// The rows that a window covers: `[window, VECTORS, W']`.
-    maps: Vec<[T; LANES]>,
-    /// A row of maxima and of their places: `[W″]`.
+/// One image's values as vectors of filters.
+struct Vectors<T> {
+    /// The convolution's rows that a window covers: `[window, VECTORS, W']`.
+    rows: Vec<[T; LANES]>,
+    /// Maxima, and their places: `[⌈F/LANES⌉, H″, W″]`.
     maxima: Vec<[T; LANES]>,
     places: Vec<[u32; LANES]>,
 }
 
-impl<T: Real> Rows<T> {
+impl<T: Real> Vectors<T> {
     fn new(conv: &ConvShape, pool: &PoolShape) -> Self {
+        let out_len = conv.filters.div_ceil(LANES) * pool.out_height() * pool.out_width();
         Self {
-            maps: vec![[T::zero(); LANES]; pool.window * VECTORS * conv.out_width()],
-            maxima: vec![[T::zero(); LANES]; pool.out_width()],
-            places: vec![[0; LANES]; pool.out_width()],
+            rows: vec![[T::zero(); LANES]; pool.window * VECTORS * conv.out_width()],
+            maxima: vec![[T::zero(); LANES]; out_len],
+            places: vec![[0; LANES]; out_len],
         }
     }
 }
 
-/// One image: staged x → y and argmax `[F, H″, W″]`.
-// The convolution and the pool, with what both of them make.
-#[allow(clippy::too_many_arguments)]
+/// One image: staged x → maxima, and their places where those are kept.
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn image<T: Real>(
+fn image<T: Real, const PLACES: bool>(
     conv: &ConvShape,
     pool: &PoolShape,
     stage: &Stage,
     x: &[T],
     packed: &Packed<T>,
-    rows: &mut Rows<T>,
-    y: &mut [T],
-    argmax: &mut [u32],
+    vectors: &mut Vectors<T>,
 ) {
     let fused = target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64"));
-    let width = conv.out_width();
-    let (out_width, out_plane) = (pool.out_width(), pool.out_height() * pool.out_width());
-    let maxima =
-        y.chunks_mut(VECTORS * LANES * out_plane).zip(argmax.chunks_mut(VECTORS * LANES * out_plane));
-    for (filters, (y, argmax)) in packed.filters(conv).zip(maxima) {
+    let Vectors { rows, maxima, places } = vectors;
+    let (width, out_width) = (conv.out_width(), pool.out_width());
+    let out_plane = pool.out_height() * out_width;
+    let of_filters = maxima.chunks_mut(VECTORS * out_plane).zip(places.chunks_mut(VECTORS * out_plane));
+    for (filters, (maxima, places)) in packed.filters(conv).zip(of_filters) {
         for out_row in 0..pool.out_height() {
             let first = out_row * pool.stride;
-            for (i, maps) in rows.maps.chunks_exact_mut(VECTORS * width).enumerate() {
-                row(fused, conv, stage, x, filters, first + i, relu, maps);
+            for (i, row_of_maps) in rows.chunks_exact_mut(VECTORS * width).enumerate() {
+                row(fused, conv, stage, x, filters, first + i, relu, row_of_maps);
             }
-            let vectors = y.chunks_mut(LANES * out_plane).zip(argmax.chunks_mut(LANES * out_plane));
-            for (vector, (y, argmax)) in vectors.enumerate() {
-                for q in 0..out_width {
-                    let column = q * pool.stride;
-                    let mut best = rows.maps[vector * width + column];
-                    let mut place = [(first * width + column) as u32; LANES];
-                    for i in 0..pool.window {
-                        for j in 0..pool.window {
-                            let values = &rows.maps[(i * VECTORS + vector) * width + column + j];
-                            let here = ((first + i) * width + column + j) as u32;
-                            for lane in 0..LANES {
-                                let better = wins(values[lane], best[lane]);
-                                best[lane] = if better { values[lane] } else { best[lane] };
-                                place[lane] = if better { here } else { place[lane] };
-                            }
-                        }
-                    }
-                    rows.maxima[q] = best;
-                    rows.places[q] = place;
-                }
-                let maps = y.chunks_exact_mut(out_plane).zip(argmax.chunks_exact_mut(out_plane));
-                for (lane, (y, argmax)) in maps.enumerate() {
-                    let row = out_row * out_width..(out_row + 1) * out_width;
-                    for (y, maxima) in y[row.clone()].iter_mut().zip(&rows.maxima) {
-                        *y = maxima[lane];
-                    }
-                    for (argmax, places) in argmax[row].iter_mut().zip(&rows.places) {
-                        *argmax = places[lane];
+            let of_vectors = maxima.chunks_exact_mut(out_plane).zip(places.chunks_exact_mut(out_plane));
+            for (vector, (maxima, places)) in of_vectors.enumerate() {
+                let (rows, out) = (&rows[vector * width..], out_row * out_width..(out_row + 1) * out_width);
+                let (maxima, places) = (&mut maxima[out.clone()], &mut places[out]);
+                // LeNet-5's window, known when compiling, leaves no loop over it.
+                match (pool.window, pool.stride) {
+                    (2, 2) => windows::<T, PLACES>(2, 2, width, rows, first, maxima, places),
+                    (window, stride) => {
+                        windows::<T, PLACES>(window, stride, width, rows, first, maxima, places);
                     }
                 }
             }
+        }
+    }
+}
+
+/// Maxima of a row of windows, `rows` of which begin VECTORS · `width` vectors apart, the first of them the
+/// map's row `first`: → maxima and places `[W″]`.
+#[inline(always)]
+fn windows<T: Real, const PLACES: bool>(
+    window: usize,
+    stride: usize,
+    width: usize,
+    rows: &[[T; LANES]],
+    first: usize,
+    maxima: &mut [[T; LANES]],
+    places: &mut [[u32; LANES]],
+) {
+    for (q, (maximum, place)) in maxima.iter_mut().zip(places).enumerate() {
+        let column = q * stride;
+        let (mut best, mut best_place) = (rows[column], [(first * width + column) as u32; LANES]);
+        for i in 0..window {
+            for (j, values) in rows[i * VECTORS * width + column..][..window].iter().enumerate() {
+                let here = ((first + i) * width + column + j) as u32;
+                for lane in 0..LANES {
+                    let better = wins(values[lane], best[lane]);
+                    best[lane] = if better { values[lane] } else { best[lane] };
+                    if PLACES {
+                        best_place[lane] = if better { here } else { best_place[lane] };
+                    }
+                }
+            }
+        }
+        *maximum = best;
+        if PLACES {
+            *place = best_place;
+        }
+    }
+}
+
+/// Vectors `[⌈F/LANES⌉, H″, W″]` → maps `[F, H″, W″]`.
+fn lay_out<V: Copy>(vectors: &[[V; LANES]], pool: &PoolShape, maps: &mut [V]) {
+    let plane = pool.out_height() * pool.out_width();
+    for (f, map) in maps.chunks_exact_mut(plane).enumerate() {
+        for (to, vector) in map.iter_mut().zip(&vectors[f / LANES * plane..]) {
+            *to = vector[f % LANES];
         }
     }
 }
@@ -177,10 +213,12 @@ mod tests {
                 operation(&mut y, &mut argmax);
                 (y.iter().map(|y| y.to_bits()).collect::<Vec<_>>(), argmax)
             };
-            assert_eq!(
-                run(&|y, argmax| conv_pool_forward(&conv, &pool, &x, &weight, &bias, y, argmax)),
-                run(&|y, argmax| max_pool(&pool, &maps, y, argmax)),
-            );
+            let forward = |y: &mut [f32], argmax: Option<&mut [u32]>| {
+                conv_pool_forward(&conv, &pool, &x, &weight, &bias, y, argmax);
+            };
+            let expected = run(&|y, argmax| max_pool(&pool, &maps, y, argmax));
+            assert_eq!(run(&|y, argmax| forward(y, Some(argmax))), expected);
+            assert_eq!(run(&|y, _| forward(y, None)).0, expected.0, "without places");
         }
     }
 
@@ -191,8 +229,10 @@ mod tests {
         x[16 * 32 + 16] = f32::NAN;
         let (mut y, mut argmax) = (vec![0.0; net.pool1().out_len()], vec![0; net.pool1().out_len()]);
         let (weight, bias) = (values(net.conv1().weight_len(), 2), values(6, 3));
-        conv_pool_forward(&net.conv1(), &net.pool1(), &x, &weight, &bias, &mut y, &mut argmax);
-        // Windows of 5 around the NaN begin at rows and columns 12 to 16, which are in three windows of the pool.
-        assert_eq!(y.iter().filter(|y| y.is_nan()).count(), 6 * 3 * 3);
+        for argmax in [Some(&mut argmax[..]), None] {
+            conv_pool_forward(&net.conv1(), &net.pool1(), &x, &weight, &bias, &mut y, argmax);
+            // Windows of 5 around the NaN begin at rows and columns 12 to 16, which are in three of the pool's.
+            assert_eq!(y.iter().filter(|y| y.is_nan()).count(), 6 * 3 * 3);
+        }
     }
 }

@@ -184,8 +184,8 @@ impl<T: Real> Network<T> {
         self.run(labels, step_count, Pass::Train);
     }
 
-    /// [`Self::forward`], evaluation's way: batch normalisation goes by its running statistics, and targets
-    /// are not smoothed.
+    /// [`Self::forward`], evaluation's way: batch normalisation goes by its running statistics, targets are not
+    /// smoothed, and nobody is told where maxima were: there is no way back from here.
     ///
     /// # Panics
     /// As [`Self::forward`].

@@ -17,10 +17,12 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
+    #[inline]
     pub const fn out_height(&self) -> usize {
         out_side(self.height, self.size, self.stride, self.padding)
     }
 
+    #[inline]
     pub const fn out_width(&self) -> usize {
         out_side(self.width, self.size, self.stride, self.padding)
     }
@@ -52,10 +54,12 @@ pub struct PoolShape {
 }
 
 impl PoolShape {
+    #[inline]
     pub const fn out_height(&self) -> usize {
         out_side(self.height, self.window, self.stride, 0)
     }
 
+    #[inline]
     pub const fn out_width(&self) -> usize {
         out_side(self.width, self.window, self.stride, 0)
     }
@@ -110,6 +114,7 @@ impl NormShape {
 ///
 /// # Panics
 /// Where the window is larger than the padded input or the stride is 0: such a layer does not exist.
+#[inline]
 const fn out_side(n: usize, f: usize, s: usize, p: usize) -> usize {
     assert!(s > 0 && f > 0 && f <= n + 2 * p, "the window must fit into its padded input");
     (n + 2 * p - f) / s + 1
