@@ -7,9 +7,12 @@ use std::sync::Arc;
 use super::{Network, gather, gather_augmented};
 use crate::data::{Split, View};
 use crate::engine::{
-    Engine, EngineError, Epoch, MicroBatch, Observer, OptimizerState, Part, Parts, Pass, SampleOutcome,
-    Setup, Step,
+    Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, MicroBatch, Observer, OptimizerState, Part, Parts, Pass,
+    SampleOutcome, Setup, Step,
 };
+
+/// Images whose activations caches hold on the way there and back, and which still keep many threads busy.
+const CACHED_BATCH: usize = 128;
 
 /// LeNet-5 in `f32` on all threads of the current rayon pool.
 #[derive(Debug)]
@@ -85,6 +88,11 @@ impl CpuEngine {
         Ok(())
     }
 
+    /// Images that go through the network at once in training, at most.
+    fn at_once(&self) -> usize {
+        if self.setup.network.batch_norm { LARGEST_MICRO_BATCH } else { CACHED_BATCH }
+    }
+
     /// Trains a step to its end, also where the observer breaks off within.
     fn step(
         &mut self,
@@ -95,7 +103,7 @@ impl CpuEngine {
         observer: &mut Observer,
     ) -> Result<ControlFlow<()>, EngineError> {
         let mut flow = ControlFlow::Continue(());
-        for batch in step.micro_batches() {
+        for batch in step.micro_batches_of(self.at_once()) {
             let samples = batch.first..batch.first + batch.count;
             let views = views.map(|views| &views[samples.clone()]);
             // On a thread of the pool all the while, so that the operations need not enter it one by one.

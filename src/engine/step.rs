@@ -13,8 +13,14 @@ pub struct Step {
 impl Step {
     /// The step's micro-batches, of at most [`LARGEST_MICRO_BATCH`] samples each and as even as can be.
     pub fn micro_batches(&self) -> impl Iterator<Item = MicroBatch> + use<> {
+        self.micro_batches_of(LARGEST_MICRO_BATCH)
+    }
+
+    /// The same of at most so many samples, for an engine that is faster by fewer at once. Where batch normalisation
+    /// takes its statistics over a micro-batch, all engines must have the same.
+    pub fn micro_batches_of(&self, at_most: usize) -> impl Iterator<Item = MicroBatch> + use<> {
         let step = *self;
-        let pieces = step.count.div_ceil(LARGEST_MICRO_BATCH);
+        let pieces = step.count.div_ceil(at_most);
         let begin = move |piece: usize| step.count * piece / pieces;
         (0..pieces).map(move |piece| MicroBatch {
             first: step.first + begin(piece),
