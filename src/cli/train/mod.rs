@@ -158,6 +158,7 @@ pub fn run(
         ..Setup::new(network, plan.batch_size)
     };
     let mut opened = device.engine(&setup)?;
+    opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     let told = format!("training on {}: {}", opened.config.name, opened.reason);
     let config = Config {
         program: Program::this(),
@@ -183,9 +184,6 @@ pub fn run(
     if !args.output.quiet {
         notice::note(told);
         tell_how_far(&standing, plan.total_steps(data.train.len()));
-    }
-    if standing == Standing::default() {
-        opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     }
 
     // From here on there is something to save.
@@ -233,7 +231,7 @@ fn new_directory(args: &TrainArgs, config: &Config) -> Result<RunDirectory, Fail
     })
 }
 
-/// Brings an engine and a folder to where a run was left.
+/// Brings an engine, which has the run's parameters, and a folder to where the run was left.
 fn take_up(
     resumed: Resumed,
     config: &Config,
@@ -244,8 +242,7 @@ fn take_up(
     let Resumed { mut directory, checkpoint } = resumed;
     let standing = match checkpoint {
         None => Standing::default(),
-        Some(Checkpoint { model, optimizer, standing, .. }) => {
-            engine.set_parameters(&model.parameters).map_err(Failure::work)?;
+        Some(Checkpoint { optimizer, standing, .. }) => {
             engine.set_optimizer_state(&optimizer).map_err(Failure::work)?;
             standing
         }
