@@ -48,7 +48,7 @@ const FUSED: &[Knob] = &[
 
 const LAYERED: &[Knob] = &[
     ("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
-    ("conv_filters", &[2, 4, 8], |plan| &mut plan.conv_filters),
+    ("conv_filters", &[2, 4, 8, 16], |plan| &mut plan.conv_filters),
     ("conv_columns", &[5, 7, 14], |plan| &mut plan.conv_columns),
     ("weight_filters", &[2, 4, 8], |plan| &mut plan.weight_filters),
     ("weight_rows", &[1, 5], |plan| &mut plan.weight_rows),
