@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod export;
 pub mod files;
 pub mod gpu;
+mod hash;
 pub mod model;
 pub mod paper;
 pub mod predict;

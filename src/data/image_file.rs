@@ -11,6 +11,9 @@ use crate::files::open_regular;
 /// The largest file that is read, in bytes.
 const MOST_FILE_BYTES: u64 = 64 << 20;
 
+/// What the names of image files end with.
+const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+
 /// The largest side of an image, in pixels.
 const MOST_SIDE: u32 = 16_384;
 
@@ -61,9 +64,20 @@ impl ImageFile {
         if length > MOST_FILE_BYTES {
             return Err(ImageFileError::TooLarge { length });
         }
-        let mut bytes = Vec::with_capacity(length as usize);
-        file.take(MOST_FILE_BYTES).read_to_end(&mut bytes).map_err(ImageFileError::Unreadable)?;
+        Self::read_from(file, length as usize)
+    }
+
+    /// Reads an image file's content, of about `length` bytes and no more than a file may have.
+    pub fn read_from(content: impl Read, length: usize) -> Result<Self, ImageFileError> {
+        let mut bytes = Vec::with_capacity(length);
+        content.take(MOST_FILE_BYTES).read_to_end(&mut bytes).map_err(ImageFileError::Unreadable)?;
         Self::decode(&bytes)
+    }
+
+    /// Whether a file is an image by its name, which is all that is looked at.
+    pub fn is_named_so(path: &Path) -> bool {
+        let extension = path.extension().unwrap_or_default();
+        EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
     }
 
     /// Decodes an image file's content. A photograph is turned as its camera was held; what shows through is white,

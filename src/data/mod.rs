@@ -38,7 +38,8 @@ pub use order::order;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::lenet::IMAGE_SIDE;
+use crate::hash;
+use crate::model::margins;
 
 /// Images of one size with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,17 +73,14 @@ impl Split {
         &self.pixels[index * self.image_len()..][..self.image_len()]
     }
 
-    /// Rows above and columns left of an image that is centred in the network's 32×32. Where they cannot
-    /// be halved, one more is below or to the right.
-    ///
-    /// # Panics
-    /// Where an image is larger than that: sets are opened so that none is.
+    /// As [`margins`]: sets are opened so that no image is too large.
     pub fn margins(&self) -> (usize, usize) {
-        let margin = |side: usize| {
-            assert!(side <= IMAGE_SIDE, "an image of side {side} does not fit into {IMAGE_SIDE}");
-            (IMAGE_SIDE - side) / 2
-        };
-        (margin(self.height), margin(self.width))
+        margins(self.height, self.width)
+    }
+
+    /// Image `index` as an engine shows it to the network: in the middle of C×32×32, with zeros around it.
+    pub fn seen(&self, index: usize) -> Vec<u8> {
+        fit::pad(self.picked(&[index])).pixels
     }
 
     /// What images and labels come to, in 16 hexadecimal digits: the first of a SHA-256 over the size, the labels and
@@ -96,7 +94,7 @@ impl Split {
             hash.update(label.to_le_bytes());
         }
         hash.update(&self.pixels);
-        hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        hash::short(hash)
     }
 
     /// The number of classes that the labels tell: the largest one and those below it.

@@ -1,8 +1,7 @@
 //! What images an exported network is given.
 
-use crate::data::Fit;
-use crate::model::Model;
 use crate::model::lenet::IMAGE_SIDE;
+use crate::model::{Fit, Model, PADDED_SIDE, margins};
 
 /// What its user hands to an exported network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl Input {
     pub fn raw(model: &Model, size: Option<(usize, usize)>) -> Result<Self, InputError> {
         // Images that are padded are mostly MNIST's, or its likes'.
         let usual = match model.about.fit {
-            Some(Fit::Pad) => 28,
+            Some(Fit::Pad) => PADDED_SIDE,
             Some(Fit::Resize) | None => IMAGE_SIDE,
         };
         let (height, width) = size.unwrap_or((usual, usual));
@@ -57,11 +56,10 @@ impl Input {
         }
     }
 
-    /// Rows above and columns left of an image in the network's 32×32; an odd one more is below or to the right, as
-    /// in training.
+    /// Rows above and columns left of an image in the network's 32×32, as in training.
     pub(super) fn margins(self) -> (usize, usize) {
         let (height, width) = self.size();
-        ((IMAGE_SIDE - height) / 2, (IMAGE_SIDE - width) / 2)
+        margins(height, width)
     }
 
     /// For people, in ASCII: what values it takes.

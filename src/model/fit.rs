@@ -3,8 +3,10 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::lenet::IMAGE_SIDE;
+
 /// The side of square images that are padded where nothing else is asked for: MNIST's, and its likes'.
-const PADDED_SIDE: usize = 28;
+pub const PADDED_SIDE: usize = 28;
 
 /// How images come to be of 32×32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -22,4 +24,17 @@ impl Fit {
     pub fn of(height: usize, width: usize) -> Self {
         if height == PADDED_SIDE && width == PADDED_SIDE { Self::Pad } else { Self::Resize }
     }
+}
+
+/// Rows above and columns left of an image that is centred in the network's 32×32. Where they cannot be halved, one
+/// more is below or to the right.
+///
+/// # Panics
+/// Where an image is larger than that.
+pub fn margins(height: usize, width: usize) -> (usize, usize) {
+    let margin = |side: usize| {
+        assert!(side <= IMAGE_SIDE, "an image of side {side} does not fit into {IMAGE_SIDE}");
+        (IMAGE_SIDE - side) / 2
+    };
+    (margin(height), margin(width))
 }

@@ -12,7 +12,7 @@ pub mod weights;
 
 pub use about::{About, Model, Selection, SelectionPart};
 pub use activation::Activation;
-pub use fit::Fit;
+pub use fit::{Fit, PADDED_SIDE, margins};
 pub use init::Init;
 pub use lenet::LeNet5;
 pub use parameters::{ParameterTable, Tensor};

@@ -7,7 +7,7 @@ mod ranking;
 
 use std::sync::Arc;
 
-pub use preparation::{Preparation, padded};
+pub use preparation::Preparation;
 pub use ranking::{Ranked, ranked};
 
 use crate::data::Split;

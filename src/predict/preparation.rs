@@ -5,8 +5,8 @@ use image::imageops::{self, FilterType};
 
 use super::digit::{self, NoInk, as_in_mnist};
 use crate::data::{Channels, Conversion, DatasetKind, Fit, ImageFile, Split};
-use crate::model::Model;
 use crate::model::lenet::IMAGE_SIDE;
+use crate::model::{Model, PADDED_SIDE};
 
 /// How images become what a network sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +69,13 @@ impl Preparation {
         let ImageFile { channels, height, width, pixels } = image;
         let image = Split { channels, height, width, pixels, labels: vec![0] };
         let conversion = Conversion { fit: Some(fit), channels: Some(self.channels) };
-        Ok(padded(&conversion.apply(image).expect("it is one image, and none too large is padded"), 0))
+        Ok(conversion.apply(image).expect("it is one image, and none too large is padded").seen(0))
     }
 }
 
 /// An image of 28×28, plane by plane.
 fn shrunk(image: &ImageFile) -> ImageFile {
-    let side = digit::SIDE;
+    let side = PADDED_SIDE;
     let planes = image.pixels.chunks_exact(image.height * image.width).map(|plane| {
         GrayImage::from_raw(image.width as u32, image.height as u32, plane.to_vec()).expect("a whole plane")
     });
@@ -83,19 +83,4 @@ fn shrunk(image: &ImageFile) -> ImageFile {
         .flat_map(|plane| imageops::resize(&plane, side as u32, side as u32, FilterType::Triangle).into_raw())
         .collect();
     ImageFile { channels: image.channels, height: side, width: side, pixels }
-}
-
-/// An image as an engine shows it to the network: in the middle of C×32×32, with zeros around it.
-///
-/// # Panics
-/// As [`Split::margins`].
-pub fn padded(split: &Split, index: usize) -> Vec<u8> {
-    let (top, left) = split.margins();
-    let mut seen = vec![0; split.channels * IMAGE_SIDE * IMAGE_SIDE];
-    for (place, row) in split.image(index).chunks_exact(split.width).enumerate() {
-        let (channel, y) = (place / split.height, place % split.height);
-        let begin = (channel * IMAGE_SIDE + top + y) * IMAGE_SIDE + left;
-        seen[begin..][..split.width].copy_from_slice(row);
-    }
-    seen
 }

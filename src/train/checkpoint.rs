@@ -27,12 +27,18 @@ pub struct Checkpoint {
     pub images: String,
 }
 
-/// What the metadata's entry tells.
-#[derive(Serialize, Deserialize)]
-struct CheckpointHeader<Told> {
+/// The metadata's entry: a model's, and beside it what is told of the run.
+#[derive(Serialize)]
+struct CheckpointHeader<'a> {
     #[serde(flatten)]
-    header: Header,
-    checkpoint: Told,
+    model: Header,
+    checkpoint: Told<'a>,
+}
+
+/// What of it is read here; the rest is the model's.
+#[derive(Deserialize)]
+struct ReadHeader {
+    checkpoint: Option<Read>,
 }
 
 #[derive(Serialize)]
@@ -98,18 +104,15 @@ impl Checkpoint {
             Arena { prefix: SECOND, tensors: table.trained(), values: &optimizer.second_moment },
         ];
         let checkpoint = Told { standing, config, images };
-        weights::serialize(&CheckpointHeader { header: Header::of(model), checkpoint }, &arenas)
+        weights::serialize(&CheckpointHeader { model: Header::of(model), checkpoint }, &arenas)
     }
 
     /// The checkpoint of a file's content.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let model = weights::from_bytes(bytes)?;
-        let read = weights::header::<serde_json::Value>(bytes)?.and_then(|mut header| {
-            let told = header.get_mut("checkpoint")?.take();
-            Some(serde_json::from_value::<Read>(told))
-        });
-        let Read { standing, config, images } =
-            read.ok_or(CheckpointError::NoState)?.map_err(WeightsError::Header)?;
+        let header: Option<ReadHeader> = weights::header(bytes)?;
+        let read = header.and_then(|header| header.checkpoint).ok_or(CheckpointError::NoState)?;
+        let Read { standing, config, images } = read;
 
         let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
         let moments = |prefix: &str| -> Result<Vec<f32>, CheckpointError> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::engine::SampleOutcome;
+use crate::hash;
 
 /// A running sum of outcomes, made in f64 and in the samples' order.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ pub fn weights_hash(arena: &[f32]) -> String {
     for weight in arena {
         hash.update(weight.to_le_bytes());
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hash::short(hash)
 }
 
 #[cfg(test)]

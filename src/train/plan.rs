@@ -117,10 +117,15 @@ impl Plan {
         steps
     }
 
+    /// Steps of an epoch of `len` from one of its probes to the next.
+    pub(super) fn probe_interval(&self, len: usize) -> usize {
+        len.div_ceil(self.probes)
+    }
+
     /// The most steps after `done` of an epoch that begins after `begun` of the run's, up to the next moment at
     /// which the run is looked at or kept; `len` is the epoch's steps.
     pub(super) fn pause_after(&self, begun: u64, done: usize, len: usize) -> usize {
-        let probes = len.div_ceil(self.probes);
+        let probes = self.probe_interval(len);
         let probe = (done / probes + 1) * probes;
         let kept = self.checkpoint_every.map_or(usize::MAX, |every| {
             let left = every.get() - (begun + done as u64) % every;

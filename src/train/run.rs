@@ -161,7 +161,7 @@ fn one_epoch(
             checkpoint(engine, standing, listener)?;
             return Ok(Some(Ending::Interrupted));
         }
-        if done < steps.len() && done.is_multiple_of(steps.len().div_ceil(plan.probes)) {
+        if done < steps.len() && done.is_multiple_of(plan.probe_interval(steps.len())) {
             let test = evaluate(engine, Part::Test, &data.test)?;
             let train = std::mem::take(&mut probed);
             listener.probe(&Probe { epoch, step: standing.step, train, test });

@@ -9,7 +9,6 @@ use lenet_gpu::data::Split;
 use lenet_gpu::evaluate::Evaluation;
 use lenet_gpu::files::{check_writable, write_atomically};
 use lenet_gpu::model::About;
-use lenet_gpu::predict::padded;
 use lenet_gpu::report::{ContactSheet, MOST_TILES, Tile, confusion_matrix};
 
 use crate::cli::{Failure, values};
@@ -95,7 +94,7 @@ fn format(path: &Path) -> Result<Format, Failure> {
 
 fn mistakes(evaluation: &Evaluation, about: &About, test: &Split) -> ContactSheet {
     let tiles = evaluation.mistakes.iter().map(|mistake| Tile {
-        pixels: padded(test, mistake.image),
+        pixels: test.seen(mistake.image),
         first_line: format!("{} taken for {}", about.class(mistake.label), about.class(mistake.predicted)),
         second_line: format!("no. {}, {:.1} % sure", mistake.image, 100.0 * mistake.probability),
     });

@@ -2,19 +2,13 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use lenet_gpu::data::{ImageFile, ImageFileError};
 
 use crate::cli::Failure;
-
-/// What stdin may hold, in bytes: as much as an image file.
-const MOST_STDIN_BYTES: u64 = 64 << 20;
-
-/// Whose names end so are taken of a folder's files.
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Where an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +21,7 @@ impl Image {
     pub fn read(&self) -> Result<ImageFile, ImageFileError> {
         match self {
             Self::File(path) => ImageFile::read(path),
-            Self::Stdin => {
-                let mut bytes = Vec::new();
-                let read = io::stdin().lock().take(MOST_STDIN_BYTES).read_to_end(&mut bytes);
-                read.map_err(ImageFileError::Unreadable)?;
-                ImageFile::decode(&bytes)
-            }
+            Self::Stdin => ImageFile::read_from(io::stdin().lock(), 0),
         }
     }
 
@@ -90,7 +79,7 @@ fn of_folder(folder: &Path) -> anyhow::Result<Vec<Image>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {
         let path = entry.with_context(cannot)?.path();
-        if is_image(&path) && !path.is_dir() {
+        if ImageFile::is_named_so(&path) && !path.is_dir() {
             paths.push(path);
         }
     }
@@ -102,11 +91,6 @@ fn of_folder(folder: &Path) -> anyhow::Result<Vec<Image>> {
     }
     paths.sort();
     Ok(paths.into_iter().map(Image::File).collect())
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// Where a shell did not look for what matches, as on Windows.

@@ -225,10 +225,15 @@ fn new_directory(args: &TrainArgs, config: &Config) -> Result<RunDirectory, Fail
         Some(path) => RunDirectory::named(path, config),
         None => RunDirectory::unnamed(Path::new(RUNS), &args.data.slug(), config),
     };
-    made.map_err(|error| match error {
+    made.map_err(unfit)
+}
+
+/// A folder in which no run can begin or go on: another one helps, unless it is the disk.
+fn unfit(error: RunError) -> Failure {
+    match error {
         RunError::Write { .. } | RunError::File(_) => Failure::work(error),
         _ => Failure::input(error),
-    })
+    }
 }
 
 /// Brings an engine, which has the run's parameters, and a folder to where the run was left.

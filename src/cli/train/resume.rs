@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use lenet_gpu::train::{Checkpoint, Config, EngineConfig, Plan, RunDirectory, RunError, Schedule};
+use lenet_gpu::train::{Checkpoint, Config, EngineConfig, Plan, RunDirectory, Schedule};
 
+use super::unfit;
 use crate::cli::{Failure, notice};
 
 /// A run that was left, and what it left.
@@ -33,10 +34,7 @@ const MAY_CHANGE: [&str; 12] = [
 impl Resumed {
     /// Takes up the folder of a run.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let directory = RunDirectory::reopen(path).map_err(|error| match error {
-            RunError::Write { .. } => Failure::work(error),
-            _ => Failure::input(error),
-        })?;
+        let directory = RunDirectory::reopen(path).map_err(unfit)?;
         let checkpoint = match Checkpoint::load(&RunDirectory::checkpoint_path(path)) {
             Ok(checkpoint) => Some(checkpoint),
             Err(error) if error.is_missing() => {

@@ -11,6 +11,7 @@ use ureq::http::{Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
 use super::{Event, FetchError, PublishedFile, Refusal, Watch};
+use crate::hash;
 
 /// Read at a time.
 const BUFFER: usize = 64 << 10;
@@ -214,7 +215,7 @@ fn hash(path: &Path) -> Result<String, FetchError> {
             let count = bytes.len();
             file.consume(count);
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hash::hex(&hash.finalize()))
     };
     hash().map_err(|source| FetchError::Disk { path: path.to_owned(), source })
 }

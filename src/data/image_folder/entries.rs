@@ -6,8 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ImageFolderError;
-
-const IMAGE_EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+use crate::data::ImageFile;
 
 /// What systems lay into folders of images, beside hidden files.
 const SYSTEM_FILES: [&str; 2] = ["Thumbs.db", "desktop.ini"];
@@ -23,8 +22,7 @@ pub struct Entry {
 impl Entry {
     /// Whether it is an image by its name.
     pub fn is_image(&self) -> bool {
-        let extension = self.path.extension().unwrap_or_default();
-        !self.is_folder && IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+        !self.is_folder && ImageFile::is_named_so(&self.path)
     }
 }
 
