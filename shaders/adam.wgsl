@@ -30,13 +30,16 @@ fn adam(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if at >= PARAMETERS {
         return;
     }
-    let found = whole_gradient(at);
+    // Asked for before the gradient is made, which takes its time.
     let parameter = parameters[at];
+    let first_before = first_moment[at];
+    let second_before = second_moment[at];
+    let found = whole_gradient(at);
     note_faults(at, parameter, found);
 
     let gradient = clipped(found, at);
-    let first = BETA1 * first_moment[at] + (1.0 - BETA1) * gradient;
-    let second = BETA2 * second_moment[at] + (1.0 - BETA2) * gradient * gradient;
+    let first = BETA1 * first_before + (1.0 - BETA1) * gradient;
+    let second = BETA2 * second_before + (1.0 - BETA2) * gradient * gradient;
     first_moment[at] = first;
     second_moment[at] = second;
     let decayed = parameter - batch.decay * parameter;

@@ -10,10 +10,11 @@
 // workspace   pool1 and argmax1 [B, FILTERS1, SIDE1, SIDE1] at POOL1 and ARGMAX1, where they are needed backward,
 //             pool2 and argmax2 [B, FILTERS2, SIDE2, SIDE2] at POOL2 and ARGMAX2 likewise, pool2 always
 //
-// A workgroup takes one image. Workgroup memory holds one plane of x at a time, and pool1. A lane makes the
-// pooled values of BLOCK_FILTERS filters at one place: for each input plane and row of the filters, 6 loads
-// of the plane and SIZE weights a filter for 4 * SIZE FMAs a filter. Neighbours make neighbouring places, so
-// that a wave reads the same weights and adjoining values.
+// A workgroup takes one image. Workgroup memory holds pool1, and beside it first conv1's parameters and one plane
+// of x at a time, then conv2's parameters; these are asked for before anything else, and are there by the time
+// that pool1 is made. A lane makes the pooled values of BLOCK_FILTERS filters at one place: for each input plane
+// and row of the filters, 6 loads of the plane and SIZE weights a filter for 4 * SIZE FMAs a filter. Neighbours
+// make neighbouring places, so that a wave reads the same weights and adjoining values.
 
 #import activation
 #import batch
@@ -31,9 +32,17 @@ const TASKS2 = AREA2 * ((FILTERS2 + BLOCK_FILTERS - 1u) / BLOCK_FILTERS);
 // Values of a row that a window of 2 sees through the filter.
 const STRETCH = SIZE + 1u;
 
-// A plane of x, then pool1.
-var<workgroup> maps: array<f32, SIDE * SIDE + FILTERS1 * AREA1>;
-const POOL1_MAP = SIDE * SIDE;
+// Each convolution's weight and bias stand together.
+const PARAMETERS1 = FILTERS1 * CHANNELS * SIZE * SIZE + FILTERS1;
+const PARAMETERS2 = FILTERS2 * FILTERS1 * SIZE * SIZE + FILTERS2;
+const_assert BIAS1 + FILTERS1 == WEIGHT1 + PARAMETERS1 && BIAS2 + FILTERS2 == WEIGHT2 + PARAMETERS2;
+// Of conv2's parameters, those that a lane brings.
+const BROUGHT = (PARAMETERS2 + WORKGROUP - 1u) / WORKGROUP;
+
+// pool1, and beside it conv1's parameters and a plane of x, or conv2's parameters.
+var<workgroup> maps: array<f32, FILTERS1 * AREA1 + max(PARAMETERS1 + SIDE * SIDE, PARAMETERS2)>;
+const BESIDE = FILTERS1 * AREA1;
+const X_MAP = BESIDE + PARAMETERS1;
 
 // The four values of a pool's window, row by row.
 alias Window = array<f32, 4>;
@@ -49,11 +58,19 @@ fn fused_conv_forward(
         return;
     }
 
+    var parameters2: array<f32, BROUGHT>;
+    for (var n = 0u; n < BROUGHT; n++) {
+        parameters2[n] = parameters[WEIGHT2 + min(n * WORKGROUP + lane, PARAMETERS2 - 1u)];
+    }
+    for (var at = lane; at < PARAMETERS1; at += WORKGROUP) {
+        maps[BESIDE + at] = parameters[WEIGHT1 + at];
+    }
+
     for (var first = 0u; first < TASKS1; first += WORKGROUP) {
         let task = first + lane;
         let place = task % AREA1;
         let first_filter = task / AREA1 * BLOCK_FILTERS;
-        var windows = biases(BIAS1, first_filter, FILTERS1);
+        var windows: array<Window, BLOCK_FILTERS>;
         for (var c = 0u; c < CHANNELS; c++) {
             // A single plane stays where it is.
             if CHANNELS > 1u || first == 0u {
@@ -62,16 +79,16 @@ fn fused_conv_forward(
                 workgroupBarrier();
             }
             if task < TASKS1 {
-                let corner = place / SIDE1 * 2u * SIDE + place % SIDE1 * 2u;
-                add_plane(&windows, corner, SIDE, WEIGHT1, first_filter, FILTERS1, CHANNELS, c);
+                let corner = X_MAP + place / SIDE1 * 2u * SIDE + place % SIDE1 * 2u;
+                add_plane(&windows, corner, SIDE, first_filter, FILTERS1, CHANNELS, c);
             }
         }
         for (var k = 0u; k < BLOCK_FILTERS; k++) {
             let filter_index = first_filter + k;
             if task < TASKS1 && filter_index < FILTERS1 {
                 let at = filter_index * AREA1 + place;
-                let pooled = pool(windows[k]);
-                maps[POOL1_MAP + at] = pooled.value;
+                let pooled = pool(windows[k], maps[BESIDE + PARAMETERS1 - FILTERS1 + filter_index]);
+                maps[at] = pooled.value;
                 if BACKWARD {
                     let of_image = image * FILTERS1 * AREA1 + at;
                     workspace[POOL1 + of_image] = pooled.value;
@@ -81,20 +98,27 @@ fn fused_conv_forward(
         }
     }
     workgroupBarrier();
+    for (var n = 0u; n < BROUGHT; n++) {
+        let at = n * WORKGROUP + lane;
+        if at < PARAMETERS2 {
+            maps[BESIDE + at] = parameters2[n];
+        }
+    }
+    workgroupBarrier();
 
     for (var task = lane; task < TASKS2; task += WORKGROUP) {
         let place = task % AREA2;
         let first_filter = task / AREA2 * BLOCK_FILTERS;
-        var windows = biases(BIAS2, first_filter, FILTERS2);
+        var windows: array<Window, BLOCK_FILTERS>;
         for (var c = 0u; c < FILTERS1; c++) {
-            let corner = POOL1_MAP + c * AREA1 + place / SIDE2 * 2u * SIDE1 + place % SIDE2 * 2u;
-            add_plane(&windows, corner, SIDE1, WEIGHT2, first_filter, FILTERS2, FILTERS1, c);
+            let corner = c * AREA1 + place / SIDE2 * 2u * SIDE1 + place % SIDE2 * 2u;
+            add_plane(&windows, corner, SIDE1, first_filter, FILTERS2, FILTERS1, c);
         }
         for (var k = 0u; k < BLOCK_FILTERS; k++) {
             let filter_index = first_filter + k;
             if filter_index < FILTERS2 {
                 let at = (image * FILTERS2 + filter_index) * AREA2 + place;
-                let pooled = pool(windows[k]);
+                let pooled = pool(windows[k], maps[BESIDE + PARAMETERS2 - FILTERS2 + filter_index]);
                 workspace[POOL2 + at] = pooled.value;
                 if BACKWARD {
                     workspace[ARGMAX2 + at] = place_of(pooled.argmax, place, SIDE2);
@@ -107,28 +131,17 @@ fn fused_conv_forward(
 // Lays a plane of the input into workgroup memory.
 fn stage(image: u32, channel: u32, lane: u32) {
     for (var at = lane; at < SIDE * SIDE; at += WORKGROUP) {
-        maps[at] = input_at(image, channel, at / SIDE, at % SIDE);
+        maps[X_MAP + at] = input_at(image, channel, at / SIDE, at % SIDE);
     }
-}
-
-// Windows that hold their filters' biases. The last block may reach past the last filter: it computes that one
-// again and drops it.
-fn biases(bias: u32, first_filter: u32, filters: u32) -> array<Window, BLOCK_FILTERS> {
-    var windows: array<Window, BLOCK_FILTERS>;
-    for (var k = 0u; k < BLOCK_FILTERS; k++) {
-        let value = parameters[bias + min(first_filter + k, filters - 1u)];
-        windows[k] = Window(value, value, value, value);
-    }
-    return windows;
 }
 
 // Adds to each filter's window what input plane c gives it; `corner` is where the plane's values begin that
-// the window sees, and `width` the length of the plane's rows.
+// the window sees, and `width` the length of the plane's rows. The last block may reach past the last filter: it
+// computes that one again, to be dropped.
 fn add_plane(
     windows: ptr<function, array<Window, BLOCK_FILTERS>>,
     corner: u32,
     width: u32,
-    weights: u32,
     first_filter: u32,
     filters: u32,
     planes: u32,
@@ -139,9 +152,9 @@ fn add_plane(
         var lower = stretch(corner + (u + 1u) * width);
         for (var k = 0u; k < BLOCK_FILTERS; k++) {
             let filter_index = min(first_filter + k, filters - 1u);
-            let row = weights + ((filter_index * planes + c) * SIZE + u) * SIZE;
+            let row = BESIDE + ((filter_index * planes + c) * SIZE + u) * SIZE;
             for (var v = 0u; v < SIZE; v++) {
-                let weight = parameters[row + v];
+                let weight = maps[row + v];
                 (*windows)[k][0] += upper[v] * weight;
                 (*windows)[k][1] += upper[v + 1u] * weight;
                 (*windows)[k][2] += lower[v] * weight;
@@ -167,12 +180,12 @@ struct Pooled {
     argmax: u32,
 }
 
-// The maximum of a window after ReLU.
-fn pool(window: Window) -> Pooled {
+// The maximum of a window after bias and ReLU.
+fn pool(window: Window, bias: f32) -> Pooled {
     var values = window;
-    var best = Pooled(activate(values[0]), 0u);
+    var best = Pooled(activate(values[0] + bias), 0u);
     for (var i = 1u; i < 4u; i++) {
-        let value = activate(values[i]);
+        let value = activate(values[i] + bias);
         if takes_over(value, best.value) {
             best = Pooled(value, i);
         }

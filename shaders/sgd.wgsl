@@ -28,8 +28,8 @@ fn sgd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) gr
     if at >= PARAMETERS {
         return;
     }
-    let found = whole_gradient(at);
     let parameter = parameters[at];
+    let found = whole_gradient(at);
     note_faults(at, parameter, found);
 
     let gradient = clipped(found, at) + batch.decay * parameter;

@@ -7,6 +7,7 @@
 //
 // Neighbours make neighbouring inputs' weights, so that they read neighbouring values of x and the same dy.
 
+#import ahead
 #import batch
 #import gradients
 #import partials
@@ -24,32 +25,52 @@ fn whole_gradient(at: u32) -> f32 {
 }
 
 fn of_dense_layer(at: u32) -> f32 {
-    var weights = DENSE_WEIGHT;
-    var biases = DENSE_BIAS;
-    var all_inputs = DENSE_INPUTS;
-    var all_outputs = DENSE_OUTPUTS;
-    var all_x = DENSE_X;
-    var all_dy = DENSE_DY;
-    // Layers stand one after the other, each weight before its bias.
-    var layer = 0u;
-    for (var other = 1u; other < DENSE_LAYERS; other++) {
-        layer += u32(at >= weights[other]);
-    }
-    let inputs = all_inputs[layer];
-    let outputs = all_outputs[layer];
-    var dy = all_dy[layer];
+    let layer = layer_of(at);
+    let is_bias = at >= layer.bias;
+    let within = select(at - layer.weight, (at - layer.bias) * layer.inputs, is_bias);
+    let dy = layer.dy + within / layer.inputs;
+    let x = layer.x + within % layer.inputs;
     var sum = 0.0;
-    if at >= biases[layer] {
-        dy += at - biases[layer];
-        for (var b = 0u; b < batch.count; b++) {
-            sum += workspace[dy + b * outputs];
+    for (var first = 0u; first < batch.count; first += AHEAD) {
+        var gradient: array<f32, AHEAD>;
+        var input: array<f32, AHEAD>;
+        for (var n = 0u; n < AHEAD; n++) {
+            let b = min(first + n, batch.count - 1u);
+            gradient[n] = workspace[dy + b * layer.outputs];
+            input[n] = workspace[x + b * layer.inputs];
         }
-        return sum;
-    }
-    dy += (at - weights[layer]) / inputs;
-    let x = all_x[layer] + (at - weights[layer]) % inputs;
-    for (var b = 0u; b < batch.count; b++) {
-        sum += workspace[dy + b * outputs] * workspace[x + b * inputs];
+        for (var n = 0u; n < AHEAD; n++) {
+            if first + n < batch.count {
+                // A bias is the weight of one more input, which is 1.
+                sum += gradient[n] * select(input[n], 1.0, is_bias);
+            }
+        }
     }
     return sum;
+}
+
+struct Layer {
+    weight: u32,
+    bias: u32,
+    inputs: u32,
+    outputs: u32,
+    x: u32,
+    dy: u32,
+}
+
+// The dense layer of a place: they stand one after the other, each weight before its bias.
+fn layer_of(at: u32) -> Layer {
+    var weight = DENSE_WEIGHT;
+    var bias = DENSE_BIAS;
+    var inputs = DENSE_INPUTS;
+    var outputs = DENSE_OUTPUTS;
+    var x = DENSE_X;
+    var dy = DENSE_DY;
+    var layer: Layer;
+    for (var n = 0u; n < DENSE_LAYERS; n++) {
+        if n == 0u || at >= weight[n] {
+            layer = Layer(weight[n], bias[n], inputs[n], outputs[n], x[n], dy[n]);
+        }
+    }
+    return layer;
 }

@@ -7,9 +7,12 @@ var<workgroup> logits: array<f32, LOGITS>;
 // The class of the largest of the CLASSES logits from `first` on, the lowest one of equals.
 fn predicted_class(first: u32) -> u32 {
     var predicted = 0u;
+    var largest = logits[first];
     for (var k = 1u; k < CLASSES; k++) {
-        if logits[first + k] > logits[first + predicted] {
+        let logit = logits[first + k];
+        if logit > largest {
             predicted = k;
+            largest = logit;
         }
     }
     return predicted;

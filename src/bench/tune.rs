@@ -40,9 +40,11 @@ type Knob = (&'static str, &'static [usize], fn(&mut KernelPlan) -> &mut usize);
 const FUSED: &[Knob] = &[
     ("conv_filters", &[1, 2, 3, 6], |plan| &mut plan.fused.conv_filters),
     ("head_groups", &[16, 32, 64, 128, 256], |plan| &mut plan.fused.head_groups),
-    ("head_images", &[1, 2, 4], |plan| &mut plan.fused.head_images),
-    ("head_share", &[4, 8, 16, 32], |plan| &mut plan.fused.head_share),
-    ("chunks", &[16, 32, 64, 128, 256], |plan| &mut plan.fused.chunks),
+    ("head_images", &[1, 2], |plan| &mut plan.fused.head_images),
+    ("head_share", &[4, 8], |plan| &mut plan.fused.head_share),
+    ("head_loads", &[8, 16, 32], |plan| &mut plan.fused.head_loads),
+    ("conv_split", &[2, 3, 6], |plan| &mut plan.fused.conv_split),
+    ("chunks", &[32, 64, 128, 256, 512], |plan| &mut plan.fused.chunks),
     ("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
 ];
 

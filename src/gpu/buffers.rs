@@ -176,7 +176,7 @@ impl Buffers {
             "views" => &part.views,
             "labels" => &part.labels,
             "outcomes" => &part.outcomes,
-            "parameters" => &self.parameters,
+            "parameters" | "quads" => &self.parameters,
             "gradients" => &self.gradients,
             "first_moment" => &self.first_moment,
             "second_moment" => &self.second_moment,

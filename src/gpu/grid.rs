@@ -14,18 +14,20 @@ pub struct Grid {
     pub(super) invocations: usize,
     /// Images in a block.
     pub(super) images: usize,
+    /// Images that count, at most.
+    pub(super) most_images: usize,
     pub(super) workgroup: usize,
 }
 
 impl Grid {
     /// `invocations` for each image.
     pub(super) fn per_image(invocations: usize, plan: &KernelPlan) -> Self {
-        Self { fixed: 0, invocations, images: 1, workgroup: plan.workgroup }
+        Self { fixed: 0, invocations, images: 1, most_images: usize::MAX, workgroup: plan.workgroup }
     }
 
     /// `invocations` for the batch, whatever its size.
     pub(super) fn per_batch(invocations: usize, plan: &KernelPlan) -> Self {
-        Self { fixed: invocations.div_ceil(plan.workgroup), invocations: 0, images: 1, workgroup: 1 }
+        Self::workgroups_per_batch(invocations.div_ceil(plan.workgroup))
     }
 
     /// A workgroup for each image.
@@ -35,13 +37,18 @@ impl Grid {
 
     /// `workgroups` for the batch, whatever its size.
     pub(super) fn workgroups_per_batch(workgroups: usize) -> Self {
-        Self { fixed: workgroups, invocations: 0, images: 1, workgroup: 1 }
+        Self { fixed: workgroups, invocations: 0, images: 1, most_images: usize::MAX, workgroup: 1 }
+    }
+
+    /// `workgroups` for each of the chunks that a batch is dealt out to: `chunks`, or as many as images.
+    pub(super) fn workgroups_per_chunk(workgroups: usize, chunks: usize) -> Self {
+        Self { fixed: 0, invocations: workgroups, images: 1, most_images: chunks, workgroup: 1 }
     }
 
     /// Workgroups along x and y for a batch of `batch` images: as few rows as a side's limit allows.
     /// The last row may have some more than needed (see `shaders/shared/grid.wgsl`).
     pub fn workgroups(&self, batch: usize) -> [u32; 2] {
-        let blocks = batch.div_ceil(self.images) * self.invocations;
+        let blocks = batch.min(self.most_images).div_ceil(self.images) * self.invocations;
         let all = self.fixed + blocks.div_ceil(self.workgroup);
         let rows = all.div_ceil(MOST_WORKGROUPS);
         [all.div_ceil(rows) as u32, rows as u32]

@@ -30,6 +30,10 @@ pub struct FusedPlan {
     pub head_groups: usize,
     /// Invocations that share an output of a dense layer.
     pub head_share: usize,
+    /// Weights of a dense layer that an invocation asks for before it uses the first.
+    pub head_loads: usize,
+    /// Workgroups that share an image backward through the convolutions: a divisor of conv1's filters.
+    pub conv_split: usize,
     /// Chunks that a batch is dealt out to for the gradients of the convolutions, at most.
     pub chunks: usize,
 }
@@ -42,7 +46,7 @@ impl FusedPlan {
     pub const MOST_CLASSES: usize = 64;
 
     /// Images whose maps and logits fit into 16 KiB.
-    pub const MOST_HEAD_IMAGES: usize = 4;
+    pub const MOST_HEAD_IMAGES: usize = 2;
 }
 
 /// Which kernels, and the block sizes of both sets. A layered kernel's block is evened out to the shape it
@@ -106,7 +110,8 @@ impl KernelPlan {
             ("fused.conv_filters", fused.conv_filters, 16),
             ("fused.head_images", fused.head_images, FusedPlan::MOST_HEAD_IMAGES),
             ("fused.head_groups", fused.head_groups, 65_535),
-            ("fused.head_share", fused.head_share, FusedPlan::WORKGROUP),
+            ("fused.head_share", fused.head_share, 8),
+            ("fused.head_loads", fused.head_loads, 64),
             ("fused.chunks", fused.chunks, 1024),
         ];
         for (name, size, most) in sizes {
@@ -116,6 +121,9 @@ impl KernelPlan {
         }
         if !fused.head_share.is_power_of_two() {
             return Err(PlanError::Share(fused.head_share));
+        }
+        if ![2, 3, 6].contains(&fused.conv_split) {
+            return Err(PlanError::Split(fused.conv_split));
         }
         Ok(())
     }
@@ -134,14 +142,22 @@ impl KernelPlan {
         set: KernelSet::Fused,
         workgroup: 64,
         conv_filters: 4,
-        conv_columns: 7,
-        weight_filters: 4,
+        conv_columns: 14,
+        weight_filters: 2,
         weight_rows: 1,
         weight_columns: 7,
         weight_chunks: 64,
         dense_rows: 4,
-        dense_columns: 4,
-        fused: FusedPlan { conv_filters: 2, head_images: 4, head_groups: 128, head_share: 8, chunks: 128 },
+        dense_columns: 2,
+        fused: FusedPlan {
+            conv_filters: 2,
+            head_images: 2,
+            head_groups: 128,
+            head_share: 8,
+            head_loads: 16,
+            conv_split: 2,
+            chunks: 256,
+        },
     };
 
     /// For software adapters, which run eight lanes on each core and for which a load costs as much as
@@ -157,7 +173,15 @@ impl KernelPlan {
         weight_chunks: 16,
         dense_rows: 4,
         dense_columns: 8,
-        fused: FusedPlan { conv_filters: 6, head_images: 4, head_groups: 4, head_share: 8, chunks: 16 },
+        fused: FusedPlan {
+            conv_filters: 6,
+            head_images: 2,
+            head_groups: 4,
+            head_share: 8,
+            head_loads: 4,
+            conv_split: 2,
+            chunks: 16,
+        },
     };
 }
 
@@ -168,6 +192,8 @@ pub enum PlanError {
     Size { name: &'static str, size: usize, most: usize },
     #[error("fused.head_share is {0}, and it must be a power of 2")]
     Share(usize),
+    #[error("fused.conv_split is {0}, and it must be 2, 3 or 6")]
+    Split(usize),
 }
 
 /// Why the fused kernels cannot make the steps of a setup, if they cannot: for people, by the option.
@@ -210,9 +236,10 @@ mod tests {
         assert!(refused(KernelPlan { workgroup: 0, ..plan }).contains("workgroup is 0"));
         let fused = |fused| KernelPlan { fused, ..plan };
         assert!(
-            refused(fused(FusedPlan { head_images: 5, ..plan.fused })).contains("fused.head_images is 5")
+            refused(fused(FusedPlan { head_images: 3, ..plan.fused })).contains("fused.head_images is 3")
         );
-        assert!(refused(fused(FusedPlan { head_share: 12, ..plan.fused })).contains("power of 2"));
+        assert!(refused(fused(FusedPlan { head_share: 6, ..plan.fused })).contains("power of 2"));
+        assert!(refused(fused(FusedPlan { conv_split: 4, ..plan.fused })).contains("2, 3 or 6"));
     }
 
     #[test]

@@ -49,12 +49,14 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
 pub const SHARED: &[(&str, &str)] = &sources!(
     "shared/",
     [
+        "ahead",
         "batch",
         "batch_norm",
         "classes",
         "clip",
         "faults",
         "finite",
+        "full_convolution",
         "gradient_norms",
         "gradients",
         "grid",
@@ -68,6 +70,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "parameters",
         "partials",
         "pixels",
+        "quads",
         "tensors",
         "views",
         "workgroup_sum",

@@ -46,12 +46,13 @@ pub fn conv_forward(
 
 /// `shaders/fused_dense.wgsl`, as one of the passes has it, for batches of up to `batch` images.
 pub fn dense(network: &LeNet5, pass: Pass, batch: usize, plan: &KernelPlan, at: &DenseHead) -> Kernel {
-    let FusedPlan { head_images, head_groups, head_share, .. } = plan.fused;
+    let FusedPlan { head_images, head_groups, head_share, head_loads, .. } = plan.fused;
     // Few images go one by one, so that all of the device has work; of many, several share each weight loaded.
     let images = (batch / head_groups).clamp(1, head_images);
     let constants = vec![
         ("IMAGES", images.into()),
         ("SHARE", head_share.into()),
+        ("LOADS", head_loads.into()),
         ("BACKWARD", (pass == Pass::Train).into()),
         ("POOL2_LEN", network.fc1().inputs.into()),
         ("FC1_LEN", network.fc1().outputs.into()),
@@ -94,12 +95,13 @@ pub fn conv_backward(
 ) -> Kernel {
     let mut constants = block_constants(network, at);
     constants.extend([
+        ("SPLIT", plan.fused.conv_split.into()),
         ("DPOOL2", at.second.dy.into()),
         ("CHUNKS", partials.chunks.into()),
         ("PARTIALS", partials.place.into()),
         ("PARTIAL_LEN", partials.len.into()),
     ]);
-    let grid = Grid::workgroups_per_batch(partials.chunks);
+    let grid = Grid::workgroups_per_chunk(plan.fused.conv_split, partials.chunks);
     Kernel::new("fused_conv_backward", "conv blocks backward", &plan.fusing(), grid, constants)
         .choosing(Choice::activation(Activation::Relu))
         .choosing(Choice::input(augmented))

@@ -267,6 +267,7 @@ pub fn dense_forward(
         fixed: 0,
         invocations: shape.outputs.div_ceil(outputs),
         images: plan.dense_rows,
+        most_images: usize::MAX,
         workgroup: plan.workgroup,
     };
     let constants = vec![
@@ -297,6 +298,7 @@ pub fn dense_backward(
         fixed: weight_blocks.div_ceil(plan.workgroup),
         invocations: shape.inputs.div_ceil(columns),
         images: rows,
+        most_images: usize::MAX,
         workgroup: plan.workgroup,
     };
     let constants = vec![
