@@ -137,13 +137,18 @@ impl Context {
         let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
         let polled = self.device.poll(poll);
         self.check()?;
-        polled.map(|_| ()).map_err(|error| {
-            EngineError::Device(format!(
-                "{} did not finish its work within {} s ({error})",
-                self.description.name,
+        let name = &self.description.name;
+        match polled {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => Err(EngineError::Device(format!(
+                "{name} did not finish its work within {} s",
                 PATIENCE.as_secs()
-            ))
-        })
+            ))),
+            // A device that is lost takes no submits, which may show before its callback is called.
+            Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
+                Err(EngineError::Device(format!("the device was lost: {name} takes no more work")))
+            }
+        }
     }
 }
 
