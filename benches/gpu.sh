@@ -113,7 +113,7 @@ asked() {
     say "| $1 | ${2/-/ } $3${5:-} | ${4:-not measured}${4:+${5:-}} | $holds |"
 }
 
-say "# lenet-gpu on $(uname -n), $(date -u +%Y-%m-%d)"
+say "# lenet-gpu on a GPU, $(date -u +%Y-%m-%d)"
 say ""
 say "$("$binary" --version), --backend $backend$($quick && echo ', --quick: too little for figures that hold')"
 say ""
@@ -124,7 +124,7 @@ fi
 verified="**no**"
 if part "verify" 100 "$binary" verify --backend "$backend" "${verify[@]}"; then
     verified=yes
-    say "verify: $(tail -n 1 "$scratch/printed")"
+    say "$(sed -n 's/^verifying //p' "$scratch/told"): $(tail -n 1 "$scratch/printed")."
     say ""
 fi
 
