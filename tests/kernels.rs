@@ -46,6 +46,8 @@ fn a_run_keeps_which_kernels_made_it_in_a_plan_that_can_be_given_again() {
 
     let file = folder.path().join("plan.toml");
     fs::write(&file, toml::to_string(&plan).unwrap()).unwrap();
+    let verify = ["verify", "--backend", "vulkan", "--only", "max_pool", "--plan"];
+    lenet_gpu().args(verify).arg(&file).assert().success();
     let again = folder.path().join("again");
     a_step().arg("--plan").arg(&file).arg("--run-dir").arg(&again).assert().success();
     let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
@@ -78,6 +80,8 @@ fn a_plan_that_cannot_be_read_or_run_is_refused_by_its_name() {
     refused("cannot read");
     fs::write(&file, "set = \"fused\"").unwrap();
     refused("no kernel plan");
+    let verify = lenet_gpu().args(["verify", "--backend", "vulkan", "--plan"]).arg(&file).assert();
+    verify.code(2).stderr(contains("no kernel plan"));
 }
 
 #[test]

@@ -19,8 +19,9 @@ fn named_tests(readme: &str) -> Vec<&str> {
 #[test]
 fn every_row_of_the_listings_errors_is_held_by_a_test_that_exists() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let tests: String = fs::read_dir(root().join("tests"))
-        .unwrap()
+    let tests: String = ["tests", "tests/cpu"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| fs::read_to_string(path).unwrap())

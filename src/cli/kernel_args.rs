@@ -19,10 +19,28 @@ pub struct KernelArgs {
     #[arg(long, value_enum, value_name = "SET", default_value_t = KernelsArg::Auto)]
     kernels: KernelsArg,
 
+    #[command(flatten)]
+    plan: PlanArg,
+}
+
+/// How large the kernels' blocks are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Device")]
+pub struct PlanArg {
     /// Advanced: the kernels' block sizes, from a file that `lenet-gpu tune` wrote [default: those for the
     /// device's class]
     #[arg(long, value_name = "FILE.toml")]
     plan: Option<PathBuf>,
+}
+
+impl PlanArg {
+    /// The plan for a device.
+    pub fn plan(&self, device: &Description) -> Result<KernelPlan, Failure> {
+        match &self.plan {
+            None => Ok(KernelPlan::of(device)),
+            Some(path) => read(path).map_err(Failure::Input),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,15 +67,12 @@ impl KernelArgs {
 
     /// Whether nothing was asked for.
     pub fn are_default(&self) -> bool {
-        self.kernels == KernelsArg::Auto && self.plan.is_none()
+        self.kernels == KernelsArg::Auto && self.plan.plan.is_none()
     }
 
     /// The plan for a device.
     pub fn plan(&self, device: &Description) -> Result<KernelPlan, Failure> {
-        let plan = match &self.plan {
-            None => KernelPlan::of(device),
-            Some(path) => read(path).map_err(Failure::Input)?,
-        };
+        let plan = self.plan.plan(device)?;
         let set = match self.kernels {
             KernelsArg::Auto => plan.set,
             KernelsArg::Layered => KernelSet::Layered,

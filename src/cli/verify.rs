@@ -2,11 +2,12 @@
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lenet_gpu::gpu::{Context, KernelPlan};
+use lenet_gpu::gpu::Context;
 use lenet_gpu::verify::{Check, checks};
 use serde_json::json;
 
 use super::engine::DeviceArgs;
+use super::kernel_args::PlanArg;
 use super::{Ending, Failure, Output, notice};
 
 const AFTER_HELP: &str = "\
@@ -15,6 +16,8 @@ Examples:
           every kernel on the GPU that train would take
   lenet-gpu verify --backend vulkan --adapter llvmpipe --seeds 3 --json
           on a software adapter, over three random inputs each, an object a finding
+  lenet-gpu verify --plan plan.toml
+          by the block sizes that tune found
 
 Each kernel runs alone over many shapes, then the whole step; each tensor is held against the CPU in f64.
 A driver's fault shows as a tensor's name and a number. Exit code 1 where any is off.";
@@ -25,6 +28,9 @@ A driver's fault shows as a tensor's name and a number. Exit code 1 where any is
 pub struct VerifyArgs {
     #[command(flatten)]
     device: DeviceArgs,
+
+    #[command(flatten)]
+    plan: PlanArg,
 
     /// Make only the checks whose name contains this, such as `max_pool` or `whole step` [default: all]
     #[arg(long, value_name = "TEXT", help_heading = "Checks")]
@@ -42,8 +48,8 @@ pub struct VerifyArgs {
 
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     let chosen = args.device.find_gpu("verify")?;
+    let plan = args.plan.plan(&chosen.description)?;
     let context = Context::open(&chosen).map_err(Failure::work)?;
-    let plan = KernelPlan::of(&context.description);
     notice::note(format_args!("verifying {}", context.description));
 
     let wanted = |check: &Check| args.only.as_deref().is_none_or(|text| check.name.contains(text));

@@ -194,7 +194,7 @@ impl GpuEngine {
                     continue;
                 }
                 let next = &batches[done..end.min(begin + window.len())];
-                let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.batches)];
+                let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.batches(done))];
                 let mut encoder = context.device.create_command_encoder(&Default::default());
                 let mut offset = (done - begin) as u32 * stride;
                 // All in one, unless something is copied after each batch.

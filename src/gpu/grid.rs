@@ -54,3 +54,14 @@ impl Grid {
         [all.div_ceil(rows) as u32, rows as u32]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_that_no_image_is_dealt_out_to_have_no_workgroups() {
+        let grid = Grid::workgroups_per_chunk(2, 256);
+        assert_eq!([1, 64, 256, 1_000].map(|batch| grid.workgroups(batch)[0]), [2, 128, 512, 512]);
+    }
+}

@@ -142,7 +142,7 @@ impl KernelPlan {
         set: KernelSet::Fused,
         workgroup: 64,
         conv_filters: 4,
-        conv_columns: 14,
+        conv_columns: 7,
         weight_filters: 2,
         weight_rows: 1,
         weight_columns: 7,

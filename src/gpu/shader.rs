@@ -54,6 +54,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "batch_norm",
         "classes",
         "clip",
+        "dense_layer",
         "faults",
         "finite",
         "full_convolution",

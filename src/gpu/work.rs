@@ -55,7 +55,7 @@ const OUTCOME: u64 = 16;
 impl Kernel {
     /// What it does for a batch of `images`; none where this table does not have it.
     pub fn work(&self, images: usize) -> Option<Work> {
-        let (image, batch) = work_of(self, &Shapes(&self.constants))?;
+        let (image, batch) = work_of(self, &Shapes(&self.constants), images as u64)?;
         Some(image * images as u64 + batch)
     }
 
@@ -113,8 +113,8 @@ impl Shapes<'_> {
     }
 }
 
-/// What a shader does for each image, and what it does for the batch besides.
-fn work_of(kernel: &Kernel, shapes: &Shapes) -> Option<(Work, Work)> {
+/// What a shader does for each image of so many, and what it does for the batch besides.
+fn work_of(kernel: &Kernel, shapes: &Shapes, images: u64) -> Option<(Work, Work)> {
     let size = |name| shapes.size(name);
     let product = |names: &[&str]| shapes.product(names);
     let none = Work::default();
@@ -134,7 +134,8 @@ fn work_of(kernel: &Kernel, shapes: &Shapes) -> Option<(Work, Work)> {
             let Blocks { pool1, pool2, filter1, filter2, .. } = blocks(shapes);
             let flops = 2 * (pool1 * filter1 + 2 * pool2 * filter2) + pool1 + pool2;
             let read = 2 * pool1 + 3 * pool2;
-            let sums = Work::of(0, product(&["CHUNKS", "PARTIAL_LEN"]) + size("FILTERS2") * filter2);
+            let chunks = size("CHUNKS").min(images);
+            let sums = Work::of(0, chunks * size("PARTIAL_LEN") + size("FILTERS2") * filter2);
             (input(kernel, shapes) + Work::of(flops, read), sums)
         }
         "fused_dense" => {
@@ -200,12 +201,12 @@ fn work_of(kernel: &Kernel, shapes: &Shapes) -> Option<(Work, Work)> {
             let values = product(&["CHANNELS", "POSITIONS"]);
             (Work::of(8 * values, 3 * values), Work::of(0, 5 * size("CHANNELS")))
         }
-        "accumulate" => gradients(kernel, shapes, Work::of(1, 3)),
-        "gradient_norm" => gradients(kernel, shapes, Work::of(2, 0)),
+        "accumulate" => gradients(kernel, shapes, images, Work::of(1, 3)),
+        "gradient_norm" => gradients(kernel, shapes, images, Work::of(2, 0)),
         // Reads and writes the parameter and both moments.
-        "adam" => gradients(kernel, shapes, Work::of(14, 6)),
+        "adam" => gradients(kernel, shapes, images, Work::of(14, 6)),
         // Reads and writes the parameter and the momentum.
-        "sgd" => gradients(kernel, shapes, Work::of(6, 4)),
+        "sgd" => gradients(kernel, shapes, images, Work::of(6, 4)),
         _ => return None,
     })
 }
@@ -258,13 +259,15 @@ fn blocks(shapes: &Shapes) -> Blocks {
 }
 
 /// What is done with each gradient, and before that what makes them: for an image, and for the batch.
-fn gradients(kernel: &Kernel, shapes: &Shapes, each: Work) -> (Work, Work) {
-    let (all, partial, chunks) =
-        (shapes.size("PARAMETERS"), shapes.size("PARTIAL_LEN"), shapes.size("CHUNKS"));
+fn gradients(kernel: &Kernel, shapes: &Shapes, images: u64, each: Work) -> (Work, Work) {
+    let of_fused = kernel.choices.contains(&Choice::OUTER_PRODUCTS);
+    let (all, partial) = (shapes.size("PARAMETERS"), shapes.size("PARTIAL_LEN"));
+    // After the fused kernels no chunk is empty.
+    let chunks = shapes.size("CHUNKS").min(if of_fused { images } else { u64::MAX });
     // Partial sums are read, and written as whole gradients.
     let summed = Work::of(partial * chunks, partial * (chunks + 1)) + each * all;
     let rest = all - partial;
-    if !kernel.choices.contains(&Choice::OUTER_PRODUCTS) {
+    if !of_fused {
         return (Work::default(), summed + Work::of(0, rest));
     }
     let image = Work::of(2 * rest, shapes.size("DENSE_INPUTS") + shapes.size("DENSE_OUTPUTS"));

@@ -1,4 +1,4 @@
-"""Makes the numbers that tests/golden.rs holds the CPU reference against, with PyTorch.
+"""Makes the numbers that tests/cpu/golden.rs holds the CPU reference against, with PyTorch.
 
 Run it in this folder with torch and safetensors installed; it writes lenet_c1.safetensors,
 lenet_c3.safetensors and operations.safetensors next to itself. Everything is computed in float64.

@@ -1,4 +1,4 @@
-"""Makes the numbers that tests/golden.rs holds networks with batch normalisation, other activations and other
+"""Makes the numbers that tests/cpu/golden.rs holds networks with batch normalisation, other activations and other
 losses against, with PyTorch.
 
 Run it in this folder with torch and safetensors installed; it writes networks.safetensors next to itself.

@@ -1,4 +1,4 @@
-"""Makes the numbers that tests/golden.rs holds optimizers and clipping against, with PyTorch.
+"""Makes the numbers that tests/cpu/golden.rs holds optimizers and clipping against, with PyTorch.
 
 Run it in this folder with torch and safetensors installed, after make_golden.py, whose network, images and
 labels it trains on; it writes optimizers.safetensors next to itself: for each way of updating, parameters

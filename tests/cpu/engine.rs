@@ -1,8 +1,6 @@
 //! What the CPU engine promises: the same bits for any number of threads and in every run, means over
 //! a batch's own size, and that nothing which is not finite goes unseen.
 
-#![allow(clippy::unwrap_used)]
-
 use std::ops::ControlFlow;
 use std::sync::Arc;
 

@@ -5,8 +5,6 @@
 //! The expected numbers are PyTorch's, in double precision, made by `make_golden.py`, `make_optimizers.py` and
 //! `make_network.py` in `tests/golden`.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::HashMap;
 
 use lenet_gpu::cpu::{

@@ -4,8 +4,6 @@
 //! Here a gradient is made by the *forward* convolution alone, after rearranging its operands as the
 //! proof says.
 
-#![allow(clippy::unwrap_used)]
-
 use lenet_gpu::cpu::{conv_backward_input, conv_backward_weight, conv_forward};
 use lenet_gpu::model::{Activation, ConvShape};
 use proptest::prelude::*;

@@ -7,8 +7,6 @@
 //! both evaluations' signs and argmaxes are compared, a point across a kink is left out, and the test
 //! fails if that leaves too few.
 
-#![allow(clippy::unwrap_used)]
-
 use clap::ValueEnum;
 use lenet_gpu::cpu::{
     Maps, Network, Statistics, Targets, batch_norm_backward_input, batch_norm_backward_weight,
