@@ -171,7 +171,7 @@ impl KernelPlan {
         weight_rows: 5,
         weight_columns: 5,
         weight_chunks: 16,
-        dense_rows: 4,
+        dense_rows: 8,
         dense_columns: 8,
         fused: FusedPlan {
             conv_filters: 6,
