@@ -28,18 +28,19 @@ pub struct FusedPlan {
     pub head_images: usize,
     /// Workgroups that the dense layers are to have before any takes several images.
     pub head_groups: usize,
-    /// Invocations that share an output of a dense layer.
+    /// Invocations that share an output of a dense layer: so few that each makes four outputs at most.
     pub head_share: usize,
-    /// Weights of a dense layer that an invocation asks for before it uses the first.
+    /// Quads of a dense layer's weight that an invocation asks for before it uses the first.
     pub head_loads: usize,
-    /// Workgroups that share an image backward through the convolutions: a divisor of conv1's filters.
+    /// Workgroups that share an image backward through the convolutions: a divisor of conv1's filters, but not 1,
+    /// since one workgroup has neither the invocations nor the memory for all of them.
     pub conv_split: usize,
     /// Chunks that a batch is dealt out to for the gradients of the convolutions, at most.
     pub chunks: usize,
 }
 
 impl FusedPlan {
-    /// Invocations of a workgroup: as many as any device allows. The kernels need 210 of them.
+    /// Invocations of a workgroup: as many as any device allows. The kernels need 240 of them.
     const WORKGROUP: usize = 256;
 
     /// Classes that the dense layers' workgroup memory has room for, with [`Self::MOST_HEAD_IMAGES`].

@@ -262,8 +262,11 @@ fn blocks(shapes: &Shapes) -> Blocks {
 fn gradients(kernel: &Kernel, shapes: &Shapes, images: u64, each: Work) -> (Work, Work) {
     let of_fused = kernel.choices.contains(&Choice::OUTER_PRODUCTS);
     let (all, partial) = (shapes.size("PARAMETERS"), shapes.size("PARTIAL_LEN"));
-    // After the fused kernels no chunk is empty.
-    let chunks = shapes.size("CHUNKS").min(if of_fused { images } else { u64::MAX });
+    let mut chunks = shapes.size("CHUNKS");
+    if of_fused {
+        // None of theirs is empty.
+        chunks = chunks.min(images);
+    }
     // Partial sums are read, and written as whole gradients.
     let summed = Work::of(partial * chunks, partial * (chunks + 1)) + each * all;
     let rest = all - partial;

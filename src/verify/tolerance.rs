@@ -37,11 +37,6 @@ pub const WHOLE_NETWORK: f64 = 1e-4;
 /// a small one, and errors are made up to 300 times larger there.
 pub const NORMALISED_NETWORK: f64 = 5e-3;
 
-/// Gradients of convolutions over thousands of images, measured like [`WHOLE_NETWORK`]: of some millions of
-/// maxima f32 decides a few the other way, and each sends one image's share of a gradient, a few ten-thousandths
-/// of the sum, elsewhere.
-pub const MANY_IMAGES: f64 = 2e-3;
-
 /// Weights after [`ADAM_STEPS`] steps: ‖w − w_f64‖ / ‖w_f64 − w₀‖, a tensor at a time. Adam divides by
 /// the gradient's own size, so that errors of small gradients count as much as those of large ones.
 pub const ADAM_WEIGHTS: f64 = 1e-3;

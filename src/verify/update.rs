@@ -279,9 +279,9 @@ fn some_steps(name: &str, optimizer: Optimizer) -> Check {
     })
 }
 
-/// The gradient of a step that goes through the network in several micro-batches, each image seen through a
-/// view of its own, is the sum of theirs, and that of one pass over all of its images. Streaming, which has one micro-batch on the
-/// device at a time, does not change a bit.
+/// The gradient of a step that goes through the network in several micro-batches, each image seen through a view of
+/// its own, is the sum of theirs, and that of one pass over all of its images. Streaming, which has one
+/// micro-batch on the device at a time, does not change a bit.
 fn large_step(samples: usize) -> Check {
     Check::new(format!("a step of {samples} images in micro-batches"), move |context, plan, seed| {
         let network = LeNet5::new(3, 10);

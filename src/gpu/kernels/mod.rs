@@ -263,13 +263,7 @@ pub fn dense_forward(
     at: &Places,
 ) -> Kernel {
     let outputs = even_block(shape.outputs, plan.dense_columns);
-    let grid = Grid {
-        fixed: 0,
-        invocations: shape.outputs.div_ceil(outputs),
-        images: plan.dense_rows,
-        most_images: usize::MAX,
-        workgroup: plan.workgroup,
-    };
+    let grid = Grid { images: plan.dense_rows, ..Grid::per_image(shape.outputs.div_ceil(outputs), plan) };
     let constants = vec![
         ("INPUTS", shape.inputs.into()),
         ("OUTPUTS", shape.outputs.into()),
@@ -296,10 +290,8 @@ pub fn dense_backward(
     let weight_blocks = (shape.inputs + 1).div_ceil(columns) * shape.outputs.div_ceil(rows);
     let grid = Grid {
         fixed: weight_blocks.div_ceil(plan.workgroup),
-        invocations: shape.inputs.div_ceil(columns),
         images: rows,
-        most_images: usize::MAX,
-        workgroup: plan.workgroup,
+        ..Grid::per_image(shape.inputs.div_ceil(columns), plan)
     };
     let constants = vec![
         ("INPUTS", shape.inputs.into()),
