@@ -9,10 +9,10 @@
 //            partial sums [CHUNKS, PARTIAL_LEN] at PARTIALS, each laid out as the arena is:
 //            dweight at WEIGHT, dbias at BIAS
 //
-// A filter row is one (c, u) of a filter. One invocation sums BLOCK_ROWS filter rows of BLOCK_FILTERS
-// filters over a chunk, SIZE sums each, in registers; the first block of rows sums the biases along. It
-// goes by stretches of BLOCK_COLUMNS columns of each output row: with 3 filters, 5 filter rows, 7 columns
-// and SIZE 5, 525 FMAs for 76 loads.
+// One invocation sums BLOCK_ROWS rows of one channel of BLOCK_FILTERS filters over a chunk, SIZE sums each, in
+// registers; the first block of rows of the first channel sums the biases along. It goes down the output, by
+// stretches of BLOCK_COLUMNS columns, with a window of the rows of x that its filter rows see: one row down, all
+// but STRIDE of them stay. With 3 filters of 5 rows, 7 columns and SIZE 5, 525 FMAs for 32 loads.
 
 #import batch
 #import grid
@@ -20,10 +20,11 @@
 
 const STRETCH = (BLOCK_COLUMNS - 1u) * STRIDE + SIZE;
 const FILTER_BLOCKS = (FILTERS + BLOCK_FILTERS - 1u) / BLOCK_FILTERS;
-const ROWS = CHANNELS * SIZE;
-const ROW_BLOCKS = (ROWS + BLOCK_ROWS - 1u) / BLOCK_ROWS;
-// Whether a stretch may leave its row.
-const RAGGED = PADDING > 0u || OUT_WIDTH % BLOCK_COLUMNS != 0u;
+const ROW_BLOCKS = (SIZE + BLOCK_ROWS - 1u) / BLOCK_ROWS;
+// Rows of the window that stay in it, one row down.
+const KEPT = BLOCK_ROWS - min(BLOCK_ROWS, STRIDE);
+// Whether a stretch may leave its row, or a window the channel.
+const RAGGED = PADDING > 0u || OUT_WIDTH % BLOCK_COLUMNS != 0u || SIZE % BLOCK_ROWS != 0u;
 
 @compute @workgroup_size(WORKGROUP)
 fn conv_backward_weight(
@@ -32,8 +33,9 @@ fn conv_backward_weight(
 ) {
     let index = invocation_index(id, groups);
     let first_row = index % ROW_BLOCKS * BLOCK_ROWS;
-    let first_filter = index / ROW_BLOCKS % FILTER_BLOCKS * BLOCK_FILTERS;
-    let chunk = index / (ROW_BLOCKS * FILTER_BLOCKS);
+    let channel = index / ROW_BLOCKS % CHANNELS;
+    let first_filter = index / (ROW_BLOCKS * CHANNELS) % FILTER_BLOCKS * BLOCK_FILTERS;
+    let chunk = index / (ROW_BLOCKS * CHANNELS * FILTER_BLOCKS);
     if chunk >= CHUNKS {
         return;
     }
@@ -41,38 +43,33 @@ fn conv_backward_weight(
     var sums: array<array<array<f32, SIZE>, BLOCK_ROWS>, BLOCK_FILTERS>;
     var bias_sums: array<f32, BLOCK_FILTERS>;
     for (var image = chunk; image < batch.count; image += CHUNKS) {
-        for (var i = 0u; i < OUT_HEIGHT; i++) {
-            for (var first_column = 0u; first_column < OUT_WIDTH; first_column += BLOCK_COLUMNS) {
-                var dy: array<array<f32, BLOCK_COLUMNS>, BLOCK_FILTERS>;
+        let x_start = X + (image * CHANNELS + channel) * HEIGHT * WIDTH;
+        for (var first_column = 0u; first_column < OUT_WIDTH; first_column += BLOCK_COLUMNS) {
+            var window: array<array<f32, STRETCH>, BLOCK_ROWS>;
+            for (var r = 0u; r < KEPT; r++) {
+                window[STRIDE + r] = stretch_of(x_start, first_row + r, first_column);
+            }
+            for (var i = 0u; i < OUT_HEIGHT; i++) {
+                for (var r = 0u; r < KEPT; r++) {
+                    window[r] = window[STRIDE + r];
+                }
+                for (var r = KEPT; r < BLOCK_ROWS; r++) {
+                    window[r] = stretch_of(x_start, i * STRIDE + first_row + r, first_column);
+                }
                 for (var k = 0u; k < BLOCK_FILTERS; k++) {
                     // The last block may reach past the last filter: it sums that one again and drops it.
                     let filter_index = min(first_filter + k, FILTERS - 1u);
                     let dy_start = DY + ((image * FILTERS + filter_index) * OUT_HEIGHT + i) * OUT_WIDTH;
                     for (var j = 0u; j < BLOCK_COLUMNS; j++) {
                         let column = first_column + j;
+                        var dy = 0.0;
                         if !RAGGED || column < OUT_WIDTH {
-                            dy[k][j] = workspace[dy_start + column];
+                            dy = workspace[dy_start + column];
                         }
-                        bias_sums[k] += dy[k][j];
-                    }
-                }
-                for (var r = 0u; r < BLOCK_ROWS; r++) {
-                    let row = min(first_row + r, ROWS - 1u);
-                    // Unsigned subtraction wraps around, so what lies before the first row or column of
-                    // the image is "too large" as well.
-                    let x_row = i * STRIDE + row % SIZE - PADDING;
-                    let x_column = first_column * STRIDE - PADDING;
-                    let x_start = X + (image * CHANNELS + row / SIZE) * HEIGHT * WIDTH;
-                    var stretch: array<f32, STRETCH>;
-                    for (var j = 0u; j < STRETCH; j++) {
-                        if !RAGGED || (x_row < HEIGHT && x_column + j < WIDTH) {
-                            stretch[j] = workspace[x_start + x_row * WIDTH + x_column + j];
-                        }
-                    }
-                    for (var k = 0u; k < BLOCK_FILTERS; k++) {
-                        for (var j = 0u; j < BLOCK_COLUMNS; j++) {
+                        bias_sums[k] += dy;
+                        for (var r = 0u; r < BLOCK_ROWS; r++) {
                             for (var v = 0u; v < SIZE; v++) {
-                                sums[k][r][v] += stretch[j * STRIDE + v] * dy[k][j];
+                                sums[k][r][v] += window[r][j * STRIDE + v] * dy;
                             }
                         }
                     }
@@ -89,14 +86,30 @@ fn conv_backward_weight(
         }
         for (var r = 0u; r < BLOCK_ROWS; r++) {
             let row = first_row + r;
-            if row < ROWS {
+            if row < SIZE {
+                let weight = WEIGHT + ((filter_index * CHANNELS + channel) * SIZE + row) * SIZE;
                 for (var v = 0u; v < SIZE; v++) {
-                    workspace[partial + WEIGHT + (filter_index * ROWS + row) * SIZE + v] = sums[k][r][v];
+                    workspace[partial + weight + v] = sums[k][r][v];
                 }
             }
         }
-        if first_row == 0u {
+        if first_row == 0u && channel == 0u {
             workspace[partial + BIAS + filter_index] = bias_sums[k];
         }
     }
+}
+
+// What a stretch of outputs that begins at `first_column` sees of a row of the padded channel at `x_start`.
+fn stretch_of(x_start: u32, padded_row: u32, first_column: u32) -> array<f32, STRETCH> {
+    // Unsigned subtraction wraps around, so what lies before the first row or column of the image is "too large"
+    // as well.
+    let row = padded_row - PADDING;
+    let x_column = first_column * STRIDE - PADDING;
+    var stretch: array<f32, STRETCH>;
+    for (var j = 0u; j < STRETCH; j++) {
+        if !RAGGED || (row < HEIGHT && x_column + j < WIDTH) {
+            stretch[j] = workspace[x_start + row * WIDTH + x_column + j];
+        }
+    }
+    return stretch;
 }

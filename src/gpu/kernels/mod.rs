@@ -205,9 +205,9 @@ pub fn conv_backward_weight(
 ) -> Kernel {
     let filters = even_block(shape.filters, plan.weight_filters);
     let columns = even_block(shape.out_width(), plan.weight_columns);
-    let all_rows = shape.channels * shape.size;
-    let rows = even_block(all_rows, plan.weight_rows);
-    let invocations = partials.chunks * shape.filters.div_ceil(filters) * all_rows.div_ceil(rows);
+    let rows = even_block(shape.size, plan.weight_rows);
+    let blocks = shape.filters.div_ceil(filters) * shape.channels * shape.size.div_ceil(rows);
+    let invocations = partials.chunks * blocks;
     let mut constants = conv_constants(shape);
     constants.extend([
         ("BLOCK_FILTERS", filters.into()),
