@@ -13,7 +13,7 @@
 
 #import batch
 #import grid
-#import parameters
+#import filter
 #import workspace
 
 const STRETCH = BLOCK_COLUMNS + SIZE - 1u;
@@ -52,7 +52,7 @@ fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
                 let filter_row = k * CHANNELS + min(first_channel + c, CHANNELS - 1u);
                 var weight: array<f32, SIZE>;
                 for (var v = 0u; v < SIZE; v++) {
-                    weight[v] = parameters[WEIGHT + (filter_row * SIZE + u) * SIZE + v];
+                    weight[v] = filter_value(WEIGHT + (filter_row * SIZE + u) * SIZE + v);
                     for (var j = 0u; j < BLOCK_COLUMNS; j++) {
                         sums[c][j] += stretch[j + SIZE - 1u - v] * weight[v];
                     }

@@ -13,7 +13,7 @@
 #import activation
 #import batch
 #import grid
-#import parameters
+#import filter
 #import workspace
 
 // The stretch of an input row that a block of outputs reads.
@@ -37,7 +37,7 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
     var sums: array<array<f32, BLOCK_COLUMNS>, BLOCK_FILTERS>;
     for (var k = 0u; k < BLOCK_FILTERS; k++) {
         // The last block may reach past the last filter: it computes that one again and drops it.
-        let bias = parameters[BIAS + min(first_filter + k, FILTERS - 1u)];
+        let bias = filter_value(BIAS + min(first_filter + k, FILTERS - 1u));
         for (var j = 0u; j < BLOCK_COLUMNS; j++) {
             sums[k][j] = bias;
         }
@@ -65,7 +65,7 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
                 let filter_row = min(first_filter + k, FILTERS - 1u) * CHANNELS + c;
                 var weight: array<f32, SIZE>;
                 for (var v = 0u; v < SIZE; v++) {
-                    weight[v] = parameters[WEIGHT + (filter_row * SIZE + u) * SIZE + v];
+                    weight[v] = filter_value(WEIGHT + (filter_row * SIZE + u) * SIZE + v);
                     for (var j = 0u; j < BLOCK_COLUMNS; j++) {
                         sums[k][j] += stretch[j * STRIDE + v] * weight[v];
                     }

@@ -10,7 +10,7 @@ use super::statistics::Summary;
 use super::subject::Subject;
 use crate::data::Split;
 use crate::engine::{EngineError, Setup};
-use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residency};
+use crate::gpu::{Context, FilterMemory, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residency};
 
 /// A plan that was tried.
 #[derive(Debug, Clone)]
@@ -34,30 +34,60 @@ pub struct Effort {
 /// What a step must take less for another size to be kept; below that it is as likely noise.
 const WORTH_IT: f64 = 0.98;
 
-/// A size of the plan, by its name, what it may be, and where it stands.
-type Knob = (&'static str, &'static [usize], fn(&mut KernelPlan) -> &mut usize);
+/// What of a plan may be another.
+enum Knob {
+    /// A size, by its name, what it may be, and where it stands.
+    Size(&'static str, &'static [usize], fn(&mut KernelPlan) -> &mut usize),
+    /// Where convolutions read their weights.
+    Filters(&'static [FilterMemory]),
+}
+
+impl Knob {
+    /// The plans that are another than `plan` by this knob alone, each with what makes it so.
+    fn others(&self, plan: KernelPlan) -> Vec<(String, KernelPlan)> {
+        let mut others: Vec<_> = match self {
+            Self::Size(name, sizes, place) => {
+                let resized = |&size: &usize| {
+                    let mut other = plan;
+                    *place(&mut other) = size;
+                    (format!("{name} {size}"), other)
+                };
+                sizes.iter().map(resized).collect()
+            }
+            Self::Filters(memories) => {
+                let moved = |&filters: &FilterMemory| {
+                    (format!("filters {}", filters.name()), KernelPlan { filters, ..plan })
+                };
+                memories.iter().map(moved).collect()
+            }
+        };
+        others.retain(|(_, other)| *other != plan);
+        others
+    }
+}
 
 const FUSED: &[Knob] = &[
-    ("conv_filters", &[1, 2, 3, 6], |plan| &mut plan.fused.conv_filters),
-    ("head_groups", &[16, 32, 64, 128, 256], |plan| &mut plan.fused.head_groups),
-    ("head_images", &[1, 2], |plan| &mut plan.fused.head_images),
-    ("head_share", &[4, 8], |plan| &mut plan.fused.head_share),
-    ("head_loads", &[8, 16, 32], |plan| &mut plan.fused.head_loads),
-    ("conv_split", &[2, 3, 6], |plan| &mut plan.fused.conv_split),
-    ("chunks", &[32, 64, 128, 256, 512], |plan| &mut plan.fused.chunks),
-    ("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
+    Knob::Size("conv_filters", &[1, 2, 3, 6], |plan| &mut plan.fused.conv_filters),
+    Knob::Size("head_groups", &[16, 32, 64, 128, 256], |plan| &mut plan.fused.head_groups),
+    Knob::Size("head_images", &[1, 2], |plan| &mut plan.fused.head_images),
+    Knob::Size("head_share", &[4, 8], |plan| &mut plan.fused.head_share),
+    Knob::Size("head_loads", &[8, 16, 32], |plan| &mut plan.fused.head_loads),
+    Knob::Size("conv_split", &[2, 3, 6], |plan| &mut plan.fused.conv_split),
+    Knob::Size("chunks", &[32, 64, 128, 256, 512], |plan| &mut plan.fused.chunks),
+    Knob::Size("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
 ];
 
 const LAYERED: &[Knob] = &[
-    ("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
-    ("conv_filters", &[2, 4, 8, 16], |plan| &mut plan.conv_filters),
-    ("conv_columns", &[5, 7, 14], |plan| &mut plan.conv_columns),
-    ("weight_filters", &[2, 4, 8], |plan| &mut plan.weight_filters),
-    ("weight_rows", &[1, 5], |plan| &mut plan.weight_rows),
-    ("weight_columns", &[5, 7, 14], |plan| &mut plan.weight_columns),
-    ("weight_chunks", &[16, 32, 64, 128], |plan| &mut plan.weight_chunks),
-    ("dense_rows", &[2, 4, 8], |plan| &mut plan.dense_rows),
-    ("dense_columns", &[2, 4, 8], |plan| &mut plan.dense_columns),
+    Knob::Size("workgroup", &[16, 32, 64, 128, 256], |plan| &mut plan.workgroup),
+    Knob::Filters(&[FilterMemory::Storage, FilterMemory::Uniform]),
+    Knob::Size("conv_filters", &[2, 4, 8, 16], |plan| &mut plan.conv_filters),
+    Knob::Size("conv_columns", &[5, 7, 14], |plan| &mut plan.conv_columns),
+    Knob::Size("weight_filters", &[2, 4, 8], |plan| &mut plan.weight_filters),
+    Knob::Size("weight_rows", &[1, 5], |plan| &mut plan.weight_rows),
+    Knob::Size("weight_columns", &[5, 7, 14], |plan| &mut plan.weight_columns),
+    Knob::Size("weight_chunks", &[16, 32, 64, 128], |plan| &mut plan.weight_chunks),
+    Knob::Size("dense_rows", &[2, 4, 8], |plan| &mut plan.dense_rows),
+    Knob::Size("dense_columns", &[2, 4, 8], |plan| &mut plan.dense_columns),
 ];
 
 /// Tries the sizes of each of these sets in turn, from the plan `first` on, and gives the best of all.
@@ -98,13 +128,9 @@ pub fn tune(
         };
         let mut best = attempt(KernelPlan { set, ..first }, format!("{name}, as it is"))?;
         tell(&best, true);
-        for (knob, values, size) in knobs {
-            for &value in *values {
-                let mut plan = best.plan;
-                if std::mem::replace(size(&mut plan), value) == value {
-                    continue;
-                }
-                let trial = attempt(plan, format!("{name}, {knob} {value}"))?;
+        for knob in knobs {
+            for (what, plan) in knob.others(best.plan) {
+                let trial = attempt(plan, format!("{name}, {what}"))?;
                 let better = trial.step.median < WORTH_IT * best.step.median;
                 tell(&trial, better);
                 if better {

@@ -7,6 +7,9 @@ use super::context::Context;
 use crate::data::{Split, View};
 use crate::engine::{Loss, MicroBatch, Optimizer, Rule, SampleOutcome};
 
+/// Bytes that a uniform binding may have on every device.
+const MOST_UNIFORM: u64 = 16 * 1024;
+
 /// Records that lie on the device at once.
 pub const RECORD_WINDOW: usize = 1024;
 
@@ -128,12 +131,18 @@ impl Buffers {
         let batch_stride =
             record.next_multiple_of(context.device.limits().min_uniform_buffer_offset_alignment);
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let values = |label, count: usize| storage(context, label, (count * size_of::<f32>()) as u64);
+        let bytes = |count: usize| (count * size_of::<f32>()) as u64;
+        let values = |label, count| storage(context, label, bytes(count));
         let faults = (lengths.tensors * size_of::<Fault>()) as u64;
         Self {
             batch: buffer(context, "batch", RECORD_WINDOW as u64 * u64::from(batch_stride), uniform),
             batch_stride,
-            parameters: values("parameters", lengths.parameters),
+            parameters: buffer(
+                context,
+                "parameters",
+                bytes(lengths.parameters),
+                STORAGE | wgpu::BufferUsages::UNIFORM,
+            ),
             gradients: values("gradients", lengths.trained),
             first_moment: values("first_moment", lengths.trained),
             second_moment: values("second_moment", lengths.second_moment),
@@ -164,13 +173,8 @@ impl Buffers {
     /// Where no buffer has this name: shaders are part of this crate.
     pub fn get<'a>(&'a self, part: &'a PartBuffers, name: &str) -> wgpu::BindingResource<'a> {
         let buffer = match name {
-            "batch" => {
-                return wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &self.batch,
-                    offset: 0,
-                    size: wgpu::BufferSize::new(size_of::<BatchRecord>() as u64),
-                });
-            }
+            "batch" => return beginning(&self.batch, size_of::<BatchRecord>() as u64),
+            "filters" => return beginning(&self.parameters, self.parameters.size().min(MOST_UNIFORM)),
             "images" => &part.images,
             "order" => &part.order,
             "views" => &part.views,
@@ -265,10 +269,18 @@ impl PartBuffers {
     }
 }
 
+/// The first `size` bytes of a buffer.
+fn beginning(buffer: &wgpu::Buffer, size: u64) -> wgpu::BindingResource<'_> {
+    let size = wgpu::BufferSize::new(size);
+    wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
+}
+
+const STORAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+
 /// A buffer that kernels read and write, and that is copied from and to.
 pub fn storage(context: &Context, label: &str, size: u64) -> wgpu::Buffer {
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    buffer(context, label, size, usage)
+    buffer(context, label, size, STORAGE)
 }
 
 pub fn buffer(context: &Context, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {

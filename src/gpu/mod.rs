@@ -32,6 +32,6 @@ pub mod work;
 
 pub use context::Context;
 pub use engine::{GpuEngine, GpuOptions};
-pub use plan::{KernelPlan, KernelSet, not_fused};
+pub use plan::{FilterMemory, KernelPlan, KernelSet, not_fused};
 pub use profile::{KernelTimes, kernels_of};
 pub use residency::Residency;

@@ -22,6 +22,13 @@ pub struct Binding {
     pub kind: wgpu::BufferBindingType,
 }
 
+impl Binding {
+    /// Whether it is the record of a step, one of many in its buffer.
+    fn is_record(&self) -> bool {
+        self.name == "batch"
+    }
+}
+
 impl Pipeline {
     /// Compiles `kernel`. Errors reach the error scope around the call.
     pub fn new(context: &Context, kernel: &Kernel) -> Self {
@@ -35,8 +42,7 @@ impl Pipeline {
                 visibility: wgpu::ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
                     ty: binding.kind,
-                    // Only the step's record is a uniform, and it is one of many in its buffer.
-                    has_dynamic_offset: binding.kind == wgpu::BufferBindingType::Uniform,
+                    has_dynamic_offset: binding.is_record(),
                     min_binding_size: None,
                 },
                 count: None,
@@ -68,7 +74,7 @@ impl Pipeline {
 
     /// How many offsets its bind group takes: one where it reads the step's record.
     pub fn dynamic_offsets(&self) -> usize {
-        self.bindings.iter().filter(|binding| binding.kind == wgpu::BufferBindingType::Uniform).count()
+        self.bindings.iter().filter(|binding| binding.is_record()).count()
     }
 
     /// Binds to each declared name what `buffer` has for it.

@@ -19,6 +19,26 @@ pub enum KernelSet {
     Fused,
 }
 
+/// Where the layered convolutions read weights from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FilterMemory {
+    /// A storage buffer, as all other kernels do.
+    Storage,
+    /// A uniform one.
+    Uniform,
+}
+
+impl FilterMemory {
+    /// As plans and the files of `shaders/filters/` name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Storage => "storage",
+            Self::Uniform => "uniform",
+        }
+    }
+}
+
 /// Sizes of the fused kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FusedPlan {
@@ -58,6 +78,8 @@ pub struct KernelPlan {
     pub set: KernelSet,
     /// Invocations of a workgroup.
     pub workgroup: usize,
+    /// Where convolutions read their weights.
+    pub filters: FilterMemory,
     /// Filters (channels, backward) of a convolution's block.
     pub conv_filters: usize,
     /// Columns of a convolution's block.
@@ -142,6 +164,7 @@ impl KernelPlan {
     pub const HARDWARE: Self = Self {
         set: KernelSet::Fused,
         workgroup: 64,
+        filters: FilterMemory::Storage,
         conv_filters: 4,
         conv_columns: 7,
         weight_filters: 2,
@@ -162,11 +185,13 @@ impl KernelPlan {
     };
 
     /// For software adapters, which run eight lanes on each core and for which a load costs as much as
-    /// dozens of FMAs: blocks as large as compile in reasonable time, and few partial sums.
+    /// dozens of FMAs: blocks as large as compile in reasonable time, and few partial sums. A core takes a whole
+    /// workgroup, so these are small: the gradient of conv1's weight, 32 invocations, is work for two cores.
     pub const SOFTWARE: Self = Self {
         set: KernelSet::Layered,
-        workgroup: 32,
-        conv_filters: 8,
+        workgroup: 16,
+        filters: FilterMemory::Uniform,
+        conv_filters: 16,
         conv_columns: 14,
         weight_filters: 4,
         weight_rows: 5,

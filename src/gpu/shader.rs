@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use super::plan::FilterMemory;
 use crate::model::Activation;
 
 /// `[(name, text of shaders/FOLDERname.wgsl)]`.
@@ -82,6 +83,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
 /// Imports of which there are several, and the files to choose from: every file in the folder of each.
 pub const CHOICES: &[(&str, &[(&str, &str)])] = &[
     ("activation", &sources!("activations/", ["hard_tanh", "identity", "relu", "sigmoid", "sign", "tanh"])),
+    ("filter", &sources!("filters/", ["storage", "uniform"])),
     ("gradient", &sources!("gradients/", ["outer_products", "partial_sums"])),
     ("input", &sources!("inputs/", ["augmented", "plain"])),
 ];
@@ -112,6 +114,11 @@ impl Choice {
             Activation::HardTanh => "hard_tanh",
         };
         Self { import: "activation", file }
+    }
+
+    /// Where filters are read from.
+    pub fn filter(memory: FilterMemory) -> Self {
+        Self { import: "filter", file: memory.name() }
     }
 
     /// How images are seen.

@@ -170,12 +170,14 @@ pub fn conv_forward(
         ("BLOCK_COLUMNS", columns.into()),
         ("X", at.x.into()),
         ("Y", at.y.into()),
+        ("FILTER_QUADS", filter_quads(shape, at).into()),
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
     Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants)
         .choosing(Choice::activation(activation))
+        .choosing(Choice::filter(plan.filters))
 }
 
 /// `shaders/conv_backward_input.wgsl`.
@@ -189,10 +191,12 @@ pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelPlan, at
         ("BLOCK_COLUMNS", columns.into()),
         ("DX", at.dx.into()),
         ("DY", at.dy.into()),
+        ("FILTER_QUADS", filter_quads(shape, at).into()),
         ("WEIGHT", at.weight.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
     Kernel::new("conv_backward_input", format!("{layer} backward, input"), plan, grid, constants)
+        .choosing(Choice::filter(plan.filters))
 }
 
 /// `shaders/conv_backward_weight.wgsl`.
@@ -524,6 +528,12 @@ fn conv_constants(shape: &ConvShape) -> Vec<(&'static str, Constant)> {
         ("OUT_HEIGHT", shape.out_height().into()),
         ("OUT_WIDTH", shape.out_width().into()),
     ]
+}
+
+/// Quads of the parameter arena up to where a convolution's weight and bias end.
+fn filter_quads(shape: &ConvShape, at: &Places) -> usize {
+    let weights = shape.filters * shape.channels * shape.size * shape.size;
+    (at.weight + weights).max(at.bias + shape.filters).div_ceil(4)
 }
 
 fn pool_constants(shape: &PoolShape) -> Vec<(&'static str, Constant)> {
