@@ -9,14 +9,17 @@
 //
 // One invocation makes a block of BLOCK_CHANNELS × BLOCK_COLUMNS values of one row of dx, in registers.
 // For each (k, u) it loads one stretch of a row of the dilated dy, and SIZE weights a channel: with
-// 3 × 7 values and SIZE 5, 105 FMAs for 26 loads. Neighbours make neighbouring blocks, then rows.
+// 3 × 7 values and SIZE 5, 105 FMAs for 26 loads. Neighbours make neighbouring blocks, then rows. Loops are left at
+// their end, as in conv_forward.wgsl.
 
 #import batch
-#import grid
 #import filter
+#import grid
+#import pair
 #import workspace
 
-const STRETCH = BLOCK_COLUMNS + SIZE - 1u;
+// The stretch of a row of the dilated dy that a block reads, in pairs.
+const STRETCH = (BLOCK_COLUMNS + SIZE) / 2u * 2u;
 const COLUMN_BLOCKS = (WIDTH + BLOCK_COLUMNS - 1u) / BLOCK_COLUMNS;
 const CHANNEL_BLOCKS = (CHANNELS + BLOCK_CHANNELS - 1u) / BLOCK_CHANNELS;
 
@@ -32,21 +35,19 @@ fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
     }
 
     var sums: array<array<f32, BLOCK_COLUMNS>, BLOCK_CHANNELS>;
-    for (var k = 0u; k < FILTERS; k++) {
-        for (var u = 0u; u < SIZE; u++) {
+    for (var k = 0u; ; k++) {
+        for (var u = 0u; ; u++) {
             // Rows and columns of the dilated dy; unsigned subtraction wraps around, so what lies
             // before the first is "too large" as well.
             let dilated_row = row + PADDING - u;
-            if dilated_row % STRIDE != 0u || dilated_row / STRIDE >= OUT_HEIGHT {
-                continue;
-            }
-            let dy_start = DY + ((image * FILTERS + k) * OUT_HEIGHT + dilated_row / STRIDE) * OUT_WIDTH;
             let dilated_column = first_column + PADDING + 1u - SIZE;
+            let row_inside = dilated_row % STRIDE == 0u && dilated_row / STRIDE < OUT_HEIGHT;
+            let dy_start = DY + ((image * FILTERS + k) * OUT_HEIGHT + dilated_row / STRIDE) * OUT_WIDTH;
             var stretch: array<f32, STRETCH>;
-            for (var j = 0u; j < STRETCH; j++) {
-                let at = dilated_column + j;
-                let inside = at % STRIDE == 0u && at / STRIDE < OUT_WIDTH;
-                stretch[j] = select(0.0, workspace[dy_start + select(0u, at / STRIDE, inside)], inside);
+            for (var j = 0u; j < STRETCH; j += 2u) {
+                let pair = dilated_pair(dy_start, dilated_column + j, row_inside);
+                stretch[j] = pair.x;
+                stretch[j + 1u] = pair.y;
             }
             for (var c = 0u; c < BLOCK_CHANNELS; c++) {
                 let filter_row = k * CHANNELS + min(first_channel + c, CHANNELS - 1u);
@@ -58,6 +59,12 @@ fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
                     }
                 }
             }
+            if u == SIZE - 1u {
+                break;
+            }
+        }
+        if k == FILTERS - 1u {
+            break;
         }
     }
 
@@ -70,4 +77,19 @@ fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
             }
         }
     }
+}
+
+// Two neighbouring values of a dilated row of dy.
+fn dilated_pair(row: u32, column: u32, inside: bool) -> vec2<f32> {
+    if STRIDE == 1u {
+        return row_pair(row, column, OUT_WIDTH, inside);
+    }
+    var pair: vec2<f32>;
+    for (var n = 0u; n < 2u; n++) {
+        let at = column + n;
+        if inside && at % STRIDE == 0u && at / STRIDE < OUT_WIDTH {
+            pair[n] = workspace[row + at / STRIDE];
+        }
+    }
+    return pair;
 }

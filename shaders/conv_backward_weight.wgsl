@@ -12,19 +12,21 @@
 // One invocation sums BLOCK_ROWS rows of one channel of BLOCK_FILTERS filters over a chunk, SIZE sums each, in
 // registers; the first block of rows of the first channel sums the biases along. It goes down the output, by
 // stretches of BLOCK_COLUMNS columns, with a window of the rows of x that its filter rows see: one row down, all
-// but STRIDE of them stay. With 3 filters of 5 rows, 7 columns and SIZE 5, 525 FMAs for 32 loads.
+// but STRIDE of them stay. With 3 filters of 5 rows, 7 columns and SIZE 5, 525 FMAs for 32 loads. Loops are left at
+// their end, as in conv_forward.wgsl.
 
 #import batch
 #import grid
+#import pair
 #import workspace
 
-const STRETCH = (BLOCK_COLUMNS - 1u) * STRIDE + SIZE;
+// What a stretch of dy, and the stretch of x that it sees, hold in pairs.
+const DY_STRETCH = (BLOCK_COLUMNS + 1u) / 2u * 2u;
+const STRETCH = ((DY_STRETCH - 1u) * STRIDE + SIZE + 1u) / 2u * 2u;
 const FILTER_BLOCKS = (FILTERS + BLOCK_FILTERS - 1u) / BLOCK_FILTERS;
 const ROW_BLOCKS = (SIZE + BLOCK_ROWS - 1u) / BLOCK_ROWS;
 // Rows of the window that stay in it, one row down.
 const KEPT = BLOCK_ROWS - min(BLOCK_ROWS, STRIDE);
-// Whether a stretch may leave its row, or a window the channel.
-const RAGGED = PADDING > 0u || OUT_WIDTH % BLOCK_COLUMNS != 0u || SIZE % BLOCK_ROWS != 0u;
 
 @compute @workgroup_size(WORKGROUP)
 fn conv_backward_weight(
@@ -44,12 +46,13 @@ fn conv_backward_weight(
     var bias_sums: array<f32, BLOCK_FILTERS>;
     for (var image = chunk; image < batch.count; image += CHUNKS) {
         let x_start = X + (image * CHANNELS + channel) * HEIGHT * WIDTH;
-        for (var first_column = 0u; first_column < OUT_WIDTH; first_column += BLOCK_COLUMNS) {
+        for (var first_column = 0u; ; first_column += BLOCK_COLUMNS) {
+            let end_column = min(first_column + BLOCK_COLUMNS, OUT_WIDTH);
             var window: array<array<f32, STRETCH>, BLOCK_ROWS>;
             for (var r = 0u; r < KEPT; r++) {
                 window[STRIDE + r] = stretch_of(x_start, first_row + r, first_column);
             }
-            for (var i = 0u; i < OUT_HEIGHT; i++) {
+            for (var i = 0u; ; i++) {
                 for (var r = 0u; r < KEPT; r++) {
                     window[r] = window[STRIDE + r];
                 }
@@ -60,20 +63,27 @@ fn conv_backward_weight(
                     // The last block may reach past the last filter: it sums that one again and drops it.
                     let filter_index = min(first_filter + k, FILTERS - 1u);
                     let dy_start = DY + ((image * FILTERS + filter_index) * OUT_HEIGHT + i) * OUT_WIDTH;
-                    for (var j = 0u; j < BLOCK_COLUMNS; j++) {
-                        let column = first_column + j;
-                        var dy = 0.0;
-                        if !RAGGED || column < OUT_WIDTH {
-                            dy = workspace[dy_start + column];
-                        }
-                        bias_sums[k] += dy;
-                        for (var r = 0u; r < BLOCK_ROWS; r++) {
-                            for (var v = 0u; v < SIZE; v++) {
-                                sums[k][r][v] += window[r][j * STRIDE + v] * dy;
+                    var dy: array<f32, DY_STRETCH>;
+                    for (var j = 0u; j < DY_STRETCH; j += 2u) {
+                        let pair = row_pair(dy_start, first_column + j, end_column, true);
+                        dy[j] = pair.x;
+                        dy[j + 1u] = pair.y;
+                        bias_sums[k] += pair.x + pair.y;
+                    }
+                    for (var r = 0u; r < BLOCK_ROWS; r++) {
+                        for (var v = 0u; v < SIZE; v++) {
+                            for (var j = 0u; j < DY_STRETCH; j++) {
+                                sums[k][r][v] += window[r][j * STRIDE + v] * dy[j];
                             }
                         }
                     }
                 }
+                if i == OUT_HEIGHT - 1u {
+                    break;
+                }
+            }
+            if end_column == OUT_WIDTH {
+                break;
             }
         }
     }
@@ -101,15 +111,13 @@ fn conv_backward_weight(
 
 // What a stretch of outputs that begins at `first_column` sees of a row of the padded channel at `x_start`.
 fn stretch_of(x_start: u32, padded_row: u32, first_column: u32) -> array<f32, STRETCH> {
-    // Unsigned subtraction wraps around, so what lies before the first row or column of the image is "too large"
-    // as well.
+    // Unsigned subtraction wraps around, so what lies before the first row is "too large" as well.
     let row = padded_row - PADDING;
-    let x_column = first_column * STRIDE - PADDING;
     var stretch: array<f32, STRETCH>;
-    for (var j = 0u; j < STRETCH; j++) {
-        if !RAGGED || (row < HEIGHT && x_column + j < WIDTH) {
-            stretch[j] = workspace[x_start + row * WIDTH + x_column + j];
-        }
+    for (var j = 0u; j < STRETCH; j += 2u) {
+        let pair = row_pair(x_start + row * WIDTH, first_column * STRIDE - PADDING + j, WIDTH, row < HEIGHT);
+        stretch[j] = pair.x;
+        stretch[j + 1u] = pair.y;
     }
     return stretch;
 }

@@ -8,20 +8,20 @@
 // One invocation makes a block of BLOCK_FILTERS × BLOCK_COLUMNS outputs of one row, in registers. For
 // each (c, u) it loads one stretch of an input row, and SIZE weights a filter: with 3 × 7 outputs and
 // SIZE 5, 105 FMAs for 26 loads. Neighbours make neighbouring blocks of a row, then rows, so that a
-// wave reads the same weights and adjoining inputs.
+// wave reads the same weights and adjoining inputs. Loops are left at their end, since a software adapter runs
+// a body once more, for no lane, to see that a condition at its beginning is false.
 
 #import activation
 #import batch
-#import grid
 #import filter
+#import grid
+#import pair
 #import workspace
 
-// The stretch of an input row that a block of outputs reads.
-const STRETCH = (BLOCK_COLUMNS - 1u) * STRIDE + SIZE;
+// The stretch of an input row that a block of outputs reads, in pairs.
+const STRETCH = ((BLOCK_COLUMNS - 1u) * STRIDE + SIZE + 1u) / 2u * 2u;
 const COLUMN_BLOCKS = (OUT_WIDTH + BLOCK_COLUMNS - 1u) / BLOCK_COLUMNS;
 const FILTER_BLOCKS = (FILTERS + BLOCK_FILTERS - 1u) / BLOCK_FILTERS;
-// Whether the last block's stretch leaves the row, so that columns must be checked.
-const RAGGED = PADDING > 0u || OUT_WIDTH % BLOCK_COLUMNS != 0u;
 
 @compute @workgroup_size(WORKGROUP)
 fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -43,23 +43,17 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
         }
     }
 
-    for (var c = 0u; c < CHANNELS; c++) {
-        for (var u = 0u; u < SIZE; u++) {
-            // Unsigned subtraction wraps around, so rows above the image are "too large" as well.
+    for (var c = 0u; ; c++) {
+        for (var u = 0u; ; u++) {
+            // Unsigned subtraction wraps around, so what lies before the first row or column is "too large" as well.
             let x_row = row * STRIDE + u - PADDING;
-            if PADDING > 0u && x_row >= HEIGHT {
-                continue;
-            }
-            let x_start = X + ((image * CHANNELS + c) * HEIGHT + x_row) * WIDTH;
             let x_column = first_column * STRIDE - PADDING;
+            let x_start = X + ((image * CHANNELS + c) * HEIGHT + x_row) * WIDTH;
             var stretch: array<f32, STRETCH>;
-            for (var j = 0u; j < STRETCH; j++) {
-                if RAGGED {
-                    let inside = x_column + j < WIDTH;
-                    stretch[j] = select(0.0, workspace[x_start + select(0u, x_column + j, inside)], inside);
-                } else {
-                    stretch[j] = workspace[x_start + x_column + j];
-                }
+            for (var j = 0u; j < STRETCH; j += 2u) {
+                let pair = row_pair(x_start, x_column + j, WIDTH, x_row < HEIGHT);
+                stretch[j] = pair.x;
+                stretch[j + 1u] = pair.y;
             }
             for (var k = 0u; k < BLOCK_FILTERS; k++) {
                 let filter_row = min(first_filter + k, FILTERS - 1u) * CHANNELS + c;
@@ -71,6 +65,12 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
                     }
                 }
             }
+            if u == SIZE - 1u {
+                break;
+            }
+        }
+        if c == CHANNELS - 1u {
+            break;
         }
     }
 

@@ -9,22 +9,20 @@
 //
 // Both need only what is there already, so one dispatch does both: the first WEIGHT_GROUPS workgroups
 // make the weight's gradient, the others make dx. An invocation makes a block of BLOCK_ROWS × BLOCK_INPUTS
-// values in registers: for each term, BLOCK_ROWS + BLOCK_INPUTS loads and their product of FMAs (4 × 4:
-// 2 FMAs a load). Neighbours make neighbouring inputs.
+// values in registers, both multiples of four, of quads (see quads/): with 4 × 4, 8 FMAs a load. The first block
+// of inputs sums the biases along. Neighbours make neighbouring inputs.
 
 #import activation
 #import batch
 #import gradients
 #import grid
-#import parameters
+#import quad
 #import workspace
 
-// The bias is the weight of one more input that is always 1.
-const TERMS = INPUTS + 1u;
-const TERM_BLOCKS = (TERMS + BLOCK_INPUTS - 1u) / BLOCK_INPUTS;
+const BLOCK_QUADS = BLOCK_INPUTS / 4u;
 const OUTPUT_BLOCKS = (OUTPUTS + BLOCK_ROWS - 1u) / BLOCK_ROWS;
 const INPUT_BLOCKS = (INPUTS + BLOCK_INPUTS - 1u) / BLOCK_INPUTS;
-const WEIGHT_GROUPS = (TERM_BLOCKS * OUTPUT_BLOCKS + WORKGROUP - 1u) / WORKGROUP;
+const WEIGHT_GROUPS = (INPUT_BLOCKS * OUTPUT_BLOCKS + WORKGROUP - 1u) / WORKGROUP;
 
 @compute @workgroup_size(WORKGROUP)
 fn dense_backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -37,36 +35,43 @@ fn dense_backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wor
 }
 
 fn backward_weight(block: u32) {
-    let first_input = block % TERM_BLOCKS * BLOCK_INPUTS;
-    let first_output = block / TERM_BLOCKS * BLOCK_ROWS;
+    let first_input = block % INPUT_BLOCKS * BLOCK_INPUTS;
+    let first_output = block / INPUT_BLOCKS * BLOCK_ROWS;
     if first_output >= OUTPUTS {
         return;
     }
 
-    var sums: array<array<f32, BLOCK_INPUTS>, BLOCK_ROWS>;
+    var sums: array<array<vec4<f32>, BLOCK_QUADS>, BLOCK_ROWS>;
+    var bias_sums: array<f32, BLOCK_ROWS>;
     for (var b = 0u; b < batch.count; b++) {
-        var x: array<f32, BLOCK_INPUTS>;
-        for (var i = 0u; i < BLOCK_INPUTS; i++) {
-            let input = first_input + i;
-            x[i] = select(workspace[X + b * INPUTS + min(input, INPUTS - 1u)], 1.0, input >= INPUTS);
+        var x: array<vec4<f32>, BLOCK_QUADS>;
+        for (var q = 0u; q < BLOCK_QUADS; q++) {
+            x[q] = workspace_quad(X + b * INPUTS, first_input + 4u * q, INPUTS);
         }
-        for (var o = 0u; o < BLOCK_ROWS; o++) {
-            let dy = workspace[DY + b * OUTPUTS + min(first_output + o, OUTPUTS - 1u)];
-            for (var i = 0u; i < BLOCK_INPUTS; i++) {
-                sums[o][i] += dy * x[i];
+        for (var o = 0u; o < BLOCK_ROWS; o += 4u) {
+            let dy = workspace_quad(DY + b * OUTPUTS, first_output + o, OUTPUTS);
+            for (var n = 0u; n < 4u; n++) {
+                bias_sums[o + n] += dy[n];
+                for (var q = 0u; q < BLOCK_QUADS; q++) {
+                    sums[o + n][q] += dy[n] * x[q];
+                }
             }
         }
     }
 
     for (var o = 0u; o < BLOCK_ROWS; o++) {
         let output = first_output + o;
+        if output >= OUTPUTS {
+            continue;
+        }
         for (var i = 0u; i < BLOCK_INPUTS; i++) {
             let input = first_input + i;
-            if output < OUTPUTS && input < INPUTS {
-                gradients[WEIGHT + output * INPUTS + input] = sums[o][i];
-            } else if output < OUTPUTS && input == INPUTS {
-                gradients[BIAS + output] = sums[o][i];
+            if input < INPUTS {
+                gradients[WEIGHT + output * INPUTS + input] = sums[o][i / 4u][i % 4u];
             }
+        }
+        if first_input == 0u {
+            gradients[BIAS + output] = bias_sums[o];
         }
     }
 }
@@ -78,25 +83,38 @@ fn backward_input(block: u32) {
         return;
     }
 
-    var sums: array<array<f32, BLOCK_INPUTS>, BLOCK_ROWS>;
-    for (var o = 0u; o < OUTPUTS; o++) {
-        var weight: array<f32, BLOCK_INPUTS>;
-        for (var i = 0u; i < BLOCK_INPUTS; i++) {
-            weight[i] = parameters[WEIGHT + o * INPUTS + min(first_input + i, INPUTS - 1u)];
-        }
+    // A block may reach past the last image: it computes that one again and drops it.
+    var dy_start: array<u32, BLOCK_ROWS>;
+    for (var b = 0u; b < BLOCK_ROWS; b++) {
+        dy_start[b] = DY + min(first_image + b, batch.count - 1u) * OUTPUTS;
+    }
+    var sums: array<array<vec4<f32>, BLOCK_QUADS>, BLOCK_ROWS>;
+    for (var o = 0u; o < OUTPUTS; o += 4u) {
+        var dy: array<vec4<f32>, BLOCK_ROWS>;
         for (var b = 0u; b < BLOCK_ROWS; b++) {
-            let dy = workspace[DY + min(first_image + b, batch.count - 1u) * OUTPUTS + o];
-            for (var i = 0u; i < BLOCK_INPUTS; i++) {
-                sums[b][i] += dy * weight[i];
+            dy[b] = workspace_quad(dy_start[b], o, OUTPUTS);
+        }
+        for (var n = 0u; n < 4u; n++) {
+            // Past the last output dy is 0.
+            let weight_start = WEIGHT + min(o + n, OUTPUTS - 1u) * INPUTS;
+            for (var q = 0u; q < BLOCK_QUADS; q++) {
+                let weight = parameter_quad(weight_start, first_input + 4u * q, INPUTS);
+                for (var b = 0u; b < BLOCK_ROWS; b++) {
+                    sums[b][q] += dy[b][n] * weight;
+                }
             }
         }
     }
 
     for (var b = 0u; b < BLOCK_ROWS; b++) {
-        for (var i = 0u; i < BLOCK_INPUTS; i++) {
-            if first_image + b < batch.count && first_input + i < INPUTS {
-                let at = (first_image + b) * INPUTS + first_input + i;
-                workspace[DX + at] = activate_backward(workspace[X + at], sums[b][i]);
+        for (var q = 0u; q < BLOCK_QUADS; q++) {
+            let first = first_input + 4u * q;
+            let x = workspace_quad(X + min(first_image + b, batch.count - 1u) * INPUTS, first, INPUTS);
+            for (var n = 0u; n < 4u; n++) {
+                if first_image + b < batch.count && first + n < INPUTS {
+                    let at = DX + (first_image + b) * INPUTS + first + n;
+                    workspace[at] = activate_backward(x[n], sums[b][q][n]);
+                }
             }
         }
     }

@@ -3,14 +3,15 @@
 // workspace   x [B, INPUTS] at X,  y [B, OUTPUTS] at Y
 // parameters  weight [OUTPUTS, INPUTS] at WEIGHT,  bias [OUTPUTS] at BIAS
 //
-// One invocation makes a block of BLOCK_IMAGES × BLOCK_OUTPUTS outputs in registers: for each input,
-// BLOCK_IMAGES + BLOCK_OUTPUTS loads and their product of FMAs (4 × 4: 2 FMAs a load). Neighbours make
-// neighbouring outputs of the same images.
+// One invocation makes a block of BLOCK_IMAGES × BLOCK_OUTPUTS outputs in registers: for each quad of inputs,
+// BLOCK_IMAGES + BLOCK_OUTPUTS loads (see quads/) and four times their product of FMAs (4 × 4: 8 FMAs a load).
+// Neighbours make neighbouring outputs of the same images.
 
 #import activation
 #import batch
 #import grid
 #import parameters
+#import quad
 #import workspace
 
 const OUTPUT_BLOCKS = (OUTPUTS + BLOCK_OUTPUTS - 1u) / BLOCK_OUTPUTS;
@@ -39,15 +40,15 @@ fn dense_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_work
         }
     }
 
-    for (var i = 0u; i < INPUTS; i++) {
-        var weight: array<f32, BLOCK_OUTPUTS>;
+    for (var i = 0u; i < INPUTS; i += 4u) {
+        var weight: array<vec4<f32>, BLOCK_OUTPUTS>;
         for (var o = 0u; o < BLOCK_OUTPUTS; o++) {
-            weight[o] = parameters[weight_start[o] + i];
+            weight[o] = parameter_quad(weight_start[o], i, INPUTS);
         }
         for (var b = 0u; b < BLOCK_IMAGES; b++) {
-            let x = workspace[x_start[b] + i];
+            let x = workspace_quad(x_start[b], i, INPUTS);
             for (var o = 0u; o < BLOCK_OUTPUTS; o++) {
-                sums[b][o] += x * weight[o];
+                sums[b][o] += dot(x, weight[o]);
             }
         }
     }

@@ -7,7 +7,6 @@
 //
 // Neighbours make neighbouring inputs' weights, so that they read neighbouring values of x and the same dy.
 
-#import ahead
 #import batch
 #import gradients
 #import partials
@@ -16,7 +15,7 @@
 fn whole_gradient(at: u32) -> f32 {
     var gradient = 0.0;
     if at < PARTIAL_LEN {
-        gradient = sum_of_partials(at, min(CHUNKS, batch.count));
+        gradient = sum_of_partials(at);
     } else {
         gradient = of_dense_layer(at);
     }
@@ -31,15 +30,15 @@ fn of_dense_layer(at: u32) -> f32 {
     let dy = layer.dy + within / layer.inputs;
     let x = layer.x + within % layer.inputs;
     var sum = 0.0;
-    for (var first = 0u; first < batch.count; first += AHEAD) {
-        var gradient: array<f32, AHEAD>;
-        var input: array<f32, AHEAD>;
-        for (var n = 0u; n < AHEAD; n++) {
+    for (var first = 0u; first < batch.count; first += SUM_AHEAD) {
+        var gradient: array<f32, SUM_AHEAD>;
+        var input: array<f32, SUM_AHEAD>;
+        for (var n = 0u; n < SUM_AHEAD; n++) {
             let b = min(first + n, batch.count - 1u);
             gradient[n] = workspace[dy + b * layer.outputs];
             input[n] = workspace[x + b * layer.inputs];
         }
-        for (var n = 0u; n < AHEAD; n++) {
+        for (var n = 0u; n < SUM_AHEAD; n++) {
             if first + n < batch.count {
                 // A bias is the weight of one more input, which is 1.
                 sum += gradient[n] * select(input[n], 1.0, is_bias);

@@ -74,11 +74,13 @@ const FUSED: &[Knob] = &[
     Knob::Size("head_loads", &[8, 16, 32], |plan| &mut plan.fused.head_loads),
     Knob::Size("conv_split", &[2, 3, 6], |plan| &mut plan.fused.conv_split),
     Knob::Size("chunks", &[32, 64, 128, 256, 512], |plan| &mut plan.fused.chunks),
-    Knob::Size("workgroup", &[32, 64, 128, 256], |plan| &mut plan.workgroup),
+    Knob::Size("map_workgroup", &[32, 64, 128, 256], |plan| &mut plan.map_workgroup),
+    Knob::Size("sum_ahead", &[4, 8, 16], |plan| &mut plan.sum_ahead),
 ];
 
 const LAYERED: &[Knob] = &[
     Knob::Size("workgroup", &[16, 32, 64, 128, 256], |plan| &mut plan.workgroup),
+    Knob::Size("map_workgroup", &[64, 128, 256], |plan| &mut plan.map_workgroup),
     Knob::Filters(&[FilterMemory::Storage, FilterMemory::Uniform]),
     Knob::Size("conv_filters", &[2, 4, 8, 16], |plan| &mut plan.conv_filters),
     Knob::Size("conv_columns", &[5, 7, 14], |plan| &mut plan.conv_columns),
@@ -86,8 +88,9 @@ const LAYERED: &[Knob] = &[
     Knob::Size("weight_rows", &[1, 5], |plan| &mut plan.weight_rows),
     Knob::Size("weight_columns", &[5, 7, 14], |plan| &mut plan.weight_columns),
     Knob::Size("weight_chunks", &[16, 32, 64, 128], |plan| &mut plan.weight_chunks),
-    Knob::Size("dense_rows", &[2, 4, 8], |plan| &mut plan.dense_rows),
-    Knob::Size("dense_columns", &[2, 4, 8], |plan| &mut plan.dense_columns),
+    Knob::Size("dense_rows", &[4, 8, 12], |plan| &mut plan.dense_rows),
+    Knob::Size("dense_columns", &[4, 8], |plan| &mut plan.dense_columns),
+    Knob::Size("sum_ahead", &[2, 8], |plan| &mut plan.sum_ahead),
 ];
 
 /// Tries the sizes of each of these sets in turn, from the plan `first` on, and gives the best of all.

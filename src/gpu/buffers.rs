@@ -186,7 +186,7 @@ impl Buffers {
             "second_moment" => &self.second_moment,
             "accumulated" => &self.accumulated,
             "norms" => &self.norms,
-            "workspace" => &self.workspace,
+            "workspace" | "workspace_pairs" | "workspace_quads" => &self.workspace,
             "faults" => &self.faults,
             _ => panic!("there is no buffer named {name}"),
         };

@@ -78,6 +78,8 @@ pub struct KernelPlan {
     pub set: KernelSet,
     /// Invocations of a workgroup.
     pub workgroup: usize,
+    /// Those of a kernel whose invocations make a value or few, each for itself.
+    pub map_workgroup: usize,
     /// Where convolutions read their weights.
     pub filters: FilterMemory,
     /// Filters (channels, backward) of a convolution's block.
@@ -92,10 +94,13 @@ pub struct KernelPlan {
     pub weight_columns: usize,
     /// Chunks that a batch is dealt out to for the gradient of a convolution's weight.
     pub weight_chunks: usize,
-    /// Images, or outputs in the weight's gradient, of a dense layer's block.
+    /// Images, or outputs in the weight's gradient, of a dense layer's block: a multiple of 4, as backward both
+    /// are taken in quads.
     pub dense_rows: usize,
-    /// Outputs, or inputs backward, of a dense layer's block.
+    /// Outputs, or inputs backward, of a dense layer's block: a multiple of 4 as well.
     pub dense_columns: usize,
+    /// Terms of a long sum that an invocation of the update asks for before it adds the first.
+    pub sum_ahead: usize,
     /// What the fused kernels go by.
     pub fused: FusedPlan,
 }
@@ -112,6 +117,11 @@ impl KernelPlan {
         Self { workgroup: 256, ..*self }
     }
 
+    /// The same plan for a kernel whose invocations make a value or few, each for itself.
+    pub fn mapping(&self) -> Self {
+        Self { workgroup: self.map_workgroup, ..*self }
+    }
+
     /// The same plan for a fused kernel.
     pub fn fusing(&self) -> Self {
         Self { workgroup: FusedPlan::WORKGROUP, ..*self }
@@ -122,6 +132,7 @@ impl KernelPlan {
         let Self { fused, .. } = self;
         let sizes = [
             ("workgroup", self.workgroup, 256),
+            ("map_workgroup", self.map_workgroup, 256),
             ("conv_filters", self.conv_filters, 32),
             ("conv_columns", self.conv_columns, 32),
             ("weight_filters", self.weight_filters, 32),
@@ -130,6 +141,7 @@ impl KernelPlan {
             ("weight_chunks", self.weight_chunks, 1024),
             ("dense_rows", self.dense_rows, 32),
             ("dense_columns", self.dense_columns, 32),
+            ("sum_ahead", self.sum_ahead, 64),
             ("fused.conv_filters", fused.conv_filters, 16),
             ("fused.head_images", fused.head_images, FusedPlan::MOST_HEAD_IMAGES),
             ("fused.head_groups", fused.head_groups, 65_535),
@@ -140,6 +152,11 @@ impl KernelPlan {
         for (name, size, most) in sizes {
             if !(1..=most).contains(&size) {
                 return Err(PlanError::Size { name, size, most });
+            }
+        }
+        for (name, size) in [("dense_rows", self.dense_rows), ("dense_columns", self.dense_columns)] {
+            if !size.is_multiple_of(4) {
+                return Err(PlanError::Quads { name, size });
             }
         }
         if !fused.head_share.is_power_of_two() {
@@ -164,6 +181,7 @@ impl KernelPlan {
     pub const HARDWARE: Self = Self {
         set: KernelSet::Fused,
         workgroup: 64,
+        map_workgroup: 64,
         filters: FilterMemory::Storage,
         conv_filters: 4,
         conv_columns: 7,
@@ -172,7 +190,8 @@ impl KernelPlan {
         weight_columns: 7,
         weight_chunks: 64,
         dense_rows: 4,
-        dense_columns: 2,
+        dense_columns: 4,
+        sum_ahead: 8,
         fused: FusedPlan {
             conv_filters: 2,
             head_images: 2,
@@ -190,15 +209,17 @@ impl KernelPlan {
     pub const SOFTWARE: Self = Self {
         set: KernelSet::Layered,
         workgroup: 16,
+        map_workgroup: 128,
         filters: FilterMemory::Uniform,
         conv_filters: 16,
         conv_columns: 14,
         weight_filters: 4,
         weight_rows: 5,
-        weight_columns: 5,
+        weight_columns: 14,
         weight_chunks: 16,
-        dense_rows: 8,
+        dense_rows: 12,
         dense_columns: 8,
+        sum_ahead: 2,
         fused: FusedPlan {
             conv_filters: 6,
             head_images: 2,
@@ -216,6 +237,8 @@ impl KernelPlan {
 pub enum PlanError {
     #[error("{name} is {size}, and it must be 1 to {most}")]
     Size { name: &'static str, size: usize, most: usize },
+    #[error("{name} is {size}, and it must be a multiple of 4")]
+    Quads { name: &'static str, size: usize },
     #[error("fused.head_share is {0}, and it must be a power of 2")]
     Share(usize),
     #[error("fused.conv_split is {0}, and it must be 2, 3 or 6")]
@@ -260,6 +283,7 @@ mod tests {
         let refused = |plan: KernelPlan| plan.check().unwrap_err().to_string();
         let plan = KernelPlan::HARDWARE;
         assert!(refused(KernelPlan { workgroup: 0, ..plan }).contains("workgroup is 0"));
+        assert!(refused(KernelPlan { dense_columns: 6, ..plan }).contains("dense_columns is 6"));
         let fused = |fused| KernelPlan { fused, ..plan };
         assert!(
             refused(fused(FusedPlan { head_images: 3, ..plan.fused })).contains("fused.head_images is 3")

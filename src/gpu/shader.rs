@@ -50,7 +50,6 @@ pub const KERNELS: &[(&str, &str)] = &sources!(
 pub const SHARED: &[(&str, &str)] = &sources!(
     "shared/",
     [
-        "ahead",
         "batch",
         "batch_norm",
         "classes",
@@ -77,6 +76,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "views",
         "workgroup_sum",
         "workspace",
+        "workspace_quads",
     ]
 );
 
@@ -86,6 +86,8 @@ pub const CHOICES: &[(&str, &[(&str, &str)])] = &[
     ("filter", &sources!("filters/", ["storage", "uniform"])),
     ("gradient", &sources!("gradients/", ["outer_products", "partial_sums"])),
     ("input", &sources!("inputs/", ["augmented", "plain"])),
+    ("pair", &sources!("pairs/", ["aligned", "singles"])),
+    ("quad", &sources!("quads/", ["aligned", "singles"])),
 ];
 
 /// Which file a kernel takes for an import of which there are several.
@@ -114,6 +116,16 @@ impl Choice {
             Activation::HardTanh => "hard_tanh",
         };
         Self { import: "activation", file }
+    }
+
+    /// How two values of a row are loaded: at once where rows begin at even places and are as long.
+    pub fn pair(aligned: bool) -> Self {
+        Self { import: "pair", file: if aligned { "aligned" } else { "singles" } }
+    }
+
+    /// How four values of a row are loaded: at once where rows begin at multiples of four and are as long.
+    pub fn quad(aligned: bool) -> Self {
+        Self { import: "quad", file: if aligned { "aligned" } else { "singles" } }
     }
 
     /// Where filters are read from.
@@ -262,8 +274,8 @@ mod tests {
     #[test]
     fn a_kernel_has_the_code_of_its_activation_alone() {
         let tanh = Choice::activation(Activation::Tanh);
-        let text = compose("dense_forward", &[tanh], &[]);
-        assert_eq!(text.matches("fn activate(").count(), 1);
+        let text = compose("max_pool_backward", &[tanh], &[]);
+        assert_eq!(text.matches("fn activate_backward(").count(), 1);
         assert!(text.contains(imported("activation", &[tanh])));
     }
 

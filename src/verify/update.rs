@@ -94,12 +94,25 @@ impl Bench {
         GradientSource::PartialSums(self.partials)
     }
 
+    /// Images of the micro-batch: so few that half of the chunks have none, and their sums are left out.
+    fn images(&self) -> usize {
+        self.partials.chunks.div_ceil(2)
+    }
+
+    /// The first or the second micro-batch of a step.
+    fn batch(&self, second: bool, learning_rate: f32) -> MicroBatch {
+        let count = self.images();
+        let step = Step { first: 0, count: 2 * count, learning_rate };
+        MicroBatch { first: usize::from(second) * count, count, step }
+    }
+
     /// What the gradients are, once partial sums are added up.
     fn whole(&self, gradients: &[f32]) -> Vec<f64> {
         let mut whole = f64s(gradients);
         let len = self.partials.len;
         for (place, sum) in whole[..len].iter_mut().enumerate() {
-            *sum = self.chunks.iter().skip(place).step_by(len).map(|&part| f64::from(part)).sum();
+            let parts = self.chunks.iter().skip(place).step_by(len).take(self.images());
+            *sum = parts.map(|&part| f64::from(part)).sum();
         }
         whole
     }
@@ -145,11 +158,6 @@ struct Arenas {
     norms: Vec<f32>,
 }
 
-/// A micro-batch of one image, the first or the second of its step.
-fn batch(second: bool, learning_rate: f32) -> MicroBatch {
-    MicroBatch { first: second.into(), count: 1, step: Step { first: 0, count: 2, learning_rate } }
-}
-
 /// One update by `optimizer` in the middle of a training.
 fn update(name: &str, optimizer: Optimizer) -> Check {
     Check::new(format!("update, {name}"), move |context, plan, seed| {
@@ -180,7 +188,8 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
         let norms = norms.into_iter().map(|norm| norm as f32).collect();
         let arenas =
             Arenas { parameters, gradients, first_moment, second_moment, norms, ..Arenas::default() };
-        let out = bench.run(context, &kernel, (batch(true, RATE), STEP, &optimizer), arenas)?;
+        let batch = bench.batch(true, RATE);
+        let out = bench.run(context, &kernel, (batch, STEP, &optimizer), arenas)?;
         Ok(vec![
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
             Finding::by_largest("first moment", &out.first_moment, &m, tolerance::SUM),
@@ -204,7 +213,8 @@ fn gradient_norm(summed: bool) -> Check {
         let norms = stale(expected.len());
         let parameters = bench.normal();
         let arenas = Arenas { parameters, gradients, norms, ..Arenas::default() };
-        let out = bench.run(context, &kernel, (batch(true, 0.0), 1, &Optimizer::default()), arenas)?;
+        let batch = bench.batch(true, 0.0);
+        let out = bench.run(context, &kernel, (batch, 1, &Optimizer::default()), arenas)?;
         Ok(vec![
             Finding::by_largest("norms", &out.norms, &expected, tolerance::SUM),
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
@@ -227,7 +237,8 @@ fn accumulate(follows: bool) -> Check {
         let kernel = kernels::accumulate(bench.table.tensors(), plan, &bench.source());
         let parameters = bench.normal();
         let arenas = Arenas { parameters, gradients, accumulated, ..Arenas::default() };
-        let out = bench.run(context, &kernel, (batch(follows, 0.0), 1, &Optimizer::default()), arenas)?;
+        let batch = bench.batch(follows, 0.0);
+        let out = bench.run(context, &kernel, (batch, 1, &Optimizer::default()), arenas)?;
         Ok(vec![
             Finding::by_largest("sum", &out.accumulated, &sum, tolerance::SUM),
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),

@@ -147,6 +147,7 @@ impl GradientSource {
 
 /// `shaders/gather.wgsl` for images of so many channels.
 pub fn gather(channels: usize, augmented: bool, plan: &KernelPlan, x: usize) -> Kernel {
+    let plan = &plan.mapping();
     let constants = vec![("CHANNELS", channels.into()), ("SIDE", IMAGE_SIDE.into()), ("X", x.into())];
     let grid = Grid::per_image(channels * IMAGE_SIDE * IMAGE_SIDE, plan);
     let label = if augmented { "gather, augmented" } else { "gather" };
@@ -175,9 +176,11 @@ pub fn conv_forward(
         ("BIAS", at.bias.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
+    let paired = all_multiples(2, &[at.x, shape.width, columns * shape.stride, shape.padding]);
     Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants)
         .choosing(Choice::activation(activation))
         .choosing(Choice::filter(plan.filters))
+        .choosing(Choice::pair(paired))
 }
 
 /// `shaders/conv_backward_input.wgsl`.
@@ -195,8 +198,11 @@ pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelPlan, at
         ("WEIGHT", at.weight.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
+    let first_column = shape.size - 1 + shape.padding;
+    let paired = all_multiples(2, &[at.dy, shape.out_width(), columns, first_column]);
     Kernel::new("conv_backward_input", format!("{layer} backward, input"), plan, grid, constants)
         .choosing(Choice::filter(plan.filters))
+        .choosing(Choice::pair(paired))
 }
 
 /// `shaders/conv_backward_weight.wgsl`.
@@ -226,11 +232,14 @@ pub fn conv_backward_weight(
         ("BIAS", at.bias.into()),
     ]);
     let grid = Grid::per_batch(invocations, plan);
+    let places = [at.x, at.dy, shape.width, shape.out_width(), columns, shape.padding];
     Kernel::new("conv_backward_weight", format!("{layer} backward, weight"), plan, grid, constants)
+        .choosing(Choice::pair(all_multiples(2, &places)))
 }
 
 /// `shaders/max_pool.wgsl`.
 pub fn max_pool(layer: &str, shape: &PoolShape, plan: &KernelPlan, at: &Places) -> Kernel {
+    let plan = &plan.mapping();
     let mut constants = pool_constants(shape);
     constants.extend([("X", at.x.into()), ("Y", at.y.into()), ("ARGMAX", at.argmax.into())]);
     let grid = Grid::per_image(shape.out_len(), plan);
@@ -245,6 +254,7 @@ pub fn max_pool_backward(
     plan: &KernelPlan,
     at: &Places,
 ) -> Kernel {
+    let plan = &plan.mapping();
     let mut constants = pool_constants(shape);
     constants.extend([
         ("DX", at.dx.into()),
@@ -280,6 +290,7 @@ pub fn dense_forward(
     ];
     Kernel::new("dense_forward", format!("{layer} forward"), plan, grid, constants)
         .choosing(Choice::activation(activation))
+        .choosing(Choice::quad(all_multiples(4, &[shape.inputs, at.x, at.weight])))
 }
 
 /// `shaders/dense_backward.wgsl`; `activation` is the one before the layer.
@@ -291,7 +302,7 @@ pub fn dense_backward(
     at: &Places,
 ) -> Kernel {
     let (rows, columns) = (plan.dense_rows, plan.dense_columns);
-    let weight_blocks = (shape.inputs + 1).div_ceil(columns) * shape.outputs.div_ceil(rows);
+    let weight_blocks = shape.inputs.div_ceil(columns) * shape.outputs.div_ceil(rows);
     let grid = Grid {
         fixed: weight_blocks.div_ceil(plan.workgroup),
         images: rows,
@@ -308,8 +319,10 @@ pub fn dense_backward(
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ];
+    let aligned = all_multiples(4, &[shape.inputs, shape.outputs, at.x, at.dy, at.weight]);
     Kernel::new("dense_backward", format!("{layer} backward"), plan, grid, constants)
         .choosing(Choice::activation(activation))
+        .choosing(Choice::quad(aligned))
 }
 
 /// `shaders/dense_log_softmax.wgsl`; `y` takes the log-probabilities and `dy` the gradient at the logits.
@@ -384,6 +397,7 @@ pub fn batch_norm_forward(
     plan: &KernelPlan,
     at: &NormPlaces,
 ) -> Kernel {
+    let plan = &plan.mapping();
     let running = pass == Pass::Evaluate;
     let at = match running {
         true => NormPlaces { mean: at.running_mean, variance: at.running_var, ..*at },
@@ -417,6 +431,7 @@ pub fn batch_norm_backward_input(
     plan: &KernelPlan,
     at: &NormPlaces,
 ) -> Kernel {
+    let plan = &plan.mapping();
     let mut constants = norm_constants(shape, at);
     constants.extend([("DX", at.dx.into()), ("DY", at.dy.into())]);
     let (label, grid) = (format!("{layer} backward, input"), Grid::per_image(shape.image_len(), plan));
@@ -426,14 +441,16 @@ pub fn batch_norm_backward_input(
 
 /// `shaders/accumulate.wgsl` over an arena of these tensors.
 pub fn accumulate(tensors: &[Tensor], plan: &KernelPlan, gradients: &GradientSource) -> Kernel {
-    let (grid, constants) = (Grid::per_batch(arena_len(tensors), plan), arena_constants(tensors, gradients));
+    let plan = &plan.mapping();
+    let (grid, constants) =
+        (Grid::per_batch(arena_len(tensors), plan), arena_constants(tensors, plan, gradients));
     Kernel::new("accumulate", "accumulate", plan, grid, constants).choosing(gradients.choice())
 }
 
 /// `shaders/gradient_norm.wgsl` over an arena of these tensors.
 pub fn gradient_norm(tensors: &[Tensor], plan: &KernelPlan, gradients: &GradientSource) -> Kernel {
     let grid = Grid::workgroups_per_batch(tensors.len());
-    let constants = arena_constants(tensors, gradients);
+    let constants = arena_constants(tensors, plan, gradients);
     Kernel::new("gradient_norm", "norms of gradients", &plan.summing(), grid, constants)
         .choosing(gradients.choice())
 }
@@ -445,10 +462,11 @@ pub fn update(
     plan: &KernelPlan,
     gradients: &GradientSource,
 ) -> Kernel {
+    let plan = &plan.mapping();
     let clip = &optimizer.clip;
     // In the shaders 0 is no bound.
     let bound = |bound: Option<f32>| bound.unwrap_or(0.0);
-    let mut constants = arena_constants(tensors, gradients);
+    let mut constants = arena_constants(tensors, plan, gradients);
     constants.extend([
         ("CLIPS", (*clip != Clip::default()).into()),
         ("CLIP_TENSOR_NORM", bound(clip.tensor_norm).into()),
@@ -505,9 +523,14 @@ fn arena_len(tensors: &[Tensor]) -> usize {
     tensors.last().map_or(0, |tensor| tensor.range().end)
 }
 
-fn arena_constants(tensors: &[Tensor], gradients: &GradientSource) -> Vec<(&'static str, Constant)> {
+fn arena_constants(
+    tensors: &[Tensor],
+    plan: &KernelPlan,
+    gradients: &GradientSource,
+) -> Vec<(&'static str, Constant)> {
     let mut constants = tensor_constants(tensors.iter().map(|tensor| tensor.range().end).collect());
     constants.push(("PARAMETERS", arena_len(tensors).into()));
+    constants.push(("SUM_AHEAD", plan.sum_ahead.into()));
     constants.extend(gradients.constants());
     constants
 }
@@ -528,6 +551,10 @@ fn conv_constants(shape: &ConvShape) -> Vec<(&'static str, Constant)> {
         ("OUT_HEIGHT", shape.out_height().into()),
         ("OUT_WIDTH", shape.out_width().into()),
     ]
+}
+
+fn all_multiples(of: usize, counts: &[usize]) -> bool {
+    counts.iter().all(|count| count.is_multiple_of(of))
 }
 
 /// Quads of the parameter arena up to where a convolution's weight and bias end.
