@@ -2,7 +2,7 @@
 // a row that is not `inside`. Rows begin at even places, are as long and are read from even columns on, so that it is
 // one load. A column before the first has wrapped around and is "too large" as well.
 
-// The workspace again, two values at a time. A kernel that writes a place of the one reads it from the same.
+// The workspace again, two values at a time. What a kernel reads by this name it does not write by the other.
 @group(0) @binding(17) var<storage, read_write> workspace_pairs: array<vec2<f32>>;
 
 fn row_pair(row: u32, column: u32, width: u32, inside: bool) -> vec2<f32> {

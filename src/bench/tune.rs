@@ -146,3 +146,22 @@ pub fn tune(
     let faster = |one: &Trial, other: &Trial| one.step.median.total_cmp(&other.step.median);
     Ok(bests.into_iter().min_by(faster).expect("a set is tried"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_knob_offers_plans_that_can_be_run_and_never_the_one_that_it_stands_at() {
+        for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
+            for knob in LAYERED.iter().chain(FUSED) {
+                let others = knob.others(plan);
+                assert!(!others.is_empty());
+                for (what, other) in others {
+                    assert_ne!(other, plan, "{what}");
+                    assert_eq!(other.check(), Ok(()), "{what}");
+                }
+            }
+        }
+    }
+}

@@ -76,7 +76,6 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "views",
         "workgroup_sum",
         "workspace",
-        "workspace_quads",
     ]
 );
 
