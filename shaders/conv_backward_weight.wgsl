@@ -18,6 +18,7 @@
 #import batch
 #import grid
 #import pair
+#import stretch
 #import workspace
 
 // What a stretch of dy, and the stretch of x that it sees, hold in pairs.
@@ -107,17 +108,4 @@ fn conv_backward_weight(
             workspace[partial + BIAS + filter_index] = bias_sums[k];
         }
     }
-}
-
-// What a stretch of outputs that begins at `first_column` sees of a row of the padded channel at `x_start`.
-fn stretch_of(x_start: u32, padded_row: u32, first_column: u32) -> array<f32, STRETCH> {
-    // Unsigned subtraction wraps around, so what lies before the first row is "too large" as well.
-    let row = padded_row - PADDING;
-    var stretch: array<f32, STRETCH>;
-    for (var j = 0u; j < STRETCH; j += 2u) {
-        let pair = row_pair(x_start + row * WIDTH, first_column * STRIDE - PADDING + j, WIDTH, row < HEIGHT);
-        stretch[j] = pair.x;
-        stretch[j + 1u] = pair.y;
-    }
-    return stretch;
 }

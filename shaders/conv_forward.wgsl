@@ -15,7 +15,7 @@
 #import batch
 #import filter
 #import grid
-#import pair
+#import stretch
 #import workspace
 
 // The stretch of an input row that a block of outputs reads, in pairs.
@@ -45,16 +45,8 @@ fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
 
     for (var c = 0u; ; c++) {
         for (var u = 0u; ; u++) {
-            // Unsigned subtraction wraps around, so what lies before the first row or column is "too large" as well.
-            let x_row = row * STRIDE + u - PADDING;
-            let x_column = first_column * STRIDE - PADDING;
-            let x_start = X + ((image * CHANNELS + c) * HEIGHT + x_row) * WIDTH;
-            var stretch: array<f32, STRETCH>;
-            for (var j = 0u; j < STRETCH; j += 2u) {
-                let pair = row_pair(x_start, x_column + j, WIDTH, x_row < HEIGHT);
-                stretch[j] = pair.x;
-                stretch[j + 1u] = pair.y;
-            }
+            let x_start = X + (image * CHANNELS + c) * HEIGHT * WIDTH;
+            var stretch = stretch_of(x_start, row * STRIDE + u, first_column);
             for (var k = 0u; k < BLOCK_FILTERS; k++) {
                 let filter_row = min(first_filter + k, FILTERS - 1u) * CHANNELS + c;
                 var weight: array<f32, SIZE>;

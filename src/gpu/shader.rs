@@ -72,6 +72,7 @@ pub const SHARED: &[(&str, &str)] = &sources!(
         "partials",
         "pixels",
         "quads",
+        "stretch",
         "tensors",
         "views",
         "workgroup_sum",
