@@ -3,7 +3,7 @@
 //
 // The paper's first proof, summed over the batch. To have enough invocations the batch is dealt out to
 // CHUNKS chunks (image b to chunk b % CHUNKS); their partial sums are added up, in order, where the
-// gradient is used (see adam.wgsl). A chunk without images leaves zeros.
+// gradient is used (see shared/partials.wgsl). A chunk without images makes none.
 //
 // workspace  x [B, CHANNELS, HEIGHT, WIDTH] at X,  dy [B, FILTERS, OUT_HEIGHT, OUT_WIDTH] at DY,
 //            partial sums [CHUNKS, PARTIAL_LEN] at PARTIALS, each laid out as the arena is:
@@ -39,7 +39,7 @@ fn conv_backward_weight(
     let channel = index / ROW_BLOCKS % CHANNELS;
     let first_filter = index / (ROW_BLOCKS * CHANNELS) % FILTER_BLOCKS * BLOCK_FILTERS;
     let chunk = index / (ROW_BLOCKS * CHANNELS * FILTER_BLOCKS);
-    if chunk >= CHUNKS {
+    if chunk >= min(CHUNKS, batch.count) {
         return;
     }
 

@@ -40,7 +40,12 @@ impl Grid {
         Self { fixed: workgroups, invocations: 0, images: 1, most_images: usize::MAX, workgroup: 1 }
     }
 
-    /// `workgroups` for each of the chunks that a batch is dealt out to: `chunks`, or as many as images.
+    /// `invocations` for each of the chunks that a batch is dealt out to: `chunks`, or as many as images.
+    pub(super) fn per_chunk(invocations: usize, chunks: usize, plan: &KernelPlan) -> Self {
+        Self { most_images: chunks, ..Self::per_image(invocations, plan) }
+    }
+
+    /// `workgroups` for each of the chunks.
     pub(super) fn workgroups_per_chunk(workgroups: usize, chunks: usize) -> Self {
         Self { fixed: 0, invocations: workgroups, images: 1, most_images: chunks, workgroup: 1 }
     }

@@ -156,7 +156,7 @@ fn work_of(kernel: &Kernel, shapes: &Shapes, images: u64) -> Option<(Work, Work)
         "conv_backward_weight" => {
             let (input, output, weight) = conv(shapes);
             let macs = output * product(&["CHANNELS", "SIZE", "SIZE"]);
-            (Work::of(2 * macs + output, input + output), Work::of(0, size("CHUNKS") * weight))
+            (Work::of(2 * macs + output, input + output), Work::of(0, size("CHUNKS").min(images) * weight))
         }
         "max_pool" => {
             let (input, output) = pool(shapes);
@@ -260,17 +260,12 @@ fn blocks(shapes: &Shapes) -> Blocks {
 
 /// What is done with each gradient, and before that what makes them: for an image, and for the batch.
 fn gradients(kernel: &Kernel, shapes: &Shapes, images: u64, each: Work) -> (Work, Work) {
-    let of_fused = kernel.choices.contains(&Choice::OUTER_PRODUCTS);
     let (all, partial) = (shapes.size("PARAMETERS"), shapes.size("PARTIAL_LEN"));
-    let mut chunks = shapes.size("CHUNKS");
-    if of_fused {
-        // None of theirs is empty.
-        chunks = chunks.min(images);
-    }
+    let chunks = shapes.size("CHUNKS").min(images);
     // Partial sums are read, and written as whole gradients.
     let summed = Work::of(partial * chunks, partial * (chunks + 1)) + each * all;
     let rest = all - partial;
-    if !of_fused {
+    if !kernel.choices.contains(&Choice::OUTER_PRODUCTS) {
         return (Work::default(), summed + Work::of(0, rest));
     }
     let image = Work::of(2 * rest, shapes.size("DENSE_INPUTS") + shapes.size("DENSE_OUTPUTS"));

@@ -217,7 +217,6 @@ pub fn conv_backward_weight(
     let columns = even_block(shape.out_width(), plan.weight_columns);
     let rows = even_block(shape.size, plan.weight_rows);
     let blocks = shape.filters.div_ceil(filters) * shape.channels * shape.size.div_ceil(rows);
-    let invocations = partials.chunks * blocks;
     let mut constants = conv_constants(shape);
     constants.extend([
         ("BLOCK_FILTERS", filters.into()),
@@ -231,7 +230,7 @@ pub fn conv_backward_weight(
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ]);
-    let grid = Grid::per_batch(invocations, plan);
+    let grid = Grid::per_chunk(blocks, partials.chunks, plan);
     let places = [at.x, at.dy, shape.width, shape.out_width(), columns, shape.padding];
     Kernel::new("conv_backward_weight", format!("{layer} backward, weight"), plan, grid, constants)
         .choosing(Choice::pair(all_multiples(2, &places)))
