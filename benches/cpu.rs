@@ -13,14 +13,14 @@ use lenet_gpu::cpu::{
     conv_pool_backward, conv_pool_forward, dense_backward, dense_forward, dense_log_softmax, gather,
     log_softmax, max_pool, max_pool_backward,
 };
-use lenet_gpu::engine::{Adam, Engine, Epoch, Part, Setup, steps};
+use lenet_gpu::engine::{Adam, Engine, Epoch, Setup, Split, steps};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, PoolShape};
 
 fn engine(batch_size: usize) -> CpuEngine {
     let mut engine = CpuEngine::new(&Setup::new(NETWORK, batch_size));
     engine.set_parameters(&weights()).expect("the CPU takes any weights");
-    engine.load(Part::Train, split()).expect("the CPU takes any images");
-    engine.load(Part::Test, split()).expect("the CPU takes any images");
+    engine.load(Split::Train, split()).expect("the CPU takes any images");
+    engine.load(Split::Test, split()).expect("the CPU takes any images");
     engine
 }
 
@@ -163,7 +163,7 @@ fn evaluate(criterion: &mut Criterion) {
     group.sample_size(10);
     let mut engine = engine(64);
     group.bench_function("all", |bencher| {
-        bencher.iter(|| engine.evaluate(Part::Test).expect("it cannot fail"))
+        bencher.iter(|| engine.evaluate(Split::Test).expect("it cannot fail"))
     });
 }
 

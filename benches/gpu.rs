@@ -7,20 +7,20 @@ use std::ops::ControlFlow;
 
 use common::{IMAGES, NETWORK, split, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lenet_gpu::engine::{Engine, Epoch, Part, Setup, steps};
+use lenet_gpu::engine::{Engine, Epoch, Setup, Split, steps};
 use lenet_gpu::gpu::adapter::Chosen;
-use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
+use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 
 fn engine(batch_size: usize) -> GpuEngine {
     let chosen = Chosen::any().expect("the bench needs a GPU or a software adapter");
     let context = Context::open(&chosen).expect("the adapter opens");
-    let plan = KernelPlan::of(&context.description);
+    let plan = KernelConfig::of(&context.description);
     let residency = Residency::Auto;
     let options = GpuOptions { setup: Setup::new(NETWORK, batch_size), residency, plan };
     let mut engine = GpuEngine::new(context, options).expect("the device takes the kernels");
     engine.set_parameters(&weights()).expect("the device takes the weights");
-    engine.load(Part::Train, split()).expect("the device takes the images");
-    engine.load(Part::Test, split()).expect("the device takes the images");
+    engine.load(Split::Train, split()).expect("the device takes the images");
+    engine.load(Split::Test, split()).expect("the device takes the images");
     engine
 }
 
@@ -61,7 +61,7 @@ fn evaluate(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(IMAGES as u64));
     group.sample_size(10);
     group.bench_function("all", |bencher| {
-        bencher.iter(|| engine.evaluate(Part::Test).expect("the device goes on"))
+        bencher.iter(|| engine.evaluate(Split::Test).expect("the device goes on"))
     });
 }
 

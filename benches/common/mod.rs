@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use lenet_gpu::data::Split;
+use lenet_gpu::data::ImageSet;
 use lenet_gpu::model::{LeNet5, ParameterTable};
 
 pub const NETWORK: LeNet5 = LeNet5::new(1, 10);
 pub const IMAGES: usize = 2_048;
 
 /// Images of 28×28 full of numbers that are spread over all bytes.
-pub fn split() -> Arc<Split> {
+pub fn split() -> Arc<ImageSet> {
     let byte = |i: usize| (i.wrapping_mul(2_654_435_761) >> 13) as u8;
-    Arc::new(Split {
+    Arc::new(ImageSet {
         channels: 1,
         height: 28,
         width: 28,

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::results::{Adapter, Stage, Task};
 use crate::cpu::CpuEngine;
-use crate::engine::{Engine, EngineError, Pass, Setup};
+use crate::engine::{Engine, EngineError, Mode, Setup};
 use crate::gpu::adapter::{Chosen, Description, Device, DeviceError, Request};
 use crate::gpu::kernels::Kernel;
 use crate::gpu::network::StepPlan;
-use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residency, kernels_of};
+use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, KernelSet, Residency, kernels_of};
 
 /// A device that was chosen.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Contender {
     device: Device,
     residency: Residency,
     /// A GPU's.
-    plan: Option<KernelPlan>,
+    plan: Option<KernelConfig>,
     /// What the choice took: where it is the first of this process, with the loading of drivers.
     pub choosing: Stage,
 }
@@ -29,13 +29,13 @@ impl Contender {
         let device = device?;
         let plan = match &device {
             Device::Cpu { .. } => None,
-            Device::Gpu(chosen) => Some(KernelPlan::of(&chosen.description)),
+            Device::Gpu(chosen) => Some(KernelConfig::of(&chosen.description)),
         };
         Ok(Self { device, residency, plan, choosing })
     }
 
     /// The same device by another plan than its class's.
-    pub fn by(self, plan: KernelPlan) -> Self {
+    pub fn by(self, plan: KernelConfig) -> Self {
         Self { plan: Some(plan), ..self }
     }
 
@@ -91,7 +91,7 @@ pub struct Opened {
     /// None is the CPU.
     pub context: Option<Context>,
     residency: Residency,
-    plan: Option<KernelPlan>,
+    plan: Option<KernelConfig>,
 }
 
 impl Opened {
@@ -123,8 +123,8 @@ impl AnyEngine {
     /// twins its operations are.
     pub fn kernels(&self, task: Task, setup: &Setup) -> Vec<Kernel> {
         let pass = match task {
-            Task::Train => Pass::Train,
-            Task::Infer => Pass::Evaluate,
+            Task::Train => Mode::Train,
+            Task::Infer => Mode::Evaluate,
         };
         match self {
             Self::Cpu(_) => twins(pass, setup),
@@ -141,8 +141,8 @@ impl AnyEngine {
 }
 
 /// The kernels that are the twins of the CPU engine's operations.
-pub fn twins(pass: Pass, setup: &Setup) -> Vec<Kernel> {
-    let plan = KernelPlan { set: KernelSet::Layered, ..KernelPlan::HARDWARE };
+pub fn twins(pass: Mode, setup: &Setup) -> Vec<Kernel> {
+    let plan = KernelConfig { set: KernelSet::Layered, ..KernelConfig::HARDWARE };
     kernels_of(&StepPlan::new(setup, setup.at_once(), &plan), pass)
 }
 

@@ -8,10 +8,10 @@ use super::results::{Ceilings, EngineResults, KernelResults, Start, Task};
 use super::statistics::Summary;
 use super::subject::Subject;
 use crate::cpu;
-use crate::data::Split;
-use crate::engine::{Engine, EngineError, Part, Setup};
+use crate::data::ImageSet;
+use crate::engine::{Engine, EngineError, Setup, Split};
 use crate::gpu::kernels::Kernel;
-use crate::gpu::{GpuEngine, probe};
+use crate::gpu::{GpuEngine, ceilings};
 
 /// Training steps whose kernels are timed one by one.
 const PROFILED_STEPS: usize = 20;
@@ -31,7 +31,7 @@ pub fn examine(
     start: Start,
     setup: &Setup,
     weights: &[f32],
-    images: &Arc<Split>,
+    images: &Arc<ImageSet>,
 ) -> Result<EngineResults, EngineError> {
     let opened = contender.open_to_profile()?;
     let ceilings = ceilings(&opened)?;
@@ -61,8 +61,8 @@ pub fn examine(
 
 fn ceilings(opened: &Opened) -> Result<Ceilings, EngineError> {
     let (flops, bytes) = match &opened.context {
-        None => (cpu::probe::flops_per_second(), cpu::probe::bytes_per_second()),
-        Some(context) => (probe::flops_per_second(context)?, probe::bytes_per_second(context)?),
+        None => (cpu::ceilings::flops_per_second(), cpu::ceilings::bytes_per_second()),
+        Some(context) => (ceilings::flops_per_second(context)?, ceilings::bytes_per_second(context)?),
     };
     Ok(Ceilings { gflops: flops * 1e-9, gbytes: bytes * 1e-9 })
 }
@@ -85,14 +85,14 @@ fn encoding(engine: &GpuEngine) -> Summary {
 }
 
 /// What it takes to infer one image, from asking to knowing.
-fn latency(engine: &mut dyn Engine, images: &Split) -> Result<Summary, EngineError> {
-    let one = Split { pixels: images.image(0).to_vec(), labels: images.labels[..1].to_vec(), ..*images };
-    engine.load(Part::Test, Arc::new(one))?;
+fn latency(engine: &mut dyn Engine, images: &ImageSet) -> Result<Summary, EngineError> {
+    let one = ImageSet { pixels: images.image(0).to_vec(), labels: images.labels[..1].to_vec(), ..*images };
+    engine.load(Split::Test, Arc::new(one))?;
     let mut times = Vec::with_capacity(ASKED);
-    engine.evaluate(Part::Test)?;
+    engine.evaluate(Split::Test)?;
     for _ in 0..ASKED {
         let started = Instant::now();
-        engine.evaluate(Part::Test)?;
+        engine.evaluate(Split::Test)?;
         times.push(started.elapsed());
     }
     Ok(microseconds(&times))

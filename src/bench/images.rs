@@ -1,18 +1,18 @@
 //! Images that are made up. What they show does not matter to the time they take.
 
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::random::{Draws, Purpose};
 
 /// Classes of the made-up images.
 pub const CLASSES: usize = 10;
 
 /// Grey images of 28×28, as MNIST's are, of random pixels and labels.
-pub fn synthetic(count: usize, seed: u64) -> Split {
+pub fn synthetic(count: usize, seed: u64) -> ImageSet {
     const SIDE: usize = 28;
     let mut draws = Draws::new(Purpose::Bench, seed, 0);
     let pixels = (0..count * SIDE * SIDE).map(|_| draws.below(256) as u8).collect();
     let labels = (0..count).map(|_| draws.below(CLASSES as u32) as u16).collect();
-    Split { channels: 1, height: SIDE, width: SIDE, pixels, labels }
+    ImageSet { channels: 1, height: SIDE, width: SIDE, pixels, labels }
 }
 
 #[cfg(test)]

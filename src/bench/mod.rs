@@ -40,7 +40,7 @@ pub use warnings::warnings;
 
 use crate::calendar::Utc;
 use crate::data::Dataset;
-use crate::engine::{EngineError, Pass, Setup};
+use crate::engine::{EngineError, Mode, Setup};
 use crate::model::{Init, LeNet5, ParameterTable};
 use crate::train::Program;
 
@@ -82,7 +82,7 @@ impl Bench {
     /// The kernels of a training step of the batch that is looked at, by count. That needs no device.
     pub fn count(&self) -> Vec<KernelResults> {
         let batch = self.settings.profile_batch;
-        let kernels = contender::twins(Pass::Train, &self.setup(batch));
+        let kernels = contender::twins(Mode::Train, &self.setup(batch));
         kernels.iter().map(|kernel| examine::by_count(kernel, batch, None)).collect()
     }
 

@@ -7,7 +7,7 @@ use super::contender::Opened;
 use super::results::{Settings, Task, Throughput};
 use super::statistics::Summary;
 use super::subject::Subject;
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::engine::{EngineError, Setup};
 use crate::gpu::work::total;
 
@@ -17,7 +17,7 @@ pub fn race(
     setup: &Setup,
     settings: &Settings,
     weights: &[f32],
-    images: &Arc<Split>,
+    images: &Arc<ImageSet>,
 ) -> Result<Vec<Vec<Throughput>>, EngineError> {
     let mut runners = Vec::with_capacity(opened.len());
     for opened in opened {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 use super::statistics::Summary;
-use crate::gpu::KernelPlan;
+use crate::gpu::KernelConfig;
 use crate::gpu::work::Work;
 use crate::train::Program;
 
@@ -81,7 +81,7 @@ pub struct Adapter {
     pub driver: String,
     /// Whether a CPU plays the GPU.
     pub software: bool,
-    pub plan: KernelPlan,
+    pub plan: KernelConfig,
 }
 
 /// How the engine starts in a process of its own, with batches of `profile_batch` images. What drivers and the system

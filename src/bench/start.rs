@@ -7,7 +7,7 @@ use super::contender::{Contender, timed};
 use super::memory;
 use super::results::{Stage, Start, Task};
 use super::subject::Subject;
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::engine::{EngineError, Setup};
 
 /// Starts an engine, up to the end of its first step; then it infers a batch too.
@@ -15,7 +15,7 @@ pub fn start(
     contender: &Contender,
     setup: &Setup,
     weights: &[f32],
-    images: &Arc<Split>,
+    images: &Arc<ImageSet>,
 ) -> Result<Start, EngineError> {
     let mut stages = vec![contender.choosing.clone()];
     let opened = note(&mut stages, "open it", || contender.open())?;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::contender::AnyEngine;
 use super::results::Task;
-use crate::data::Split;
-use crate::engine::{EngineError, Epoch, Part, Setup, steps};
+use crate::data::ImageSet;
+use crate::engine::{EngineError, Epoch, Setup, Split, steps};
 
 /// Small, so that weights stay finite whatever the images are.
 const LEARNING_RATE: f32 = 1e-4;
@@ -16,7 +16,7 @@ const LEARNING_RATE: f32 = 1e-4;
 #[derive(Debug)]
 pub struct Subject {
     pub engine: AnyEngine,
-    images: Arc<Split>,
+    images: Arc<ImageSet>,
     batch: usize,
     /// The order of an epoch: as many images as make whole batches.
     order: Vec<u32>,
@@ -33,12 +33,12 @@ impl Subject {
         mut engine: AnyEngine,
         setup: &Setup,
         weights: &[f32],
-        images: &Arc<Split>,
+        images: &Arc<ImageSet>,
     ) -> Result<Self, EngineError> {
         let batch = setup.batch_size;
         assert!(batch <= images.len(), "there are images for a batch");
         engine.as_engine().set_parameters(weights)?;
-        engine.as_engine().load(Part::Train, Arc::clone(images))?;
+        engine.as_engine().load(Split::Train, Arc::clone(images))?;
         let order = (0..(images.len() / batch * batch) as u32).collect();
         Ok(Self { engine, images: Arc::clone(images), batch, order, inferred: 0 })
     }
@@ -73,7 +73,7 @@ impl Subject {
         let evaluations = count.div_ceil(an_evaluation);
         let started = Instant::now();
         for _ in 0..evaluations {
-            self.engine.as_engine().evaluate(Part::Test)?;
+            self.engine.as_engine().evaluate(Split::Test)?;
         }
         Ok(started.elapsed().as_secs_f64() / (evaluations * an_evaluation) as f64)
     }
@@ -82,12 +82,12 @@ impl Subject {
     fn load_test(&mut self, batches: usize) -> Result<(), EngineError> {
         let count = batches * self.batch;
         if count != self.inferred {
-            let first = Split {
+            let first = ImageSet {
                 pixels: self.images.pixels[..count * self.images.image_len()].to_vec(),
                 labels: self.images.labels[..count].to_vec(),
                 ..*self.images
             };
-            self.engine.as_engine().load(Part::Test, Arc::new(first))?;
+            self.engine.as_engine().load(Split::Test, Arc::new(first))?;
             self.inferred = count;
         }
         Ok(())

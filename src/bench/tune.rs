@@ -8,16 +8,16 @@ use super::contender::AnyEngine;
 use super::results::Task;
 use super::statistics::Summary;
 use super::subject::Subject;
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::engine::{EngineError, Setup};
-use crate::gpu::{Context, FilterMemory, GpuEngine, GpuOptions, KernelPlan, KernelSet, Residency};
+use crate::gpu::{Context, FilterMemory, GpuEngine, GpuOptions, KernelConfig, KernelSet, Residency};
 
 /// A plan that was tried.
 #[derive(Debug, Clone)]
 pub struct Trial {
     /// What is tried: "fused, chunks 64".
     pub what: String,
-    pub plan: KernelPlan,
+    pub plan: KernelConfig,
     /// Microseconds of a training step, over the runs.
     pub step: Summary,
 }
@@ -37,14 +37,14 @@ const WORTH_IT: f64 = 0.98;
 /// What of a plan may be another.
 enum Knob {
     /// A size, by its name, what it may be, and where it stands.
-    Size(&'static str, &'static [usize], fn(&mut KernelPlan) -> &mut usize),
+    Size(&'static str, &'static [usize], fn(&mut KernelConfig) -> &mut usize),
     /// Where convolutions read their weights.
     Filters(&'static [FilterMemory]),
 }
 
 impl Knob {
     /// The plans that are another than `plan` by this knob alone, each with what makes it so.
-    fn others(&self, plan: KernelPlan) -> Vec<(String, KernelPlan)> {
+    fn others(&self, plan: KernelConfig) -> Vec<(String, KernelConfig)> {
         let mut others: Vec<_> = match self {
             Self::Size(name, sizes, place) => {
                 let resized = |&size: &usize| {
@@ -56,7 +56,7 @@ impl Knob {
             }
             Self::Filters(memories) => {
                 let moved = |&filters: &FilterMemory| {
-                    (format!("filters {}", filters.name()), KernelPlan { filters, ..plan })
+                    (format!("filters {}", filters.name()), KernelConfig { filters, ..plan })
                 };
                 memories.iter().map(moved).collect()
             }
@@ -105,15 +105,15 @@ const LAYERED: &[Knob] = &[
 #[allow(clippy::too_many_arguments)]
 pub fn tune(
     context: &Context,
-    first: KernelPlan,
+    first: KernelConfig,
     sets: &[KernelSet],
     setup: &Setup,
     effort: Effort,
     weights: &[f32],
-    images: &Arc<Split>,
+    images: &Arc<ImageSet>,
     tell: &mut dyn FnMut(&Trial, bool),
 ) -> Result<Trial, EngineError> {
-    let attempt = |plan: KernelPlan, what: String| {
+    let attempt = |plan: KernelConfig, what: String| {
         let options = GpuOptions { setup: *setup, residency: Residency::Auto, plan };
         let engine = AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?));
         let mut subject = Subject::new(engine, setup, weights, images)?;
@@ -129,7 +129,7 @@ pub fn tune(
             KernelSet::Fused => (FUSED, "fused"),
             KernelSet::Layered => (LAYERED, "layered"),
         };
-        let mut best = attempt(KernelPlan { set, ..first }, format!("{name}, as it is"))?;
+        let mut best = attempt(KernelConfig { set, ..first }, format!("{name}, as it is"))?;
         tell(&best, true);
         for knob in knobs {
             for (what, plan) in knob.others(best.plan) {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_knob_offers_plans_that_can_be_run_and_never_the_one_that_it_stands_at() {
-        for plan in [KernelPlan::HARDWARE, KernelPlan::SOFTWARE] {
+        for plan in [KernelConfig::HARDWARE, KernelConfig::SOFTWARE] {
             for knob in LAYERED.iter().chain(FUSED) {
                 let others = knob.others(plan);
                 assert!(!others.is_empty());

@@ -9,7 +9,7 @@ use clap::Args;
 use lenet_gpu::data::{
     Channels, Conversion, Dataset, DatasetKind, Fit, OpenOptions, Opened, TestPart, embedded_mnist_test,
 };
-use lenet_gpu::model::{About, LeNet5};
+use lenet_gpu::model::{LeNet5, ModelInfo};
 
 use super::Failure;
 use super::data::fetched;
@@ -57,7 +57,7 @@ impl DataArgs {
     }
 
     /// Reads the test part alone, which may be all there is, as a model saw its images.
-    pub fn open_test(&self, seen: &About) -> Result<TestPart, Failure> {
+    pub fn open_test(&self, seen: &ModelInfo) -> Result<TestPart, Failure> {
         let conversion = Conversion { fit: self.fit.or(seen.fit), ..self.conversion() };
         match self.place()? {
             Some(path) => self.options(conversion).open_test(&path),

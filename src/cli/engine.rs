@@ -12,7 +12,7 @@ use lenet_gpu::engine::{Engine, EngineError, Setup};
 use lenet_gpu::gpu::adapter::{
     self, AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
 };
-use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
+use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 use lenet_gpu::train::EngineConfig;
 
 use super::kernel_args::KernelArgs;
@@ -199,7 +199,7 @@ pub struct Chosen {
     residency: Residency,
     kernels: KernelArgs,
     /// A GPU's.
-    plan: Option<KernelPlan>,
+    plan: Option<KernelConfig>,
 }
 
 /// A device that is open.
@@ -243,11 +243,11 @@ impl EngineArgs {
     /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
     /// time to start. Of two failures, the data's is told.
     pub fn ready_beside<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<(T, Ready), Failure> {
-        self.ready_again_beside(None, read)
+        self.open_concurrently(None, read)
     }
 
     /// The same for a run that went on `before`.
-    pub fn ready_again_beside<T>(
+    pub fn open_concurrently<T>(
         &self,
         before: Option<&EngineConfig>,
         read: impl FnOnce() -> Result<T, Failure>,
@@ -316,14 +316,14 @@ impl Chosen {
         &self,
         context: Option<Context>,
         setup: &Setup,
-    ) -> Result<(Box<dyn Engine>, Option<KernelPlan>), EngineError> {
+    ) -> Result<(Box<dyn Engine>, Option<KernelConfig>), EngineError> {
         let (Some(context), Some(plan)) = (context, self.plan) else {
             return Ok((Box::new(CpuEngine::new(setup)), None));
         };
         self.kernels.check(setup)?;
         let options = GpuOptions { setup: *setup, residency: self.residency, plan };
         let engine = GpuEngine::new(context, options)?;
-        Ok((Box::new(engine), Some(KernelPlan { set: plan.set_for(setup), ..plan })))
+        Ok((Box::new(engine), Some(KernelConfig { set: plan.set_for(setup), ..plan })))
     }
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use lenet_gpu::engine::{EngineError, Setup};
 use lenet_gpu::files::read_text;
 use lenet_gpu::gpu::adapter::Description;
-use lenet_gpu::gpu::{KernelPlan, KernelSet, not_fused};
+use lenet_gpu::gpu::{KernelConfig, KernelSet, not_fused};
 
 use super::Failure;
 
@@ -35,9 +35,9 @@ pub struct PlanArg {
 
 impl PlanArg {
     /// The plan for a device.
-    pub fn plan(&self, device: &Description) -> Result<KernelPlan, Failure> {
+    pub fn plan(&self, device: &Description) -> Result<KernelConfig, Failure> {
         match &self.plan {
-            None => Ok(KernelPlan::of(device)),
+            None => Ok(KernelConfig::of(device)),
             Some(path) => read(path).map_err(Failure::Input),
         }
     }
@@ -71,14 +71,14 @@ impl KernelArgs {
     }
 
     /// The plan for a device.
-    pub fn plan(&self, device: &Description) -> Result<KernelPlan, Failure> {
+    pub fn plan(&self, device: &Description) -> Result<KernelConfig, Failure> {
         let plan = self.plan.plan(device)?;
         let set = match self.kernels {
             KernelsArg::Auto => plan.set,
             KernelsArg::Layered => KernelSet::Layered,
             KernelsArg::Fused => KernelSet::Fused,
         };
-        Ok(KernelPlan { set, ..plan })
+        Ok(KernelConfig { set, ..plan })
     }
 
     /// Refuses a setup whose steps the kernels that were asked for cannot make.
@@ -91,10 +91,10 @@ impl KernelArgs {
 }
 
 /// Reads a plan and looks at its sizes, which kernels are compiled for.
-fn read(path: &Path) -> anyhow::Result<KernelPlan> {
+fn read(path: &Path) -> anyhow::Result<KernelConfig> {
     let shown = path.display();
     let text = read_text(path).with_context(|| format!("cannot read {shown}, which --plan names"))?;
-    let plan: KernelPlan = toml::from_str(&text)
+    let plan: KernelConfig = toml::from_str(&text)
         .map_err(|error| anyhow!("{shown} is no kernel plan: {}", error.message().replace('\n', " ")))?;
     plan.check().with_context(|| format!("{shown} is no kernel plan that can be run"))?;
     Ok(plan)

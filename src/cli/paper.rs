@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use lenet_gpu::data::{Conversion, Dataset, DatasetKind, Fit};
 use lenet_gpu::engine::Setup;
 use lenet_gpu::paper::{self, Experiment, Findings, Manner, PaperError, Set, Study, Watcher};
-use lenet_gpu::train::{EpochRecord, Plan, SoFar};
+use lenet_gpu::train::{EpochProgress, EpochRecord, TrainingConfig};
 
 use super::data::fetched;
 use super::data_args::LimitArgs;
@@ -63,7 +63,7 @@ pub struct PaperArgs {
     as_listed: bool,
 
     /// The first run's seed
-    #[arg(long, value_name = "N", default_value_t = Plan::default().seed, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = TrainingConfig::default().seed, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER - 100))]
     seed: u64,
 
@@ -214,7 +214,7 @@ struct Teller {
 }
 
 impl Watcher for Teller {
-    fn so_far(&mut self, _: &Experiment, _: &SoFar) -> ControlFlow<()> {
+    fn so_far(&mut self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
         if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 

@@ -9,7 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use lenet_gpu::bench::{CLASSES, Effort, Trial, synthetic, tune};
 use lenet_gpu::engine::{LARGEST_MICRO_BATCH, Setup};
 use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::gpu::{self, KernelPlan, KernelSet};
+use lenet_gpu::gpu::{self, KernelConfig, KernelSet};
 use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 
 use super::engine::{self, DeviceArgs};
@@ -65,7 +65,7 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
         engine::warn_of_software(&chosen.description.name);
     }
     let device = chosen.description.to_string();
-    let plan = KernelPlan::of(&chosen.description);
+    let plan = KernelConfig::of(&chosen.description);
     notice::note(format_args!("tuning for {device}"));
 
     let network = LeNet5::new(1, CLASSES);

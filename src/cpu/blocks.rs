@@ -15,7 +15,7 @@ use super::Real;
 /// Neighbouring sums kept as one vector: 8 `f32` fill a vector of AVX2, and two of SSE2 or NEON.
 pub(super) const LANES: usize = 8;
 
-/// Parts that a batch is cut into at most: tasks for the threads, and the terms of the last sum of a
+/// PerSplit that a batch is cut into at most: tasks for the threads, and the terms of the last sum of a
 /// convolution's weight gradient.
 pub(super) const PARTS: usize = 16;
 

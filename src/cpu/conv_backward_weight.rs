@@ -7,7 +7,7 @@
 //!
 //! Each dy adds the window of x that it came from, scaled; those that are 0 are left out (see `terms.rs`). A block of sums is [`ROWS`] rows u of the filter, each of
 //! which is a vector of [`LANES`] places v or several; it runs over an image's whole map before it is
-//! added to the part's sums. Parts are added in their order at the end.
+//! added to the part's sums. PerSplit are added in their order at the end.
 //!
 //! Shapes, an image: x `[C, H, W]`, dy `[F, H', W']` → dw `[F, C, f, f]`, db `[F]`.
 

@@ -10,7 +10,7 @@ use super::{
     Real, conv_backward_input, conv_backward_weight, conv_forward, conv_pool_backward, conv_pool_forward,
     max_pool, max_pool_backward,
 };
-use crate::engine::Pass;
+use crate::engine::Mode;
 use crate::model::{Activation, ConvShape, NormShape, PoolShape};
 
 /// What a block leaves.
@@ -43,7 +43,7 @@ impl<T: Real> ConvBlock<T> {
     /// x `[batch, C, H, W]` → what was pooled. `norms` are as [`Layer::finish`] wants them.
     pub fn forward(
         &mut self,
-        pass: Pass,
+        pass: Mode,
         batch: usize,
         x: &[T],
         weight: &[T],
@@ -61,7 +61,7 @@ impl<T: Real> ConvBlock<T> {
             }
             None => {
                 // Only the way back asks where maxima were.
-                let argmax = (pass == Pass::Train).then_some(argmax);
+                let argmax = (pass == Mode::Train).then_some(argmax);
                 conv_pool_forward(conv, pool, x, weight, bias, y, argmax);
             }
         }

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{Network, gather, gather_augmented};
-use crate::data::{Split, View};
+use crate::data::{ImageSet, View};
 use crate::engine::{
-    Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, MicroBatch, Observer, OptimizerState, Part, Parts, Pass,
-    SampleOutcome, Setup, Step,
+    Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, MicroBatch, Mode, Observer, OptimizerState, PerSplit,
+    SampleOutcome, Setup, Split, Step,
 };
 
 /// Images whose activations caches hold on the way there and back, and which still keep many threads busy.
@@ -19,7 +19,7 @@ const CACHED_BATCH: usize = 128;
 pub struct CpuEngine {
     network: Network<f32>,
     setup: Setup,
-    parts: Parts<Arc<Split>>,
+    parts: PerSplit<Arc<ImageSet>>,
     labels: Vec<u32>,
     outcomes: Vec<SampleOutcome>,
 }
@@ -31,7 +31,7 @@ impl CpuEngine {
         Self {
             network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
             setup: *setup,
-            parts: Parts::default(),
+            parts: PerSplit::default(),
             labels: Vec::with_capacity(largest_batch),
             outcomes: Vec::with_capacity(largest_batch),
         }
@@ -41,8 +41,8 @@ impl CpuEngine {
     /// training it is one of a step of `step_count` images.
     fn forward(
         &mut self,
-        pass: Pass,
-        split: &Split,
+        pass: Mode,
+        split: &ImageSet,
         order: &[u32],
         views: Option<&[View]>,
         step_count: usize,
@@ -55,8 +55,8 @@ impl CpuEngine {
         self.labels.clear();
         self.labels.extend(order.iter().map(|&index| u32::from(split.labels[index as usize])));
         match pass {
-            Pass::Train => self.network.forward_of(&self.labels, step_count),
-            Pass::Evaluate => self.network.evaluate(&self.labels),
+            Mode::Train => self.network.forward_of(&self.labels, step_count),
+            Mode::Evaluate => self.network.evaluate(&self.labels),
         }
         let outcomes = self.network.losses().iter().zip(self.network.predicted());
         self.outcomes.clear();
@@ -66,13 +66,13 @@ impl CpuEngine {
     /// Trains one micro-batch, and where it ends its step, updates the parameters.
     fn micro_batch(
         &mut self,
-        split: &Split,
+        split: &ImageSet,
         order: &[u32],
         views: Option<&[View]>,
         batch: &MicroBatch,
     ) -> Result<(), EngineError> {
         let step = batch.step;
-        self.forward(Pass::Train, split, order, views, step.count);
+        self.forward(Mode::Train, split, order, views, step.count);
         self.network.backward();
         if !(batch.starts_step() && batch.ends_step()) {
             self.network.accumulate(!batch.starts_step());
@@ -96,7 +96,7 @@ impl CpuEngine {
     /// Trains a step to its end, also where the observer breaks off within.
     fn step(
         &mut self,
-        split: &Split,
+        split: &ImageSet,
         order: &[u32],
         views: Option<&[View]>,
         step: &Step,
@@ -116,11 +116,11 @@ impl CpuEngine {
     }
 
     /// Runs a part forward, and hands itself over after each batch.
-    fn evaluate_batches(&mut self, part: Part, mut ran: impl FnMut(&Self)) {
+    fn evaluate_batches(&mut self, part: Split, mut ran: impl FnMut(&Self)) {
         let split = Arc::clone(self.parts.get(part));
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
-            rayon::scope(|_| self.forward(Pass::Evaluate, &split, order, None, order.len()));
+            rayon::scope(|_| self.forward(Mode::Evaluate, &split, order, None, order.len()));
             ran(self);
         }
     }
@@ -134,7 +134,7 @@ impl Engine for CpuEngine {
         }
     }
 
-    fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
+    fn load(&mut self, part: Split, split: Arc<ImageSet>) -> Result<(), EngineError> {
         self.parts.set(part, split);
         Ok(())
     }
@@ -159,7 +159,7 @@ impl Engine for CpuEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
-        let split = Arc::clone(self.parts.get(Part::Train));
+        let split = Arc::clone(self.parts.get(Split::Train));
         let views = epoch.views_of(self.setup.augmented);
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
@@ -170,13 +170,13 @@ impl Engine for CpuEngine {
         Ok(epoch.steps.len())
     }
 
-    fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
+    fn evaluate(&mut self, part: Split) -> Result<Vec<SampleOutcome>, EngineError> {
         let mut all = Vec::with_capacity(self.parts.get(part).len());
         self.evaluate_batches(part, |engine| all.extend_from_slice(&engine.outcomes));
         Ok(all)
     }
 
-    fn log_probabilities(&mut self, part: Part) -> Result<Vec<f32>, EngineError> {
+    fn log_probabilities(&mut self, part: Split) -> Result<Vec<f32>, EngineError> {
         let Setup { network, loss, .. } = self.setup;
         let mut all = Vec::with_capacity(self.parts.get(part).len() * network.classes);
         self.evaluate_batches(part, |engine| all.extend_from_slice(engine.network.outputs()));

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::blocks::{for_each_part, part_len};
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::model::lenet::IMAGE_SIDE;
 
 /// Fills x `[B, C, 32, 32]` with the images `order` `[B]` of a split.
@@ -17,7 +17,7 @@ use crate::model::lenet::IMAGE_SIDE;
 /// # Panics
 /// Where an image is larger than 32×32, where the order names an image that the split does not have, or
 /// where x is not of the order's length.
-pub fn gather<T: Real>(split: &Split, order: &[u32], x: &mut [T]) {
+pub fn gather<T: Real>(split: &ImageSet, order: &[u32], x: &mut [T]) {
     let (top, left) = split.margins();
     let plane = IMAGE_SIDE * IMAGE_SIDE;
     let image_len = split.channels * plane;

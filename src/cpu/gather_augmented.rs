@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::Real;
 use super::blocks::part_len;
 use super::gather::normalised;
-use crate::data::{Split, View};
+use crate::data::{ImageSet, View};
 use crate::model::lenet::IMAGE_SIDE;
 
 /// Zeros before an image in its frame.
@@ -26,7 +26,7 @@ const FRAME_LEN: usize = FRAME_SIDE * FRAME_SIDE;
 ///
 /// # Panics
 /// As [`super::gather()`] does, and where there is not one view for each place of the order.
-pub fn gather_augmented<T: Real>(split: &Split, order: &[u32], views: &[View], x: &mut [T]) {
+pub fn gather_augmented<T: Real>(split: &ImageSet, order: &[u32], views: &[View], x: &mut [T]) {
     let (top, left) = split.margins();
     let plane = IMAGE_SIDE * IMAGE_SIDE;
     let image_len = split.channels * plane;

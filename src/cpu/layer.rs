@@ -4,7 +4,7 @@ use super::{
     Real, Statistics, batch_norm_backward_input, batch_norm_backward_weight, batch_norm_forward,
     batch_norm_statistics, log_softmax, log_softmax_backward,
 };
-use crate::engine::Pass;
+use crate::engine::Mode;
 use crate::model::{Activation, NormShape, PoolShape};
 
 /// A map and its gradient.
@@ -70,7 +70,7 @@ impl<T: Real> Layer<T> {
 
     /// Does to the map what is left to be done to it, and gives what the next layer sees. `norms` are the
     /// arena's tensors of batch normalisations: weights and biases, then as many running statistics.
-    pub fn finish(&mut self, pass: Pass, batch: usize, norms: &mut [T]) -> &[T] {
+    pub fn finish(&mut self, pass: Mode, batch: usize, norms: &mut [T]) -> &[T] {
         let Self { shape, map, norm, .. } = self;
         let x = &mut map.value[..batch * shape.image_len()];
         if self.activation == Activation::LogSoftmax {
@@ -83,11 +83,11 @@ impl<T: Real> Layer<T> {
         let (weight, bias) = affine[pair.clone()].split_at(shape.channels);
         let (running_mean, running_var) = running[pair].split_at_mut(shape.channels);
         let statistics = match pass {
-            Pass::Train => {
+            Mode::Train => {
                 batch_norm_statistics(shape, x, mean, variance, running_mean, running_var);
                 Statistics { mean, variance }
             }
-            Pass::Evaluate => Statistics { mean: running_mean, variance: running_var },
+            Mode::Evaluate => Statistics { mean: running_mean, variance: running_var },
         };
         let y = &mut map.value[..batch * shape.image_len()];
         batch_norm_forward(shape, x, &statistics, weight, bias, y);

@@ -13,7 +13,7 @@ use super::{
     Real, Targets, accumulate, adam, clip, dense_backward, dense_forward, dense_log_softmax, dense_mse,
     dense_raw_nll, limit, sgd,
 };
-use crate::engine::{Loss, LossKind, NonFinite, Optimizer, Pass, Rule};
+use crate::engine::{Loss, LossKind, Mode, NonFinite, Optimizer, Rule};
 use crate::model::{Activation, LeNet5, ParameterTable, Tensor};
 
 /// The network, its parameters and gradients, the optimizer's state, and every intermediate map of a batch.
@@ -181,7 +181,7 @@ impl<T: Real> Network<T> {
     /// # Panics
     /// As [`Self::forward`].
     pub fn forward_of(&mut self, labels: &[u32], step_count: usize) {
-        self.run(labels, step_count, Pass::Train);
+        self.run(labels, step_count, Mode::Train);
     }
 
     /// [`Self::forward`], evaluation's way: batch normalisation goes by its running statistics, targets are not
@@ -190,10 +190,10 @@ impl<T: Real> Network<T> {
     /// # Panics
     /// As [`Self::forward`].
     pub fn evaluate(&mut self, labels: &[u32]) {
-        self.run(labels, labels.len(), Pass::Evaluate);
+        self.run(labels, labels.len(), Mode::Evaluate);
     }
 
-    fn run(&mut self, labels: &[u32], step_count: usize, pass: Pass) {
+    fn run(&mut self, labels: &[u32], step_count: usize, pass: Mode) {
         let (net, batch) = (self.shape, labels.len());
         assert!(batch <= self.largest_batch, "a batch of {batch}, where {} is the most", self.largest_batch);
         self.batch = batch;
@@ -219,8 +219,8 @@ impl<T: Real> Network<T> {
 
         let x = fc2.finish(pass, batch, norms);
         let loss = match pass {
-            Pass::Train => self.loss,
-            Pass::Evaluate => self.loss.unsmoothed(),
+            Mode::Train => self.loss,
+            Mode::Evaluate => self.loss.unsmoothed(),
         };
         let targets = Targets {
             labels,

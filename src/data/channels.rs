@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::Split;
+use super::ImageSet;
 
 /// What images are seen in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl Channels {
 ///
 /// # Panics
 /// Where images have two channels, or more than three: no data set's have.
-pub fn convert(split: Split, wanted: Channels) -> Split {
+pub fn convert(split: ImageSet, wanted: Channels) -> ImageSet {
     let plane = split.height * split.width;
     let pixels = match (split.channels, wanted) {
         (1, Channels::Grey) | (3, Channels::Colour) => return split,
@@ -38,7 +38,7 @@ pub fn convert(split: Split, wanted: Channels) -> Split {
         (3, Channels::Grey) => luma(split.pixels, plane),
         (other, _) => panic!("images have 1 channel or 3, not {other}"),
     };
-    Split { channels: wanted.count(), pixels, ..split }
+    ImageSet { channels: wanted.count(), pixels, ..split }
 }
 
 /// N×H×W to N×3×H×W, as the paper's loader does. In place, from the last image on.
@@ -74,8 +74,8 @@ mod tests {
     use super::*;
 
     /// Two images of 1×2 in each channel.
-    fn split(channels: usize, pixels: &[u8]) -> Split {
-        Split { channels, height: 1, width: 2, pixels: pixels.to_vec(), labels: vec![0, 1] }
+    fn split(channels: usize, pixels: &[u8]) -> ImageSet {
+        ImageSet { channels, height: 1, width: 2, pixels: pixels.to_vec(), labels: vec![0, 1] }
     }
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn grey_that_became_colour_becomes_the_same_grey() {
         let all: Vec<u8> = (0..=255).collect();
-        let grey = Split { channels: 1, height: 8, width: 8, pixels: all, labels: vec![0; 4] };
+        let grey = ImageSet { channels: 1, height: 8, width: 8, pixels: all, labels: vec![0; 4] };
         assert_eq!(convert(convert(grey.clone(), Channels::Colour), Channels::Grey), grey);
     }
 

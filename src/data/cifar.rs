@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use super::Split;
+use super::ImageSet;
 
 const CHANNELS: usize = 3;
 const SIDE: usize = 32;
@@ -52,8 +52,8 @@ pub enum CifarFault {
 }
 
 /// A split for this format's images, 3×32×32, which has none yet.
-pub fn no_images() -> Split {
-    Split { channels: CHANNELS, height: SIDE, width: SIDE, pixels: Vec::new(), labels: Vec::new() }
+pub fn no_images() -> ImageSet {
+    ImageSet { channels: CHANNELS, height: SIDE, width: SIDE, pixels: Vec::new(), labels: Vec::new() }
 }
 
 /// Appends a file's images to those of `split`, which are of this format, and tells how many there were.
@@ -61,7 +61,7 @@ pub fn no_images() -> Split {
 ///
 /// # Panics
 /// Where the images in `split` are not 3×32×32.
-pub fn append_records(mut reader: impl Read, length: u64, split: &mut Split) -> Result<usize, CifarError> {
+pub fn append_records(mut reader: impl Read, length: u64, split: &mut ImageSet) -> Result<usize, CifarError> {
     assert_eq!(split.image_len(), IMAGE_LEN, "images are appended to those of their own size");
     let records = records(length)?;
     let promised = records.min(MAX_PREALLOCATED / IMAGE_LEN);

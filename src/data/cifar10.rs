@@ -10,7 +10,7 @@ use super::archive::{self, ArchiveFault};
 use super::cifar::{self, CifarError};
 use super::listing::Listing;
 use super::source;
-use super::{DataError, Split};
+use super::{DataError, ImageSet};
 
 /// The official archive, and the folder in it.
 const ARCHIVE: &str = "cifar-10-binary.tar.gz";
@@ -111,7 +111,7 @@ impl Part {
 
 impl PartFiles {
     /// Reads the part: N images of three channels with their labels, in the files' order.
-    pub fn read(&self) -> Result<Split, DataError> {
+    pub fn read(&self) -> Result<ImageSet, DataError> {
         match self {
             Self::Folder(paths) => read_files(paths),
             Self::Archive { path, part, kind } => read_archive(path, *part, kind),
@@ -121,7 +121,7 @@ impl PartFiles {
 
 /// The files are read as they stand. This format has nothing that it begins with, so a record may well
 /// begin as gzip does.
-fn read_files(paths: &[PathBuf]) -> Result<Split, DataError> {
+fn read_files(paths: &[PathBuf]) -> Result<ImageSet, DataError> {
     let mut split = cifar::no_images();
     let mut counts = Counts::default();
     for path in paths {
@@ -138,8 +138,8 @@ fn read_files(paths: &[PathBuf]) -> Result<Split, DataError> {
 }
 
 /// The batches are read as they come, which in the official archive is not in the order of their numbers.
-fn read_archive(archive: &Path, part: Part, kind: &'static str) -> Result<Split, DataError> {
-    let mut batches: BTreeMap<u64, Split> = BTreeMap::new();
+fn read_archive(archive: &Path, part: Part, kind: &'static str) -> Result<ImageSet, DataError> {
+    let mut batches: BTreeMap<u64, ImageSet> = BTreeMap::new();
     let mut names = Vec::new();
     let mut counts = Counts::default();
     archive::walk(archive, |entry, length, bytes| {

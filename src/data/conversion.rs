@@ -2,7 +2,7 @@
 
 use super::channels::{Channels, convert};
 use super::fit::fit;
-use super::{DataError, Fit, Split};
+use super::{DataError, Fit, ImageSet};
 
 /// What is done to images before any engine sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,7 +15,7 @@ pub struct Conversion {
 
 impl Conversion {
     /// How images of this size come to be of 32×32.
-    pub fn fit_of(self, split: &Split) -> Fit {
+    pub fn fit_of(self, split: &ImageSet) -> Fit {
         self.fit.unwrap_or(Fit::of(split.height, split.width))
     }
 
@@ -23,7 +23,7 @@ impl Conversion {
     ///
     /// # Errors
     /// [`DataError::TooLargeToPad`], [`DataError::TooManyToResize`].
-    pub fn apply(self, mut split: Split) -> Result<Split, DataError> {
+    pub fn apply(self, mut split: ImageSet) -> Result<ImageSet, DataError> {
         // Colours go before images are resized, and come after, so that less is resized.
         if self.channels == Some(Channels::Grey) {
             split = convert(split, Channels::Grey);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{DataError, Split};
+use super::{DataError, ImageSet};
 use crate::model::Fit;
 use crate::model::lenet::IMAGE_SIDE as SIDE;
 
@@ -17,7 +17,7 @@ const PLANES_A_THREAD: usize = 8;
 /// Resizing is bilinear between the centres of pixels (PyTorch's `interpolate` with `mode="bilinear"`); where
 /// it makes images smaller, the triangle is as wide as the step between two outputs, so that nothing is
 /// skipped (its `antialias=True`).
-pub fn fit(split: Split, wanted: Option<Fit>) -> Result<Split, DataError> {
+pub fn fit(split: ImageSet, wanted: Option<Fit>) -> Result<ImageSet, DataError> {
     let (height, width) = (split.height, split.width);
     match wanted.unwrap_or(Fit::of(height, width)) {
         Fit::Pad if height.max(width) > SIDE => Err(DataError::TooLargeToPad { height, width }),
@@ -28,7 +28,7 @@ pub fn fit(split: Split, wanted: Option<Fit>) -> Result<Split, DataError> {
 }
 
 /// Images of at most 32×32 in the middle of as many, with black around them: as engines see them.
-pub fn pad(split: Split) -> Split {
+pub fn pad(split: ImageSet) -> ImageSet {
     let (height, width) = (split.height, split.width);
     if height == SIDE && width == SIDE {
         return split;
@@ -40,10 +40,10 @@ pub fn pad(split: Split) -> Split {
             to[left..left + width].copy_from_slice(from);
         }
     }
-    Split { height: SIDE, width: SIDE, pixels, ..split }
+    ImageSet { height: SIDE, width: SIDE, pixels, ..split }
 }
 
-fn resize_all(split: Split) -> Result<Split, DataError> {
+fn resize_all(split: ImageSet) -> Result<ImageSet, DataError> {
     let planes = split.len() * split.channels;
     if planes > MOST_BYTES / (SIDE * SIDE) {
         return Err(DataError::TooManyToResize { images: split.len(), most: MOST_BYTES });
@@ -55,7 +55,7 @@ fn resize_all(split: Split) -> Result<Split, DataError> {
         .with_min_len(PLANES_A_THREAD)
         .zip(split.pixels.par_chunks_exact(split.height * split.width))
         .for_each(|(to, from)| resize(from, split.width, &rows, &columns, to));
-    Ok(Split { height: SIDE, width: SIDE, pixels, ..split })
+    Ok(ImageSet { height: SIDE, width: SIDE, pixels, ..split })
 }
 
 /// What one output along a side is made of.
@@ -105,9 +105,9 @@ mod tests {
     use super::*;
 
     /// Two images of two channels each, every plane of one value.
-    fn flat(height: usize, width: usize) -> Split {
+    fn flat(height: usize, width: usize) -> ImageSet {
         let pixels = [10, 20, 30, 40].iter().flat_map(|&value| vec![value; height * width]).collect();
-        Split { channels: 2, height, width, pixels, labels: vec![0, 1] }
+        ImageSet { channels: 2, height, width, pixels, labels: vec![0, 1] }
     }
 
     #[test]
@@ -158,14 +158,14 @@ mod tests {
     fn more_images_than_memory_would_hold_when_resized_are_refused() {
         let images = (2 << 20) + 1;
         let dots =
-            Split { channels: 1, height: 1, width: 1, pixels: vec![0; images], labels: vec![0; images] };
+            ImageSet { channels: 1, height: 1, width: 1, pixels: vec![0; images], labels: vec![0; images] };
         assert!(matches!(fit(dots, None), Err(DataError::TooManyToResize { .. })));
     }
 
     #[test]
     fn a_ramp_of_64_halves_to_a_ramp_of_32() {
         let pixels = (0..64 * 64).map(|place| (place % 64) as u8 * 2).collect();
-        let ramp = Split { channels: 1, height: 64, width: 64, pixels, labels: vec![0] };
+        let ramp = ImageSet { channels: 1, height: 64, width: 64, pixels, labels: vec![0] };
         let half = fit(ramp, None).unwrap();
         // Output x stands between inputs 2x and 2x + 1; at the borders the triangle is cut off.
         for x in 1..31 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dataset, Split};
+use super::{Dataset, ImageSet};
 use crate::random::{Draws, Purpose};
 
 impl Dataset {
@@ -38,7 +38,7 @@ pub(super) fn draw_share(samples: usize, share: f64, draws: &mut Draws) -> (Vec<
     (drawn, rest)
 }
 
-impl Split {
+impl ImageSet {
     /// The images at these places, in this order.
     pub(super) fn picked(&self, places: &[usize]) -> Self {
         let mut pixels = Vec::with_capacity(places.len() * self.image_len());
@@ -56,7 +56,7 @@ mod tests {
     fn dataset(samples: u8) -> Dataset {
         let split = |samples: u8| {
             let (pixels, labels) = ((0..samples).collect(), (0..samples.into()).collect());
-            Arc::new(Split { channels: 1, height: 1, width: 1, pixels, labels })
+            Arc::new(ImageSet { channels: 1, height: 1, width: 1, pixels, labels })
         };
         Dataset {
             name: "numbers".to_owned(),

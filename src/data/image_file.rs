@@ -1,4 +1,4 @@
-//! One image file, PNG or JPEG, as bytes that a [`Split`](super::Split) could hold: grey or of three channels, by
+//! One image file, PNG or JPEG, as bytes that a [`ImageSet`](super::ImageSet) could hold: grey or of three channels, by
 //! what the file is.
 
 use std::io::{self, Cursor, Read};

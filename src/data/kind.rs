@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::cifar10::{self, Part};
 use super::image_folder::{self, ImageFolder};
 use super::listing::Listing;
-use super::{DataError, Split, mnist};
+use super::{DataError, ImageSet, mnist};
 
 /// A data set, or any other of its layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -177,7 +177,7 @@ impl Packed {
 
 impl PartFiles {
     /// Reads the part's images as they are stored, with their labels.
-    pub fn read(&self) -> Result<Split, DataError> {
+    pub fn read(&self) -> Result<ImageSet, DataError> {
         match self {
             Self::Mnist(files) => files.read(),
             Self::Cifar10(files) => files.read(),

@@ -3,7 +3,7 @@
 use super::idx;
 use super::listing::Listing;
 use super::source::Source;
-use super::{DataError, Split};
+use super::{DataError, ImageSet};
 
 /// The two files of one part.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct PartFiles {
 
 impl PartFiles {
     /// Reads the part: N grey images with their labels.
-    pub fn read(&self) -> Result<Split, DataError> {
+    pub fn read(&self) -> Result<ImageSet, DataError> {
         let (images, labels) = rayon::join(
             || self.images.read(&|bytes, longest| idx::read_images(bytes, longest)),
             || self.labels.read(&|bytes, longest| idx::read_labels(bytes, longest)),
@@ -28,7 +28,7 @@ impl PartFiles {
                 labels: labels.len(),
             });
         }
-        Ok(Split {
+        Ok(ImageSet {
             channels: 1,
             height: images.height,
             width: images.width,

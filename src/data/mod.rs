@@ -43,7 +43,7 @@ use crate::model::margins;
 
 /// Images of one size with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Split {
+pub struct ImageSet {
     pub channels: usize,
     pub height: usize,
     pub width: usize,
@@ -53,7 +53,7 @@ pub struct Split {
     pub labels: Vec<u16>,
 }
 
-impl Split {
+impl ImageSet {
     /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -123,10 +123,10 @@ pub struct Dataset {
     pub class_names: Option<Vec<String>>,
     /// How its images came to be of 32×32.
     pub fit: Fit,
-    pub train: Arc<Split>,
+    pub train: Arc<ImageSet>,
     /// What [`Dataset::hold_out`] held back of the images to train on.
-    pub validation: Option<Arc<Split>>,
-    pub test: Arc<Split>,
+    pub validation: Option<Arc<ImageSet>>,
+    pub test: Arc<ImageSet>,
 }
 
 impl Dataset {
@@ -139,7 +139,7 @@ impl Dataset {
 
     /// Only the first images of each part; the number of classes stays.
     pub fn limited(self, train: Option<NonZeroUsize>, test: Option<NonZeroUsize>) -> Self {
-        let limit = |part: Arc<Split>, limit: Option<NonZeroUsize>| match limit {
+        let limit = |part: Arc<ImageSet>, limit: Option<NonZeroUsize>| match limit {
             Some(count) if count.get() < part.len() => Arc::new(part.limited(count.get())),
             _ => part,
         };
@@ -147,7 +147,7 @@ impl Dataset {
     }
 
     /// Two parts as one set. The classes are those that the labels of either tell, and at least two.
-    fn of(name: String, train: Split, test: Split, conversion: Conversion) -> Result<Self, DataError> {
+    fn of(name: String, train: ImageSet, test: ImageSet, conversion: Conversion) -> Result<Self, DataError> {
         let sizes = [&train, &test].map(|part| (part.height, part.width));
         if sizes[0] != sizes[1] {
             return Err(DataError::SizesDiffer { train: sizes[0], test: sizes[1] });

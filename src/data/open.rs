@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::image_folder::Undivided;
 use super::kind::Recognised;
-use super::{Conversion, DataError, Dataset, DatasetKind, Split, embedded};
+use super::{Conversion, DataError, Dataset, DatasetKind, ImageSet, embedded};
 
 /// What is asked for of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +28,7 @@ pub enum Opened {
 /// The part to test with, alone.
 #[derive(Debug, Clone)]
 pub struct TestPart {
-    pub images: Split,
+    pub images: ImageSet,
     /// A name for each class; none where they are known by their numbers.
     pub class_names: Option<Vec<String>>,
 }
@@ -82,11 +82,11 @@ pub fn open_test(
     folder: &Path,
     kind: Option<DatasetKind>,
     conversion: Conversion,
-) -> Result<Split, DataError> {
+) -> Result<ImageSet, DataError> {
     Ok((OpenOptions { kind, conversion, ..OpenOptions::default() }).open_test(folder)?.images)
 }
 
 /// The test part of the MNIST inside the binary, for those who only evaluate.
-pub fn embedded_mnist_test(conversion: Conversion) -> Result<Split, DataError> {
+pub fn embedded_mnist_test(conversion: Conversion) -> Result<ImageSet, DataError> {
     embedded::TEST.read().and_then(|test| conversion.apply(test))
 }

@@ -3,9 +3,9 @@
 
 mod epoch;
 mod loss;
+mod mode;
 mod optimizer;
 mod outcome;
-mod pass;
 mod setup;
 mod step;
 
@@ -14,41 +14,41 @@ use std::sync::Arc;
 
 pub use epoch::Epoch;
 pub use loss::{Loss, LossKind, Reduction};
+pub use mode::Mode;
 pub use optimizer::{Adam, Clip, Optimizer, OptimizerState, Rule, Sgd};
 pub use outcome::SampleOutcome;
-pub use pass::Pass;
 pub use setup::Setup;
 pub use step::{LARGEST_MICRO_BATCH, MicroBatch, Step, steps};
 
-use crate::data::Split;
+use crate::data::ImageSet;
 
 /// Which part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Split {
     Train,
     /// Held back from training, to choose and to stop by.
     Validation,
     Test,
 }
 
-/// One thing for each [`Part`] that was loaded.
+/// One thing for each [`Split`] that was loaded.
 #[derive(Debug, Clone)]
-pub struct Parts<T>([Option<T>; 3]);
+pub struct PerSplit<T>([Option<T>; 3]);
 
-impl<T> Default for Parts<T> {
+impl<T> Default for PerSplit<T> {
     fn default() -> Self {
         Self([None, None, None])
     }
 }
 
-impl<T> Parts<T> {
-    pub fn set(&mut self, part: Part, loaded: T) {
+impl<T> PerSplit<T> {
+    pub fn set(&mut self, part: Split, loaded: T) {
         self.0[part as usize] = Some(loaded);
     }
 
     /// # Panics
     /// Where the part was not loaded: a caller's error, which [`Engine`] forbids.
-    pub fn get(&self, part: Part) -> &T {
+    pub fn get(&self, part: Split) -> &T {
         self.0[part as usize].as_ref().expect("a part is loaded before it is used")
     }
 
@@ -59,7 +59,7 @@ impl<T> Parts<T> {
 
     /// # Panics
     /// As [`Self::get`].
-    pub fn get_mut(&mut self, part: Part) -> &mut T {
+    pub fn get_mut(&mut self, part: Split) -> &mut T {
         self.0[part as usize].as_mut().expect("a part is loaded before it is used")
     }
 }
@@ -78,7 +78,7 @@ pub trait Engine {
     ///
     /// # Panics
     /// On some engines where images have not the network's channels, or a label is none of its classes.
-    fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError>;
+    fn load(&mut self, part: Split, split: Arc<ImageSet>) -> Result<(), EngineError>;
 
     /// The parameters as one arena, in the order of [`crate::model::ParameterTable`].
     fn parameters(&mut self) -> Result<Vec<f32>, EngineError>;
@@ -101,11 +101,11 @@ pub trait Engine {
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError>;
 
     /// The outcome of every sample of a part, in the part's order, with the parameters as they are.
-    fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError>;
+    fn evaluate(&mut self, part: Split) -> Result<Vec<SampleOutcome>, EngineError>;
 
     /// The log-probability of every class for every sample of a part, N×K, in the part's order: the log-softmax of
     /// the logits, whatever the loss is of. Labels play no part in it. What is not finite is told as it is.
-    fn log_probabilities(&mut self, part: Part) -> Result<Vec<f32>, EngineError>;
+    fn log_probabilities(&mut self, part: Split) -> Result<Vec<f32>, EngineError>;
 }
 
 /// Why an engine could not do its work.

@@ -74,13 +74,13 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{About, LeNet5};
+    use crate::model::{LeNet5, ModelInfo};
 
     fn model(fit: Option<Fit>) -> Model {
         Model {
             network: LeNet5::new(1, 10),
             parameters: Vec::new(),
-            about: About { fit, ..About::default() },
+            about: ModelInfo { fit, ..ModelInfo::default() },
         }
     }
 

@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::context::Context;
-use crate::data::{Split, View};
+use crate::data::{ImageSet, View};
 use crate::engine::{Loss, MicroBatch, Optimizer, Rule, SampleOutcome};
 
 /// Bytes that a uniform binding may have on every device.
@@ -14,7 +14,7 @@ const MOST_UNIFORM: u64 = 16 * 1024;
 pub const RECORD_WINDOW: usize = 1024;
 
 /// Words of one image as the images' buffer holds it.
-pub fn image_words(split: &Split) -> usize {
+pub fn image_words(split: &ImageSet) -> usize {
     split.image_len().div_ceil(4)
 }
 
@@ -48,7 +48,7 @@ impl BatchRecord {
         t: u64,
         loss: &Loss,
         optimizer: &Optimizer,
-        split: &Split,
+        split: &ImageSet,
     ) -> Self {
         let (top, left) = split.margins();
         let learning_rate = f64::from(batch.step.learning_rate);
@@ -223,7 +223,7 @@ pub struct PartBuffers {
 impl PartBuffers {
     /// Room for `held` images and labels and for `views` views at a time, and for a pass over `samples`
     /// samples.
-    pub fn new(context: &Context, split: &Split, held: usize, views: usize, samples: usize) -> Self {
+    pub fn new(context: &Context, split: &ImageSet, held: usize, views: usize, samples: usize) -> Self {
         let words = |count: usize| (count * size_of::<u32>()) as u64;
         let views = (views * size_of::<View>()) as u64;
         let outcomes = (samples * size_of::<SampleOutcome>()) as u64;
@@ -240,7 +240,7 @@ impl PartBuffers {
     pub fn write_samples(
         &self,
         context: &Context,
-        split: &Split,
+        split: &ImageSet,
         places: impl ExactSizeIterator<Item = usize>,
     ) {
         let padded = image_words(split) * size_of::<u32>();

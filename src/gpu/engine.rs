@@ -7,17 +7,17 @@ use rayon::prelude::*;
 
 use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers, storage};
 use super::context::Context;
+use super::kernel_config::KernelConfig;
 use super::network::{MapPlace, StepPlan};
 use super::pace::{MOST_BATCHES_PER_SUBMIT, Pace};
 use super::part::{Kept, LoadedPart, span};
-use super::plan::KernelPlan;
-use super::readback::{Report, Ring, read};
+use super::readback::{Ring, SubmitResult, read};
 use super::residency::{MIB, Policy, Residency};
 use super::stage::Stage;
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::engine::{
-    Engine, EngineError, Epoch, MicroBatch, NonFinite, Observer, OptimizerState, Part, Parts, Pass,
-    SampleOutcome, Setup, Step, steps,
+    Engine, EngineError, Epoch, MicroBatch, Mode, NonFinite, Observer, OptimizerState, PerSplit,
+    SampleOutcome, Setup, Split, Step, steps,
 };
 use crate::model::ParameterTable;
 
@@ -32,7 +32,7 @@ const MOST_OUTPUTS_KEPT: usize = 4 << 20;
 pub struct GpuOptions {
     pub setup: Setup,
     pub residency: Residency,
-    pub plan: KernelPlan,
+    pub plan: KernelConfig,
 }
 
 /// LeNet-5 on a GPU.
@@ -46,7 +46,7 @@ pub struct GpuEngine {
     pub(super) stages: Vec<Stage>,
     pub(super) buffers: Buffers,
     pub(super) ring: Ring,
-    pub(super) parts: Parts<LoadedPart>,
+    pub(super) parts: PerSplit<LoadedPart>,
     /// Steps of the optimizer done.
     step: u64,
 }
@@ -83,7 +83,7 @@ impl GpuEngine {
             let stages = kernels.into_par_iter().map(|kernel| Stage::new(&context, kernel)).collect();
             (stages, Buffers::new(&context, &lengths), Ring::new(&context, samples, lengths.tensors))
         })?;
-        Ok(Self { context, options, table, plan, stages, buffers, ring, parts: Parts::default(), step: 0 })
+        Ok(Self { context, options, table, plan, stages, buffers, ring, parts: PerSplit::default(), step: 0 })
     }
 
     /// The first `images` images' values of a map of the workspace, as the last pass left them.
@@ -116,8 +116,8 @@ impl GpuEngine {
     /// kernels do not check that.
     fn run(
         &mut self,
-        part: Part,
-        pass: Pass,
+        part: Split,
+        pass: Mode,
         epoch: &Epoch,
         outputs: Option<&wgpu::Buffer>,
         observer: &mut Observer,
@@ -130,8 +130,8 @@ impl GpuEngine {
 
     fn submit_all(
         &mut self,
-        part: Part,
-        pass: Pass,
+        part: Split,
+        pass: Mode,
         epoch: &Epoch,
         outputs: Option<&wgpu::Buffer>,
         observer: &mut Observer,
@@ -149,8 +149,8 @@ impl GpuEngine {
         let within = |&place: &u32| (place as usize) < loaded.split.len();
         assert!(order.iter().all(within), "an order has places of its part");
         let (stages, views, loss) = match pass {
-            Pass::Train => (&self.stages[..], epoch.views_of(augmented), loss),
-            Pass::Evaluate => (&self.stages[..plan.forward.len()], None, loss.unsmoothed()),
+            Mode::Train => (&self.stages[..], epoch.views_of(augmented), loss),
+            Mode::Evaluate => (&self.stages[..plan.forward.len()], None, loss.unsmoothed()),
         };
         // Of a micro-batch that does not end its step, and of one that does.
         let within = &stages[..stages.len().min(plan.forward.len() + plan.backward.len())];
@@ -208,7 +208,7 @@ impl GpuEngine {
                 let sources = (&loaded.buffers.outcomes, &buffers.faults);
                 ring.submit(context, encoder, sources, span(next));
                 done += next.len();
-                if pass == Pass::Train {
+                if pass == Mode::Train {
                     self.step += ended(next) as u64;
                 }
             }
@@ -227,17 +227,17 @@ impl Engine for GpuEngine {
         format!("{} ({})", device.name, device.backend)
     }
 
-    fn load(&mut self, part: Part, split: Arc<Split>) -> Result<(), EngineError> {
+    fn load(&mut self, part: Split, split: Arc<ImageSet>) -> Result<(), EngineError> {
         let context = &self.context;
         let network = &self.options.setup.network;
         assert_eq!(split.channels, network.channels, "images have the network's channels");
         assert!(split.classes() <= network.classes, "labels are of the network's classes");
         let batch = match part {
-            Part::Train => self.options.setup.micro_batch_size(),
-            Part::Validation | Part::Test => self.options.setup.at_once(),
+            Split::Train => self.options.setup.micro_batch_size(),
+            Split::Validation | Split::Test => self.options.setup.at_once(),
         };
         let policy = Policy::choose(self.options.residency, &split, batch, context.largest_binding())?;
-        let augmented = part == Part::Train && self.options.setup.augmented;
+        let augmented = part == Split::Train && self.options.setup.augmented;
         let loaded = context.checked(|| {
             let held = policy.held(&split);
             let views = if augmented { held } else { 0 };
@@ -292,22 +292,22 @@ impl Engine for GpuEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
-        self.run(Part::Train, Pass::Train, epoch, None, observer)
+        self.run(Split::Train, Mode::Train, epoch, None, observer)
     }
 
-    fn evaluate(&mut self, part: Part) -> Result<Vec<SampleOutcome>, EngineError> {
+    fn evaluate(&mut self, part: Split) -> Result<Vec<SampleOutcome>, EngineError> {
         let samples = self.parts.get(part).split.len();
         let order: Vec<_> = (0..samples as u32).collect();
         let mut all = Vec::with_capacity(samples);
         let cut = steps(samples, self.options.setup.evaluation_batch, 0.0);
-        self.run(part, Pass::Evaluate, &Epoch::new(&order, &cut), None, &mut |_, outcomes| {
+        self.run(part, Mode::Evaluate, &Epoch::new(&order, &cut), None, &mut |_, outcomes| {
             all.extend_from_slice(outcomes);
             ControlFlow::Continue(())
         })?;
         Ok(all)
     }
 
-    fn log_probabilities(&mut self, part: Part) -> Result<Vec<f32>, EngineError> {
+    fn log_probabilities(&mut self, part: Split) -> Result<Vec<f32>, EngineError> {
         let Setup { network, loss, evaluation_batch, .. } = self.options.setup;
         let (samples, classes) = (self.parts.get(part).split.len(), network.classes);
         let order: Vec<_> = (0..samples as u32).collect();
@@ -317,8 +317,8 @@ impl Engine for GpuEngine {
         let mut all = Vec::with_capacity(samples * classes);
         for order in order.chunks(at_once.max(1)) {
             let cut = steps(order.len(), evaluation_batch, 0.0);
-            let unheard = &mut |_: usize, _: &[_]| ControlFlow::Continue(());
-            self.run(part, Pass::Evaluate, &Epoch::new(order, &cut), Some(&outputs), unheard)?;
+            let ignore = &mut |_: usize, _: &[_]| ControlFlow::Continue(());
+            self.run(part, Mode::Evaluate, &Epoch::new(order, &cut), Some(&outputs), ignore)?;
             all.extend(read::<f32>(&self.context, &outputs, 0, order.len() * classes)?);
         }
         Ok(loss.kind.log_probabilities(classes, all))
@@ -327,7 +327,7 @@ impl Engine for GpuEngine {
 
 /// Takes in what a submit made.
 fn digest(
-    report: Report,
+    report: SubmitResult,
     table: &ParameterTable,
     pace: &mut Pace,
     observer: &mut Observer,
@@ -407,7 +407,7 @@ mod tests {
     fn a_batch_that_the_device_cannot_hold_is_refused_with_the_largest_that_it_can() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
-            let plan = KernelPlan { set: KernelSet::Layered, ..KernelPlan::HARDWARE };
+            let plan = KernelConfig { set: KernelSet::Layered, ..KernelConfig::HARDWARE };
             let plan = StepPlan::new(&setup, setup.at_once(), &plan);
             check_batch(&setup, &plan, 40 << 20)
         };

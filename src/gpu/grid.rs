@@ -1,6 +1,6 @@
 //! How many workgroups a kernel takes. `shaders/shared/grid.wgsl` tells each of them its place.
 
-use super::plan::KernelPlan;
+use super::kernel_config::KernelConfig;
 
 /// Workgroups that wgpu's default limits allow along one side of a dispatch.
 const MOST_WORKGROUPS: usize = 65_535;
@@ -21,17 +21,17 @@ pub struct Grid {
 
 impl Grid {
     /// `invocations` for each image.
-    pub(super) fn per_image(invocations: usize, plan: &KernelPlan) -> Self {
+    pub(super) fn per_image(invocations: usize, plan: &KernelConfig) -> Self {
         Self { fixed: 0, invocations, images: 1, most_images: usize::MAX, workgroup: plan.workgroup }
     }
 
     /// `invocations` for the batch, whatever its size.
-    pub(super) fn per_batch(invocations: usize, plan: &KernelPlan) -> Self {
+    pub(super) fn per_batch(invocations: usize, plan: &KernelConfig) -> Self {
         Self::workgroups_per_batch(invocations.div_ceil(plan.workgroup))
     }
 
     /// A workgroup for each image.
-    pub(super) fn workgroup_per_image(plan: &KernelPlan) -> Self {
+    pub(super) fn workgroup_per_image(plan: &KernelConfig) -> Self {
         Self::per_image(plan.workgroup, plan)
     }
 
@@ -41,7 +41,7 @@ impl Grid {
     }
 
     /// `invocations` for each of the chunks that a batch is dealt out to: `chunks`, or as many as images.
-    pub(super) fn per_chunk(invocations: usize, chunks: usize, plan: &KernelPlan) -> Self {
+    pub(super) fn per_chunk(invocations: usize, chunks: usize, plan: &KernelConfig) -> Self {
         Self { most_images: chunks, ..Self::per_image(invocations, plan) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::readback::Report;
+use super::readback::SubmitResult;
 
 /// Micro-batches in one submit, at most: what many small submits cost is saved long before.
 pub const MOST_BATCHES_PER_SUBMIT: usize = 128;
@@ -28,7 +28,7 @@ impl Pace {
         self.batches.min(done.max(FIRST_SUBMIT))
     }
 
-    pub fn note(&mut self, report: &Report) {
+    pub fn note(&mut self, report: &SubmitResult) {
         if report.took < SUBMIT_TIME / 2 {
             self.batches = (self.batches * 2).min(MOST_BATCHES_PER_SUBMIT);
         } else if report.took > SUBMIT_TIME * 2 {

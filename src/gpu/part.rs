@@ -8,8 +8,8 @@ use super::network::MapPlace;
 use super::pace::Pace;
 use super::residency::Policy;
 use super::stage::Stage;
-use crate::data::{Split, View};
-use crate::engine::{MicroBatch, Pass};
+use crate::data::{ImageSet, View};
+use crate::engine::{MicroBatch, Mode};
 
 /// A map of the workspace that is kept of every image of a pass, where each batch would take the place of the one
 /// before it.
@@ -34,7 +34,7 @@ impl Kept<'_> {
 /// A part of the set on the device.
 #[derive(Debug)]
 pub struct LoadedPart {
-    pub split: Arc<Split>,
+    pub split: Arc<ImageSet>,
     pub policy: Policy,
     pub buffers: PartBuffers,
     /// One for each stage of the engine.
@@ -69,7 +69,7 @@ impl LoadedPart {
     pub fn record(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        pass: Pass,
+        pass: Mode,
         [within, ending]: [&[Stage]; 2],
         batches: &[MicroBatch],
         mut offset: u32,

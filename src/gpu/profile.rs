@@ -9,7 +9,7 @@ use super::network::StepPlan;
 use super::pace::MOST_BATCHES_PER_SUBMIT;
 use super::stage::Stage;
 use super::timestamps::Timestamps;
-use crate::engine::{EngineError, MicroBatch, Part, Pass, Step};
+use crate::engine::{EngineError, MicroBatch, Mode, Split, Step};
 
 /// How long a kernel took, once for each step that was looked at.
 #[derive(Debug, Clone)]
@@ -19,17 +19,17 @@ pub struct KernelTimes {
 }
 
 /// The kernels of a pass over a batch, in order: one dispatch each.
-pub fn kernels_of(step: &StepPlan, pass: Pass) -> Vec<Kernel> {
+pub fn kernels_of(step: &StepPlan, pass: Mode) -> Vec<Kernel> {
     let count = match pass {
-        Pass::Train => step.kernels().count(),
-        Pass::Evaluate => step.forward.len(),
+        Mode::Train => step.kernels().count(),
+        Mode::Evaluate => step.forward.len(),
     };
     step.kernels().take(count).filter(|kernel| kernel.runs_in(pass)).cloned().collect()
 }
 
 impl GpuEngine {
     /// See [`kernels_of`].
-    pub fn kernels(&self, pass: Pass) -> Vec<Kernel> {
+    pub fn kernels(&self, pass: Mode) -> Vec<Kernel> {
         kernels_of(&self.plan, pass)
     }
 
@@ -46,7 +46,7 @@ impl GpuEngine {
     /// Where no training part is loaded, or `kernel` is no place in [`Self::kernel_labels`].
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
         let batch = self.write_first_batch();
-        let (stage, group) = (&self.stages[kernel], &self.parts.get(Part::Train).groups[kernel]);
+        let (stage, group) = (&self.stages[kernel], &self.parts.get(Split::Train).groups[kernel]);
         let started = Instant::now();
         for submitted in (0..repeats).step_by(MOST_BATCHES_PER_SUBMIT) {
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
@@ -75,7 +75,7 @@ impl GpuEngine {
         let started = Instant::now();
         let mut encoder = self.context.device.create_command_encoder(&Default::default());
         let stages = [&self.stages[..]; 2];
-        self.parts.get(Part::Train).record(&mut encoder, Pass::Train, stages, &batches, 0, 0);
+        self.parts.get(Split::Train).record(&mut encoder, Mode::Train, stages, &batches, 0, 0);
         let commands = encoder.finish();
         let took = started.elapsed();
         drop(commands);
@@ -121,13 +121,13 @@ impl GpuEngine {
 
     /// The stages of a training step, in order, and what they bind.
     fn step(&self) -> Vec<(&Stage, &wgpu::BindGroup)> {
-        let loaded = self.parts.get(Part::Train);
-        self.stages.iter().zip(&loaded.groups).filter(|(stage, _)| stage.runs_in(Pass::Train)).collect()
+        let loaded = self.parts.get(Split::Train);
+        self.stages.iter().zip(&loaded.groups).filter(|(stage, _)| stage.runs_in(Mode::Train)).collect()
     }
 
     /// The first images of the training part as a step that moves no parameter.
     fn first_batch(&self) -> MicroBatch {
-        let images = self.parts.get(Part::Train).split.len();
+        let images = self.parts.get(Split::Train).split.len();
         let step = Step { first: 0, count: self.options.setup.batch_size.min(images), learning_rate: 0.0 };
         step.micro_batches().next().expect("a part has images")
     }
@@ -135,7 +135,7 @@ impl GpuEngine {
     /// The same, with its record on the device.
     fn write_first_batch(&self) -> MicroBatch {
         let batch = self.first_batch();
-        let (setup, split) = (&self.options.setup, &self.parts.get(Part::Train).split);
+        let (setup, split) = (&self.options.setup, &self.parts.get(Split::Train).split);
         let record = BatchRecord::new(&batch, 0, 1, &setup.loss, &setup.optimizer, split);
         self.buffers.write_records(&self.context, &[record]);
         batch

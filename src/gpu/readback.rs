@@ -67,7 +67,7 @@ fn copy_out<T: Pod>(staging: &wgpu::Buffer, offset: u64, count: usize) -> Result
 
 /// What one submit made.
 #[derive(Debug)]
-pub struct Report {
+pub struct SubmitResult {
     /// Place of the first outcome in the pass's order.
     pub first: usize,
     pub outcomes: Vec<SampleOutcome>,
@@ -117,7 +117,7 @@ impl Ring {
     }
 
     /// Where the next submit must wait for the oldest one: what that one made.
-    pub fn take_if_full(&mut self, context: &Context) -> Option<Result<Report, EngineError>> {
+    pub fn take_if_full(&mut self, context: &Context) -> Option<Result<SubmitResult, EngineError>> {
         if self.free.is_empty() { self.take(context) } else { None }
     }
 
@@ -145,7 +145,7 @@ impl Ring {
     }
 
     /// Waits for the oldest submit under way and tells what it made; none where none is under way.
-    pub fn take(&mut self, context: &Context) -> Option<Result<Report, EngineError>> {
+    pub fn take(&mut self, context: &Context) -> Option<Result<SubmitResult, EngineError>> {
         let oldest = self.under_way.pop_front()?;
         let report = self.finish(context, &oldest);
         oldest.staging.unmap();
@@ -158,7 +158,7 @@ impl Ring {
         while self.take(context).is_some() {}
     }
 
-    fn finish(&mut self, context: &Context, oldest: &UnderWay) -> Result<Report, EngineError> {
+    fn finish(&mut self, context: &Context, oldest: &UnderWay) -> Result<SubmitResult, EngineError> {
         context.wait(oldest.submission.clone())?;
         received(&oldest.mapped)?;
         let outcomes = copy_out(&oldest.staging, 0, oldest.count)?;
@@ -167,6 +167,6 @@ impl Ring {
         let now = Instant::now();
         let started = self.last_done.map_or(oldest.submitted, |done| done.max(oldest.submitted));
         self.last_done = Some(now);
-        Ok(Report { first: oldest.first, outcomes, faults, took: now - started })
+        Ok(SubmitResult { first: oldest.first, outcomes, faults, took: now - started })
     }
 }

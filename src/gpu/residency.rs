@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::buffers::{RECORD_WINDOW, image_words};
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::engine::{EngineError, MicroBatch};
 
 /// Bytes of images that are streamed to the device at a time.
@@ -43,7 +43,12 @@ impl Policy {
     ///
     /// # Errors
     /// [`EngineError::SetTooLarge`] where the set shall be resident and does not fit into a binding.
-    pub fn choose(wanted: Residency, split: &Split, batch: usize, limit: u64) -> Result<Self, EngineError> {
+    pub fn choose(
+        wanted: Residency,
+        split: &ImageSet,
+        batch: usize,
+        limit: u64,
+    ) -> Result<Self, EngineError> {
         let image = image_words(split) * size_of::<u32>();
         let bytes = (split.len() * image) as u64;
         match wanted {
@@ -60,7 +65,7 @@ impl Policy {
     }
 
     /// Images on the device at a time.
-    pub fn held(&self, split: &Split) -> usize {
+    pub fn held(&self, split: &ImageSet) -> usize {
         match *self {
             Self::Resident => split.len(),
             Self::Streamed { held } => held,
@@ -88,8 +93,14 @@ mod tests {
     use super::*;
     use crate::engine::{Step, steps};
 
-    fn split(images: usize) -> Split {
-        Split { channels: 1, height: 28, width: 28, pixels: vec![0; images * 784], labels: vec![0; images] }
+    fn split(images: usize) -> ImageSet {
+        ImageSet {
+            channels: 1,
+            height: 28,
+            width: 28,
+            pixels: vec![0; images * 784],
+            labels: vec![0; images],
+        }
     }
 
     #[test]

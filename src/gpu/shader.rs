@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::plan::FilterMemory;
+use super::kernel_config::FilterMemory;
 use crate::model::Activation;
 
 /// `[(name, text of shaders/FOLDERname.wgsl)]`.

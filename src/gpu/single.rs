@@ -5,7 +5,7 @@ use super::context::Context;
 use super::kernels::Kernel;
 use super::pipeline::Pipeline;
 use super::readback::read;
-use crate::data::{Split, View};
+use crate::data::{ImageSet, View};
 use crate::engine::{EngineError, SampleOutcome};
 
 /// What a kernel finds. What it does not read may be empty.
@@ -19,7 +19,7 @@ pub struct Inputs<'a> {
     pub accumulated: Vec<f32>,
     pub norms: Vec<f32>,
     /// Images and labels, all on the device.
-    pub split: &'a Split,
+    pub split: &'a ImageSet,
     pub order: Vec<u32>,
     /// One for each place of the order, for a kernel that reads them.
     pub views: Vec<View>,

@@ -4,14 +4,14 @@ use super::context::Context;
 use super::grid::Grid;
 use super::kernels::Kernel;
 use super::pipeline::Pipeline;
-use crate::engine::Pass;
+use crate::engine::Mode;
 
 /// A compiled kernel, the workgroups it takes, and the pass that it is for, if it is for one alone.
 #[derive(Debug)]
 pub struct Stage {
     pub pipeline: Pipeline,
     grid: Grid,
-    pass: Option<Pass>,
+    pass: Option<Mode>,
 }
 
 impl Stage {
@@ -20,7 +20,7 @@ impl Stage {
         Self { pipeline: Pipeline::new(context, kernel), grid: kernel.grid, pass: kernel.pass }
     }
 
-    pub fn runs_in(&self, pass: Pass) -> bool {
+    pub fn runs_in(&self, pass: Mode) -> bool {
         self.pass.is_none_or(|only| only == pass)
     }
 

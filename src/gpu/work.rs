@@ -275,14 +275,14 @@ fn gradients(kernel: &Kernel, shapes: &Shapes, images: u64, each: Work) -> (Work
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Clip, LARGEST_MICRO_BATCH, Optimizer, Pass, Setup};
+    use crate::engine::{Clip, LARGEST_MICRO_BATCH, Mode, Optimizer, Setup};
     use crate::gpu::network::StepPlan;
-    use crate::gpu::{KernelPlan, KernelSet, kernels_of};
+    use crate::gpu::{KernelConfig, KernelSet, kernels_of};
     use crate::model::{Activation, LeNet5};
 
     fn step(set: KernelSet, setup: &Setup) -> Vec<Kernel> {
-        let plan = KernelPlan { set, ..KernelPlan::HARDWARE };
-        kernels_of(&StepPlan::new(setup, setup.at_once(), &plan), Pass::Train)
+        let plan = KernelConfig { set, ..KernelConfig::HARDWARE };
+        kernels_of(&StepPlan::new(setup, setup.at_once(), &plan), Mode::Train)
     }
 
     fn layered(setup: &Setup) -> Vec<Kernel> {

@@ -1,19 +1,19 @@
 //! What LeNet-5 is: layers and their shapes, the names and places of its parameters, and how they
 //! are initialised. No arithmetic of the network stands here, and no engine is known.
 
-mod about;
 mod activation;
 mod fit;
 pub mod init;
 pub mod lenet;
+mod model_info;
 pub mod parameters;
 pub mod shapes;
 pub mod weights;
 
-pub use about::{About, Model, Selection, SelectionPart};
 pub use activation::Activation;
 pub use fit::{Fit, PADDED_SIDE, margins};
 pub use init::Init;
 pub use lenet::LeNet5;
+pub use model_info::{Model, ModelInfo, Selection, SelectionSplit};
 pub use parameters::{ParameterTable, Tensor};
 pub use shapes::{ConvShape, DenseShape, NormShape, PoolShape};

@@ -2,7 +2,7 @@
 //! `load_state_dict(load_file("model.safetensors"))` works, and a file from PyTorch works here.
 //!
 //! The file's metadata has one entry, `lenet-gpu`, a JSON object of version, network and what the model is
-//! [`About`]. It is one because a second would be written in a random order, and equal weights shall be equal
+//! [`ModelInfo`]. It is one because a second would be written in a random order, and equal weights shall be equal
 //! bytes. A file without it is read too: its tensors tell the network, all but the activation, which is then taken
 //! for ReLU.
 
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::TensorRole;
-use super::{About, LeNet5, Model, ParameterTable, Tensor};
+use super::{LeNet5, Model, ModelInfo, ParameterTable, Tensor};
 use crate::files::open_regular;
 
 /// The metadata's one entry.
@@ -38,7 +38,7 @@ pub(crate) struct Header {
     #[serde(flatten)]
     network: LeNet5,
     #[serde(flatten)]
-    about: About,
+    about: ModelInfo,
 }
 
 /// Why bytes are not the weights of a LeNet-5.
@@ -159,7 +159,7 @@ pub(crate) fn serialize(header: &impl Serialize, arenas: &[Arena]) -> Vec<u8> {
 pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
     let mut network = network(&file)?;
-    let mut about = About::default();
+    let mut about = ModelInfo::default();
     if let Some(header) = header::<Header>(bytes)? {
         // No tensor tells it.
         network.activation = header.network.activation;

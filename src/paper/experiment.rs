@@ -10,7 +10,8 @@ use crate::data::Dataset;
 use crate::engine::{Adam, Clip, Loss, LossKind, Optimizer, Reduction, Rule, Setup, Sgd};
 use crate::model::{Init, LeNet5, ParameterTable};
 use crate::train::{
-    self, Ending, EpochRecord, Listener, Plan, Probe, RunError, Snapshot, SoFar, Standing, Stop, Stopping,
+    self, Ending, EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunState, Snapshot,
+    Stop, Stopping, TrainingConfig,
 };
 
 /// Which of the paper's data sets.
@@ -110,15 +111,15 @@ impl Manner {
         }
     }
 
-    fn plan(self, method: Method, epochs: u32, probes: usize, seed: u64) -> Plan {
-        Plan {
+    fn plan(self, method: Method, epochs: u32, probes: usize, seed: u64) -> TrainingConfig {
+        TrainingConfig {
             epochs: f64::from(epochs),
             batch_size: BATCH,
             learning_rate: method.learning_rate(),
             seed,
             stopping: Stopping { train_accuracy: Some(STOP_AT), ..Stopping::default() },
             probes: if self == Self::AsListed { 1 } else { probes },
-            ..Plan::default()
+            ..TrainingConfig::default()
         }
     }
 }
@@ -212,7 +213,7 @@ impl Run {
 /// Who is told how an experiment goes.
 pub trait Watcher {
     /// Breaking ends the experiments.
-    fn so_far(&mut self, experiment: &Experiment, so_far: &SoFar) -> ControlFlow<()>;
+    fn so_far(&mut self, experiment: &Experiment, so_far: &EpochProgress) -> ControlFlow<()>;
 
     fn epoch(&mut self, experiment: &Experiment, record: &EpochRecord);
 }
@@ -235,7 +236,7 @@ impl Experiment {
         let steps_per_epoch = plan.steps_per_epoch(data.train.len()) as f64;
         let mut notes =
             Notes { experiment: self, watcher, steps_per_epoch, looks: Vec::new(), epochs: Vec::new() };
-        let report = train::train(&mut *engine, data, &plan, Standing::default(), &mut notes)?;
+        let report = train::train(&mut *engine, data, &plan, RunState::default(), &mut notes)?;
         if report.ending == Ending::Interrupted {
             return Err(PaperError::Interrupted);
         }
@@ -255,7 +256,7 @@ struct Notes<'a> {
 }
 
 impl Listener for Notes<'_> {
-    fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()> {
+    fn so_far(&mut self, so_far: &EpochProgress) -> ControlFlow<()> {
         self.watcher.so_far(self.experiment, so_far)
     }
 
@@ -265,7 +266,7 @@ impl Listener for Notes<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn probe(&mut self, probe: &Probe) {
+    fn probe(&mut self, probe: &ProgressEvaluation) {
         self.looks.push(Look {
             epoch: probe.step as f64 / self.steps_per_epoch,
             step: probe.step,

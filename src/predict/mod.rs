@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub use preparation::Preparation;
 pub use ranking::{Ranked, ranked};
 
-use crate::data::Split;
-use crate::engine::{Engine, EngineError, Part};
+use crate::data::ImageSet;
+use crate::engine::{Engine, EngineError, Split};
 use crate::model::lenet::IMAGE_SIDE;
 
 /// The log-probability of every class, N×K, for N images of C×32×32 bytes each, one after the other.
@@ -27,7 +27,7 @@ pub fn log_probabilities(
     assert_eq!(pixels.len() % image_len, 0, "images are whole");
     // Nobody knows their labels; an engine asks for some, and they change nothing.
     let labels = vec![0; pixels.len() / image_len];
-    let images = Split { channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels };
-    engine.load(Part::Test, Arc::new(images))?;
-    engine.log_probabilities(Part::Test)
+    let images = ImageSet { channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels };
+    engine.load(Split::Test, Arc::new(images))?;
+    engine.log_probabilities(Split::Test)
 }

@@ -4,7 +4,7 @@ use image::GrayImage;
 use image::imageops::{self, FilterType};
 
 use super::digit::{self, NoInk, as_in_mnist};
-use crate::data::{Channels, Conversion, DatasetKind, Fit, ImageFile, Split};
+use crate::data::{Channels, Conversion, DatasetKind, Fit, ImageFile, ImageSet};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Model, PADDED_SIDE};
 
@@ -67,7 +67,7 @@ impl Preparation {
             }
         };
         let ImageFile { channels, height, width, pixels } = image;
-        let image = Split { channels, height, width, pixels, labels: vec![0] };
+        let image = ImageSet { channels, height, width, pixels, labels: vec![0] };
         let conversion = Conversion { fit: Some(fit), channels: Some(self.channels) };
         Ok(conversion.apply(image).expect("it is one image, and none too large is padded").seen(0))
     }

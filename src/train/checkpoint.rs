@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Plan, Standing};
+use super::{RunConfig, RunState, TrainingConfig};
 use crate::engine::OptimizerState;
 use crate::model::weights::{self, Arena, Header, WeightsError};
 use crate::model::{Model, ParameterTable};
@@ -21,9 +21,9 @@ use crate::model::{Model, ParameterTable};
 pub struct Checkpoint {
     pub model: Model,
     pub optimizer: OptimizerState,
-    pub standing: Standing,
-    pub config: Config,
-    /// [`Split::fingerprint`](crate::data::Split::fingerprint) of the images to train on.
+    pub standing: RunState,
+    pub config: RunConfig,
+    /// [`ImageSet::fingerprint`](crate::data::ImageSet::fingerprint) of the images to train on.
     pub images: String,
 }
 
@@ -43,15 +43,15 @@ struct ReadHeader {
 
 #[derive(Serialize)]
 struct Told<'a> {
-    standing: &'a Standing,
-    config: &'a Config,
+    standing: &'a RunState,
+    config: &'a RunConfig,
     images: &'a str,
 }
 
 #[derive(Deserialize)]
 struct Read {
-    standing: Standing,
-    config: Config,
+    standing: RunState,
+    config: RunConfig,
     images: String,
 }
 
@@ -153,7 +153,7 @@ impl Checkpoint {
         if samples == 0 || plan.batch_size == 0 || plan.probes == 0 {
             return Err("a run has images, a batch and an evaluation".to_owned());
         }
-        let Plan { batch_size, .. } = plan;
+        let TrainingConfig { batch_size, .. } = plan;
         let (step, epochs, total) = (standing.step, standing.epochs, plan.total_steps(samples));
         let begun = epochs.saturating_mul(plan.steps_per_epoch(samples));
         let ended = begun.saturating_add(plan.steps_per_epoch(samples));

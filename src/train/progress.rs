@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{EpochRecord, Plan, SoFar};
+use super::{EpochProgress, EpochRecord, TrainingConfig};
 
 /// A display of one run. Clones show the same.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ enum Display {
 
 impl Progress {
     /// A bar where stderr is a terminal, lines where it is none.
-    pub fn new(plan: &Plan, samples: usize) -> Self {
+    pub fn new(plan: &TrainingConfig, samples: usize) -> Self {
         let display = if io::stderr().is_terminal() {
             let bar = ProgressBar::new(plan.total_images(samples));
             bar.set_style(
@@ -46,7 +46,7 @@ impl Progress {
     }
 
     /// Shows how an epoch stands.
-    pub fn so_far(&self, so_far: &SoFar) {
+    pub fn so_far(&self, so_far: &EpochProgress) {
         let Display::Bar(bar) = &self.display else {
             return;
         };

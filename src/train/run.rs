@@ -4,15 +4,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{EpochRecord, Plan, RunError, Snapshot, Standing, Stop, Tally, weights_hash};
-use crate::data::{self, Dataset, Split};
-use crate::engine::{Engine, EngineError, Epoch, Part, SampleOutcome};
+use super::{EpochRecord, RunError, RunState, Snapshot, Stop, Tally, TrainingConfig, weights_hash};
+use crate::data::{self, Dataset, ImageSet};
+use crate::engine::{Engine, EngineError, Epoch, SampleOutcome, Split};
 use crate::model::Selection;
 
 /// Who is told how a run goes.
 pub trait Listener {
     /// More steps' outcomes are known. Breaking ends the run after the steps under way.
-    fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()>;
+    fn so_far(&mut self, so_far: &EpochProgress) -> ControlFlow<()>;
 
     /// An epoch is trained and evaluated; the run stands as it ended. Breaking ends the run.
     fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError>;
@@ -21,12 +21,12 @@ pub trait Listener {
     fn checkpoint(&mut self, _snapshot: &Snapshot) {}
 
     /// One of the plan's probes of an epoch is taken; the last one comes before [`Self::epoch`].
-    fn probe(&mut self, _probe: &Probe) {}
+    fn probe(&mut self, _probe: &ProgressEvaluation) {}
 }
 
 /// How an epoch stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SoFar {
+pub struct EpochProgress {
     /// Counted from 1.
     pub epoch: u64,
     /// Images trained on since the run began.
@@ -39,7 +39,7 @@ pub struct SoFar {
 
 /// A look at how training goes, within an epoch or at its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Probe {
+pub struct ProgressEvaluation {
     /// Counted from 1.
     pub epoch: u64,
     /// Steps done since the run began.
@@ -63,7 +63,7 @@ pub enum Ending {
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct RunSummary {
     pub ending: Ending,
     /// Steps done.
     pub steps: u64,
@@ -86,41 +86,41 @@ pub enum TrainError {
 
 impl TrainError {
     /// Whether the numbers went wrong, and so would again from where the run stands.
-    pub fn is_of_the_numbers(&self) -> bool {
+    pub fn is_numeric(&self) -> bool {
         use EngineError::{NonFinite, NonFiniteEvaluation, NonFiniteLoss};
         matches!(self, Self::Engine(NonFinite { .. } | NonFiniteLoss { .. } | NonFiniteEvaluation { .. }))
     }
 }
 
 /// Trains as the plan says, from the parameters and the optimizer's state that the engine holds, and from where the
-/// run stands: a new one from [`Standing::default`]. One that is taken up again where it was left comes to the same
+/// run stands: a new one from [`RunState::default`]. One that is taken up again where it was left comes to the same
 /// bits as one that never was left.
 pub fn train(
     engine: &mut dyn Engine,
     data: &Dataset,
-    plan: &Plan,
-    mut standing: Standing,
+    plan: &TrainingConfig,
+    mut standing: RunState,
     listener: &mut dyn Listener,
-) -> Result<Report, TrainError> {
-    engine.load(Part::Train, Arc::clone(&data.train))?;
-    engine.load(Part::Test, Arc::clone(&data.test))?;
+) -> Result<RunSummary, TrainError> {
+    engine.load(Split::Train, Arc::clone(&data.train))?;
+    engine.load(Split::Test, Arc::clone(&data.test))?;
     if let Some(validation) = &data.validation {
-        engine.load(Part::Validation, Arc::clone(validation))?;
+        engine.load(Split::Validation, Arc::clone(validation))?;
     }
     loop {
         if let Some(stop) = standing.stop(&plan.stopping) {
-            return Ok(Report::of(standing, Ending::Stopped(stop)));
+            return Ok(RunSummary::of(standing, Ending::Stopped(stop)));
         }
         match one_epoch(engine, data, plan, &mut standing, listener)? {
             None => {}
-            Some(ending) => return Ok(Report::of(standing, ending)),
+            Some(ending) => return Ok(RunSummary::of(standing, ending)),
         }
     }
 }
 
-impl Report {
-    fn of(standing: Standing, ending: Ending) -> Self {
-        let Standing { step, seconds, last, best, .. } = standing;
+impl RunSummary {
+    fn of(standing: RunState, ending: Ending) -> Self {
+        let RunState { step, seconds, last, best, .. } = standing;
         Self { ending, steps: step, seconds, last, best }
     }
 }
@@ -129,8 +129,8 @@ impl Report {
 fn one_epoch(
     engine: &mut dyn Engine,
     data: &Dataset,
-    plan: &Plan,
-    standing: &mut Standing,
+    plan: &TrainingConfig,
+    standing: &mut RunState,
     listener: &mut dyn Listener,
 ) -> Result<Option<Ending>, TrainError> {
     let samples = data.train.len();
@@ -148,7 +148,7 @@ fn one_epoch(
         let part = Epoch { order: &order, views: views.as_deref(), steps: &steps[done..pause] };
         let pass = one_pass(engine, &data.train.labels, &part, |so_far, elapsed| {
             let (tally, seconds) = (standing.tally.plus(&so_far), standing.epoch_seconds + elapsed);
-            listener.so_far(&SoFar { epoch, images: images + tally.samples as u64, tally, seconds })
+            listener.so_far(&EpochProgress { epoch, images: images + tally.samples as u64, tally, seconds })
         })?;
         done += pass.steps;
         standing.step += pass.steps as u64;
@@ -162,23 +162,23 @@ fn one_epoch(
             return Ok(Some(Ending::Interrupted));
         }
         if done < steps.len() && done.is_multiple_of(plan.probe_interval(steps.len())) {
-            let test = evaluate(engine, Part::Test, &data.test)?;
+            let test = evaluate(engine, Split::Test, &data.test)?;
             let train = std::mem::take(&mut probed);
-            listener.probe(&Probe { epoch, step: standing.step, train, test });
+            listener.probe(&ProgressEvaluation { epoch, step: standing.step, train, test });
         }
         if done < steps.len() && plan.checkpoint_every.is_some_and(|every| standing.step % every == 0) {
             checkpoint(engine, standing, listener)?;
         }
     }
 
-    let test = evaluate(engine, Part::Test, &data.test)?;
-    listener.probe(&Probe { epoch, step: standing.step, train: probed, test });
+    let test = evaluate(engine, Split::Test, &data.test)?;
+    listener.probe(&ProgressEvaluation { epoch, step: standing.step, train: probed, test });
     let validation = match &data.validation {
-        Some(split) => Some(evaluate(engine, Part::Validation, split)?),
+        Some(split) => Some(evaluate(engine, Split::Validation, split)?),
         None => None,
     };
     let (parameters, optimizer) = (engine.parameters()?, engine.optimizer_state()?);
-    let Standing { tally, epoch_seconds: seconds, .. } = *standing;
+    let RunState { tally, epoch_seconds: seconds, .. } = *standing;
     let record = EpochRecord {
         epoch,
         step: standing.step,
@@ -202,7 +202,7 @@ fn one_epoch(
 /// Shows the listener how the run stands within an epoch.
 fn checkpoint(
     engine: &mut dyn Engine,
-    standing: &Standing,
+    standing: &RunState,
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
     let (parameters, optimizer) = (engine.parameters()?, engine.optimizer_state()?);
@@ -211,7 +211,7 @@ fn checkpoint(
 }
 
 /// The loss and accuracy of a part that the engine has loaded.
-pub fn evaluate(engine: &mut dyn Engine, part: Part, split: &Split) -> Result<Tally, EngineError> {
+pub fn evaluate(engine: &mut dyn Engine, part: Split, split: &ImageSet) -> Result<Tally, EngineError> {
     let outcomes = engine.evaluate(part)?;
     let mut tally = Tally::default();
     match count(&mut tally, &outcomes, split.labels.iter().copied()) {

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use fs4::{FileExt, TryLockError};
 
-use super::{Checkpoint, Config, EpochRecord};
+use super::{Checkpoint, EpochRecord, RunConfig};
 use crate::calendar::Utc;
 use crate::files::{WriteError, read_text, remove_drafts_of, write_atomically};
 use crate::model::{Model, weights};
@@ -71,13 +71,13 @@ const NAMES_A_SECOND: u32 = 1000;
 
 impl RunDirectory {
     /// Makes the folder that the user named, or takes it where it is empty.
-    pub fn named(path: &Path, config: &Config) -> Result<Self, RunError> {
+    pub fn named(path: &Path, config: &RunConfig) -> Result<Self, RunError> {
         fs::create_dir_all(path).map_err(|source| RunError::Make { path: path.to_owned(), source })?;
         Self::begin(path.to_owned(), config)
     }
 
     /// Makes a new folder `<dataset>-<date>-<time>` in `parent`.
-    pub fn unnamed(parent: &Path, dataset: &str, config: &Config) -> Result<Self, RunError> {
+    pub fn unnamed(parent: &Path, dataset: &str, config: &RunConfig) -> Result<Self, RunError> {
         let stem = format!("{dataset}-{}", timestamp(SystemTime::now()));
         let made = fs::create_dir_all(parent).and_then(|()| {
             for number in 1..=NAMES_A_SECOND {
@@ -98,7 +98,7 @@ impl RunDirectory {
     }
 
     /// Writes what is known before training.
-    fn begin(path: PathBuf, config: &Config) -> Result<Self, RunError> {
+    fn begin(path: PathBuf, config: &RunConfig) -> Result<Self, RunError> {
         let mut content =
             fs::read_dir(&path).map_err(|source| RunError::Make { path: path.clone(), source })?;
         if content.next().is_some() {
@@ -152,7 +152,7 @@ impl RunDirectory {
     }
 
     /// Writes what the run is, in place of what was written before.
-    pub fn save_config(&self, config: &Config) -> Result<(), RunError> {
+    pub fn save_config(&self, config: &RunConfig) -> Result<(), RunError> {
         let text = toml::to_string(config).expect("a config has only what TOML can say");
         Ok(write_atomically(&self.path.join(CONFIG), text.as_bytes())?)
     }

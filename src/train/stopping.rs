@@ -60,14 +60,14 @@ fn reaches(accuracy: f64, percent: f64) -> bool {
 
 /// What the epochs of one run have come to, as far as rules ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Watch {
+pub struct StoppingState {
     /// None before the first epoch.
     lowest_loss: Option<f64>,
     /// Epochs since the lowest loss.
     waited: u64,
 }
 
-impl Watch {
+impl StoppingState {
     /// Counts an epoch in.
     pub fn see(&mut self, record: &EpochRecord) {
         let loss = record.validation_loss.unwrap_or(record.test_loss);
@@ -94,11 +94,11 @@ mod tests {
     use super::*;
 
     /// A watch and what it is told.
-    struct Watched(Watch, Stopping);
+    struct Watched(StoppingState, Stopping);
 
     impl Watched {
         fn new(rules: Stopping) -> Self {
-            Self(Watch::default(), rules)
+            Self(StoppingState::default(), rules)
         }
 
         fn after(&mut self, record: &EpochRecord) -> Option<Stop> {

@@ -14,10 +14,10 @@ mod update;
 pub use comparison::Finding;
 
 use crate::engine::EngineError;
-use crate::gpu::{Context, KernelPlan, KernelSet};
+use crate::gpu::{Context, KernelConfig, KernelSet};
 
 /// What runs a check, with the seed of its random inputs.
-type Run = Box<dyn Fn(&Context, &KernelPlan, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync>;
+type Run = Box<dyn Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync>;
 
 /// One check: a name that says what is computed over which shape, and the work.
 pub struct Check {
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Check {
 impl Check {
     fn new(
         name: impl Into<String>,
-        run: impl Fn(&Context, &KernelPlan, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync + 'static,
+        run: impl Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync + 'static,
     ) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
@@ -46,14 +46,19 @@ impl Check {
             KernelSet::Layered => name,
             KernelSet::Fused => format!("fused: {name}"),
         };
-        Self::new(name, move |context, plan, seed| run(context, &KernelPlan { set, ..*plan }, seed))
+        Self::new(name, move |context, plan, seed| run(context, &KernelConfig { set, ..*plan }, seed))
     }
 
     /// Runs the check on random inputs drawn from `seed`: a finding for each tensor it looks at.
     ///
     /// # Errors
     /// Where the device fails; a wrong result is a [`Finding`], not an error.
-    pub fn run(&self, context: &Context, plan: &KernelPlan, seed: u64) -> Result<Vec<Finding>, EngineError> {
+    pub fn run(
+        &self,
+        context: &Context,
+        plan: &KernelConfig,
+        seed: u64,
+    ) -> Result<Vec<Finding>, EngineError> {
         (self.run)(context, plan, seed)
     }
 }

@@ -7,12 +7,12 @@ use super::comparison::Finding;
 use super::tensors::{Tensors, f64s};
 use super::training::{Reference, engine_of, start, train};
 use super::{Check, tolerance, update};
-use crate::data::{Augmentation, Split};
+use crate::data::{Augmentation, ImageSet};
 use crate::engine::{
-    Adam, Clip, Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, NonFinite, Optimizer, Part,
-    Reduction, Rule, Setup, Sgd, steps,
+    Adam, Clip, Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, NonFinite, Optimizer,
+    Reduction, Rule, Setup, Sgd, Split, steps,
 };
-use crate::gpu::{Context, KernelPlan, KernelSet, Residency};
+use crate::gpu::{Context, KernelConfig, KernelSet, Residency};
 use crate::model::{Activation, LeNet5, ParameterTable};
 
 const LEARNING_RATE: f32 = 1e-3;
@@ -159,7 +159,7 @@ fn step(setup: Setup, side: usize) -> Check {
         let cut = steps(batch, batch, 0.0);
 
         let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
-        engine.load(Part::Train, Arc::new(split.clone()))?;
+        engine.load(Split::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
         let losses = train(&mut engine, &Epoch::new(&order, &cut))?;
 
@@ -220,12 +220,12 @@ fn step(setup: Setup, side: usize) -> Check {
             findings.push(by_norm(tensor.name, &parameters[tensor.range()], expected));
         }
 
-        engine.load(Part::Test, Arc::new(split.clone()))?;
-        let evaluated: Vec<_> = engine.evaluate(Part::Test)?.iter().map(|outcome| outcome.loss).collect();
+        engine.load(Split::Test, Arc::new(split.clone()))?;
+        let evaluated: Vec<_> = engine.evaluate(Split::Test)?.iter().map(|outcome| outcome.loss).collect();
         reference.evaluate(&split, &order);
         findings.push(by_norm("loss, evaluated", &evaluated, reference.network.losses()));
         let expected = reference.log_probabilities();
-        findings.push(by_norm("log-probabilities", &engine.log_probabilities(Part::Test)?, &expected));
+        findings.push(by_norm("log-probabilities", &engine.log_probabilities(Split::Test)?, &expected));
         Ok(findings)
     })
 }
@@ -246,7 +246,7 @@ fn some_steps(by: &str, setup: Setup, side: usize) -> Check {
         let start = start(&network, seed);
 
         let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
-        engine.load(Part::Train, Arc::new(split.clone()))?;
+        engine.load(Split::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
         train(&mut engine, &Epoch::new(&order, &cut))?;
         let found = engine.parameters()?;
@@ -281,7 +281,7 @@ fn normalised_micro_batches() -> Check {
         let epoch = Epoch::new(&order, &cut);
 
         let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
-        engine.load(Part::Train, split.clone())?;
+        engine.load(Split::Train, split.clone())?;
         engine.set_parameters(&start)?;
         train(&mut engine, &epoch)?;
         let (gradients, parameters) = (engine.gradients()?, engine.parameters()?);
@@ -333,7 +333,7 @@ fn non_finite(with: &str, setup: Setup) -> Check {
         let split = Arc::new(Tensors::new(seed).split(1, 28, 8, network.classes));
         let order: Vec<_> = (0..8).collect();
         let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
-        engine.load(Part::Train, split)?;
+        engine.load(Split::Train, split)?;
         let table = ParameterTable::new(&network);
         let mut findings = Vec::new();
         for spoilt in table.tensors() {
@@ -362,7 +362,7 @@ type Left = [(&'static str, Vec<f32>); 5];
 /// Trains on all of some random samples, and evaluates.
 fn run(
     context: &Context,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     network: LeNet5,
     samples: usize,
     residency: Residency,
@@ -376,13 +376,13 @@ fn run(
     let views = if augmented { augmentation.views(seed, 0, &order) } else { None };
     let setup = Setup { augmented, ..Setup::new(network, BATCH) };
     let mut engine = engine_of(context, plan, setup, residency)?;
-    engine.load(Part::Train, split.clone())?;
+    engine.load(Split::Train, split.clone())?;
     engine.set_parameters(&start(&network, seed))?;
     let cut = steps(samples, BATCH, LEARNING_RATE);
     let epoch = Epoch { order: &order, views: views.as_deref(), steps: &cut };
     let training = train(&mut engine, &epoch)?;
-    engine.load(Part::Test, Arc::new(Split::clone(&split)))?;
-    let evaluation = engine.evaluate(Part::Test)?.iter().map(|outcome| outcome.loss).collect();
+    engine.load(Split::Test, Arc::new(ImageSet::clone(&split)))?;
+    let evaluation = engine.evaluate(Split::Test)?.iter().map(|outcome| outcome.loss).collect();
     let moments = engine.optimizer_state()?;
     Ok([
         ("parameters", engine.parameters()?),

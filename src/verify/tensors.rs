@@ -1,6 +1,6 @@
 //! Random inputs of the checks.
 
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::model::Activation;
 use crate::random::{Draws, Purpose};
 
@@ -47,11 +47,11 @@ impl Tensors {
     }
 
     /// Random square images with random labels.
-    pub fn split(&mut self, channels: usize, side: usize, images: usize, classes: usize) -> Split {
+    pub fn split(&mut self, channels: usize, side: usize, images: usize, classes: usize) -> ImageSet {
         let mut draws = self.draws();
         let pixels = (0..images * channels * side * side).map(|_| draws.below(256) as u8).collect();
         let labels = (0..images).map(|_| draws.below(classes as u32) as u16).collect();
-        Split { channels, height: side, width: side, pixels, labels }
+        ImageSet { channels, height: side, width: side, pixels, labels }
     }
 }
 

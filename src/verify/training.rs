@@ -4,9 +4,9 @@ use std::ops::{ControlFlow, Range};
 
 use super::tensors::f64s;
 use crate::cpu;
-use crate::data::Split;
+use crate::data::ImageSet;
 use crate::engine::{Engine, EngineError, Epoch, Optimizer, Setup, Step};
-use crate::gpu::{Context, GpuEngine, GpuOptions, KernelPlan, Residency};
+use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 use crate::model::{Init, LeNet5, ParameterTable};
 
 pub fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
@@ -15,7 +15,7 @@ pub fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
 
 pub fn engine_of(
     context: &Context,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     setup: Setup,
     residency: Residency,
 ) -> Result<GpuEngine, EngineError> {
@@ -47,20 +47,20 @@ impl Reference {
         Self { network, optimizer: setup.optimizer, classes: setup.network.classes }
     }
 
-    pub fn step(&mut self, split: &Split, order: &[u32], step: &Step) {
+    pub fn step(&mut self, split: &ImageSet, order: &[u32], step: &Step) {
         self.gradient(split, &Epoch::new(order, &[*step]), step);
         self.network.update(&self.optimizer, step.learning_rate);
     }
 
     /// Makes the gradient of a whole step of an epoch, in one pass.
-    pub fn gradient(&mut self, split: &Split, epoch: &Epoch, step: &Step) {
+    pub fn gradient(&mut self, split: &ImageSet, epoch: &Epoch, step: &Step) {
         let labels = self.take(split, epoch, step.first..step.first + step.count);
         self.network.forward(&labels);
         self.network.backward();
     }
 
     /// Makes the gradient of a whole step of an epoch, as its micro-batches' add up.
-    pub fn accumulated_gradient(&mut self, split: &Split, epoch: &Epoch, step: &Step) {
+    pub fn accumulated_gradient(&mut self, split: &ImageSet, epoch: &Epoch, step: &Step) {
         for batch in step.micro_batches() {
             let labels = self.take(split, epoch, batch.first..batch.first + batch.count);
             self.network.forward_of(&labels, step.count);
@@ -69,7 +69,7 @@ impl Reference {
         }
     }
 
-    pub fn evaluate(&mut self, split: &Split, order: &[u32]) {
+    pub fn evaluate(&mut self, split: &ImageSet, order: &[u32]) {
         let labels = self.take(split, &Epoch::new(order, &[]), 0..order.len());
         self.network.evaluate(&labels);
     }
@@ -83,7 +83,7 @@ impl Reference {
     }
 
     /// Lays some samples of an epoch as the network's input, and gives their labels.
-    fn take(&mut self, split: &Split, epoch: &Epoch, samples: Range<usize>) -> Vec<u32> {
+    fn take(&mut self, split: &ImageSet, epoch: &Epoch, samples: Range<usize>) -> Vec<u32> {
         let batch = &epoch.order[samples.clone()];
         let x = self.network.input(batch.len());
         match epoch.views {

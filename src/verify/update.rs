@@ -10,12 +10,12 @@ use super::{Check, tolerance};
 use crate::cpu;
 use crate::data::Augmentation;
 use crate::engine::{
-    Adam, Clip, Engine, EngineError, Epoch, Loss, MicroBatch, Optimizer, Part, Rule, Setup, Sgd, Step, steps,
+    Adam, Clip, Engine, EngineError, Epoch, Loss, MicroBatch, Optimizer, Rule, Setup, Sgd, Split, Step, steps,
 };
 use crate::gpu::buffers::{BatchRecord, Fault};
 use crate::gpu::kernels::{self, GradientSource, Kernel, Partials};
 use crate::gpu::single::{Inputs, Outputs, run};
-use crate::gpu::{Context, KernelPlan, Residency};
+use crate::gpu::{Context, KernelConfig, Residency};
 use crate::model::parameters::LayerKind;
 use crate::model::{LeNet5, ParameterTable};
 
@@ -77,7 +77,7 @@ struct Bench {
 
 impl Bench {
     /// Gradients of the convolutions stand in partial sums if they are to be `summed`.
-    fn new(plan: &KernelPlan, seed: u64, summed: bool) -> Self {
+    fn new(plan: &KernelConfig, seed: u64, summed: bool) -> Self {
         let table = ParameterTable::new(&NETWORK);
         let len = if summed { table.conv_len() } else { 0 };
         let partials = Partials { place: 0, len, chunks: plan.weight_chunks };
@@ -264,7 +264,7 @@ fn some_steps(name: &str, optimizer: Optimizer) -> Check {
 
         let setup = Setup { optimizer, ..Setup::new(NETWORK, BATCH) };
         let mut engine = engine_of(context, plan, setup, Residency::Auto)?;
-        engine.load(Part::Train, Arc::new(split.clone()))?;
+        engine.load(Split::Train, Arc::new(split.clone()))?;
         engine.set_parameters(&start)?;
         train(&mut engine, &Epoch::new(&order, &cut))?;
         let (found, state) = (engine.parameters()?, engine.optimizer_state()?);
@@ -308,7 +308,7 @@ fn large_step(samples: usize) -> Check {
 
         let run = |residency| {
             let mut engine = engine_of(context, plan, setup, residency)?;
-            engine.load(Part::Train, split.clone())?;
+            engine.load(Split::Train, split.clone())?;
             engine.set_parameters(&start)?;
             let losses = train(&mut engine, &epoch)?;
             Ok::<_, EngineError>((engine.gradients()?, engine.parameters()?, losses))
@@ -329,7 +329,7 @@ fn large_step(samples: usize) -> Check {
             let images = batch.first..batch.first + batch.count;
             let part = Setup { batch_size: batch.count, ..setup };
             let mut engine = engine_of(context, plan, part, Residency::Resident)?;
-            engine.load(Part::Train, split.clone())?;
+            engine.load(Split::Train, split.clone())?;
             engine.set_parameters(&start)?;
             let views = epoch.views.map(|views| &views[images.clone()]);
             train(

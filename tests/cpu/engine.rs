@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use lenet_gpu::cpu::{CpuEngine, Network, gather};
-use lenet_gpu::data::Split;
+use lenet_gpu::data::ImageSet;
 use lenet_gpu::engine::{
-    Engine, EngineError, Epoch, Loss, LossKind, NonFinite, Optimizer, Part, Rule, SampleOutcome, Setup, Sgd,
+    Engine, EngineError, Epoch, Loss, LossKind, NonFinite, Optimizer, Rule, SampleOutcome, Setup, Sgd, Split,
     Step, steps,
 };
 use lenet_gpu::model::{LeNet5, ParameterTable};
@@ -22,9 +22,9 @@ const LEARNING_RATE: f32 = 1e-3;
 /// otherwise than f64, and each sends one image's share of a gradient, a few ten-thousandths of the sum, elsewhere.
 const MANY_IMAGES: f64 = 2e-3;
 
-fn split(images: usize) -> Arc<Split> {
+fn split(images: usize) -> Arc<ImageSet> {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    Arc::new(Split {
+    Arc::new(ImageSet {
         channels: 1,
         height: 28,
         width: 28,
@@ -56,8 +56,8 @@ fn engine(images: usize, batch_size: usize) -> CpuEngine {
 fn engine_of(setup: &Setup, images: usize) -> CpuEngine {
     let mut engine = CpuEngine::new(setup);
     engine.set_parameters(&weights_of(&setup.network)).unwrap();
-    engine.load(Part::Train, split(images)).unwrap();
-    engine.load(Part::Test, split(images)).unwrap();
+    engine.load(Split::Train, split(images)).unwrap();
+    engine.load(Split::Test, split(images)).unwrap();
     engine
 }
 
@@ -88,7 +88,7 @@ fn bits_after_an_epoch(network: LeNet5, threads: usize, images: usize, batch_siz
         assert_eq!(losses.len(), images);
         let state = engine.optimizer_state().unwrap();
         assert_eq!(state.step, images.div_ceil(batch_size) as u64);
-        let evaluated: Vec<f32> = engine.evaluate(Part::Test).unwrap().iter().map(|o| o.loss).collect();
+        let evaluated: Vec<f32> = engine.evaluate(Split::Test).unwrap().iter().map(|o| o.loss).collect();
         [engine.parameters().unwrap(), state.first_moment, state.second_moment, losses, evaluated]
             .iter()
             .map(|values| bits(values))
@@ -119,7 +119,7 @@ fn training_changes_the_weights_and_lowers_the_loss() {
     let images = 32;
     let mut engine = engine(images, images);
     let mean = |outcomes: &[SampleOutcome]| outcomes.iter().map(|o| o.loss).sum::<f32>() / images as f32;
-    let before = mean(&engine.evaluate(Part::Test).unwrap());
+    let before = mean(&engine.evaluate(Split::Test).unwrap());
     for _ in 0..20 {
         engine
             .train(&Epoch::new(&in_order(images), &steps(images, images, LEARNING_RATE)), &mut |_, _| {
@@ -127,7 +127,7 @@ fn training_changes_the_weights_and_lowers_the_loss() {
             })
             .unwrap();
     }
-    let after = mean(&engine.evaluate(Part::Test).unwrap());
+    let after = mean(&engine.evaluate(Split::Test).unwrap());
     assert!(after < 0.9 * before, "{before} to {after}");
 }
 
@@ -192,7 +192,7 @@ fn a_large_step_is_told_of_in_order_and_makes_one_update_along_its_whole_gradien
     let optimizer = Optimizer { rule: Rule::Sgd(Sgd::default()), ..Optimizer::default() };
     let mut engine = CpuEngine::new(&Setup { optimizer, ..Setup::new(NETWORK, LARGE.count) });
     engine.set_parameters(&weights()).unwrap();
-    engine.load(Part::Train, split(LARGE.count)).unwrap();
+    engine.load(Split::Train, split(LARGE.count)).unwrap();
     let mut told = 0;
     let done = engine
         .train(&Epoch::new(&in_order(LARGE.count), &[LARGE]), &mut |first, outcomes| {
@@ -256,9 +256,9 @@ fn an_evaluation_neither_moves_running_statistics_nor_smooths_labels() {
         };
         let (mut plain, mut smoothed) = (engine_of(&setup(0.0), images), engine_of(&setup(0.2), images));
         let before = bits(&plain.parameters().unwrap());
-        let evaluated = plain.evaluate(Part::Test).unwrap();
-        assert_eq!(evaluated, smoothed.evaluate(Part::Test).unwrap());
-        assert_eq!(evaluated, plain.evaluate(Part::Test).unwrap());
+        let evaluated = plain.evaluate(Split::Test).unwrap();
+        assert_eq!(evaluated, smoothed.evaluate(Split::Test).unwrap());
+        assert_eq!(evaluated, plain.evaluate(Split::Test).unwrap());
         assert_eq!(before, bits(&plain.parameters().unwrap()));
 
         let trained = |engine: &mut CpuEngine| {
@@ -295,7 +295,7 @@ fn an_evaluation_tells_of_every_image_what_it_gives_alone() {
     let images = 600;
     for shape in [NETWORK, NORMALISED] {
         let (mut engine, split) = (engine_of(&Setup::new(shape, 4), images), split(images));
-        let outcomes = engine.evaluate(Part::Test).unwrap();
+        let outcomes = engine.evaluate(Split::Test).unwrap();
         assert_eq!(outcomes.len(), images);
 
         let mut network = Network::<f32>::new(shape, 1);
@@ -379,7 +379,7 @@ fn a_nan_in_any_tensor_reaches_the_loss_and_the_gradient_through_relu_pooling_an
 fn images_of_28_are_centred_in_black_and_bytes_go_to_the_range_from_minus_1_to_1() {
     let mut pixels = vec![0; 28 * 28];
     (pixels[0], pixels[27], pixels[28 * 28 - 1]) = (255, 51, 255);
-    let split = Split { channels: 1, height: 28, width: 28, pixels, labels: vec![0] };
+    let split = ImageSet { channels: 1, height: 28, width: 28, pixels, labels: vec![0] };
     let mut x = vec![f64::NAN; 32 * 32];
     gather(&split, &[0], &mut x);
     for (place, &value) in x.iter().enumerate() {
@@ -396,7 +396,7 @@ fn images_of_28_are_centred_in_black_and_bytes_go_to_the_range_from_minus_1_to_1
 fn what_is_told_of_an_image_does_not_depend_on_the_evaluation_batch() {
     let outcomes = |evaluation_batch| {
         let setup = Setup { evaluation_batch, ..Setup::new(NETWORK, 1) };
-        engine_of(&setup, 300).evaluate(Part::Test).unwrap()
+        engine_of(&setup, 300).evaluate(Split::Test).unwrap()
     };
     let expected = outcomes(256);
     assert_eq!(expected.len(), 300);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use lenet_gpu::export::{Format, Input, to_bytes};
-use lenet_gpu::model::{About, Model};
+use lenet_gpu::model::{Model, ModelInfo};
 use tempfile::tempdir;
 
 use crate::models::{GREY, ROUNDINGS, drawn, images, logits, networks, normalised, roundings};
@@ -87,10 +87,10 @@ fn a_header_for_raw_pixels_pads_and_normalises_them() {
 #[test]
 fn a_header_holds_whatever_its_data_set_and_its_classes_are_called() {
     let name = "\"?\\??/é\n*/";
-    let about = About {
+    let about = ModelInfo {
         dataset: Some("a */ set\n#error".to_owned()),
         class_names: Some(vec![name.to_owned(); 10]),
-        ..About::default()
+        ..ModelInfo::default()
     };
     let (model, folder) = (Model { about, ..drawn(GREY) }, tempdir().unwrap());
     let program = compile(folder.path(), &to_bytes(&model, Format::CHeader, RAW), &["-DNAMED"]);

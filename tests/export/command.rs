@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use lenet_gpu::data::Fit;
-use lenet_gpu::model::{About, Model, weights};
+use lenet_gpu::model::{Model, ModelInfo, weights};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use tempfile::{TempDir, tempdir};
@@ -27,7 +27,7 @@ fn lenet_gpu() -> Command {
 fn saved(fit: Option<Fit>) -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let model = Model { about: About { fit, ..About::default() }, ..drawn(GREY) };
+    let model = Model { about: ModelInfo { fit, ..ModelInfo::default() }, ..drawn(GREY) };
     fs::write(&path, weights::to_bytes(&model)).unwrap();
     (folder, path)
 }

@@ -2,9 +2,9 @@
 
 use clap::ValueEnum;
 use lenet_gpu::cpu::{Network, gather};
-use lenet_gpu::data::{Channels, Conversion, Split, embedded_mnist_test};
+use lenet_gpu::data::{Channels, Conversion, ImageSet, embedded_mnist_test};
 use lenet_gpu::engine::{Loss, LossKind};
-use lenet_gpu::model::{About, Activation, LeNet5, Model, ParameterTable};
+use lenet_gpu::model::{Activation, LeNet5, Model, ModelInfo, ParameterTable};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -36,26 +36,26 @@ pub fn drawn(network: LeNet5) -> Model {
         let least = if tensor.name.ends_with("running_var") { 0.1 } else { -bound };
         parameters.extend((0..tensor.len()).map(|_| random.random_range(least..bound)));
     }
-    Model { network, parameters, about: About::default() }
+    Model { network, parameters, about: ModelInfo::default() }
 }
 
 /// The first of MNIST's test images, of 28×28, as a network sees them.
-pub fn images(count: usize, network: LeNet5) -> Split {
+pub fn images(count: usize, network: LeNet5) -> ImageSet {
     let channels = Some(if network.channels == 3 { Channels::Colour } else { Channels::Grey });
     let test = embedded_mnist_test(Conversion { channels, ..Conversion::default() }).unwrap();
     let pixels = test.pixels[..count * test.image_len()].to_vec();
-    Split { pixels, labels: test.labels[..count].to_vec(), ..test }
+    ImageSet { pixels, labels: test.labels[..count].to_vec(), ..test }
 }
 
 /// f32 `[N, C, 32, 32]`, padded and normalised.
-pub fn normalised(images: &Split) -> Vec<f32> {
+pub fn normalised(images: &ImageSet) -> Vec<f32> {
     let mut x = vec![0.0; images.len() * images.channels * 32 * 32];
     gather(images, &(0..images.len() as u32).collect::<Vec<_>>(), &mut x);
     x
 }
 
 /// The CPU engine's logits `[N, K]`.
-pub fn logits(model: &Model, images: &Split) -> Vec<f32> {
+pub fn logits(model: &Model, images: &ImageSet) -> Vec<f32> {
     // A loss of the logits leaves them as they are.
     let loss = Loss { kind: LossKind::Mse, ..Loss::default() };
     let mut network = Network::<f32>::new(model.network, images.len()).with_loss(loss);

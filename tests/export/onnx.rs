@@ -2,7 +2,7 @@
 
 use lenet_gpu::data::Fit;
 use lenet_gpu::export::{Format, Input, to_bytes};
-use lenet_gpu::model::{About, Model};
+use lenet_gpu::model::{Model, ModelInfo};
 use tract_onnx::prelude::*;
 
 use crate::models::{GREY, ROUNDINGS, drawn, images, logits, networks, normalised, roundings};
@@ -65,11 +65,11 @@ fn raw_images_of_any_size_are_padded_as_in_training() {
 #[test]
 fn a_file_tells_who_made_it_of_what_data_and_what_the_classes_are_called() {
     let names: Vec<String> = (0..10).map(|class| format!("class \"{class}\"")).collect();
-    let about = About {
+    let about = ModelInfo {
         dataset: Some("clothes".to_owned()),
         fit: Some(Fit::Pad),
         class_names: Some(names.clone()),
-        ..About::default()
+        ..ModelInfo::default()
     };
     let model = Model { about, ..drawn(GREY) };
     let file = to_bytes(&model, Format::Onnx, RAW);

@@ -1,12 +1,12 @@
 //! An evaluation for programs.
 
 use lenet_gpu::evaluate::{BINS, Evaluation};
-use lenet_gpu::model::About;
+use lenet_gpu::model::ModelInfo;
 use serde_json::{Value, json};
 
 /// Everything that was found. Classes are told by their labels and their names, and fractions go from 0 to 1; one of
 /// nothing is null.
-pub fn object(evaluation: &Evaluation, about: &About, weights_hash: &str) -> Value {
+pub fn object(evaluation: &Evaluation, about: &ModelInfo, weights_hash: &str) -> Value {
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
     let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {
         json!({

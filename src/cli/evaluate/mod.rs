@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use lenet_gpu::data::TestPart;
-use lenet_gpu::engine::{Part, Setup};
+use lenet_gpu::engine::{Setup, Split};
 use lenet_gpu::evaluate::Evaluation;
 use lenet_gpu::model::{Model, weights};
 use lenet_gpu::train::weights_hash;
@@ -72,8 +72,8 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     }
     let test = Arc::new(test);
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
-    opened.engine.load(Part::Test, Arc::clone(&test)).map_err(Failure::work)?;
-    let log_probabilities = opened.engine.log_probabilities(Part::Test).map_err(Failure::work)?;
+    opened.engine.load(Split::Test, Arc::clone(&test)).map_err(Failure::work)?;
+    let log_probabilities = opened.engine.log_probabilities(Split::Test).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
     let evaluation = Evaluation::new(&log_probabilities, &test.labels, network.classes, mistakes)
         .map_err(Failure::work)?;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use lenet_gpu::data::Split;
+use lenet_gpu::data::ImageSet;
 use lenet_gpu::evaluate::Evaluation;
 use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::model::About;
+use lenet_gpu::model::ModelInfo;
 use lenet_gpu::report::{ContactSheet, MOST_TILES, Tile, confusion_matrix};
 
 use crate::cli::{Failure, values};
@@ -51,7 +51,7 @@ impl PictureArgs {
     }
 
     /// Draws what was asked for.
-    pub fn draw(&self, evaluation: &Evaluation, about: &About, test: &Split) -> Result<(), Failure> {
+    pub fn draw(&self, evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> Result<(), Failure> {
         if let Some(path) = &self.confusion_matrix {
             let names: Vec<_> = (0..evaluation.confusion.classes()).map(|class| about.class(class)).collect();
             let title = format!(
@@ -92,7 +92,7 @@ fn format(path: &Path) -> Result<Format, Failure> {
     }
 }
 
-fn mistakes(evaluation: &Evaluation, about: &About, test: &Split) -> ContactSheet {
+fn mistakes(evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> ContactSheet {
     let tiles = evaluation.mistakes.iter().map(|mistake| Tile {
         pixels: test.seen(mistake.image),
         first_line: format!("{} taken for {}", about.class(mistake.label), about.class(mistake.predicted)),

@@ -1,7 +1,7 @@
 //! An evaluation for people.
 
 use lenet_gpu::evaluate::{BINS, Confusion, Evaluation};
-use lenet_gpu::model::About;
+use lenet_gpu::model::ModelInfo;
 
 /// Up to so many classes, each has its line and the confusion matrix has room in a terminal.
 const MOST_SHOWN: usize = 20;
@@ -11,7 +11,7 @@ const MOST_SHOWN: usize = 20;
 const WORST: usize = 10;
 
 /// Loss and accuracy on the first line, and below it what they are made of.
-pub fn report(evaluation: &Evaluation, about: &About) -> String {
+pub fn report(evaluation: &Evaluation, about: &ModelInfo) -> String {
     let Evaluation { tally, confusion, calibration, .. } = evaluation;
     let first = format!(
         "test loss {:.4}, accuracy {:.2} % ({} of {} images)",

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use lenet_gpu::data::Channels;
 use lenet_gpu::engine::Setup;
 use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::model::{About, Model, weights};
+use lenet_gpu::model::{Model, ModelInfo, weights};
 use lenet_gpu::predict::{Preparation, Ranked, log_probabilities, ranked};
 use lenet_gpu::report::{ContactSheet, MOST_TILES, Tile};
 use rayon::prelude::*;
@@ -208,7 +208,7 @@ fn predict<'a>(
 }
 
 impl Prediction<'_> {
-    fn text(&self, about: &About) -> String {
+    fn text(&self, about: &ModelInfo) -> String {
         let told = self
             .classes
             .iter()
@@ -216,7 +216,7 @@ impl Prediction<'_> {
         format!("{}{}", self.seen.image, told.collect::<String>())
     }
 
-    fn json(&self, about: &About) -> Value {
+    fn json(&self, about: &ModelInfo) -> Value {
         let one = |one: &Ranked| json!({ "label": one.class, "class": about.class(one.class), "probability": one.probability });
         let mut object = one(&self.classes[0]);
         object["image"] = self.seen.image.to_string().into();
@@ -224,7 +224,7 @@ impl Prediction<'_> {
         object
     }
 
-    fn tile(self, about: &About) -> Tile {
+    fn tile(self, about: &ModelInfo) -> Tile {
         let best = self.classes[0];
         Tile {
             pixels: self.seen.pixels,

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use lenet_gpu::engine::Engine;
-use lenet_gpu::model::SelectionPart;
-use lenet_gpu::train::{self, Report, RunDirectory, Stop, Stopping, TrainError};
+use lenet_gpu::model::SelectionSplit;
+use lenet_gpu::train::{self, RunDirectory, RunSummary, Stop, Stopping, TrainError};
 
 use super::keeper::{Files, Kept};
 use super::resume;
@@ -13,7 +13,7 @@ use super::target::Target;
 use crate::cli::{Ending, Failure, Output, notice};
 
 /// After a run that ended by itself or was interrupted.
-pub fn save_the_rest(kept: &mut Kept, report: &Report, engine: &mut dyn Engine) -> Result<(), Failure> {
+pub fn save_the_rest(kept: &mut Kept, report: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
     let Kept { files, checkpoint, model, .. } = kept;
     let interrupted = report.ending == train::Ending::Interrupted;
     // Else the last epoch has saved it.
@@ -44,7 +44,7 @@ pub fn save_the_rest(kept: &mut Kept, report: &Report, engine: &mut dyn Engine) 
 pub fn failed(kept: &Kept, error: TrainError) -> Failure {
     if let Some(step) = kept.checkpoint {
         let run = kept.files.directory.path();
-        let how = if error.is_of_the_numbers() {
+        let how = if error.is_numeric() {
             let checkpoint = RunDirectory::checkpoint_path(run);
             format!("--init-from {} starts a new run from there", checkpoint.display())
         } else {
@@ -57,7 +57,7 @@ pub fn failed(kept: &Kept, error: TrainError) -> Failure {
 
 /// The last lines: what the run came to, and where the model is.
 pub fn conclude(
-    report: &Report,
+    report: &RunSummary,
     stopping: &Stopping,
     started: Instant,
     files: &Files,
@@ -90,7 +90,7 @@ pub fn conclude(
     if let Some(best) =
         report.best.filter(|best| report.last.as_ref().is_some_and(|last| last.epoch > best.epoch))
     {
-        let selected = if best.part == SelectionPart::Test { " (selected on test)" } else { "" };
+        let selected = if best.part == SelectionSplit::Test { " (selected on test)" } else { "" };
         notice::note(format_args!(
             "the best epoch was {}, with {:.2} % of the {} images{selected}: {}",
             best.epoch,

@@ -4,13 +4,13 @@
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use lenet_gpu::data::Split;
+use lenet_gpu::data::ImageSet;
 
 pub struct Fingerprint(Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>);
 
 impl Fingerprint {
     /// Begins to make it.
-    pub fn of(split: &Arc<Split>) -> Self {
+    pub fn of(split: &Arc<ImageSet>) -> Self {
         let split = Arc::clone(split);
         let make: Box<dyn FnOnce() -> String + Send> = Box::new(move || split.fingerprint());
         let fingerprint = Arc::new(LazyLock::new(make));

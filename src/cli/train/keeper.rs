@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::anyhow;
 use lenet_gpu::engine::OptimizerState;
-use lenet_gpu::model::{About, Model};
+use lenet_gpu::model::{Model, ModelInfo};
 use lenet_gpu::train::{
-    Checkpoint, Config, EpochRecord, Progress, RunDirectory, RunError, Snapshot, Standing,
+    Checkpoint, EpochRecord, Progress, RunConfig, RunDirectory, RunError, RunState, Snapshot,
 };
 
 use super::fingerprint::Fingerprint;
@@ -38,22 +38,22 @@ pub struct Kept {
 /// A run's files and what stands in each of them beside the numbers.
 pub struct Files {
     pub directory: RunDirectory,
-    pub config: Config,
-    pub about: About,
+    pub config: RunConfig,
+    pub about: ModelInfo,
     pub images: Fingerprint,
 }
 
 struct Job {
     /// Where an epoch has ended.
     record: Option<EpochRecord>,
-    standing: Standing,
+    standing: RunState,
     parameters: Vec<f32>,
     optimizer: OptimizerState,
 }
 
 impl Keeper {
     /// Begins with what an earlier process has kept: `standing` is where it left the run.
-    pub fn new(files: Files, standing: &Standing, progress: Progress) -> Self {
+    pub fn new(files: Files, standing: &RunState, progress: Progress) -> Self {
         let (jobs, received) = sync_channel(WAITING);
         let checkpoint = (standing.step > 0).then_some(standing.step);
         let kept = Kept { files, checkpoint, model: standing.last.is_some(), progress };
@@ -103,7 +103,7 @@ impl Kept {
         if let Some(record) = record {
             self.model = self.told(self.files.directory.save_model(&model));
             if standing.last_is_best() {
-                let about = About { selected: standing.best, ..model.about.clone() };
+                let about = ModelInfo { selected: standing.best, ..model.about.clone() };
                 self.told(self.files.directory.save_best(&Model { about, ..model.clone() }));
             }
             let appended = self.files.directory.append(&record);

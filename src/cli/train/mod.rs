@@ -20,9 +20,10 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use lenet_gpu::engine::{Engine, Setup};
-use lenet_gpu::model::About;
+use lenet_gpu::model::ModelInfo;
 use lenet_gpu::train::{
-    self, Checkpoint, Config, DataConfig, Plan, Program, Progress, RunDirectory, RunError, Standing,
+    self, Checkpoint, DataConfig, Program, Progress, RunConfig, RunDirectory, RunError, RunState,
+    TrainingConfig,
 };
 
 pub use optimizer::OptimizerKind;
@@ -138,7 +139,7 @@ pub fn run(
     let seed = args.schedule.seed;
     let (data, device) = args
         .engine
-        .ready_again_beside(before, || args.stopping.parts(args.data.open()?, &args.limit, seed))?;
+        .open_concurrently(before, || args.stopping.parts(args.data.open()?, &args.limit, seed))?;
     let images = Fingerprint::of(&data.train);
     let (network, parameters) = match resumed.as_ref().and_then(|resumed| resumed.checkpoint.as_ref()) {
         Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
@@ -146,7 +147,7 @@ pub fn run(
     };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let plan = args.schedule.plan(data.train.len(), &args.optimizer, stopping, augmentation)?;
-    let plan = Plan { checkpoint_every: args.checkpoint.every, ..plan };
+    let plan = TrainingConfig { checkpoint_every: args.checkpoint.every, ..plan };
     if network.batch_norm {
         check_batches(plan.batch_size, data.train.len())?;
     }
@@ -160,7 +161,7 @@ pub fn run(
     let mut opened = device.engine(&setup)?;
     opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     let told = format!("training on {}: {}", opened.config.name, opened.reason);
-    let config = Config {
+    let config = RunConfig {
         program: Program::this(),
         engine: opened.config,
         data: DataConfig {
@@ -178,7 +179,7 @@ pub fn run(
         options,
     };
     let (directory, standing) = match resumed {
-        None => (new_directory(args, &config)?, Standing::default()),
+        None => (new_directory(args, &config)?, RunState::default()),
         Some(resumed) => take_up(resumed, &config, &images, &mut *opened.engine)?,
     };
     if !args.output.quiet {
@@ -195,7 +196,8 @@ pub fn run(
     };
     // Weights that the network starts from may be of more classes, which then have no names.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
-    let about = About { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
+    let about =
+        ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, about, images };
     let keeper = Keeper::new(files, &standing, progress.clone());
     let json = args.output.json.then_some(&mut *output);
@@ -209,7 +211,7 @@ pub fn run(
 }
 
 /// Tells where a run goes on.
-fn tell_how_far(standing: &Standing, total: u64) {
+fn tell_how_far(standing: &RunState, total: u64) {
     match standing.step {
         0 => {}
         step if step == total => {
@@ -220,7 +222,7 @@ fn tell_how_far(standing: &Standing, total: u64) {
 }
 
 /// The folder of a new run.
-fn new_directory(args: &TrainArgs, config: &Config) -> Result<RunDirectory, Failure> {
+fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, Failure> {
     let made = match &args.output.run_dir {
         Some(path) => RunDirectory::named(path, config),
         None => RunDirectory::unnamed(Path::new(RUNS), &args.data.slug(), config),
@@ -239,14 +241,14 @@ fn unfit(error: RunError) -> Failure {
 /// Brings an engine, which has the run's parameters, and a folder to where the run was left.
 fn take_up(
     resumed: Resumed,
-    config: &Config,
+    config: &RunConfig,
     images: &Fingerprint,
     engine: &mut dyn Engine,
-) -> Result<(RunDirectory, Standing), Failure> {
+) -> Result<(RunDirectory, RunState), Failure> {
     resumed.check(config, images.get())?;
     let Resumed { mut directory, checkpoint } = resumed;
     let standing = match checkpoint {
-        None => Standing::default(),
+        None => RunState::default(),
         Some(Checkpoint { optimizer, standing, .. }) => {
             engine.set_optimizer_state(&optimizer).map_err(Failure::work)?;
             standing

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use lenet_gpu::train::{Checkpoint, Config, EngineConfig, Plan, RunDirectory, Schedule};
+use lenet_gpu::train::{Checkpoint, EngineConfig, RunConfig, RunDirectory, Schedule, TrainingConfig};
 
 use super::unfit;
 use crate::cli::{Failure, notice};
@@ -52,7 +52,7 @@ impl Resumed {
     }
 
     /// Whether the run as it is now goes on with what it was, and how.
-    pub fn check(&self, config: &Config, images: &str) -> Result<(), Failure> {
+    pub fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
         let before = &checkpoint.config;
         if checkpoint.images != images {
@@ -82,7 +82,7 @@ impl Resumed {
         }
         self.check_length(&config.training, config.data.train)?;
 
-        if !before.engine.has_the_bits_of(&config.engine) {
+        if !before.engine.is_bit_identical_to(&config.engine) {
             notice::note(format_args!(
                 "the run was on {} and goes on on {}: it comes to other bits than it would have there",
                 before.engine.name, config.engine.name
@@ -92,7 +92,7 @@ impl Resumed {
     }
 
     /// Whether a run of this length can stand where the checkpoint does.
-    fn check_length(&self, plan: &Plan, samples: usize) -> Result<(), Failure> {
+    fn check_length(&self, plan: &TrainingConfig, samples: usize) -> Result<(), Failure> {
         let Some(Checkpoint { standing, config: before, .. }) = &self.checkpoint else { return Ok(()) };
         let (total, total_before) = (plan.total_steps(samples), before.training.total_steps(samples));
         if total < standing.step {
@@ -121,7 +121,7 @@ impl Resumed {
 }
 
 /// An option that decides what a run is and is another now.
-fn changed_option<'a>(before: &'a Config, now: &'a Config) -> Option<&'a str> {
+fn changed_option<'a>(before: &'a RunConfig, now: &'a RunConfig) -> Option<&'a str> {
     let names = before.options.keys().chain(now.options.keys()).map(String::as_str);
     names
         .filter(|name| !MAY_CHANGE.contains(name))
@@ -129,14 +129,14 @@ fn changed_option<'a>(before: &'a Config, now: &'a Config) -> Option<&'a str> {
 }
 
 /// The config before with all that may change as it is now.
-fn adapted(before: &Config, now: &Config) -> Config {
-    let Plan { epochs, max_steps, stopping, checkpoint_every, .. } = now.training;
+fn adapted(before: &RunConfig, now: &RunConfig) -> RunConfig {
+    let TrainingConfig { epochs, max_steps, stopping, checkpoint_every, .. } = now.training;
     let mut config = before.clone();
     config.program = now.program.clone();
     config.engine = now.engine.clone();
     config.data.name = now.data.name.clone();
     config.options = now.options.clone();
-    config.training = Plan { epochs, max_steps, stopping, checkpoint_every, ..config.training };
+    config.training = TrainingConfig { epochs, max_steps, stopping, checkpoint_every, ..config.training };
     config
 }
 

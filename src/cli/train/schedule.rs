@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use lenet_gpu::data::Augmentation;
-use lenet_gpu::train::{Plan, Schedule, Shape, Stopping, USUAL_STEP_FACTOR};
+use lenet_gpu::train::{Schedule, Shape, Stopping, TrainingConfig, USUAL_STEP_FACTOR};
 
 use super::optimizer::{OptimizerArgs, OptimizerKind};
 use crate::cli::{Failure, values};
@@ -15,7 +15,7 @@ use crate::cli::{Failure, values};
 #[command(next_help_heading = "Training")]
 pub struct ScheduleArgs {
     /// Passes over the training images; 1.75 ends after three quarters of the second one's steps
-    #[arg(long, value_name = "X", default_value_t = Plan::default().epochs)]
+    #[arg(long, value_name = "X", default_value_t = TrainingConfig::default().epochs)]
     #[arg(value_parser = values::epochs, allow_negative_numbers = true)]
     epochs: f64,
 
@@ -44,7 +44,7 @@ pub struct ScheduleArgs {
     lr_step_factor: Option<f64>,
 
     /// Decides the initial weights, the order of the images and all else that is drawn; 0 to 2^63 - 1
-    #[arg(long, value_name = "N", default_value_t = Plan::default().seed, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = TrainingConfig::default().seed, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER))]
     pub seed: u64,
 
@@ -84,8 +84,8 @@ impl ScheduleArgs {
         optimizer: &OptimizerArgs,
         stopping: Stopping,
         augmentation: Augmentation,
-    ) -> Result<Plan, Failure> {
-        let plan = Plan {
+    ) -> Result<TrainingConfig, Failure> {
+        let plan = TrainingConfig {
             epochs: self.epochs,
             max_steps: self.max_steps,
             batch_size: self.batch_size(samples, optimizer.kind())?,
@@ -95,7 +95,7 @@ impl ScheduleArgs {
             schedule: self.schedule()?,
             stopping,
             augmentation,
-            ..Plan::default()
+            ..TrainingConfig::default()
         };
         plan.check(samples).map_err(Failure::input)?;
         Ok(plan)
@@ -103,8 +103,11 @@ impl ScheduleArgs {
 
     /// Images of a step, no more than there are.
     fn batch_size(&self, samples: usize, optimizer: OptimizerKind) -> Result<usize, Failure> {
-        let usual =
-            if optimizer == OptimizerKind::Gd { samples } else { Plan::default().batch_size.min(samples) };
+        let usual = if optimizer == OptimizerKind::Gd {
+            samples
+        } else {
+            TrainingConfig::default().batch_size.min(samples)
+        };
         let size = match self.batch_size {
             None => usual,
             Some(BatchSize::All) => samples,

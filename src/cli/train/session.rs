@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use lenet_gpu::train::{EpochRecord, Listener, Progress, RunError, Snapshot, SoFar, Stopping};
+use lenet_gpu::train::{EpochProgress, EpochRecord, Listener, Progress, RunError, Snapshot, Stopping};
 use serde::Serialize;
 
 use super::keeper::Keeper;
@@ -38,7 +38,7 @@ impl Session<'_> {
 }
 
 impl Listener for Session<'_> {
-    fn so_far(&mut self, so_far: &SoFar) -> ControlFlow<()> {
+    fn so_far(&mut self, so_far: &EpochProgress) -> ControlFlow<()> {
         self.progress.so_far(so_far);
         self.flow()
     }

@@ -15,7 +15,7 @@ pub use undivided::Undivided;
 
 use super::listing::Listing;
 use super::open::{OpenOptions, Opened, TestPart};
-use super::{DataError, Dataset, Fit, Split};
+use super::{DataError, Dataset, Fit, ImageSet};
 use class_folders::ClassFolders;
 use entries::{Entry, Ignored, entries, holds_an_image};
 
@@ -26,7 +26,7 @@ const TEST: &str = "test";
 #[derive(Debug, Clone)]
 pub enum ImageFolder {
     /// In `train` and `test`, one of which may be lacking.
-    Parts(PathBuf),
+    PerSplit(PathBuf),
     /// In the folder itself.
     Whole(PathBuf),
 }
@@ -38,7 +38,7 @@ pub fn locate(listing: &Listing) -> Result<Option<ImageFolder>, ImageFolderError
     // Where one of them has images right in it, it is a class: of vehicles, say.
     let is_part = |path: &Path| path.is_dir() && !holds_an_image(path);
     if train.is_dir() && test.is_dir() || is_part(&train) || is_part(&test) {
-        return Ok(Some(ImageFolder::Parts(folder.to_owned())));
+        return Ok(Some(ImageFolder::PerSplit(folder.to_owned())));
     }
     let is_class = |entry: &Entry| entry.is_folder && holds_an_image(&entry.path);
     Ok(entries(folder)?.iter().any(is_class).then(|| ImageFolder::Whole(folder.to_owned())))
@@ -53,7 +53,7 @@ impl ImageFolder {
     /// Reads all images of both parts; where there are no parts, nothing is read yet.
     pub fn open(self, options: &OpenOptions) -> Result<Opened, DataError> {
         let folder = match self {
-            Self::Parts(folder) => folder,
+            Self::PerSplit(folder) => folder,
             Self::Whole(folder) => {
                 return Ok(Opened::Undivided(Undivided { folder, options: *options }));
             }
@@ -69,7 +69,7 @@ impl ImageFolder {
     /// Reads the images to test with: all of them where they lie in no parts.
     pub fn open_test(&self, options: &OpenOptions) -> Result<TestPart, DataError> {
         let test = match self {
-            Self::Parts(folder) => part(folder, TEST)?,
+            Self::PerSplit(folder) => part(folder, TEST)?,
             Self::Whole(folder) => {
                 log::warn!(
                     "{} has no test folder, so all of its images are taken, and those that a model was trained on \
@@ -97,7 +97,13 @@ fn part(folder: &Path, name: &str) -> Result<ClassFolders, ImageFolderError> {
     })
 }
 
-fn dataset(folder: &Path, classes: &ClassFolders, fit: Fit, train: Arc<Split>, test: Arc<Split>) -> Dataset {
+fn dataset(
+    folder: &Path,
+    classes: &ClassFolders,
+    fit: Fit,
+    train: Arc<ImageSet>,
+    test: Arc<ImageSet>,
+) -> Dataset {
     let (name, class_names) = (folder.display().to_string(), Some(classes.names()));
     Dataset { name, classes: classes.len(), class_names, fit, train, validation: None, test }
 }

@@ -9,7 +9,7 @@ use super::class_folders::{ClassFolders, LabelledFile};
 use crate::data::channels::convert;
 use crate::data::fit::{fit, pad};
 use crate::data::open::OpenOptions;
-use crate::data::{Channels, Conversion, DataError, Fit, ImageFile, ImageFileError, Split};
+use crate::data::{Channels, Conversion, DataError, Fit, ImageFile, ImageFileError, ImageSet};
 use crate::model::lenet::IMAGE_SIDE as SIDE;
 
 /// How many of the images that were skipped are named.
@@ -22,7 +22,7 @@ const NAMED: usize = 3;
 pub fn read<const PARTS: usize>(
     parts: [&ClassFolders; PARTS],
     options: &OpenOptions,
-) -> Result<([Split; PARTS], Fit), DataError> {
+) -> Result<([ImageSet; PARTS], Fit), DataError> {
     let files = parts.map(ClassFolders::files);
     let conversion = options.conversion;
     let mut bad = Vec::new();
@@ -59,12 +59,12 @@ pub fn read<const PARTS: usize>(
 fn read_image(
     file: &LabelledFile,
     conversion: Conversion,
-) -> Result<Result<Split, ImageFileError>, DataError> {
+) -> Result<Result<ImageSet, ImageFileError>, DataError> {
     let ImageFile { channels, height, width, pixels } = match ImageFile::read(file.path) {
         Ok(image) => image,
         Err(fault) => return Ok(Err(fault)),
     };
-    let image = Split { channels, height, width, pixels, labels: vec![file.label] };
+    let image = ImageSet { channels, height, width, pixels, labels: vec![file.label] };
     conversion.apply(image).map(Ok).map_err(|error| match error {
         DataError::TooLargeToPad { height, width } => {
             ImageFolderError::TooLargeToPad { path: file.path.to_owned(), height, width }.into()
@@ -94,7 +94,7 @@ fn pass_over(
 }
 
 /// Refuses a part in which all images of a class were skipped.
-fn check_every_class(part: &ClassFolders, images: &[Split]) -> Result<(), ImageFolderError> {
+fn check_every_class(part: &ClassFolders, images: &[ImageSet]) -> Result<(), ImageFolderError> {
     let mut is_there = vec![false; part.len()];
     images.iter().for_each(|image| is_there[usize::from(image.labels[0])] = true);
     match is_there.iter().position(|is_there| !is_there) {
@@ -103,13 +103,13 @@ fn check_every_class(part: &ClassFolders, images: &[Split]) -> Result<(), ImageF
     }
 }
 
-fn is_to_be_padded(image: &Split) -> bool {
+fn is_to_be_padded(image: &ImageSet) -> bool {
     Fit::of(image.height, image.width) == Fit::Pad
 }
 
 /// All images of a part as one split.
-fn gather(images: Vec<Split>, wanted: Fit, channels: Channels) -> Result<Split, DataError> {
-    let mut all = Split {
+fn gather(images: Vec<ImageSet>, wanted: Fit, channels: Channels) -> Result<ImageSet, DataError> {
+    let mut all = ImageSet {
         channels: channels.count(),
         height: SIDE,
         width: SIDE,

@@ -1,9 +1,9 @@
 //! The kernels that take several layers at once: LeNet-5's fast path.
 
 use super::{Kernel, Partials, Places};
-use crate::engine::Pass;
+use crate::engine::Mode;
 use crate::gpu::grid::Grid;
-use crate::gpu::plan::{FusedPlan, KernelPlan};
+use crate::gpu::kernel_config::{FusedConfig, KernelConfig};
 use crate::gpu::shader::{Choice, Constant};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Activation, LeNet5};
@@ -28,32 +28,32 @@ pub struct DenseHead {
 pub fn conv_forward(
     network: &LeNet5,
     augmented: bool,
-    pass: Pass,
-    plan: &KernelPlan,
+    pass: Mode,
+    plan: &KernelConfig,
     at: &ConvBlocks,
 ) -> Kernel {
     let mut constants = block_constants(network, at);
     constants.extend([
         ("BLOCK_FILTERS", plan.fused.conv_filters.into()),
-        ("BACKWARD", (pass == Pass::Train).into()),
+        ("BACKWARD", (pass == Mode::Train).into()),
     ]);
     let (plan, label) = (plan.fusing(), format!("conv blocks forward{}", suffix(pass)));
     Kernel::new("fused_conv_forward", label, &plan, Grid::workgroup_per_image(&plan), constants)
         .choosing(Choice::activation(Activation::Relu))
-        .choosing(Choice::input(augmented && pass == Pass::Train))
+        .choosing(Choice::input(augmented && pass == Mode::Train))
         .only_in(pass)
 }
 
 /// `shaders/fused_dense.wgsl`, as one of the passes has it, for batches of up to `batch` images.
-pub fn dense(network: &LeNet5, pass: Pass, batch: usize, plan: &KernelPlan, at: &DenseHead) -> Kernel {
-    let FusedPlan { head_images, head_groups, head_share, head_loads, .. } = plan.fused;
+pub fn dense(network: &LeNet5, pass: Mode, batch: usize, plan: &KernelConfig, at: &DenseHead) -> Kernel {
+    let FusedConfig { head_images, head_groups, head_share, head_loads, .. } = plan.fused;
     // Few images go one by one, so that all of the device has work; of many, several share each weight loaded.
     let images = (batch / head_groups).clamp(1, head_images);
     let constants = vec![
         ("IMAGES", images.into()),
         ("SHARE", head_share.into()),
         ("LOADS", head_loads.into()),
-        ("BACKWARD", (pass == Pass::Train).into()),
+        ("BACKWARD", (pass == Mode::Train).into()),
         ("POOL2_LEN", network.fc1().inputs.into()),
         ("FC1_LEN", network.fc1().outputs.into()),
         ("FC2_LEN", network.fc2().outputs.into()),
@@ -77,8 +77,8 @@ pub fn dense(network: &LeNet5, pass: Pass, batch: usize, plan: &KernelPlan, at: 
     let plan = plan.fusing();
     let grid = Grid { images, ..Grid::workgroup_per_image(&plan) };
     let label = match pass {
-        Pass::Train => "dense layers, loss and back".to_owned(),
-        Pass::Evaluate => format!("dense layers and loss{}", suffix(pass)),
+        Mode::Train => "dense layers, loss and back".to_owned(),
+        Mode::Evaluate => format!("dense layers and loss{}", suffix(pass)),
     };
     Kernel::new("fused_dense", label, &plan, grid, constants)
         .choosing(Choice::activation(Activation::Relu))
@@ -89,7 +89,7 @@ pub fn dense(network: &LeNet5, pass: Pass, batch: usize, plan: &KernelPlan, at: 
 pub fn conv_backward(
     network: &LeNet5,
     augmented: bool,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &ConvBlocks,
     partials: &Partials,
 ) -> Kernel {
@@ -107,10 +107,10 @@ pub fn conv_backward(
         .choosing(Choice::input(augmented))
 }
 
-fn suffix(pass: Pass) -> &'static str {
+fn suffix(pass: Mode) -> &'static str {
     match pass {
-        Pass::Train => "",
-        Pass::Evaluate => ", evaluation",
+        Mode::Train => "",
+        Mode::Evaluate => ", evaluation",
     }
 }
 

@@ -4,9 +4,9 @@
 pub mod fused;
 
 use super::grid::Grid;
-use super::plan::{KernelPlan, even_block};
+use super::kernel_config::{KernelConfig, even_block};
 use super::shader::{Choice, Constant, compose};
-use crate::engine::{Clip, Optimizer, Pass, Reduction, Rule};
+use crate::engine::{Clip, Mode, Optimizer, Reduction, Rule};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Activation, ConvShape, DenseShape, NormShape, PoolShape, Tensor};
 
@@ -22,14 +22,14 @@ pub struct Kernel {
     pub constants: Vec<(&'static str, Constant)>,
     pub grid: Grid,
     /// The only pass that it is for; none where it is for every pass that it is lined up in.
-    pub pass: Option<Pass>,
+    pub pass: Option<Mode>,
 }
 
 impl Kernel {
     fn new(
         shader: &'static str,
         label: impl Into<String>,
-        plan: &KernelPlan,
+        plan: &KernelConfig,
         grid: Grid,
         constants: Vec<(&'static str, Constant)>,
     ) -> Self {
@@ -43,12 +43,12 @@ impl Kernel {
         self
     }
 
-    pub(super) fn only_in(self, pass: Pass) -> Self {
+    pub(super) fn only_in(self, pass: Mode) -> Self {
         Self { pass: Some(pass), ..self }
     }
 
     /// Whether it is for a pass.
-    pub fn runs_in(&self, pass: Pass) -> bool {
+    pub fn runs_in(&self, pass: Mode) -> bool {
         self.pass.is_none_or(|only| only == pass)
     }
 
@@ -146,7 +146,7 @@ impl GradientSource {
 }
 
 /// `shaders/gather.wgsl` for images of so many channels.
-pub fn gather(channels: usize, augmented: bool, plan: &KernelPlan, x: usize) -> Kernel {
+pub fn gather(channels: usize, augmented: bool, plan: &KernelConfig, x: usize) -> Kernel {
     let plan = &plan.mapping();
     let constants = vec![("CHANNELS", channels.into()), ("SIDE", IMAGE_SIDE.into()), ("X", x.into())];
     let grid = Grid::per_image(channels * IMAGE_SIDE * IMAGE_SIDE, plan);
@@ -159,7 +159,7 @@ pub fn conv_forward(
     layer: &str,
     shape: &ConvShape,
     activation: Activation,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &Places,
 ) -> Kernel {
     let filters = even_block(shape.filters, plan.conv_filters);
@@ -184,7 +184,7 @@ pub fn conv_forward(
 }
 
 /// `shaders/conv_backward_input.wgsl`.
-pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelPlan, at: &Places) -> Kernel {
+pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelConfig, at: &Places) -> Kernel {
     let channels = even_block(shape.channels, plan.conv_filters);
     let columns = even_block(shape.width, plan.conv_columns);
     let blocks = shape.channels.div_ceil(channels) * shape.height * shape.width.div_ceil(columns);
@@ -209,7 +209,7 @@ pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelPlan, at
 pub fn conv_backward_weight(
     layer: &str,
     shape: &ConvShape,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &Places,
     partials: &Partials,
 ) -> Kernel {
@@ -237,7 +237,7 @@ pub fn conv_backward_weight(
 }
 
 /// `shaders/max_pool.wgsl`.
-pub fn max_pool(layer: &str, shape: &PoolShape, plan: &KernelPlan, at: &Places) -> Kernel {
+pub fn max_pool(layer: &str, shape: &PoolShape, plan: &KernelConfig, at: &Places) -> Kernel {
     let plan = &plan.mapping();
     let mut constants = pool_constants(shape);
     constants.extend([("X", at.x.into()), ("Y", at.y.into()), ("ARGMAX", at.argmax.into())]);
@@ -250,7 +250,7 @@ pub fn max_pool_backward(
     layer: &str,
     shape: &PoolShape,
     activation: Activation,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &Places,
 ) -> Kernel {
     let plan = &plan.mapping();
@@ -272,7 +272,7 @@ pub fn dense_forward(
     layer: &str,
     shape: &DenseShape,
     activation: Activation,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &Places,
 ) -> Kernel {
     let outputs = even_block(shape.outputs, plan.dense_columns);
@@ -297,7 +297,7 @@ pub fn dense_backward(
     layer: &str,
     shape: &DenseShape,
     activation: Activation,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &Places,
 ) -> Kernel {
     let (rows, columns) = (plan.dense_rows, plan.dense_columns);
@@ -325,7 +325,7 @@ pub fn dense_backward(
 }
 
 /// `shaders/dense_log_softmax.wgsl`; `y` takes the log-probabilities and `dy` the gradient at the logits.
-pub fn dense_log_softmax(layer: &str, shape: &DenseShape, plan: &KernelPlan, at: &Places) -> Kernel {
+pub fn dense_log_softmax(layer: &str, shape: &DenseShape, plan: &KernelConfig, at: &Places) -> Kernel {
     let (grid, constants) = (Grid::workgroup_per_image(plan), last_layer_constants(shape, at));
     Kernel::new("dense_log_softmax", format!("{layer} + log-softmax + NLL"), plan, grid, constants)
 }
@@ -335,7 +335,7 @@ pub fn dense_mse(
     layer: &str,
     shape: &DenseShape,
     reduction: Reduction,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &Places,
 ) -> Kernel {
     let divisor = match reduction {
@@ -348,20 +348,20 @@ pub fn dense_mse(
 }
 
 /// `shaders/dense_raw_nll.wgsl`; `y` takes the logits and `dy` their gradient.
-pub fn dense_raw_nll(layer: &str, shape: &DenseShape, plan: &KernelPlan, at: &Places) -> Kernel {
+pub fn dense_raw_nll(layer: &str, shape: &DenseShape, plan: &KernelConfig, at: &Places) -> Kernel {
     let (grid, constants) = (Grid::workgroup_per_image(plan), last_layer_constants(shape, at));
     Kernel::new("dense_raw_nll", format!("{layer} + raw NLL"), plan, grid, constants)
 }
 
 /// `shaders/log_softmax.wgsl` over a layer's `outputs`, at `y`.
-pub fn log_softmax(layer: &str, outputs: usize, plan: &KernelPlan, at: &Places) -> Kernel {
+pub fn log_softmax(layer: &str, outputs: usize, plan: &KernelConfig, at: &Places) -> Kernel {
     let constants = vec![("OUTPUTS", outputs.into()), ("Y", at.y.into())];
     let grid = Grid::workgroup_per_image(plan);
     Kernel::new("log_softmax", format!("{layer} log-softmax"), plan, grid, constants)
 }
 
 /// `shaders/log_softmax_backward.wgsl` over a layer's `outputs`, at `y` and `dy`.
-pub fn log_softmax_backward(layer: &str, outputs: usize, plan: &KernelPlan, at: &Places) -> Kernel {
+pub fn log_softmax_backward(layer: &str, outputs: usize, plan: &KernelConfig, at: &Places) -> Kernel {
     let constants = vec![("OUTPUTS", outputs.into()), ("Y", at.y.into()), ("DY", at.dy.into())];
     let grid = Grid::workgroup_per_image(plan);
     let label = format!("{layer} log-softmax backward");
@@ -373,7 +373,7 @@ pub fn batch_norm_statistics(
     layer: &str,
     shape: &NormShape,
     ends: Vec<usize>,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &NormPlaces,
 ) -> Kernel {
     let mut constants = norm_constants(shape, at);
@@ -385,19 +385,19 @@ pub fn batch_norm_statistics(
     ]);
     let grid = Grid::workgroups_per_batch(shape.channels);
     Kernel::new("batch_norm_statistics", format!("{layer} statistics"), &plan.summing(), grid, constants)
-        .only_in(Pass::Train)
+        .only_in(Mode::Train)
 }
 
 /// `shaders/batch_norm_forward.wgsl`, as one of the passes has it.
 pub fn batch_norm_forward(
     layer: &str,
     shape: &NormShape,
-    pass: Pass,
-    plan: &KernelPlan,
+    pass: Mode,
+    plan: &KernelConfig,
     at: &NormPlaces,
 ) -> Kernel {
     let plan = &plan.mapping();
-    let running = pass == Pass::Evaluate;
+    let running = pass == Mode::Evaluate;
     let at = match running {
         true => NormPlaces { mean: at.running_mean, variance: at.running_var, ..*at },
         false => *at,
@@ -413,7 +413,7 @@ pub fn batch_norm_forward(
 pub fn batch_norm_backward_weight(
     layer: &str,
     shape: &NormShape,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &NormPlaces,
 ) -> Kernel {
     let mut constants = norm_constants(shape, at);
@@ -427,7 +427,7 @@ pub fn batch_norm_backward_input(
     layer: &str,
     shape: &NormShape,
     activation: Activation,
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     at: &NormPlaces,
 ) -> Kernel {
     let plan = &plan.mapping();
@@ -439,7 +439,7 @@ pub fn batch_norm_backward_input(
 }
 
 /// `shaders/accumulate.wgsl` over an arena of these tensors.
-pub fn accumulate(tensors: &[Tensor], plan: &KernelPlan, gradients: &GradientSource) -> Kernel {
+pub fn accumulate(tensors: &[Tensor], plan: &KernelConfig, gradients: &GradientSource) -> Kernel {
     let plan = &plan.mapping();
     let (grid, constants) =
         (Grid::per_batch(arena_len(tensors), plan), arena_constants(tensors, plan, gradients));
@@ -447,7 +447,7 @@ pub fn accumulate(tensors: &[Tensor], plan: &KernelPlan, gradients: &GradientSou
 }
 
 /// `shaders/gradient_norm.wgsl` over an arena of these tensors.
-pub fn gradient_norm(tensors: &[Tensor], plan: &KernelPlan, gradients: &GradientSource) -> Kernel {
+pub fn gradient_norm(tensors: &[Tensor], plan: &KernelConfig, gradients: &GradientSource) -> Kernel {
     let grid = Grid::workgroups_per_batch(tensors.len());
     let constants = arena_constants(tensors, plan, gradients);
     Kernel::new("gradient_norm", "norms of gradients", &plan.summing(), grid, constants)
@@ -458,7 +458,7 @@ pub fn gradient_norm(tensors: &[Tensor], plan: &KernelPlan, gradients: &Gradient
 pub fn update(
     optimizer: &Optimizer,
     tensors: &[Tensor],
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     gradients: &GradientSource,
 ) -> Kernel {
     let plan = &plan.mapping();
@@ -524,7 +524,7 @@ fn arena_len(tensors: &[Tensor]) -> usize {
 
 fn arena_constants(
     tensors: &[Tensor],
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     gradients: &GradientSource,
 ) -> Vec<(&'static str, Constant)> {
     let mut constants = tensor_constants(tensors.iter().map(|tensor| tensor.range().end).collect());

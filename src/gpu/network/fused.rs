@@ -5,14 +5,14 @@
 
 use super::workspace::{Map, Workspace};
 use super::{StepPlan, ending};
-use crate::engine::{Pass, Setup};
+use crate::engine::{Mode, Setup};
+use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::fused::{ConvBlocks, DenseHead, conv_backward, conv_forward, dense};
 use crate::gpu::kernels::{GradientSource, Partials, Places};
-use crate::gpu::plan::KernelPlan;
 use crate::model::ParameterTable;
 
 /// Lines up the fused kernels of a setup that they can take, for up to `largest_batch` images at once.
-pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> StepPlan {
+pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> StepPlan {
     let (network, table) = (&setup.network, ParameterTable::new(&setup.network));
     let mut space = Workspace::new(largest_batch);
     let layer = |layer: &str| Places {
@@ -48,10 +48,10 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> StepPl
     let dense = |pass, batch| dense(network, pass, batch, plan, &head);
     StepPlan {
         forward: vec![
-            conv_forward(Pass::Train),
-            conv_forward(Pass::Evaluate),
-            dense(Pass::Train, setup.micro_batch_size()),
-            dense(Pass::Evaluate, largest_batch),
+            conv_forward(Mode::Train),
+            conv_forward(Mode::Evaluate),
+            dense(Mode::Train, setup.micro_batch_size()),
+            dense(Mode::Evaluate, largest_batch),
         ],
         backward: [conv_backward(network, setup.augmented, plan, &blocks, &partials)]
             .into_iter()

@@ -2,13 +2,13 @@
 
 use super::workspace::{Map, Workspace};
 use super::{StepPlan, ending};
-use crate::engine::{LossKind, Pass, Setup};
+use crate::engine::{LossKind, Mode, Setup};
+use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::{self, GradientSource, Kernel, NormPlaces, Partials, Places};
-use crate::gpu::plan::KernelPlan;
 use crate::model::{Activation, NormShape, ParameterTable};
 
 /// Lines up the layered kernels of a setup for up to `largest_batch` images at once.
-pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> StepPlan {
+pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> StepPlan {
     let network = &setup.network;
     let table = ParameterTable::new(network);
     let mut space = Workspace::new(largest_batch);
@@ -64,7 +64,7 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> StepPl
         |layer, outputs, at| (act == LogSoftmax).then(|| kernels::log_softmax(layer, outputs, plan, at));
     let gather = |augmented| kernels::gather(network.channels, augmented, plan, x);
     let mut forward = match setup.augmented {
-        true => vec![gather(true).only_in(Pass::Train), gather(false).only_in(Pass::Evaluate)],
+        true => vec![gather(true).only_in(Mode::Train), gather(false).only_in(Mode::Evaluate)],
         false => vec![gather(false)],
     };
     forward.push(kernels::conv_forward("conv1", &conv1, Relu, plan, &at_conv1));
@@ -155,16 +155,16 @@ impl Norm {
         Self { layer, shape, activation, at, ends }
     }
 
-    fn forward(&self, plan: &KernelPlan) -> [Kernel; 3] {
+    fn forward(&self, plan: &KernelConfig) -> [Kernel; 3] {
         let Self { layer, shape, at, ends, .. } = self;
         [
             kernels::batch_norm_statistics(layer, shape, ends.clone(), plan, at),
-            kernels::batch_norm_forward(layer, shape, Pass::Train, plan, at),
-            kernels::batch_norm_forward(layer, shape, Pass::Evaluate, plan, at),
+            kernels::batch_norm_forward(layer, shape, Mode::Train, plan, at),
+            kernels::batch_norm_forward(layer, shape, Mode::Evaluate, plan, at),
         ]
     }
 
-    fn backward(&self, plan: &KernelPlan) -> [Kernel; 2] {
+    fn backward(&self, plan: &KernelConfig) -> [Kernel; 2] {
         let Self { layer, shape, activation, at, .. } = self;
         [
             kernels::batch_norm_backward_weight(layer, shape, plan, at),

@@ -9,8 +9,8 @@ mod fused;
 mod layered;
 mod workspace;
 
+use super::kernel_config::{KernelConfig, KernelSet};
 use super::kernels::{self, GradientSource, Kernel};
-use super::plan::{KernelPlan, KernelSet};
 use crate::engine::Setup;
 use crate::model::Tensor;
 
@@ -47,7 +47,7 @@ pub struct StepPlan {
 impl StepPlan {
     /// Lines up the kernels of a setup for up to `largest_batch` images at once: those of the plan's set, where
     /// it can make the steps, else the layered ones.
-    pub fn new(setup: &Setup, largest_batch: usize, plan: &KernelPlan) -> Self {
+    pub fn new(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> Self {
         match plan.set_for(setup) {
             KernelSet::Layered => layered::line_up(setup, largest_batch, plan),
             KernelSet::Fused => fused::line_up(setup, largest_batch, plan),
@@ -75,7 +75,7 @@ impl StepPlan {
 fn ending(
     setup: &Setup,
     tensors: &[Tensor],
-    plan: &KernelPlan,
+    plan: &KernelConfig,
     mut gradients: GradientSource,
 ) -> (Option<Kernel>, Vec<Kernel>) {
     let mut take = || std::mem::replace(&mut gradients, GradientSource::Arena);
@@ -88,7 +88,7 @@ fn ending(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Clip, Optimizer, Pass};
+    use crate::engine::{Clip, Mode, Optimizer};
     use crate::gpu::kernels_of;
     use crate::model::{Activation, LeNet5};
 
@@ -115,16 +115,16 @@ mod tests {
         for channels in [1, 3] {
             for augmented in [false, true] {
                 let setup = Setup { augmented, ..Setup::new(LeNet5::new(channels, 10), 64) };
-                let plan = StepPlan::new(&setup, 64, &KernelPlan::HARDWARE);
-                assert_eq!(kernels_of(&plan, Pass::Train).len(), 4);
-                assert_eq!(kernels_of(&plan, Pass::Evaluate).len(), 2);
+                let plan = StepPlan::new(&setup, 64, &KernelConfig::HARDWARE);
+                assert_eq!(kernels_of(&plan, Mode::Train).len(), 4);
+                assert_eq!(kernels_of(&plan, Mode::Evaluate).len(), 2);
             }
         }
     }
 
     #[test]
     fn a_fused_step_keeps_every_map_that_leaves_a_workgroup() {
-        let plan = StepPlan::new(&Setup::new(LeNet5::new(1, 10), 64), 64, &KernelPlan::HARDWARE);
+        let plan = StepPlan::new(&Setup::new(LeNet5::new(1, 10), 64), 64, &KernelConfig::HARDWARE);
         let kept: Vec<_> = plan.maps.iter().map(|map| map.name).collect();
         let expected = [
             "pool1", "argmax1", "pool2", "d.pool2", "argmax2", "fc1", "d.fc1", "fc2", "d.fc2", "outputs",
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_network_that_the_fused_kernels_cannot_take_has_the_layered_ones() {
         let network = LeNet5::new(1, 10);
-        let step = |setup: &Setup| StepPlan::new(setup, 64, &KernelPlan::HARDWARE).kernels().count();
+        let step = |setup: &Setup| StepPlan::new(setup, 64, &KernelConfig::HARDWARE).kernels().count();
         let fused = step(&Setup::new(network, 64));
         for other in [
             LeNet5 { batch_norm: true, ..network },
@@ -149,13 +149,13 @@ mod tests {
     }
 
     fn layered(setup: &Setup) -> StepPlan {
-        StepPlan::new(setup, 64, &KernelPlan { set: KernelSet::Layered, ..KernelPlan::HARDWARE })
+        StepPlan::new(setup, 64, &KernelConfig { set: KernelSet::Layered, ..KernelConfig::HARDWARE })
     }
 
     #[test]
     fn maps_do_not_overlap() {
         for (batch_norm, plan) in
-            [(false, KernelPlan::SOFTWARE), (true, KernelPlan::SOFTWARE), (false, KernelPlan::HARDWARE)]
+            [(false, KernelConfig::SOFTWARE), (true, KernelConfig::SOFTWARE), (false, KernelConfig::HARDWARE)]
         {
             let setup = Setup::new(LeNet5 { batch_norm, ..LeNet5::new(3, 10) }, 5);
             let plan = StepPlan::new(&setup, 5, &plan);
@@ -172,9 +172,9 @@ mod tests {
     fn batch_normalisation_takes_four_dispatches_a_layer_in_training_and_one_in_evaluation() {
         let [plain, normed] = [false, true]
             .map(|batch_norm| layered(&Setup::new(LeNet5 { batch_norm, ..LeNet5::new(1, 10) }, 64)));
-        let trained = |plan: &StepPlan| kernels_of(plan, Pass::Train).len();
+        let trained = |plan: &StepPlan| kernels_of(plan, Mode::Train).len();
         assert_eq!(trained(&normed), trained(&plain) + 4 * 4);
-        let evaluated = |plan: &StepPlan| kernels_of(plan, Pass::Evaluate).len();
+        let evaluated = |plan: &StepPlan| kernels_of(plan, Mode::Evaluate).len();
         assert_eq!(evaluated(&normed), evaluated(&plain) + 4);
     }
 }

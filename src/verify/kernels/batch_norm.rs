@@ -2,7 +2,7 @@
 
 use super::bench::Bench;
 use crate::cpu;
-use crate::engine::{EngineError, Pass};
+use crate::engine::{EngineError, Mode};
 use crate::gpu::Context;
 use crate::gpu::buffers::Fault;
 use crate::gpu::kernels::{self, Kernel, NormPlaces};
@@ -16,7 +16,7 @@ pub fn checks() -> Vec<Check> {
     let mut all = Vec::new();
     for (batch, shape) in norms() {
         all.push(batch_norm_statistics(batch, shape));
-        for pass in [Pass::Train, Pass::Evaluate] {
+        for pass in [Mode::Train, Mode::Evaluate] {
             all.push(batch_norm_forward(batch, shape, pass));
         }
         all.push(batch_norm_backward_weight(batch, shape));
@@ -135,14 +135,14 @@ fn batch_norm_statistics(batch: usize, shape: NormShape) -> Check {
     })
 }
 
-fn batch_norm_forward(batch: usize, shape: NormShape, pass: Pass) -> Check {
+fn batch_norm_forward(batch: usize, shape: NormShape, pass: Mode) -> Check {
     let name = format!("batch_norm_forward {pass:?}, {}", describe(&shape, batch));
     Check::new(name, move |context, plan, seed| {
         let bench = NormBench::new(batch, &shape, Activation::Identity, seed);
         let at = bench.at;
         let (mean, variance) = match pass {
-            Pass::Train => (&bench.mean[..], &bench.variance[..]),
-            Pass::Evaluate => bench.parameters[at.running_mean..].split_at(shape.channels),
+            Mode::Train => (&bench.mean[..], &bench.variance[..]),
+            Mode::Evaluate => bench.parameters[at.running_mean..].split_at(shape.channels),
         };
         let (mean, variance) = (f64s(mean), f64s(variance));
         let statistics = cpu::Statistics { mean: &mean, variance: &variance };

@@ -1,6 +1,6 @@
 //! What a kernel finds around it, where it runs alone.
 
-use crate::data::{Split, View};
+use crate::data::{ImageSet, View};
 use crate::engine::{EngineError, Loss, Optimizer, Step};
 use crate::gpu::Context;
 use crate::gpu::buffers::BatchRecord;
@@ -26,7 +26,7 @@ impl Bench {
 
     /// Runs a kernel that needs no images.
     pub fn run(self, context: &Context, kernel: &Kernel, batch: usize) -> Result<Outputs, EngineError> {
-        let nothing = Split { channels: 1, height: 1, width: 1, pixels: vec![0], labels: vec![0] };
+        let nothing = ImageSet { channels: 1, height: 1, width: 1, pixels: vec![0], labels: vec![0] };
         self.run_in_order(context, kernel, batch, &nothing, vec![0], Vec::new())
     }
 
@@ -36,7 +36,7 @@ impl Bench {
         context: &Context,
         kernel: &Kernel,
         batch: usize,
-        split: &Split,
+        split: &ImageSet,
     ) -> Result<Outputs, EngineError> {
         self.run_in_order(context, kernel, batch, split, Self::order(batch), Vec::new())
     }
@@ -46,7 +46,7 @@ impl Bench {
         context: &Context,
         kernel: &Kernel,
         batch: usize,
-        split: &Split,
+        split: &ImageSet,
         order: Vec<u32>,
         views: Vec<View>,
     ) -> Result<Outputs, EngineError> {

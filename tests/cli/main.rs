@@ -1,0 +1,14 @@
+//! The command line: what each command prints, writes and refuses.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bench;
+mod commands;
+mod evaluate;
+mod figures;
+mod kernels;
+mod paper;
+mod predict;
+mod readme;

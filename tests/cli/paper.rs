@@ -1,0 +1,96 @@
+//! The paper's experiments as the program makes them, on few images.
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+use tempfile::tempdir;
+
+fn paper(out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
+    command
+        .args(["paper", "--backend", "cpu", "--limit-train", "640", "--limit-test", "100"])
+        .args(["--runs", "2", "--epochs", "2", "--probes", "3", "--out"])
+        .arg(out);
+    command
+}
+
+#[test]
+fn both_sets_give_four_figures_by_epoch_and_by_step_with_tables_and_verdicts() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("out");
+    paper(&out)
+        .args(["--dataset", "both", "--cifar10-dir", "data/cifar10-sample"])
+        .assert()
+        .success()
+        .stdout(contains("report.md").and(contains("Adam reaches the stop")))
+        .stderr(contains("CIFAR-10, Gradient descent, seed 1999, epoch 2"));
+
+    for number in 1..=4 {
+        let set = if number <= 2 { "mnist" } else { "cifar10" };
+        let part = if number % 2 == 1 { "training" } else { "test" };
+        for by in ["epoch", "step"] {
+            for kind in ["svg", "png"] {
+                let figure = out.join(format!("figure-{number}-{set}-{part}-by-{by}.{kind}"));
+                assert!(fs::metadata(&figure).unwrap().len() > 1_000, "{}", figure.display());
+                if kind == "svg" {
+                    let (right, wrong) =
+                        if number <= 2 { ("MNIST", "CIFAR-10") } else { ("CIFAR-10", "MNIST") };
+                    let svg = fs::read_to_string(&figure).unwrap();
+                    assert!(svg.contains(right) && !svg.contains(wrong), "{}", figure.display());
+                }
+            }
+        }
+    }
+    let report = fs::read_to_string(out.join("report.md")).unwrap();
+    // What an earlier stop would have brought is not known where no run is stopped.
+    assert!(report.matches("were not made").count() <= 1, "{report}");
+    let verdicts = fs::read_to_string(out.join("verdicts.csv")).unwrap();
+    assert_eq!(verdicts.lines().count(), 9);
+    // 2 sets, 2 optimizers, 2 runs, and 6 looks of each run that was not stopped early.
+    let looks = fs::read_to_string(out.join("runs.csv")).unwrap();
+    assert!((2 * 2 * 2 * 3..=2 * 2 * 2 * 6).contains(&(looks.lines().count() - 1)), "{looks}");
+}
+
+#[test]
+fn the_same_seeds_give_the_same_report() {
+    let folder = tempdir().unwrap();
+    let runs = ["one", "two"].map(|name| {
+        let out = folder.path().join(name);
+        paper(&out).args(["--epochs", "1", "--runs", "1"]).assert().success();
+        fs::read_to_string(out.join("runs.csv")).unwrap()
+    });
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[test]
+fn as_listed_trains_on_one_batch_and_tests_on_seven() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("out");
+    paper(&out).args(["--as-listed", "--limit-test", "10000"]).assert().success();
+    let looks = fs::read_to_string(out.join("runs.csv")).unwrap();
+    for line in looks.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!(cells[3], cells[4], "an epoch is a step");
+        // Fractions of 32 and of 224 images.
+        for (cell, images) in [(cells[5], 32.0), (cells[6], 224.0)] {
+            let found = cell.parse::<f64>().unwrap() * images;
+            assert!((found - found.round()).abs() < 1e-9, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_with_something_in_it_and_a_set_that_is_not_there_are_wrong_input() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    paper(folder.path()).assert().code(2).stderr(contains("--out"));
+    paper(&folder.path().join("new"))
+        .args(["--dataset", "cifar10"])
+        .env("LENET_GPU_CACHE", folder.path().join("empty"))
+        .assert()
+        .code(2)
+        .stderr(contains("data fetch cifar10"));
+    assert!(!folder.path().join("new").exists());
+}

@@ -1,0 +1,11 @@
+//! The GPU engine and its kernels. These tests need a GPU or a software adapter such as lavapipe.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod engine;
+mod learning;
+mod parity;
+mod pipeline_cache;
+mod shaders;

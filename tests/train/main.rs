@@ -1,0 +1,11 @@
+//! Training: the loop, run directories, checkpoints and resuming.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod faults;
+mod resume;
+mod run_directory;
+mod training_loop;
+mod weights;

@@ -1,0 +1,143 @@
+//! A run's folder is its own, and what cannot be written is known before training starts.
+use std::fs;
+use std::path::Path;
+
+use lenet_gpu::data::Fit;
+use lenet_gpu::engine::{Loss, Optimizer};
+use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
+use lenet_gpu::train::{
+    DataConfig, EngineConfig, EpochRecord, Program, RunConfig, RunDirectory, RunError, TrainingConfig,
+    Weights,
+};
+
+const NETWORK: LeNet5 = LeNet5::new(1, 10);
+
+fn config() -> RunConfig {
+    RunConfig {
+        program: Program::this(),
+        engine: EngineConfig::cpu("CPU, 2 threads".to_owned()),
+        data: DataConfig {
+            name: "MNIST (built in)".to_owned(),
+            train: 60_000,
+            validation: None,
+            test: 10_000,
+            fit: None,
+        },
+        network: NETWORK,
+        weights: Weights::InitFrom("elsewhere/model.safetensors".into()),
+        training: TrainingConfig {
+            epochs: 1.75,
+            max_steps: Some(12),
+            batch_size: 64,
+            seed: i64::MAX as u64,
+            ..TrainingConfig::default()
+        },
+        loss: Loss::default(),
+        optimizer: Optimizer::default(),
+        options: toml::toml! { epochs = 1.75 },
+    }
+}
+
+fn record(epoch: u64) -> EpochRecord {
+    EpochRecord {
+        epoch,
+        step: 10 * epoch,
+        lr: 1e-3,
+        train_loss: 0.25,
+        train_accuracy: 0.9,
+        validation_loss: None,
+        validation_accuracy: None,
+        test_loss: 0.125,
+        test_accuracy: 0.95,
+        seconds: 2.0,
+        images_per_second: 500.0,
+        weights_hash: "0123456789abcdef".to_owned(),
+    }
+}
+
+/// A run's own error for a folder.
+fn refusal(path: &Path) -> RunError {
+    RunDirectory::named(path, &config()).unwrap_err()
+}
+
+#[test]
+fn a_config_comes_back_from_its_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    RunDirectory::named(&folder.path().join("a/b"), &config()).unwrap();
+    let text = fs::read_to_string(folder.path().join("a/b/config.toml")).unwrap();
+    assert_eq!(toml::from_str::<RunConfig>(&text).unwrap(), config());
+    // As people would write it, not as 0.8999999761581421.
+    assert!(text.contains("beta1 = 0.9\n"), "{text}");
+}
+
+#[test]
+fn metrics_grow_by_a_line_an_epoch_with_exactly_these_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = RunDirectory::named(folder.path(), &config()).unwrap();
+    for epoch in [1, 2] {
+        run.append(&record(epoch)).unwrap();
+    }
+    let text = fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
+    assert_eq!(
+        text.lines().next().unwrap(),
+        "{\"epoch\":1,\"step\":10,\"lr\":0.001,\"train_loss\":0.25,\"train_accuracy\":0.9,\
+         \"test_loss\":0.125,\"test_accuracy\":0.95,\"seconds\":2.0,\"images_per_second\":500.0,\
+         \"weights_hash\":\"0123456789abcdef\"}"
+    );
+    let read: Vec<EpochRecord> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(read, [record(1), record(2)]);
+}
+
+#[test]
+fn the_saved_model_has_the_parameters_bit_by_bit_and_what_it_was_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDirectory::named(folder.path(), &config()).unwrap();
+    let parameters = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 3);
+    let names = (0..NETWORK.classes).map(|label| format!("class {label}")).collect();
+    let about = ModelInfo {
+        dataset: Some("digits".to_owned()),
+        fit: Some(Fit::Resize),
+        class_names: Some(names),
+        selected: None,
+    };
+    let model = Model { network: NETWORK, parameters, about };
+    run.save_model(&model).unwrap();
+    assert_eq!(weights::load(&run.model_path()).unwrap(), model);
+}
+
+#[test]
+fn a_folder_that_holds_a_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    RunDirectory::named(folder.path(), &config()).unwrap();
+    let error = refusal(folder.path());
+    assert!(matches!(error, RunError::HoldsARun { .. }), "{error}");
+    assert!(error.to_string().contains("--run-dir"), "{error}");
+}
+
+#[test]
+fn a_folder_with_other_files_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.tex"), "").unwrap();
+    assert!(matches!(refusal(folder.path()), RunError::NotEmpty { .. }));
+}
+
+#[test]
+fn a_path_through_a_file_is_refused_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let error = refusal(&folder.path().join("file/run"));
+    assert!(matches!(error, RunError::Make { .. }), "{error}");
+    assert!(error.to_string().contains("run directory"), "{error}");
+}
+
+#[test]
+fn unnamed_runs_of_one_second_get_folders_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs: Vec<RunDirectory> =
+        (0..5).map(|_| RunDirectory::unnamed(folder.path(), "mnist", &config()).unwrap()).collect();
+    for (place, run) in runs.iter().enumerate() {
+        let name = run.path().file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("mnist-20"), "{name}");
+        assert!(runs[..place].iter().all(|other| other.path() != run.path()));
+    }
+}
