@@ -13,6 +13,9 @@
 pub mod bench;
 pub mod cache;
 mod calendar;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod engine;

@@ -1,9 +1,7 @@
-//! `lenet-gpu`: parse, run, and turn an error into one line and an exit code.
-
-mod cli;
+//! The `lenet-gpu` program. Everything it does is in the library's `cli` module.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    lenet_gpu::cli::main()
 }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::bench::{Bench, CLASSES, Contender, Results, Settings, Start, counts, synthetic, to_markdown};
+use crate::data::{Dataset, Opened};
+use crate::engine::LARGEST_MICRO_BATCH;
+use crate::files::{check_writable, write_atomically};
 use anyhow::{Context, anyhow};
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args};
-use lenet_gpu::bench::{Bench, CLASSES, Contender, Results, Settings, Start, counts, synthetic, to_markdown};
-use lenet_gpu::data::{Dataset, Opened};
-use lenet_gpu::engine::LARGEST_MICRO_BATCH;
-use lenet_gpu::files::{check_writable, write_atomically};
 
 use super::data_args::DataArgs;
 use super::engine::{self, ContenderArgs};

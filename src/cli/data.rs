@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cache;
+use crate::data::DatasetKind;
+use crate::data::download::{self, Event, FetchError, Fetched, Origin, PublishedFile, PublishedSet};
 use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
-use lenet_gpu::cache;
-use lenet_gpu::data::DatasetKind;
-use lenet_gpu::data::download::{self, Event, FetchError, Fetched, Origin, PublishedFile, PublishedSet};
 use serde_json::json;
 
 use super::interrupt::Interrupt;

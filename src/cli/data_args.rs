@@ -4,12 +4,12 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
-use clap::Args;
-use lenet_gpu::data::{
+use crate::data::{
     Channels, Conversion, Dataset, DatasetKind, Fit, OpenOptions, Opened, TestPart, embedded_mnist_test,
 };
-use lenet_gpu::model::{LeNet5, ModelInfo};
+use crate::model::{LeNet5, ModelInfo};
+use anyhow::anyhow;
+use clap::Args;
 
 use super::Failure;
 use super::data::fetched;

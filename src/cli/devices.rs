@@ -2,11 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::gpu::adapter::{Answer, ApiBackend, Choice, Description, Limits, Request, choose, doctor, survey};
 use anyhow::Context;
 use clap::Args;
-use lenet_gpu::gpu::adapter::{
-    Answer, ApiBackend, Choice, Description, Limits, Request, choose, doctor, survey,
-};
 use serde_json::{Value, json};
 
 use super::{Ending, Failure, Output};

@@ -3,17 +3,17 @@
 use std::panic;
 use std::thread;
 
-use anyhow::anyhow;
-use clap::{ArgAction, Args, ValueEnum};
-use lenet_gpu::bench::Contender;
-use lenet_gpu::cache;
-use lenet_gpu::cpu::CpuEngine;
-use lenet_gpu::engine::{Engine, EngineError, Setup};
-use lenet_gpu::gpu::adapter::{
+use crate::bench::Contender;
+use crate::cache;
+use crate::cpu::CpuEngine;
+use crate::engine::{Engine, EngineError, Setup};
+use crate::gpu::adapter::{
     self, AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
 };
-use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
-use lenet_gpu::train::EngineConfig;
+use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
+use crate::train::EngineConfig;
+use anyhow::anyhow;
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::kernel_args::KernelArgs;
 use super::{Failure, notice};

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::export::{Format, Input, to_bytes};
+use crate::files::{check_writable, write_atomically};
+use crate::model::{Model, weights};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use lenet_gpu::export::{Format, Input, to_bytes};
-use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::model::{Model, weights};
 
 use super::{Ending, Failure, Output};
 

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::engine::{EngineError, Setup};
+use crate::files::read_text;
+use crate::gpu::adapter::Description;
+use crate::gpu::{KernelConfig, KernelSet, not_fused};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
-use lenet_gpu::engine::{EngineError, Setup};
-use lenet_gpu::files::read_text;
-use lenet_gpu::gpu::adapter::Description;
-use lenet_gpu::gpu::{KernelConfig, KernelSet, not_fused};
 
 use super::Failure;
 

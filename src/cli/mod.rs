@@ -30,8 +30,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::version::VERSION_WITH_COMMIT;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
-use lenet_gpu::version::VERSION_WITH_COMMIT;
 
 use failure::Failure;
 use output::Output;

@@ -4,13 +4,13 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use crate::data::{Conversion, Dataset, DatasetKind, Fit};
+use crate::engine::Setup;
+use crate::paper::{self, Experiment, Findings, Manner, PaperError, Set, Study, Watcher};
+use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
 use anyhow::{Context, anyhow};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use lenet_gpu::data::{Conversion, Dataset, DatasetKind, Fit};
-use lenet_gpu::engine::Setup;
-use lenet_gpu::paper::{self, Experiment, Findings, Manner, PaperError, Set, Study, Watcher};
-use lenet_gpu::train::{EpochProgress, EpochRecord, TrainingConfig};
 
 use super::data::fetched;
 use super::data_args::LimitArgs;
@@ -184,7 +184,7 @@ impl PaperArgs {
     fn how(&self, device: &str) -> String {
         format!(
             "Made by lenet-gpu {} on {device}: {} runs each, seeds {} to {}{}.",
-            lenet_gpu::version::VERSION_WITH_COMMIT,
+            crate::version::VERSION_WITH_COMMIT,
             self.runs,
             self.seed,
             self.seed + u64::from(self.runs) - 1,

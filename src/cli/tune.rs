@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::bench::{CLASSES, Effort, Trial, synthetic, tune};
+use crate::engine::{LARGEST_MICRO_BATCH, Setup};
+use crate::files::{check_writable, write_atomically};
+use crate::gpu::{self, KernelConfig, KernelSet};
+use crate::model::{Init, LeNet5, ParameterTable};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use lenet_gpu::bench::{CLASSES, Effort, Trial, synthetic, tune};
-use lenet_gpu::engine::{LARGEST_MICRO_BATCH, Setup};
-use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::gpu::{self, KernelConfig, KernelSet};
-use lenet_gpu::model::{Init, LeNet5, ParameterTable};
 
 use super::engine::{self, DeviceArgs};
 use super::{Ending, Failure, Output, notice, values};

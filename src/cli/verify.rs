@@ -1,9 +1,9 @@
 //! `lenet-gpu verify`.
 
+use crate::gpu::Context;
+use crate::verify::{Check, checks};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use lenet_gpu::gpu::Context;
-use lenet_gpu::verify::{Check, checks};
 use serde_json::json;
 
 use super::engine::DeviceArgs;

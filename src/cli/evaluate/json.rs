@@ -1,7 +1,7 @@
 //! An evaluation for programs.
 
-use lenet_gpu::evaluate::{BINS, Evaluation};
-use lenet_gpu::model::ModelInfo;
+use crate::evaluate::{BINS, Evaluation};
+use crate::model::ModelInfo;
 use serde_json::{Value, json};
 
 /// Everything that was found. Classes are told by their labels and their names, and fractions go from 0 to 1; one of

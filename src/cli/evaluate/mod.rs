@@ -7,13 +7,13 @@ mod text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::data::TestPart;
+use crate::engine::{Setup, Split};
+use crate::evaluate::Evaluation;
+use crate::model::{Model, weights};
+use crate::train::weights_hash;
 use anyhow::Context;
 use clap::Args;
-use lenet_gpu::data::TestPart;
-use lenet_gpu::engine::{Setup, Split};
-use lenet_gpu::evaluate::Evaluation;
-use lenet_gpu::model::{Model, weights};
-use lenet_gpu::train::weights_hash;
 
 use super::data_args::{DataArgs, check_class_names, check_fit};
 use super::engine::EngineArgs;

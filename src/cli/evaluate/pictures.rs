@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::ImageSet;
+use crate::evaluate::Evaluation;
+use crate::files::{check_writable, write_atomically};
+use crate::model::ModelInfo;
+use crate::report::{ContactSheet, MOST_TILES, Tile, confusion_matrix};
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use lenet_gpu::data::ImageSet;
-use lenet_gpu::evaluate::Evaluation;
-use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::model::ModelInfo;
-use lenet_gpu::report::{ContactSheet, MOST_TILES, Tile, confusion_matrix};
 
 use crate::cli::{Failure, values};
 

@@ -1,7 +1,7 @@
 //! An evaluation for people.
 
-use lenet_gpu::evaluate::{BINS, Confusion, Evaluation};
-use lenet_gpu::model::ModelInfo;
+use crate::evaluate::{BINS, Confusion, Evaluation};
+use crate::model::ModelInfo;
 
 /// Up to so many classes, each has its line and the confusion matrix has room in a terminal.
 const MOST_SHOWN: usize = 20;

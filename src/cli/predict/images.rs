@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::data::{ImageFile, ImageFileError};
 use anyhow::{Context, anyhow};
-use lenet_gpu::data::{ImageFile, ImageFileError};
 
 use crate::cli::Failure;
 

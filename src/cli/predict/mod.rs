@@ -5,15 +5,15 @@ mod images;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::data::Channels;
+use crate::engine::Setup;
+use crate::files::{check_writable, write_atomically};
+use crate::model::{Model, ModelInfo, weights};
+use crate::predict::{Preparation, Ranked, log_probabilities, ranked};
+use crate::report::{ContactSheet, MOST_TILES, Tile};
 use anyhow::{Context, anyhow};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use lenet_gpu::data::Channels;
-use lenet_gpu::engine::Setup;
-use lenet_gpu::files::{check_writable, write_atomically};
-use lenet_gpu::model::{Model, ModelInfo, weights};
-use lenet_gpu::predict::{Preparation, Ranked, log_probabilities, ranked};
-use lenet_gpu::report::{ContactSheet, MOST_TILES, Tile};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 

@@ -7,11 +7,11 @@ use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::files::read_text;
+use crate::train::RunDirectory;
 use anyhow::{Context, anyhow};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
-use lenet_gpu::files::read_text;
-use lenet_gpu::train::RunDirectory;
 use serde::Deserialize;
 use toml::{Table, Value};
 

@@ -1,8 +1,8 @@
 //! How images are changed as they are trained on.
 
+use crate::data::Augmentation;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use lenet_gpu::data::Augmentation;
 
 use crate::cli::values;
 

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use crate::engine::Engine;
+use crate::model::SelectionSplit;
+use crate::train::{self, RunDirectory, RunSummary, Stop, Stopping, TrainError};
 use anyhow::{Context, anyhow};
-use lenet_gpu::engine::Engine;
-use lenet_gpu::model::SelectionSplit;
-use lenet_gpu::train::{self, RunDirectory, RunSummary, Stop, Stopping, TrainError};
 
 use super::keeper::{Files, Kept};
 use super::resume;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use lenet_gpu::data::ImageSet;
+use crate::data::ImageSet;
 
 pub struct Fingerprint(Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>);
 

@@ -5,12 +5,12 @@ use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use anyhow::anyhow;
-use lenet_gpu::engine::OptimizerState;
-use lenet_gpu::model::{Model, ModelInfo};
-use lenet_gpu::train::{
+use crate::engine::OptimizerState;
+use crate::model::{Model, ModelInfo};
+use crate::train::{
     Checkpoint, EpochRecord, Progress, RunConfig, RunDirectory, RunError, RunState, Snapshot,
 };
+use anyhow::anyhow;
 
 use super::fingerprint::Fingerprint;
 use crate::cli::notice;

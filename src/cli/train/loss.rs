@@ -1,7 +1,7 @@
 //! What is made small.
 
+use crate::engine::{Loss, LossKind, Reduction};
 use clap::Args;
-use lenet_gpu::engine::{Loss, LossKind, Reduction};
 
 use crate::cli::values;
 

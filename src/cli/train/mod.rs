@@ -17,14 +17,14 @@ mod target;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
-use clap::Args;
-use lenet_gpu::engine::{Engine, Setup};
-use lenet_gpu::model::ModelInfo;
-use lenet_gpu::train::{
+use crate::engine::{Engine, Setup};
+use crate::model::ModelInfo;
+use crate::train::{
     self, Checkpoint, DataConfig, Program, Progress, RunConfig, RunDirectory, RunError, RunState,
     TrainingConfig,
 };
+use anyhow::{Context, anyhow};
+use clap::Args;
 
 pub use optimizer::OptimizerKind;
 

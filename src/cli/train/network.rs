@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::data::Dataset;
+use crate::model::{Activation, Init, LeNet5, Model, ParameterTable, weights};
+use crate::train::Weights;
 use anyhow::anyhow;
 use clap::Args;
-use lenet_gpu::data::Dataset;
-use lenet_gpu::model::{Activation, Init, LeNet5, Model, ParameterTable, weights};
-use lenet_gpu::train::Weights;
 
 use crate::cli::Failure;
 use crate::cli::data_args::check_fit;

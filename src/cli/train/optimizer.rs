@@ -1,8 +1,8 @@
 //! How the weights are moved.
 
+use crate::engine::{Adam, Clip, Optimizer, Rule, Sgd};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use lenet_gpu::engine::{Adam, Clip, Optimizer, Rule, Sgd};
 
 use crate::cli::{Failure, values};
 

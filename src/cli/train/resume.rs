@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::train::{Checkpoint, EngineConfig, RunConfig, RunDirectory, Schedule, TrainingConfig};
 use anyhow::anyhow;
-use lenet_gpu::train::{Checkpoint, EngineConfig, RunConfig, RunDirectory, Schedule, TrainingConfig};
 
 use super::unfit;
 use crate::cli::{Failure, notice};

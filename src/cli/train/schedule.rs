@@ -2,11 +2,11 @@
 
 use std::num::NonZeroUsize;
 
+use crate::data::Augmentation;
+use crate::train::{Schedule, Shape, Stopping, TrainingConfig, USUAL_STEP_FACTOR};
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use lenet_gpu::data::Augmentation;
-use lenet_gpu::train::{Schedule, Shape, Stopping, TrainingConfig, USUAL_STEP_FACTOR};
 
 use super::optimizer::{OptimizerArgs, OptimizerKind};
 use crate::cli::{Failure, values};

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use lenet_gpu::train::{EpochProgress, EpochRecord, Listener, Progress, RunError, Snapshot, Stopping};
+use crate::train::{EpochProgress, EpochRecord, Listener, Progress, RunError, Snapshot, Stopping};
 use serde::Serialize;
 
 use super::keeper::Keeper;

@@ -1,10 +1,10 @@
 //! When a run ends early, and what is held back to tell.
 
+use crate::data::{DataError, Dataset, Opened};
+use crate::train::Stopping;
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use lenet_gpu::data::{DataError, Dataset, Opened};
-use lenet_gpu::train::Stopping;
 
 use crate::cli::data_args::LimitArgs;
 use crate::cli::{Failure, values};

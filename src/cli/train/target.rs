@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use lenet_gpu::train::{EpochRecord, Stopping};
+use crate::train::{EpochRecord, Stopping};
 use serde::Serialize;
 
 /// How a run stands towards the test accuracy that it was asked for.
