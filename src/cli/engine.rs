@@ -7,9 +7,7 @@ use crate::bench::Contender;
 use crate::cache;
 use crate::cpu::CpuEngine;
 use crate::engine::{Engine, EngineError, Setup};
-use crate::gpu::adapter::{
-    self, AdapterName, ApiBackend, ChoiceError, Device, DeviceError, Request, Wanted,
-};
+use crate::gpu::adapter::{self, AdapterName, ApiBackend, ChoiceError, Device, DeviceError, Request, Wanted};
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 use crate::train::EngineConfig;
 use anyhow::anyhow;
@@ -338,9 +336,7 @@ impl Ready {
         let name = engine.name();
         let (config, reason) = match self.chosen.device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
-            Device::Gpu(chosen) => {
-                (engine_config::gpu(name, chosen.description, kernels), chosen.reason)
-            }
+            Device::Gpu(chosen) => (engine_config::gpu(name, chosen.description, kernels), chosen.reason),
         };
         Ok(Opened { engine, config, reason })
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{
-    EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunState, Snapshot, StopReason, Tally,
-    TrainingConfig, weights_hash,
+    EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunState, Snapshot, StopReason,
+    Tally, TrainingConfig, weights_hash,
 };
 use crate::data::{self, Dataset, ImageSet};
 use crate::engine::{Engine, EngineError, Epoch, SampleOutcome, Split};
@@ -119,12 +119,7 @@ fn run_epoch(
         let chunk = Epoch { order: &order, views: views.as_deref(), steps: &steps[done..pause] };
         let trained = train_steps(engine, &data.train.labels, &chunk, |chunk_tally, elapsed| {
             let (tally, seconds) = (state.tally.plus(&chunk_tally), state.epoch_seconds + elapsed);
-            listener.progress(&EpochProgress {
-                epoch,
-                images: images + tally.samples as u64,
-                tally,
-                seconds,
-            })
+            listener.progress(&EpochProgress { epoch, images: images + tally.samples as u64, tally, seconds })
         })?;
         done += trained.steps;
         state.step += trained.steps as u64;

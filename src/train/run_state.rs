@@ -101,6 +101,9 @@ mod tests {
             "epoch_seconds":0.5,"seconds":0.5,"watch":{"lowest_loss":0.25,"waited":2}}"#;
         let state: RunState = serde_json::from_str(text).unwrap();
         assert_eq!((state.step, state.tally.correct), (3, 4));
-        assert_eq!(serde_json::to_value(&state).unwrap(), serde_json::from_str::<serde_json::Value>(text).unwrap());
+        assert_eq!(
+            serde_json::to_value(&state).unwrap(),
+            serde_json::from_str::<serde_json::Value>(text).unwrap()
+        );
     }
 }

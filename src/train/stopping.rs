@@ -85,9 +85,8 @@ impl StoppingState {
         let reached = |accuracy: f64| move |percent: &f64| reaches(accuracy, *percent);
         let test = test_accuracy.filter(reached(record.test_accuracy)).map(StopReason::TestAccuracy);
         let train = train_accuracy.filter(reached(record.train_accuracy)).map(StopReason::TrainAccuracy);
-        let patience = patience
-            .filter(|&patience| self.epochs_since_lowest >= patience)
-            .map(StopReason::Patience);
+        let patience =
+            patience.filter(|&patience| self.epochs_since_lowest >= patience).map(StopReason::Patience);
         test.or(train).or(patience)
     }
 }

@@ -70,8 +70,8 @@ impl Default for TrainingConfig {
 pub enum TrainingConfigError {
     /// The step schedule would never drop the rate.
     #[error(
-        "the learning rate would never drop: the first drop is {step_epochs} epochs after the warm-up, and only \
-         {epochs} epochs follow the warm-up"
+        "the learning rate would never fall: its first drop is due {step_epochs} epochs after the warm-up, and the run \
+         has {epochs} epochs after the warm-up"
     )]
     StepTooLong {
         /// [`Schedule::step_epochs`].
@@ -81,7 +81,9 @@ pub enum TrainingConfigError {
     },
 
     /// The patience could never run out.
-    #[error("a patience of {patience} epochs has no effect on a run of {epochs} epochs; it must be lower")]
+    #[error(
+        "the patience must be lower than the number of epochs; it is {patience}, and the run has {epochs}"
+    )]
     PatienceTooLong {
         /// [`Stopping::patience`].
         patience: u64,
@@ -90,7 +92,9 @@ pub enum TrainingConfigError {
     },
 
     /// The warm-up is shorter than a step.
-    #[error("a warm-up of {warmup} of the run's {steps} steps is less than one step; use a longer warm-up or 0")]
+    #[error(
+        "a warm-up of {warmup} of the run's {steps} steps is less than one step; use a longer warm-up or 0"
+    )]
     WarmupTooShort {
         /// [`Schedule::warmup`].
         warmup: f64,
@@ -205,11 +209,17 @@ mod tests {
             std::iter::successors(Some(0), next).skip(1).collect::<Vec<_>>()
         };
         assert_eq!(pauses(&config(1.0, None), 20), [10]);
-        assert_eq!(pauses(&TrainingConfig { evaluations_per_epoch: 4, ..config(1.0, None) }, 20), [3, 6, 9, 10]);
+        assert_eq!(
+            pauses(&TrainingConfig { evaluations_per_epoch: 4, ..config(1.0, None) }, 20),
+            [3, 6, 9, 10]
+        );
         let with_checkpoints = TrainingConfig { checkpoint_every: NonZeroU64::new(4), ..config(1.0, None) };
         assert_eq!(pauses(&with_checkpoints, 0), [4, 8, 10]);
         assert_eq!(pauses(&with_checkpoints, 10), [2, 6, 10]);
-        assert_eq!(pauses(&TrainingConfig { evaluations_per_epoch: 2, ..with_checkpoints }, 10), [2, 5, 6, 10]);
+        assert_eq!(
+            pauses(&TrainingConfig { evaluations_per_epoch: 2, ..with_checkpoints }, 10),
+            [2, 5, 6, 10]
+        );
     }
 
     #[test]

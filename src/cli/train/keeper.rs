@@ -114,7 +114,8 @@ impl Kept {
             let step = standing.step;
             let Files { directory, config, images, .. } = &self.files;
             let (config, images) = (config.clone(), images.get().to_owned());
-            let saved = directory.save_checkpoint(&Checkpoint { model, optimizer, state: standing, config, images });
+            let saved =
+                directory.save_checkpoint(&Checkpoint { model, optimizer, state: standing, config, images });
             if self.told(saved) {
                 self.checkpoint = Some(step);
             }

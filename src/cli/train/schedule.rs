@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::data::Augmentation;
-use crate::train::{Schedule, Shape, Stopping, TrainingConfig, DEFAULT_STEP_FACTOR};
+use crate::train::{DEFAULT_STEP_FACTOR, Schedule, Shape, Stopping, TrainingConfig};
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
