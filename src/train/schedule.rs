@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A learning-rate schedule: for each step, a factor in (0, 1] of the configured learning rate.
 ///
-/// Of the run's T steps, the first W = `warmup` · T are a warm-up in which the rate rises. For step t = 0, 1, ..., T − 1
-/// after the warm-up, f = (t − W)/(T − W) is the completed fraction of the remaining steps.
+/// Of the run's T steps, t = 0, 1, ..., T − 1, the first W = `warmup` · T are a warm-up in which the rate rises. After the
+/// warm-up, f = (t − W)/(T − W) is the fraction of the remaining steps that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// The course of the rate after the warm-up.
