@@ -37,7 +37,7 @@ pub enum ResultsError {
 
 const REPORT: &str = "report.md";
 
-/// The headings of a table have as many columns as its rows.
+/// Why adding a row to a table cannot fail.
 const ROWS_FIT: &str = "a row has one cell for each column";
 
 impl StudyResults {

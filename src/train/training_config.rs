@@ -295,6 +295,13 @@ mod tests {
     }
 
     #[test]
+    fn the_former_name_of_evaluations_per_epoch_is_still_read() {
+        let config: TrainingConfig = toml::from_str("probes = 4").unwrap();
+        assert_eq!(config, TrainingConfig { evaluations_per_epoch: 4, ..TrainingConfig::default() });
+        assert!(toml::to_string(&config).unwrap().contains("evaluations_per_epoch = 4"));
+    }
+
+    #[test]
     fn a_huge_number_of_epochs_does_not_overflow() {
         assert_eq!(config(f64::MAX, None).total_steps(100), u64::MAX);
         assert_eq!(config(f64::MAX, None).total_images(100), u64::MAX);
