@@ -62,7 +62,7 @@ pub fn draw(rows: &[&[u64]], names: &[String], title: &str) -> Drawing {
         }
     }
     y += LEADING * BODY + BODY;
-    sheet.text("predicted", (left + side / 2.0, y), BODY, Weight::Regular, Anchor::Middle, SOFT_INK);
+    sheet.text("predicted class", (left + side / 2.0, y), BODY, Weight::Regular, Anchor::Middle, SOFT_INK);
     // Names that are wider than their column are rotated.
     let rotated = widest > cell - 4.0;
     y += BODY / 2.0 + if rotated { widest } else { LEADING * name_size };
