@@ -64,7 +64,7 @@ fn figure(
     };
     let (x, by, by_stem) = match resolution {
         Resolution::Epoch => (Axis::new("Epoch").whole(), "by epoch", "epoch"),
-        Resolution::Step => (Axis::new("Epochs (fractional)").at_least(0.0, 1.0), "by step", "step"),
+        Resolution::Step => (Axis::new("Epochs").at_least(0.0, 1.0), "by step", "step"),
     };
     let measured = match (accuracy, resolution) {
         (Accuracy::Train, Resolution::Epoch) => {
