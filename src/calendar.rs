@@ -1,21 +1,26 @@
-//! Date and time in UTC: the standard library knows neither dates nor time zones.
+//! Dates and times in UTC. The standard library has no calendar.
 
 use std::fmt;
 use std::time::SystemTime;
 
-/// A second of the Gregorian calendar.
+/// A date and time in UTC with a resolution of one second, in the Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Utc {
     pub year: u64,
+    /// 1 to 12.
     pub month: u64,
+    /// 1 to 31.
     pub day: u64,
+    /// 0 to 23.
     pub hour: u64,
+    /// 0 to 59.
     pub minute: u64,
+    /// 0 to 59.
     pub second: u64,
 }
 
 impl Utc {
-    /// The second that `time` lies in. A clock before 1970 is not set, and counts as 1970's beginning.
+    /// Converts a system time. Times before 1970, from a clock that is not set, give the beginning of 1970.
     pub fn of(time: SystemTime) -> Self {
         let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (year, month, day) = date_of(seconds / 86_400);
@@ -24,7 +29,7 @@ impl Utc {
     }
 }
 
-/// As ISO 8601 has it: `2026-11-22T17:45:30Z`.
+/// Formats as ISO 8601: `2026-11-22T17:45:30Z`.
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { year, month, day, hour, minute, second } = self;
@@ -32,7 +37,7 @@ impl fmt::Display for Utc {
     }
 }
 
-/// The Gregorian date that lies `days` days after 1 January 1970.
+/// Returns year, month and day of the date `days` days after 1 January 1970.
 fn date_of(days: u64) -> (u64, u64, u64) {
     let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let (mut year, mut left) = (1970, days);
@@ -63,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_written_as_iso_8601_has_it() {
+    fn display_is_iso_8601() {
         // `date -u -d @SECONDS +%Y-%m-%dT%H:%M:%SZ`
         for (seconds, expected) in [
             (0, "1970-01-01T00:00:00Z"),

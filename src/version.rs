@@ -1,10 +1,10 @@
-//! Which program this is.
+//! The version of the program.
 
-/// The package's version: "0.1.0".
+/// Version of the package, such as `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The commit that the program was built from; empty where it is unknown, as in a source archive.
+/// Git commit that the program was built from; empty if unknown, as in a source archive.
 pub const COMMIT: &str = env!("LENET_GPU_COMMIT");
 
-/// Both, for people: "0.1.0 (1a2b3c4d5e)".
+/// Version and commit for display, such as `0.1.0 (1a2b3c4d5e)`; only the version if the commit is unknown.
 pub const VERSION_WITH_COMMIT: &str = env!("LENET_GPU_VERSION");

@@ -7,16 +7,14 @@ use crate::bench::Contender;
 use crate::cache;
 use crate::cpu::CpuEngine;
 use crate::engine::{Engine, EngineError, Setup};
-use crate::gpu::adapter::{
-    self, AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
-};
+use crate::gpu::adapter::{self, AdapterName, ApiBackend, ChoiceError, Device, DeviceError, Request, Wanted};
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 use crate::train::EngineConfig;
 use anyhow::anyhow;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::kernel_args::KernelArgs;
-use super::{Failure, notice};
+use super::{Failure, engine_config, notice};
 
 /// Which device.
 #[derive(Debug, Args)]
@@ -227,7 +225,11 @@ impl EngineArgs {
         // It follows from what was asked for and the class of device alone, so that a run can be repeated.
         let plan = match &device {
             Device::Gpu(chosen) => {
-                Some(match before.and_then(|before| before.kernels_on(&chosen.description)) {
+                let earlier = match before {
+                    Some(before) => engine_config::kernels_on(before, &chosen.description)?,
+                    None => None,
+                };
+                Some(match earlier {
                     Some(plan) if self.kernels.are_default() => plan,
                     _ => self.kernels.plan(&chosen.description)?,
                 })
@@ -334,11 +336,7 @@ impl Ready {
         let name = engine.name();
         let (config, reason) = match self.chosen.device {
             Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
-            Device::Gpu(chosen) => {
-                let Description { name: adapter, backend, driver, .. } = chosen.description;
-                let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
-                (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
-            }
+            Device::Gpu(chosen) => (engine_config::gpu(name, chosen.description, kernels), chosen.reason),
         };
         Ok(Opened { engine, config, reason })
     }

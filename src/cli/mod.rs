@@ -10,6 +10,7 @@ mod data;
 mod data_args;
 mod devices;
 mod engine;
+mod engine_config;
 mod evaluate;
 mod export;
 mod failure;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use crate::data::{Conversion, Dataset, DatasetKind, Fit};
 use crate::engine::Setup;
-use crate::paper::{self, Experiment, Findings, Manner, PaperError, Set, Study, Watcher};
+use crate::paper::PaperDataset as Set;
+use crate::paper::{self, Experiment, ExperimentListener, PaperError, Protocol, StudyConfig, StudyResults};
 use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
 use anyhow::{Context, anyhow};
 use clap::builder::RangedU64ValueParser;
@@ -103,13 +104,13 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
     let sets = args.sets()?;
     let chosen = args.engine.choose()?;
     make_folder(&args.out)?;
-    let study = Study {
-        sets,
-        manner: if args.as_listed { Manner::AsListed } else { Manner::AsDescribed },
+    let study = StudyConfig {
+        datasets: sets,
+        protocol: if args.as_listed { Protocol::AsListed } else { Protocol::AsDescribed },
         runs: args.runs,
         first_seed: args.seed,
         epochs: args.epochs.unwrap_or(if args.as_listed { LISTED_EPOCHS } else { EPOCHS }),
-        probes: args.probes,
+        evaluations_per_epoch: args.probes,
     };
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
     let mut teller = Teller { interrupt, quiet: args.quiet };
@@ -122,7 +123,7 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         device = Some(engine.name());
         Ok(engine)
     };
-    let findings = match paper::study(&study, &mut open, &mut teller) {
+    let findings = match paper::run_study(&study, &mut open, &mut teller) {
         Ok(findings) => findings,
         Err(PaperError::Interrupted) => {
             notice::note("interrupted; nothing was written");
@@ -139,10 +140,11 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
 }
 
 /// The table, and a line a claim.
-fn conclusion(findings: &Findings) -> String {
-    let verdicts = findings.verdicts();
-    let lines =
-        verdicts.iter().map(|verdict| format!("{:13} {}: {}", verdict.outcome, verdict.claim, verdict.found));
+fn conclusion(findings: &StudyResults) -> String {
+    let verdicts = findings.claims();
+    let lines = verdicts
+        .iter()
+        .map(|verdict| format!("{:13} {}: {}", verdict.outcome, verdict.claim, verdict.evidence));
     [findings.summary().to_markdown()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }
 
@@ -213,8 +215,8 @@ struct Teller {
     quiet: bool,
 }
 
-impl Watcher for Teller {
-    fn so_far(&mut self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
+impl ExperimentListener for Teller {
+    fn progress(&mut self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
         if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 

@@ -1,121 +1,132 @@
-//! The paper's figures 1 to 4, by epoch and by step.
+//! Figures 1 to 4 of the paper, by epoch and by step.
 
-use super::experiment::{Manner, Method, Run, STOP_AT, Set};
-use crate::report::figure::{self, Axis, Figure, FigureError, Rule, Series, legend_in_words};
+use super::{Method, PaperDataset, Protocol, Run, STOP_ACCURACY};
+use crate::report::figure::{self, Axis, Figure, FigureError, Series, Threshold, legend_text};
 
-/// A figure and the stem of its files' names.
+/// A figure and the stem of its file names.
 #[derive(Debug)]
-pub struct NamedFigure {
+pub(super) struct NamedFigure {
     pub stem: String,
     pub figure: Figure,
 }
 
-/// What a figure shows.
+/// The accuracy that a figure shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Accuracy {
     Train,
     Test,
 }
 
-/// Along what.
+/// The points that a figure shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+enum Resolution {
+    /// One point per epoch.
     Epoch,
+    /// Several points per epoch.
     Step,
 }
 
-/// Every figure that these runs can make.
-pub fn figures(runs: &[Run]) -> Result<Vec<NamedFigure>, FigureError> {
+/// Returns all figures for which there are runs.
+pub(super) fn figures(runs: &[Run]) -> Result<Vec<NamedFigure>, FigureError> {
     let mut figures = Vec::new();
     let mut number = 0;
-    for set in [Set::Mnist, Set::Cifar10] {
+    for dataset in [PaperDataset::Mnist, PaperDataset::Cifar10] {
         for accuracy in [Accuracy::Train, Accuracy::Test] {
             number += 1;
-            let runs: Vec<_> = runs.iter().filter(|run| run.experiment.set == set).collect();
+            let runs: Vec<_> = runs.iter().filter(|run| run.experiment.dataset == dataset).collect();
             let Some(first) = runs.first() else { continue };
-            for by in [By::Epoch, By::Step] {
-                // A step an epoch makes the same picture twice.
-                if by == By::Step && first.experiment.manner == Manner::AsListed {
+            for resolution in [Resolution::Epoch, Resolution::Step] {
+                // With one step per epoch, both figures would be the same.
+                if resolution == Resolution::Step && first.experiment.protocol == Protocol::AsListed {
                     continue;
                 }
-                figures.push(draw(&runs, set, accuracy, by, number)?);
+                figures.push(figure(&runs, dataset, accuracy, resolution, number)?);
             }
         }
     }
     Ok(figures)
 }
 
-fn draw(
+fn figure(
     runs: &[&Run],
-    set: Set,
+    dataset: PaperDataset,
     accuracy: Accuracy,
-    by: By,
+    resolution: Resolution,
     number: usize,
 ) -> Result<NamedFigure, FigureError> {
     let series: Vec<_> = Method::BOTH
         .into_iter()
-        .filter_map(|method| series(runs, method, accuracy, by))
+        .filter_map(|method| series(runs, method, accuracy, resolution))
         .collect::<Result<_, _>>()?;
-    let (what, stem) = match accuracy {
+    let (quantity, quantity_stem) = match accuracy {
         Accuracy::Train => ("Training accuracy", "training"),
         Accuracy::Test => ("Test accuracy", "test"),
     };
-    let (x, along, whole) = match by {
-        By::Epoch => ("Epoch", "by epoch", true),
-        By::Step => ("Epochs, by steps", "by step", false),
+    let (x, by, by_stem) = match resolution {
+        Resolution::Epoch => (Axis::new("Epoch").whole(), "by epoch", "epoch"),
+        Resolution::Step => (Axis::new("Epochs").at_least(0.0, 1.0), "by step", "step"),
     };
-    let measured = match (accuracy, by) {
-        (Accuracy::Train, By::Epoch) => "over the epoch, each image with the weights of its own step",
-        (Accuracy::Train, By::Step) => "over the steps since the point before, each with its own weights",
+    let measured = match (accuracy, resolution) {
+        (Accuracy::Train, Resolution::Epoch) => {
+            "over the images of the epoch, each classified with the weights of its own step"
+        }
+        (Accuracy::Train, Resolution::Step) => {
+            "over the images since the previous point, each classified with the weights of its own step"
+        }
         (Accuracy::Test, _) => "over all test images with the weights at that point",
     };
-    let how = match runs[0].experiment.manner {
-        Manner::AsDescribed => {
-            "batches of 32, batch normalisation, gradients cut to ±5 (dense layers) and ±1 (convolutions)"
+    let setup = match runs[0].experiment.protocol {
+        Protocol::AsDescribed => {
+            "batch size 32, batch normalisation, gradients clipped to ±5 (dense layers) and ±1 (convolutions)"
         }
-        Manner::AsListed => {
-            "one batch of 32 images and seven to test with, as the script has it, batch normalisation"
+        Protocol::AsListed => {
+            "one training batch of 32 images and seven test batches, as in the paper's script, batch normalisation"
         }
     };
     let caption = format!(
-        "Figure {number}. {what} on {}, {measured}. Adam with a learning rate of 0.01, gradient descent with \
-         0.001; {how}. {}",
-        set.name(),
-        legend_in_words(&series)
+        "Figure {number}. {quantity} on {}, {measured}. Learning rate 0.01 (Adam) and 0.001 (gradient descent); \
+         {setup}. {}",
+        dataset.name(),
+        legend_text(&series)
     );
-    let file_set = match set {
-        Set::Mnist => "mnist",
-        Set::Cifar10 => "cifar10",
+    let dataset_stem = match dataset {
+        PaperDataset::Mnist => "mnist",
+        PaperDataset::Cifar10 => "cifar10",
     };
-    let rule =
-        (accuracy == Accuracy::Train).then(|| Rule { at: STOP_AT, label: format!("stop at {STOP_AT:.0} %") });
+    let threshold = (accuracy == Accuracy::Train)
+        .then(|| Threshold { value: STOP_ACCURACY, label: format!("stop at {STOP_ACCURACY:.0} %") });
     let figure = Figure {
-        title: format!("{what} on {}, {along}: Adam and gradient descent", set.name()),
+        title: format!("{quantity} on {}, {by}: Adam and gradient descent", dataset.name()),
         caption,
-        x: if whole { Axis::new(x).whole() } else { Axis::new(x).at_least(0.0, 1.0) },
-        y: Axis::new(what).unit("%"),
+        x,
+        y: Axis::new(quantity).unit("%"),
         series,
-        rule,
+        threshold,
     };
-    let along = if by == By::Epoch { "epoch" } else { "step" };
-    Ok(NamedFigure { stem: format!("figure-{number}-{file_set}-{stem}-by-{along}"), figure })
+    let stem = format!("figure-{number}-{dataset_stem}-{quantity_stem}-by-{by_stem}");
+    Ok(NamedFigure { stem, figure })
 }
 
-/// One optimizer's curve; none where it was not run.
-fn series(runs: &[&Run], method: Method, accuracy: Accuracy, by: By) -> Option<Result<Series, FigureError>> {
-    let of_method = runs.iter().filter(|run| run.experiment.method == method);
-    let curves: Vec<_> = of_method
+/// Returns the curves of one optimizer; `None` if there are no runs of it.
+fn series(
+    runs: &[&Run],
+    method: Method,
+    accuracy: Accuracy,
+    resolution: Resolution,
+) -> Option<Result<Series, FigureError>> {
+    let runs = runs.iter().filter(|run| run.experiment.method == method);
+    let curves: Vec<_> = runs
         .map(|run| {
-            let points = match by {
-                By::Epoch => run
+            let points = match resolution {
+                Resolution::Epoch => run
                     .epochs
                     .iter()
                     .map(|record| (record.epoch as f64, record.train_accuracy, record.test_accuracy))
                     .collect::<Vec<_>>(),
-                By::Step => run
-                    .looks
+                Resolution::Step => run
+                    .measurements
                     .iter()
-                    .map(|look| (look.epoch, look.train_accuracy, look.test_accuracy))
+                    .map(|measured| (measured.epoch, measured.train_accuracy, measured.test_accuracy))
                     .collect(),
             };
             let shown =
@@ -123,5 +134,5 @@ fn series(runs: &[&Run], method: Method, accuracy: Accuracy, by: By) -> Option<R
             figure::Run { points: points.into_iter().map(shown).collect(), stopped: run.stopped }
         })
         .collect();
-    (!curves.is_empty()).then(|| Series::of_runs(method.name(), &curves))
+    (!curves.is_empty()).then(|| Series::from_runs(method.name(), &curves))
 }

@@ -1,14 +1,14 @@
-//! What a reader sees of runs and models: [`figure`]s of curves, [`Table`]s, the [`confusion_matrix`] and
-//! [`ContactSheet`]s of images.
+//! Reports on runs and models: [`figure`]s with curves, [`Table`]s, [`confusion_matrix`] drawings and [`ContactSheet`]s
+//! of images.
 //!
-//! A [`figure::Figure`] is a description: series of runs, axes, a caption. Drawn, it is a
-//! [`picture::Picture`], a list of shapes, which the SVG and the PNG are both made from.
+//! A [`figure::Figure`] describes a chart: series of runs, axes, a caption. It is laid out as a [`drawing::Drawing`], a
+//! list of shapes and text from which both the SVG and the PNG file are written.
 
 pub mod confusion_matrix;
 mod contact_sheet;
+pub mod drawing;
 pub mod figure;
-pub mod picture;
 mod table;
 
-pub use contact_sheet::{ContactSheet, MOST_TILES, Tile};
+pub use contact_sheet::{ContactSheet, MAX_TILES, Tile};
 pub use table::{Table, TableError};

@@ -1,31 +1,34 @@
-//! One table, as CSV for programs and as Markdown for people.
+//! Tables, written as CSV for programs and as Markdown for people.
 
 use std::path::{Path, PathBuf};
 
 use crate::files::{WriteError, write_atomically};
 
-/// Rows of text under the names of their columns. Cells are plain text: each format escapes what it
-/// would take for its own signs.
+/// A table with named columns. Cells are plain text; each format escapes its special characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-/// A row that is not as long as the table is wide.
+/// A row has more or fewer cells than the table has columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a row of {cells} cells does not fit a table of {columns} columns; give one cell for each column")]
+#[error("the row has {cells} cells, but the table has {columns} columns")]
 pub struct TableError {
     cells: usize,
     columns: usize,
 }
 
 impl Table {
+    /// Creates an empty table with these columns.
     pub fn new<C: Into<String>>(columns: impl IntoIterator<Item = C>) -> Table {
         Table { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row below the others.
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// Returns an error if the number of cells differs from the number of columns.
     pub fn push<C: Into<String>>(&mut self, cells: impl IntoIterator<Item = C>) -> Result<(), TableError> {
         let row: Vec<String> = cells.into_iter().map(Into::into).collect();
         if row.len() != self.columns.len() {
@@ -35,8 +38,8 @@ impl Table {
         Ok(())
     }
 
-    /// The columns' names, then the rows, as RFC 4180 has it: lines end in CR LF, and a cell that holds
-    /// a comma, a quote or a line's end is quoted.
+    /// Formats the table as CSV as defined by RFC 4180: lines end in CR LF, and cells with a comma, a quote or a line
+    /// break are quoted.
     pub fn to_csv(&self) -> String {
         let mut csv = String::new();
         for row in std::iter::once(&self.columns).chain(&self.rows) {
@@ -47,8 +50,8 @@ impl Table {
         csv
     }
 
-    /// A table of GitHub Flavored Markdown that reads well unrendered too: cells are padded to their
-    /// column's width. Columns of numbers stand right.
+    /// Formats the table as GitHub Flavored Markdown. Cells are padded, so that it is readable without rendering, and
+    /// columns of numbers are right-aligned.
     pub fn to_markdown(&self) -> String {
         let escaped = |row: &Vec<String>| row.iter().map(|cell| markdown_cell(cell)).collect::<Vec<_>>();
         let columns = escaped(&self.columns);
@@ -56,10 +59,10 @@ impl Table {
         let widths: Vec<usize> = (0..columns.len())
             .map(|column| {
                 let cells = rows.iter().map(|row| &row[column]).chain([&columns[column]]);
-                cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(NARROWEST_RULE)
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(MIN_DASHES)
             })
             .collect();
-        let right: Vec<bool> = (0..columns.len()).map(|column| self.holds_numbers(column)).collect();
+        let right: Vec<bool> = (0..columns.len()).map(|column| self.is_numeric(column)).collect();
 
         let line = |cells: &[String]| {
             let padded = cells.iter().zip(&widths).zip(&right).map(|((cell, &width), &right)| {
@@ -81,9 +84,9 @@ impl Table {
         markdown
     }
 
-    /// Whether a column has values, and all of them are numbers, whatever their sign, unit or spread:
-    /// "96.61", "−3 %", "98.2 ± 0.1". A dash stands for one that is missing.
-    fn holds_numbers(&self, column: usize) -> bool {
+    /// Returns whether a column holds values and all of them are numbers, with any sign, unit or spread: "96.61", "−3 %",
+    /// "98.2 ± 0.1". A dash is a missing value.
+    fn is_numeric(&self, column: usize) -> bool {
         let mut values =
             self.rows.iter().map(|row| row[column].trim()).filter(|cell| !is_missing(cell)).peekable();
         values.peek().is_some()
@@ -92,7 +95,10 @@ impl Table {
             })
     }
 
-    /// Writes `stem`.csv and `stem`.md into a folder, each as a whole or not at all.
+    /// Writes `stem`.csv and `stem`.md into a folder, each atomically, and returns their paths.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be written.
     pub fn write(&self, folder: &Path, stem: &str) -> Result<[PathBuf; 2], WriteError> {
         let paths = [folder.join(format!("{stem}.csv")), folder.join(format!("{stem}.md"))];
         write_atomically(&paths[0], self.to_csv().as_bytes())?;
@@ -101,8 +107,8 @@ impl Table {
     }
 }
 
-/// Renderers want at least three dashes below a column's name.
-const NARROWEST_RULE: usize = 3;
+/// Markdown renderers require at least three dashes below a column's name.
+const MIN_DASHES: usize = 3;
 
 fn is_missing(cell: &str) -> bool {
     matches!(cell, "" | "-" | "–" | "—")
@@ -120,7 +126,7 @@ fn csv_cell(text: &str) -> String {
     }
 }
 
-/// A line's end would end the row, so that it is a space.
+/// Escapes a cell for Markdown. Line breaks become spaces, because they would end the row.
 fn markdown_cell(text: &str) -> String {
     let mut cell = String::new();
     for word in text.split_whitespace() {
@@ -149,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_quotes_what_would_be_read_as_its_signs() {
+    fn csv_quotes_cells_with_special_characters() {
         assert_eq!(
             table().to_csv(),
             "optimizer,test accuracy (%)\r\nAdam,98.9\r\n\"gradient descent, mini-batches\",9\r\n"
@@ -159,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn markdown_is_aligned_and_numbers_stand_right() {
+    fn markdown_is_padded_and_numbers_are_right_aligned() {
         let expected = "\
 | optimizer                      | test accuracy (%) |
 | ------------------------------ | ----------------: |
@@ -170,27 +176,24 @@ mod tests {
     }
 
     #[test]
-    fn markdown_shows_its_own_signs_as_they_are() {
+    fn markdown_escapes_special_characters() {
         assert_eq!(markdown_cell(r"a|b \ *c* <d>"), r"a\|b \\ \*c\* \<d>");
         assert_eq!(markdown_cell("two\nlines"), "two lines");
     }
 
     #[test]
-    fn a_missing_number_leaves_its_column_one_of_numbers() {
+    fn a_column_with_missing_numbers_is_still_numeric() {
         let mut table = Table::new(["run", "stopped at epoch"]);
         table.push(["1", "−3 %"]).unwrap();
         table.push(["2", "–"]).unwrap();
         table.push(["three", "98.2 ± 0.1"]).unwrap();
-        assert!(table.holds_numbers(1));
-        assert!(!table.holds_numbers(0));
+        assert!(table.is_numeric(1));
+        assert!(!table.is_numeric(0));
     }
 
     #[test]
-    fn a_row_of_another_length_is_refused() {
-        let refusal = table().push(["Adam"]).unwrap_err().to_string();
-        assert_eq!(
-            refusal,
-            "a row of 1 cells does not fit a table of 2 columns; give one cell for each column"
-        );
+    fn a_row_of_the_wrong_length_is_rejected() {
+        let error = table().push(["Adam"]).unwrap_err().to_string();
+        assert_eq!(error, "the row has 1 cells, but the table has 2 columns");
     }
 }

@@ -1,10 +1,11 @@
-//! Training: epochs of steps, what they came to, and where that is kept.
+//! Training: the loop, learning-rate schedules, early stopping, metrics, checkpoints and run directories.
 //!
-//! [`train`] runs a [`TrainingConfig`] on any [`Engine`](crate::engine::Engine). It knows neither files nor
-//! terminals: it tells a [`Listener`] how things stand, which may end the run. [`RunDirectory`] keeps
-//! a run's files, [`Progress`] shows it to people.
+//! [`train`] runs a [`TrainingConfig`] on any [`Engine`](crate::engine::Engine). It neither touches files nor prints:
+//! it reports to a [`Listener`], which can end the run. [`RunDirectory`] writes a run's files, among them the
+//! [`Checkpoint`] from which an interrupted run resumes with bit-identical results.
 
 mod checkpoint;
+mod listener;
 mod metrics;
 mod progress;
 mod run;
@@ -16,12 +17,13 @@ mod stopping;
 mod training_config;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
+pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, Tally, weights_hash};
 pub use progress::Progress;
-pub use run::{Ending, EpochProgress, Listener, ProgressEvaluation, RunSummary, TrainError, evaluate, train};
-pub use run_config::{DataConfig, EngineConfig, Program, RunConfig, Weights};
+pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
+pub use run_config::{DataConfig, EngineConfig, InitialWeights, Program, RunConfig};
 pub use run_directory::{RunDirectory, RunError};
-pub use run_state::{RunState, Snapshot};
-pub use schedule::{Schedule, Shape, USUAL_STEP_FACTOR};
-pub use stopping::{Stop, Stopping};
+pub use run_state::RunState;
+pub use schedule::{DEFAULT_STEP_FACTOR, Schedule, Shape};
+pub use stopping::{StopReason, Stopping};
 pub use training_config::{TrainingConfig, TrainingConfigError};

@@ -1,105 +1,77 @@
-//! The loop: epochs of steps, an evaluation after each.
+//! The training loop: epochs of steps, each followed by an evaluation.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{EpochRecord, RunError, RunState, Snapshot, Stop, Tally, TrainingConfig, weights_hash};
+use super::{
+    EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunState, Snapshot, StopReason,
+    Tally, TrainingConfig, weights_hash,
+};
 use crate::data::{self, Dataset, ImageSet};
 use crate::engine::{Engine, EngineError, Epoch, SampleOutcome, Split};
 use crate::model::Selection;
 
-/// Who is told how a run goes.
-pub trait Listener {
-    /// More steps' outcomes are known. Breaking ends the run after the steps under way.
-    fn so_far(&mut self, so_far: &EpochProgress) -> ControlFlow<()>;
-
-    /// An epoch is trained and evaluated; the run stands as it ended. Breaking ends the run.
-    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError>;
-
-    /// The run stands within an epoch: as often as the plan has it, and where the run was broken off.
-    fn checkpoint(&mut self, _snapshot: &Snapshot) {}
-
-    /// One of the plan's probes of an epoch is taken; the last one comes before [`Self::epoch`].
-    fn probe(&mut self, _probe: &ProgressEvaluation) {}
-}
-
-/// How an epoch stands.
+/// How a run that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EpochProgress {
-    /// Counted from 1.
-    pub epoch: u64,
-    /// Images trained on since the run began.
-    pub images: u64,
-    /// The epoch's outcomes.
-    pub tally: Tally,
-    /// Since the epoch began.
-    pub seconds: f64,
-}
-
-/// A look at how training goes, within an epoch or at its end.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ProgressEvaluation {
-    /// Counted from 1.
-    pub epoch: u64,
-    /// Steps done since the run began.
-    pub step: u64,
-    /// The steps since the last probe, each with the weights of its own.
-    pub train: Tally,
-    /// The whole test part, with the weights as they are now.
-    pub test: Tally,
-}
-
-/// How a run ended, if it did not fail.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Ending {
+pub enum RunOutcome {
     /// All steps are done.
     Finished,
-    /// The plan's stopping rule ended it.
-    Stopped(Stop),
-    /// The listener broke off.
+    /// An early-stopping rule was met.
+    Stopped(StopReason),
+    /// The listener ended the run.
     Interrupted,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunSummary {
-    pub ending: Ending,
+    /// How the run ended.
+    pub outcome: RunOutcome,
     /// Steps done.
     pub steps: u64,
-    /// Seconds of training alone.
+    /// Seconds spent training, without evaluations and file output.
     pub seconds: f64,
-    /// The last epoch that was evaluated; none where no step was to be done or the first was broken off.
+    /// Record of the last completed epoch; `None` if no epoch was completed.
     pub last: Option<EpochRecord>,
-    /// The best epoch.
+    /// The best epoch so far, by validation accuracy if the data set has a validation split, else by test accuracy;
+    /// `None` if no epoch was completed.
     pub best: Option<Selection>,
 }
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
+    /// The engine failed, or a loss, parameter or gradient became non-finite.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The listener returned an error.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
 impl TrainError {
-    /// Whether the numbers went wrong, and so would again from where the run stands.
+    /// Returns whether a non-finite number ended the run, so that resuming from the same state would fail again.
     pub fn is_numeric(&self) -> bool {
         use EngineError::{NonFinite, NonFiniteEvaluation, NonFiniteLoss};
         matches!(self, Self::Engine(NonFinite { .. } | NonFiniteLoss { .. } | NonFiniteEvaluation { .. }))
     }
 }
 
-/// Trains as the plan says, from the parameters and the optimizer's state that the engine holds, and from where the
-/// run stands: a new one from [`RunState::default`]. One that is taken up again where it was left comes to the same
-/// bits as one that never was left.
+/// Trains the network held by `engine` on `data`, as `config` describes, and reports to `listener`.
+///
+/// The engine supplies the initial parameters and optimizer state. A new run starts from [`RunState::default`]. To
+/// resume a run, restore the engine's parameters and optimizer state from a [`Checkpoint`](super::Checkpoint) and pass
+/// the checkpoint's state: on the same engine, the weights and metrics are then bit-identical to those of an
+/// uninterrupted run, apart from measured times.
+///
+/// # Errors
+/// Returns an error if the engine or the listener fails, or if the numbers stop being finite.
 pub fn train(
     engine: &mut dyn Engine,
     data: &Dataset,
-    plan: &TrainingConfig,
-    mut standing: RunState,
+    config: &TrainingConfig,
+    mut state: RunState,
     listener: &mut dyn Listener,
 ) -> Result<RunSummary, TrainError> {
     engine.load(Split::Train, Arc::clone(&data.train))?;
@@ -108,80 +80,79 @@ pub fn train(
         engine.load(Split::Validation, Arc::clone(validation))?;
     }
     loop {
-        if let Some(stop) = standing.stop(&plan.stopping) {
-            return Ok(RunSummary::of(standing, Ending::Stopped(stop)));
+        if let Some(reason) = state.stop_reason(&config.stopping) {
+            return Ok(RunSummary::new(state, RunOutcome::Stopped(reason)));
         }
-        match one_epoch(engine, data, plan, &mut standing, listener)? {
-            None => {}
-            Some(ending) => return Ok(RunSummary::of(standing, ending)),
+        if let Some(outcome) = run_epoch(engine, data, config, &mut state, listener)? {
+            return Ok(RunSummary::new(state, outcome));
         }
     }
 }
 
 impl RunSummary {
-    fn of(standing: RunState, ending: Ending) -> Self {
-        let RunState { step, seconds, last, best, .. } = standing;
-        Self { ending, steps: step, seconds, last, best }
+    fn new(state: RunState, outcome: RunOutcome) -> Self {
+        let RunState { step, seconds, last, best, .. } = state;
+        Self { outcome, steps: step, seconds, last, best }
     }
 }
 
-/// Trains what is left of an epoch and evaluates it. Tells how the run ended, if it did.
-fn one_epoch(
+/// Trains the remaining steps of the current epoch and evaluates it. Returns the outcome if the run has ended.
+fn run_epoch(
     engine: &mut dyn Engine,
     data: &Dataset,
-    plan: &TrainingConfig,
-    standing: &mut RunState,
+    config: &TrainingConfig,
+    state: &mut RunState,
     listener: &mut dyn Listener,
-) -> Result<Option<Ending>, TrainError> {
+) -> Result<Option<RunOutcome>, TrainError> {
     let samples = data.train.len();
-    let (epoch, begun) = (standing.epochs + 1, standing.epochs * plan.steps_per_epoch(samples));
-    let steps = plan.epoch_steps(samples, begun);
-    let Some(last_step) = steps.last() else { return Ok(Some(Ending::Finished)) };
-    let order = data::order(samples, plan.seed, epoch - 1, plan.shuffle);
-    let views = plan.augmentation.views(plan.seed, epoch - 1, &order);
+    let (epoch, first_step) = (state.epochs + 1, state.epochs * config.steps_per_epoch(samples));
+    let steps = config.epoch_steps(samples, first_step);
+    let Some(last_step) = steps.last() else { return Ok(Some(RunOutcome::Finished)) };
+    let order = data::order(samples, config.seed, epoch - 1, config.shuffle);
+    let views = config.augmentation.views(config.seed, epoch - 1, &order);
 
-    let images = standing.epochs * samples as u64;
-    let mut done = (standing.step - begun) as usize;
-    let mut probed = Tally::default();
+    let images = state.epochs * samples as u64;
+    let mut done = (state.step - first_step) as usize;
+    let mut since_evaluation = Tally::default();
     while done < steps.len() {
-        let pause = plan.pause_after(begun, done, steps.len());
-        let part = Epoch { order: &order, views: views.as_deref(), steps: &steps[done..pause] };
-        let pass = one_pass(engine, &data.train.labels, &part, |so_far, elapsed| {
-            let (tally, seconds) = (standing.tally.plus(&so_far), standing.epoch_seconds + elapsed);
-            listener.so_far(&EpochProgress { epoch, images: images + tally.samples as u64, tally, seconds })
+        let pause = config.next_pause(first_step, done, steps.len());
+        let chunk = Epoch { order: &order, views: views.as_deref(), steps: &steps[done..pause] };
+        let trained = train_steps(engine, &data.train.labels, &chunk, |chunk_tally, elapsed| {
+            let (tally, seconds) = (state.tally.plus(&chunk_tally), state.epoch_seconds + elapsed);
+            listener.progress(&EpochProgress { epoch, images: images + tally.samples as u64, tally, seconds })
         })?;
-        done += pass.steps;
-        standing.step += pass.steps as u64;
-        standing.tally = standing.tally.plus(&pass.tally);
-        standing.epoch_seconds += pass.seconds;
-        standing.seconds += pass.seconds;
-        probed = probed.plus(&pass.tally);
+        done += trained.steps;
+        state.step += trained.steps as u64;
+        state.tally = state.tally.plus(&trained.tally);
+        state.epoch_seconds += trained.seconds;
+        state.seconds += trained.seconds;
+        since_evaluation = since_evaluation.plus(&trained.tally);
 
-        if pass.broken_off {
-            checkpoint(engine, standing, listener)?;
-            return Ok(Some(Ending::Interrupted));
+        if trained.interrupted {
+            report_checkpoint(engine, state, listener)?;
+            return Ok(Some(RunOutcome::Interrupted));
         }
-        if done < steps.len() && done.is_multiple_of(plan.probe_interval(steps.len())) {
+        if done < steps.len() && done.is_multiple_of(config.evaluation_interval(steps.len())) {
             let test = evaluate(engine, Split::Test, &data.test)?;
-            let train = std::mem::take(&mut probed);
-            listener.probe(&ProgressEvaluation { epoch, step: standing.step, train, test });
+            let train = std::mem::take(&mut since_evaluation);
+            listener.evaluated(&ProgressEvaluation { epoch, step: state.step, train, test });
         }
-        if done < steps.len() && plan.checkpoint_every.is_some_and(|every| standing.step % every == 0) {
-            checkpoint(engine, standing, listener)?;
+        if done < steps.len() && config.checkpoint_every.is_some_and(|every| state.step % every == 0) {
+            report_checkpoint(engine, state, listener)?;
         }
     }
 
     let test = evaluate(engine, Split::Test, &data.test)?;
-    listener.probe(&ProgressEvaluation { epoch, step: standing.step, train: probed, test });
+    listener.evaluated(&ProgressEvaluation { epoch, step: state.step, train: since_evaluation, test });
     let validation = match &data.validation {
-        Some(split) => Some(evaluate(engine, Split::Validation, split)?),
+        Some(images) => Some(evaluate(engine, Split::Validation, images)?),
         None => None,
     };
     let (parameters, optimizer) = (engine.parameters()?, engine.optimizer_state()?);
-    let RunState { tally, epoch_seconds: seconds, .. } = *standing;
+    let RunState { tally, epoch_seconds: seconds, .. } = *state;
     let record = EpochRecord {
         epoch,
-        step: standing.step,
+        step: state.step,
         lr: last_step.learning_rate,
         train_loss: tally.loss(),
         train_accuracy: tally.accuracy(),
@@ -193,80 +164,88 @@ fn one_epoch(
         images_per_second: tally.samples as f64 / seconds,
         weights_hash: weights_hash(&parameters),
     };
-    standing.end_epoch(record.clone());
-    let snapshot = Snapshot { standing, parameters: &parameters, optimizer: &optimizer };
+    state.finish_epoch(record.clone());
+    let snapshot = Snapshot { state, parameters: &parameters, optimizer: &optimizer };
     let flow = listener.epoch(&record, &snapshot)?;
-    Ok(flow.is_break().then_some(Ending::Interrupted))
+    Ok(flow.is_break().then_some(RunOutcome::Interrupted))
 }
 
-/// Shows the listener how the run stands within an epoch.
-fn checkpoint(
+/// Passes the state of the run within an epoch to the listener.
+fn report_checkpoint(
     engine: &mut dyn Engine,
-    standing: &RunState,
+    state: &RunState,
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
     let (parameters, optimizer) = (engine.parameters()?, engine.optimizer_state()?);
-    listener.checkpoint(&Snapshot { standing, parameters: &parameters, optimizer: &optimizer });
+    listener.checkpoint(&Snapshot { state, parameters: &parameters, optimizer: &optimizer });
     Ok(())
 }
 
-/// The loss and accuracy of a part that the engine has loaded.
-pub fn evaluate(engine: &mut dyn Engine, part: Split, split: &ImageSet) -> Result<Tally, EngineError> {
-    let outcomes = engine.evaluate(part)?;
+/// Evaluates a split that the engine has loaded. `images` is the image set that was loaded for it.
+///
+/// # Errors
+/// Returns [`EngineError::NonFiniteEvaluation`] if an image's loss is not finite, and whatever error the engine
+/// returns.
+pub fn evaluate(engine: &mut dyn Engine, split: Split, images: &ImageSet) -> Result<Tally, EngineError> {
+    let outcomes = engine.evaluate(split)?;
     let mut tally = Tally::default();
-    match count(&mut tally, &outcomes, split.labels.iter().copied()) {
+    match tally_finite(&mut tally, &outcomes, images.labels.iter().copied()) {
         Some(sample) => Err(EngineError::NonFiniteEvaluation { sample }),
         None => Ok(tally),
     }
 }
 
-/// What one pass over training images came to.
-struct Pass {
+/// The result of training some steps of an epoch.
+struct TrainedSteps {
     steps: usize,
     tally: Tally,
     seconds: f64,
-    /// Whether the listener ended it.
-    broken_off: bool,
+    /// Whether the listener ended the run.
+    interrupted: bool,
 }
 
-fn one_pass(
+fn train_steps(
     engine: &mut dyn Engine,
     labels: &[u16],
     epoch: &Epoch,
-    mut so_far: impl FnMut(Tally, f64) -> ControlFlow<()>,
-) -> Result<Pass, EngineError> {
+    mut on_progress: impl FnMut(Tally, f64) -> ControlFlow<()>,
+) -> Result<TrainedSteps, EngineError> {
     let mut tally = Tally::default();
-    let mut not_finite = None;
-    let mut broken_off = false;
+    let mut non_finite = None;
+    let mut interrupted = false;
     let started = Instant::now();
     let mut observer = |first: usize, outcomes: &[SampleOutcome]| {
-        let places = &epoch.order[first..first + outcomes.len()];
-        let labels = places.iter().map(|&place| labels[place as usize]);
-        // An engine may be some steps ahead of a break: what it still tells comes after the first
-        // fault, or after the listener has heard the last.
-        if not_finite.is_none() {
-            not_finite = count(&mut tally, outcomes, labels).map(|place| first + place);
+        let samples = &epoch.order[first..first + outcomes.len()];
+        let labels = samples.iter().map(|&sample| labels[sample as usize]);
+        // An engine may be some steps ahead when the observer breaks. Outcomes that arrive after the first
+        // non-finite loss, or after the listener's last call, are ignored.
+        if non_finite.is_none() {
+            non_finite = tally_finite(&mut tally, outcomes, labels).map(|index| first + index);
         }
-        if not_finite.is_none() && !broken_off {
-            broken_off = so_far(tally, started.elapsed().as_secs_f64()).is_break();
+        if non_finite.is_none() && !interrupted {
+            interrupted = on_progress(tally, started.elapsed().as_secs_f64()).is_break();
         }
-        if not_finite.is_some() || broken_off { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if non_finite.is_some() || interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
 
-    // Where the engine itself found what is not finite, it names the tensor: its error says more.
+    // If the engine itself finds a non-finite number, its error names the tensor, so it takes precedence.
     let done = engine.train(epoch, &mut observer)?;
     let seconds = started.elapsed().as_secs_f64();
-    match not_finite {
+    match non_finite {
         Some(sample) => Err(EngineError::NonFiniteLoss { sample }),
-        None => Ok(Pass { steps: done, tally, seconds, broken_off }),
+        None => Ok(TrainedSteps { steps: done, tally, seconds, interrupted }),
     }
 }
 
-/// Counts outcomes in, up to the first whose loss is not finite: its place is returned.
-fn count(tally: &mut Tally, outcomes: &[SampleOutcome], labels: impl Iterator<Item = u16>) -> Option<usize> {
-    for (place, (outcome, label)) in outcomes.iter().zip(labels).enumerate() {
+/// Adds outcomes to the tally up to the first non-finite loss, and returns the index of that one.
+fn tally_finite(
+    tally: &mut Tally,
+    outcomes: &[SampleOutcome],
+    labels: impl Iterator<Item = u16>,
+) -> Option<usize> {
+    for (index, (outcome, label)) in outcomes.iter().zip(labels).enumerate() {
         if !outcome.loss.is_finite() {
-            return Some(place);
+            return Some(index);
         }
         tally.add(outcome, label);
     }

@@ -1,4 +1,4 @@
-//! What a run was, as `config.toml` keeps it: enough to make the same run again.
+//! The configuration of a run as stored in `config.toml` and in checkpoints: everything needed to repeat the run.
 
 use std::path::{Path, PathBuf};
 
@@ -7,105 +7,110 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::TrainingConfig;
 use crate::data::Fit;
 use crate::engine::{Loss, Optimizer};
-use crate::gpu::KernelConfig;
-use crate::gpu::adapter::Description;
 use crate::model::{Init, LeNet5};
 use crate::version::{COMMIT, VERSION};
 
-/// All that decides a run.
+/// Everything that determines a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
+    /// The program that trained.
     pub program: Program,
+    /// The engine and the device that trained.
     pub engine: EngineConfig,
+    /// The data set.
     pub data: DataConfig,
+    /// The network.
     pub network: LeNet5,
-    /// Where the weights came from: the name of an initialisation, or a file.
-    pub weights: Weights,
+    /// The source of the initial weights.
+    pub weights: InitialWeights,
+    /// Length, batches, learning rate, early stopping and augmentation.
     pub training: TrainingConfig,
+    /// The loss function.
     pub loss: Loss,
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// The options of `train` that were given, which make the same run again with `--config`.
+    /// The options that the user gave, by name. The training loop does not read them; they let a front end repeat the run.
     #[serde(default)]
     pub options: toml::Table,
 }
 
-/// The program that trained.
+/// A version of this program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Program {
+    /// Version of the package, such as `0.1.0`.
     pub version: String,
-    /// Empty where it is unknown.
+    /// Git commit that the program was built from; empty if unknown.
     pub commit: String,
 }
 
 impl Program {
-    /// This one.
+    /// Returns the version of the running program.
     pub fn this() -> Self {
         Self { version: VERSION.to_owned(), commit: COMMIT.to_owned() }
     }
 }
 
-/// What computed.
+/// The engine and the device of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineConfig {
-    /// The engine's own name for itself.
+    /// Display name of the engine; see [`Engine::name`](crate::engine::Engine::name).
     pub name: String,
     /// `vulkan`, `metal`, `dx12`, `gl` or `cpu`.
     pub backend: String,
-    /// The adapter's name, on a GPU.
+    /// Name of the GPU adapter; `None` on the CPU engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
-    /// The adapter's driver, on a GPU.
+    /// Driver of the GPU adapter; `None` on the CPU engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
-    /// The kernels' block sizes, on a GPU: others add in another order, which gives other bits.
+    /// The GPU engine's kernel configuration, which training stores without interpreting it; `None` on the CPU engine.
+    /// It is part of the run because other block sizes sum in another order, so results differ in the last bits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kernels: Option<KernelConfig>,
+    pub kernels: Option<toml::Table>,
 }
 
 impl EngineConfig {
-    /// The CPU engine's.
+    /// Returns the configuration of the CPU engine with this display name.
     pub fn cpu(name: String) -> Self {
         Self { name, backend: "cpu".to_owned(), adapter: None, driver: None, kernels: None }
     }
 
-    /// The kernels that a run had, if it was on this device.
-    pub fn kernels_on(&self, device: &Description) -> Option<KernelConfig> {
-        let same = self.backend == device.backend.id() && self.adapter.as_ref() == Some(&device.name);
-        self.kernels.filter(|_| same)
-    }
-
-    /// Whether the other's results are these, to the last bit: any number of threads has the same.
+    /// Returns whether a run gives bit-identical results on both engines. The name is ignored: the CPU engine's contains
+    /// its number of threads, which does not affect results.
     pub fn is_bit_identical_to(&self, other: &Self) -> bool {
         let Self { name: _, backend, adapter, driver, kernels } = self;
         (backend, adapter, driver, kernels) == (&other.backend, &other.adapter, &other.driver, &other.kernels)
     }
 }
 
-/// What was trained on.
+/// The data set of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataConfig {
+    /// Name of the data set.
     pub name: String,
-    /// Images that were trained on.
+    /// Number of training images.
     pub train: usize,
-    /// Images held back from training.
+    /// Number of validation images; `None` without a validation split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<usize>,
-    /// Images that were tested with.
+    /// Number of test images.
     pub test: usize,
-    /// How they came to be of 32×32, where it was said; their channels are the network's.
+    /// How images were fitted to 32×32; `None` if the user did not choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
 }
 
-/// Where a run's first weights came from.
+/// The source of a run's initial weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Weights {
+pub enum InitialWeights {
+    /// A random initialisation.
     Init(Init),
-    InitFrom(#[serde(serialize_with = "as_text")] PathBuf),
+    /// A model file.
+    InitFrom(#[serde(serialize_with = "lossy_path")] PathBuf),
 }
 
-/// TOML is UTF-8, and a path need not be: what is not becomes U+FFFD.
-fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+/// TOML and JSON are UTF-8, but a path need not be: invalid sequences become U+FFFD.
+fn lossy_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }

@@ -1,9 +1,10 @@
-//! A run's files: `config.toml` (what it was), `metrics.jsonl` (a line an epoch), `model.safetensors` (the weights of
-//! the last epoch), `best.safetensors` (those of the best one) and `checkpoint.safetensors` (all that going on needs).
+//! Run directories: `config.toml` (the configuration), `metrics.jsonl` (one line per epoch), `model.safetensors` (the
+//! latest weights), `best.safetensors` (the weights of the best epoch) and `checkpoint.safetensors` (everything needed
+//! to resume).
 //!
-//! A folder belongs to one run. One with anything in it is refused, so that no run is ever
-//! overwritten; and it is made before training starts, so that what cannot be written is known then. While a run is in
-//! progress it holds the lock of its folder, so that it is not taken up a second time.
+//! Each run has a directory of its own. A directory that is not empty is rejected, so that no run is ever overwritten,
+//! and the directory is created before training starts, so that an unwritable path is reported early. While a run is in
+//! progress it holds a lock on its directory, so that no second process can resume it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -17,44 +18,76 @@ use crate::calendar::Utc;
 use crate::files::{WriteError, read_text, remove_drafts_of, write_atomically};
 use crate::model::{Model, weights};
 
-/// The folder of a run in progress.
+/// The directory of a run in progress. It is locked until this value is dropped.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
     metrics: File,
-    /// Lines that could not be written yet.
+    /// Lines of metrics that could not be written yet.
     unwritten: String,
-    /// Held as long as this lives; the system frees it even where the program is killed.
+    /// The operating system releases the lock even if the process is killed.
     _lock: File,
 }
 
-/// Why a run's files could not be kept.
+/// Why a run directory could not be created, opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    #[error(
-        "{} holds a run already; --resume goes on with it, --run-dir names another folder",
-        path.display()
-    )]
-    HoldsARun { path: PathBuf },
+    /// The directory already contains a run.
+    #[error("{} already contains a run", path.display())]
+    HoldsARun {
+        /// The directory.
+        path: PathBuf,
+    },
 
-    #[error("{} holds no run to go on with: it has no {METRICS}", path.display())]
-    NoRun { path: PathBuf },
+    /// The directory does not contain a run.
+    #[error("{} does not contain a run: it has no {METRICS}", path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+    },
 
-    #[error("the run in {} is in progress in another process; end that one first", path.display())]
-    InProgress { path: PathBuf },
+    /// Another process holds the lock.
+    #[error("the run in {} is in progress in another process; end that process first", path.display())]
+    InProgress {
+        /// The directory.
+        path: PathBuf,
+    },
 
+    /// A file could not be read.
     #[error("cannot read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
 
-    #[error("{} is not empty; a run needs a folder of its own: name another with --run-dir", path.display())]
-    NotEmpty { path: PathBuf },
+    /// The directory contains files that are not a run's.
+    #[error("{} is not empty; a run needs a new or empty directory", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
 
-    #[error("cannot make the run directory {}; --run-dir names another", path.display())]
-    Make { path: PathBuf, source: io::Error },
+    /// The directory could not be created.
+    #[error("cannot create the run directory {}", path.display())]
+    Make {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
 
+    /// A file could not be created or appended to.
     #[error("cannot write {}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
 
+    /// A file could not be replaced.
     #[error(transparent)]
     File(#[from] WriteError),
 }
@@ -66,21 +99,28 @@ const BEST: &str = "best.safetensors";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const LOCK: &str = ".lock";
 
-/// Runs of one second are told apart by a number: this many are tried.
-const NAMES_A_SECOND: u32 = 1000;
+/// Runs started in the same second get a numeric suffix. This is how many names are tried.
+const MAX_NAMES_PER_SECOND: u32 = 1000;
 
 impl RunDirectory {
-    /// Makes the folder that the user named, or takes it where it is empty.
-    pub fn named(path: &Path, config: &RunConfig) -> Result<Self, RunError> {
+    /// Creates the directory `path`, or uses it if it exists and is empty, and writes the configuration into it.
+    ///
+    /// # Errors
+    /// Returns an error if the directory is not empty or cannot be created or written to.
+    pub fn create(path: &Path, config: &RunConfig) -> Result<Self, RunError> {
         fs::create_dir_all(path).map_err(|source| RunError::Make { path: path.to_owned(), source })?;
-        Self::begin(path.to_owned(), config)
+        Self::start(path.to_owned(), config)
     }
 
-    /// Makes a new folder `<dataset>-<date>-<time>` in `parent`.
-    pub fn unnamed(parent: &Path, dataset: &str, config: &RunConfig) -> Result<Self, RunError> {
+    /// Creates a new directory `<dataset>-<date>-<time>` in `parent`, and writes the configuration into it. Date and
+    /// time are in UTC.
+    ///
+    /// # Errors
+    /// Returns an error if the directory cannot be created or written to.
+    pub fn create_timestamped(parent: &Path, dataset: &str, config: &RunConfig) -> Result<Self, RunError> {
         let stem = format!("{dataset}-{}", timestamp(SystemTime::now()));
-        let made = fs::create_dir_all(parent).and_then(|()| {
-            for number in 1..=NAMES_A_SECOND {
+        let created = fs::create_dir_all(parent).and_then(|()| {
+            for number in 1..=MAX_NAMES_PER_SECOND {
                 let name = if number == 1 { stem.clone() } else { format!("{stem}-{number}") };
                 let path = parent.join(name);
                 match fs::create_dir(&path) {
@@ -91,22 +131,22 @@ impl RunDirectory {
             }
             Err(io::ErrorKind::AlreadyExists.into())
         });
-        match made {
-            Ok(path) => Self::begin(path, config),
+        match created {
+            Ok(path) => Self::start(path, config),
             Err(source) => Err(RunError::Make { path: parent.join(stem), source }),
         }
     }
 
-    /// Writes what is known before training.
-    fn begin(path: PathBuf, config: &RunConfig) -> Result<Self, RunError> {
-        let mut content =
+    /// Takes an empty directory and writes what is known before training.
+    fn start(path: PathBuf, config: &RunConfig) -> Result<Self, RunError> {
+        let mut entries =
             fs::read_dir(&path).map_err(|source| RunError::Make { path: path.clone(), source })?;
-        if content.next().is_some() {
+        if entries.next().is_some() {
             let holds_a_run =
                 [CONFIG, METRICS, MODEL, CHECKPOINT].iter().any(|name| path.join(name).exists());
             return Err(if holds_a_run { RunError::HoldsARun { path } } else { RunError::NotEmpty { path } });
         }
-        // First what only one of two runs that begin at once can make.
+        // If two runs start in the same directory at once, only one of them can create the metrics file.
         let metrics_path = path.join(METRICS);
         let metrics = match File::create_new(&metrics_path) {
             Ok(file) => file,
@@ -121,7 +161,10 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Takes up the folder of a run that was left. What a process that was killed left half written is removed.
+    /// Opens the directory of an earlier run to resume it. Removes temporary files that a killed process left behind.
+    ///
+    /// # Errors
+    /// Returns an error if the directory does not contain a run, or if the run is in progress in another process.
     pub fn reopen(path: &Path) -> Result<Self, RunError> {
         let metrics_path = path.join(METRICS);
         let metrics = match OpenOptions::new().write(true).open(&metrics_path) {
@@ -138,8 +181,12 @@ impl RunDirectory {
         Ok(Self { path: path.to_owned(), metrics, unwritten: String::new(), _lock: lock })
     }
 
-    /// Leaves the metrics of this many epochs: those after them are of steps that the checkpoint does not have.
-    pub fn keep_epochs(&mut self, epochs: u64) -> Result<(), RunError> {
+    /// Removes the metrics of all epochs after epoch number `epochs`: their steps are not in the checkpoint that the
+    /// run resumes from.
+    ///
+    /// # Errors
+    /// Returns an error if the metrics file cannot be read or truncated.
+    pub fn truncate_metrics(&mut self, epochs: u64) -> Result<(), RunError> {
         let path = self.path.join(METRICS);
         let text = read_text(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         let is_kept = |line: &&str| {
@@ -151,88 +198,110 @@ impl RunDirectory {
         cut.map(|_| ()).map_err(|source| RunError::Write { path, source })
     }
 
-    /// Writes what the run is, in place of what was written before.
+    /// Writes the configuration, replacing an earlier one.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written.
+    ///
+    /// # Panics
+    /// If the configuration contains an integer above 2^63 − 1, which TOML cannot represent.
     pub fn save_config(&self, config: &RunConfig) -> Result<(), RunError> {
-        let text = toml::to_string(config).expect("a config has only what TOML can say");
+        let text = toml::to_string(config).expect("a configuration can be represented in TOML");
         Ok(write_atomically(&self.path.join(CONFIG), text.as_bytes())?)
     }
 
-    /// The folder.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the model is.
+    /// The path of the latest model.
     pub fn model_path(&self) -> PathBuf {
         self.path.join(MODEL)
     }
 
-    /// Where the best epoch's model is.
+    /// The path of the best epoch's model.
     pub fn best_path(&self) -> PathBuf {
         self.path.join(BEST)
     }
 
-    /// Where a run's checkpoint is.
+    /// The path of the checkpoint in the run directory `run`.
     pub fn checkpoint_path(run: &Path) -> PathBuf {
         run.join(CHECKPOINT)
     }
 
-    /// Where a run's config is.
+    /// The path of the configuration in the run directory `run`.
     pub fn config_path(run: &Path) -> PathBuf {
         run.join(CONFIG)
     }
 
-    /// Adds an epoch to the metrics. Where it cannot be written, it is with the next one or with [`Self::flush`].
+    /// Appends an epoch to the metrics.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written. The line is kept and written by the next call, or by
+    /// [`Self::flush`].
     pub fn append(&mut self, record: &EpochRecord) -> Result<(), RunError> {
-        self.unwritten += &serde_json::to_string(record).expect("a record has only what JSON can say");
+        self.unwritten += &serde_json::to_string(record).expect("a record can be represented in JSON");
         self.unwritten.push('\n');
         self.flush()
     }
 
     /// Writes the lines of metrics that could not be written before.
+    ///
+    /// # Errors
+    /// Returns an error if the file still cannot be written; the lines are kept.
     pub fn flush(&mut self) -> Result<(), RunError> {
         let Self { path, metrics, unwritten, .. } = self;
-        // One write a line: a reader who follows the file never sees half of one, unless the disk is full.
-        let mut add = || {
+        // One write per line: a program that follows the file never sees part of a line, unless the disk is full.
+        let mut append = || {
             let end = metrics.stream_position()?;
             metrics.write_all(unwritten.as_bytes()).inspect_err(|_| {
-                // The error is on its way.
+                // The write error is reported; a failure to undo a partial write adds nothing to it.
                 let _ = metrics.set_len(end).and_then(|()| metrics.seek(SeekFrom::Start(end)));
             })
         };
-        add().map_err(|source| RunError::Write { path: path.join(METRICS), source })?;
+        append().map_err(|source| RunError::Write { path: path.join(METRICS), source })?;
         unwritten.clear();
         Ok(())
     }
 
-    /// Writes the model, in place of the one before it.
+    /// Writes the latest model, replacing the previous one.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written; the previous file is then left unchanged.
     pub fn save_model(&self, model: &Model) -> Result<(), RunError> {
         Ok(write_atomically(&self.model_path(), &weights::to_bytes(model))?)
     }
 
-    /// Writes the best model, in place of the one before it.
+    /// Writes the best model, replacing the previous one.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written; the previous file is then left unchanged.
     pub fn save_best(&self, model: &Model) -> Result<(), RunError> {
         Ok(write_atomically(&self.best_path(), &weights::to_bytes(model))?)
     }
 
-    /// Writes the checkpoint, in place of the one before it.
+    /// Writes the checkpoint, replacing the previous one.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written; the previous file is then left unchanged.
     pub fn save_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         Ok(write_atomically(&Self::checkpoint_path(&self.path), &checkpoint.to_bytes())?)
     }
 }
 
-/// Takes the lock of a run's folder. On a file system without locks there is none to be had, and none is missed.
+/// Locks a run directory. Succeeds without a lock on file systems that do not support locking.
 fn lock(path: &Path) -> Result<File, RunError> {
     let lock_path = path.join(LOCK);
     let lock = File::create(&lock_path).map_err(|source| RunError::Write { path: lock_path, source })?;
-    // The trait is named since newer standard libraries have a method of this name.
+    // Called through the trait because newer standard libraries have a method of the same name.
     match FileExt::try_lock(&lock) {
         Err(TryLockError::WouldBlock) => Err(RunError::InProgress { path: path.to_owned() }),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
     }
 }
 
-/// `20261122-174530`, in UTC.
+/// Formats a time in UTC, such as `20261122-174530`.
 fn timestamp(time: SystemTime) -> String {
     let Utc { year, month, day, hour, minute, second } = Utc::of(time);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
@@ -245,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timestamp_is_the_date_and_time_in_utc() {
+    fn timestamp_is_date_and_time_in_utc() {
         // `date -u -d @SECONDS +%Y%m%d-%H%M%S`
         for (seconds, expected) in [
             (0, "19700101-000000"),

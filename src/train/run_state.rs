@@ -1,51 +1,49 @@
-//! Where a run stands: all that going on needs, beside the parameters and the optimizer's state.
+//! How far a run has got: everything needed to resume it besides the parameters and the optimizer state.
 
 use serde::{Deserialize, Serialize};
 
 use super::stopping::StoppingState;
-use super::{EpochRecord, Stop, Stopping, Tally};
-use crate::engine::OptimizerState;
+use super::{EpochRecord, StopReason, Stopping, Tally};
 use crate::model::{Selection, SelectionSplit};
 
-/// How far a run has come. The order of the images and the rates of the steps follow from it and the plan.
+/// How far a run has got. The order of the images and the learning rates of the remaining steps follow from this and
+/// the [`TrainingConfig`](super::TrainingConfig).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunState {
     /// Steps done since the run began.
     pub step: u64,
-    /// Epochs that are trained and evaluated.
+    /// Epochs completed, including their evaluation.
     pub epochs: u64,
-    /// Of the epoch under way.
+    /// Outcomes of the current epoch so far.
     pub tally: Tally,
-    /// Of training in the epoch under way.
+    /// Seconds spent training in the current epoch.
     pub epoch_seconds: f64,
-    /// Of training since the run began.
+    /// Seconds spent training since the run began.
     pub seconds: f64,
-    /// What the last whole epoch came to.
+    /// Record of the last completed epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<EpochRecord>,
-    /// The epoch whose weights are the best so far.
+    /// The best epoch so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Selection>,
-    watch: StoppingState,
-}
-
-/// A run between two steps. Everything that going on needs is in it.
-#[derive(Debug, Clone, Copy)]
-pub struct Snapshot<'a> {
-    pub standing: &'a RunState,
-    pub parameters: &'a [f32],
-    pub optimizer: &'a OptimizerState,
+    #[serde(rename = "watch")]
+    stopping: StoppingState,
 }
 
 impl RunState {
-    /// Why the run shall not go on, where its last epoch has met a rule.
-    pub fn stop(&self, rules: &Stopping) -> Option<Stop> {
-        self.last.as_ref().and_then(|record| self.watch.stop(rules, record))
+    /// Returns the early-stopping rule that the last epoch met, if any.
+    pub fn stop_reason(&self, rules: &Stopping) -> Option<StopReason> {
+        self.last.as_ref().and_then(|record| self.stopping.stop_reason(rules, record))
     }
 
-    /// Counts an epoch in.
-    pub(super) fn end_epoch(&mut self, record: EpochRecord) {
-        self.watch.see(&record);
+    /// Returns whether the last completed epoch is the best so far.
+    pub fn last_is_best(&self) -> bool {
+        self.last.as_ref().zip(self.best).is_some_and(|(last, best)| last.epoch == best.epoch)
+    }
+
+    /// Records a completed epoch.
+    pub(super) fn finish_epoch(&mut self, record: EpochRecord) {
+        self.stopping.record(&record);
         let (part, accuracy) = match record.validation_accuracy {
             Some(accuracy) => (SelectionSplit::Validation, accuracy),
             None => (SelectionSplit::Test, record.test_accuracy),
@@ -56,11 +54,6 @@ impl RunState {
         self.epochs += 1;
         (self.tally, self.epoch_seconds) = (Tally::default(), 0.0);
         self.last = Some(record);
-    }
-
-    /// Whether the last epoch is the best so far.
-    pub fn last_is_best(&self) -> bool {
-        self.last.as_ref().zip(self.best).is_some_and(|(last, best)| last.epoch == best.epoch)
     }
 }
 
@@ -73,32 +66,44 @@ mod tests {
     }
 
     #[test]
-    fn the_best_epoch_is_the_first_of_the_highest_accuracy() {
-        let mut standing = RunState::default();
-        let best = [(0.5, true), (0.7, true), (0.7, false), (0.6, false), (0.8, true)];
-        for (epoch, (accuracy, is_best)) in (1..).zip(best) {
-            standing.end_epoch(record(epoch, accuracy, None));
-            assert_eq!(standing.last_is_best(), is_best, "epoch {epoch}");
+    fn best_epoch_is_the_first_with_the_highest_accuracy() {
+        let mut state = RunState::default();
+        let epochs = [(0.5, true), (0.7, true), (0.7, false), (0.6, false), (0.8, true)];
+        for (epoch, (accuracy, is_best)) in (1..).zip(epochs) {
+            state.finish_epoch(record(epoch, accuracy, None));
+            assert_eq!(state.last_is_best(), is_best, "epoch {epoch}");
         }
         let best = Selection { epoch: 5, part: SelectionSplit::Test, accuracy: 0.8 };
-        assert_eq!((standing.best, standing.epochs), (Some(best), 5));
+        assert_eq!((state.best, state.epochs), (Some(best), 5));
     }
 
     #[test]
-    fn the_validation_part_selects_where_there_is_one() {
-        let mut standing = RunState::default();
-        standing.end_epoch(record(1, 0.5, Some(0.9)));
-        standing.end_epoch(record(2, 0.8, Some(0.6)));
+    fn best_epoch_is_selected_on_the_validation_split_if_there_is_one() {
+        let mut state = RunState::default();
+        state.finish_epoch(record(1, 0.5, Some(0.9)));
+        state.finish_epoch(record(2, 0.8, Some(0.6)));
         let best = Selection { epoch: 1, part: SelectionSplit::Validation, accuracy: 0.9 };
-        assert_eq!(standing.best, Some(best));
+        assert_eq!(state.best, Some(best));
     }
 
     #[test]
-    fn a_standing_comes_back_from_its_text_bit_by_bit() {
-        let mut standing = RunState { step: 7, seconds: 0.1 + 0.2, ..RunState::default() };
-        standing.end_epoch(record(1, 1.0 / 3.0, None));
-        standing.tally = Tally { samples: 3, correct: 1, loss_sum: 1e300 / 7.0 };
-        let text = serde_json::to_string(&standing).unwrap();
-        assert_eq!(serde_json::from_str::<RunState>(&text).unwrap(), standing);
+    fn state_round_trips_through_json_bit_for_bit() {
+        let mut state = RunState { step: 7, seconds: 0.1 + 0.2, ..RunState::default() };
+        state.finish_epoch(record(1, 1.0 / 3.0, None));
+        state.tally = Tally { samples: 3, correct: 1, loss_sum: 1e300 / 7.0 };
+        let text = serde_json::to_string(&state).unwrap();
+        assert_eq!(serde_json::from_str::<RunState>(&text).unwrap(), state);
+    }
+
+    #[test]
+    fn state_reads_the_names_that_older_checkpoints_use() {
+        let text = r#"{"step":3,"epochs":0,"tally":{"samples":9,"correct":4,"loss_sum":1.5},
+            "epoch_seconds":0.5,"seconds":0.5,"watch":{"lowest_loss":0.25,"waited":2}}"#;
+        let state: RunState = serde_json::from_str(text).unwrap();
+        assert_eq!((state.step, state.tally.correct), (3, 4));
+        assert_eq!(
+            serde_json::to_value(&state).unwrap(),
+            serde_json::from_str::<serde_json::Value>(text).unwrap()
+        );
     }
 }

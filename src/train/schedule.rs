@@ -1,85 +1,86 @@
-//! How the learning rate goes over a run. It is worked out on the host for every step.
+//! Learning-rate schedules. The rate of every step is computed on the host, in f64.
 
 use std::f64::consts::PI;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// A course of the learning rate, as a factor of the plan's.
+/// A learning-rate schedule: for each step, a factor in (0, 1] of the configured learning rate.
 ///
-/// The first `warmup` of the run's T steps, W of them, rise; f = (t − W)/(T − W) is how much of the rest
-/// is done at step t = 0, 1, ..., T − 1.
+/// Of the run's T steps, t = 0, 1, ..., T − 1, the first W = `warmup` · T are a warm-up in which the rate rises. After the
+/// warm-up, f = (t − W)/(T − W) is the fraction of the remaining steps that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
+    /// The course of the rate after the warm-up.
     pub shape: Shape,
-    /// Share of the steps that rise, in [0, 1).
+    /// Fraction of the run's steps that are warm-up, in [0, 1).
     pub warmup: f64,
-    /// Of [`Shape::Step`]: epochs from one fall to the next.
+    /// For [`Shape::Step`]: epochs between two drops of the rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_epochs: Option<f64>,
-    /// Of [`Shape::Step`]: what each fall multiplies the rate by, in (0, 1).
+    /// For [`Shape::Step`]: the factor of each drop, in (0, 1); [`DEFAULT_STEP_FACTOR`] if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_factor: Option<f64>,
 }
 
-/// What the rate does after its rise.
+/// The course of the learning rate after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
-    /// It stays
+    /// Constant rate
     #[default]
     Constant,
-    /// It falls by a factor each few epochs
+    /// Drops by a factor every few epochs
     Step,
-    /// It falls to 0 as (1 + cos πf)/2
+    /// Cosine decay to 0: (1 + cos πf)/2
     Cosine,
-    /// It falls to 0 as 1 − f
+    /// Linear decay to 0: 1 − f
     Linear,
-    /// Cosine both ways (Smith and Topin, 2019): from 1/25 up to the whole, then to 0
+    /// One cycle (Smith and Topin, 2019): cosine rise from 1/25 of the rate to the full rate, then cosine decay to 0
     OneCycle,
 }
 
 impl Shape {
-    /// The share of the steps that rise where nothing else is asked for.
-    pub fn usual_warmup(self) -> f64 {
+    /// The default for [`Schedule::warmup`].
+    pub fn default_warmup(self) -> f64 {
         if self == Self::OneCycle { 0.3 } else { 0.0 }
     }
 }
 
-/// The one-cycle's first rate is this part of its highest.
+/// The first rate of [`Shape::OneCycle`] is the highest rate divided by this.
 const ONE_CYCLE_DIVISOR: f64 = 25.0;
 
-/// Falls of [`Shape::Step`] where nothing else is asked for.
-pub const USUAL_STEP_FACTOR: f64 = 0.1;
+/// The default for [`Schedule::step_factor`].
+pub const DEFAULT_STEP_FACTOR: f64 = 0.1;
 
 impl Schedule {
-    /// The rate stays as it is.
+    /// A constant rate without warm-up.
     pub const CONSTANT: Self =
         Self { shape: Shape::Constant, warmup: 0.0, step_epochs: None, step_factor: None };
 
-    /// The factor at step `t`, counted from 0, of a run of `total` steps.
+    /// Returns the factor for step `t`, counted from 0, of a run of `total` steps.
     pub fn factor(&self, t: u64, total: u64, steps_per_epoch: u64) -> f64 {
-        let rising = (self.warmup * total as f64).round();
+        let warmup = (self.warmup * total as f64).round();
         let (t, total) = (t as f64, total as f64);
-        if t < rising {
+        if t < warmup {
             return match self.shape {
                 Shape::OneCycle => {
                     let low = 1.0 / ONE_CYCLE_DIVISOR;
-                    low + (1.0 - low) * (1.0 - libm::cos(PI * t / rising)) / 2.0
+                    low + (1.0 - low) * (1.0 - libm::cos(PI * t / warmup)) / 2.0
                 }
-                // The first step's rate is not 0, and the last of the rise is the whole.
-                _ => (t + 1.0) / rising,
+                // The first step's rate is above 0, and the last step of the warm-up has the full rate.
+                _ => (t + 1.0) / warmup,
             };
         }
-        let done = (t - rising) / (total - rising);
+        let progress = (t - warmup) / (total - warmup);
         match self.shape {
             Shape::Constant => 1.0,
-            Shape::Cosine | Shape::OneCycle => (1.0 + libm::cos(PI * done)) / 2.0,
-            Shape::Linear => 1.0 - done,
+            Shape::Cosine | Shape::OneCycle => (1.0 + libm::cos(PI * progress)) / 2.0,
+            Shape::Linear => 1.0 - progress,
             Shape::Step => {
-                let length = self.step_epochs.unwrap_or(f64::INFINITY) * steps_per_epoch as f64;
-                let falls = ((t - rising) / length).floor();
-                libm::pow(self.step_factor.unwrap_or(USUAL_STEP_FACTOR), falls)
+                let interval = self.step_epochs.unwrap_or(f64::INFINITY) * steps_per_epoch as f64;
+                let drops = ((t - warmup) / interval).floor();
+                libm::pow(self.step_factor.unwrap_or(DEFAULT_STEP_FACTOR), drops)
             }
         }
     }
@@ -95,12 +96,12 @@ impl Default for Schedule {
 mod tests {
     use super::*;
 
-    /// The factors of a run of 100 steps, 10 an epoch.
+    /// The factors of a run of 100 steps with 10 steps per epoch.
     fn factors(schedule: Schedule) -> Vec<f64> {
         (0..100).map(|t| schedule.factor(t, 100, 10)).collect()
     }
 
-    fn shaped(shape: Shape, warmup: f64) -> Schedule {
+    fn schedule(shape: Shape, warmup: f64) -> Schedule {
         Schedule { shape, warmup, ..Schedule::CONSTANT }
     }
 
@@ -110,17 +111,17 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_rate_rises_evenly_to_the_whole_and_stays() {
-        let factors = factors(shaped(Shape::Constant, 0.1));
+    fn constant_rate_follows_a_linear_warmup() {
+        let factors = factors(schedule(Shape::Constant, 0.1));
         assert_near(factors[0], 0.1);
         assert_near(factors[4], 0.5);
         assert!(factors[9..].iter().all(|&factor| factor == 1.0));
     }
 
     #[test]
-    fn cosine_and_linear_are_halved_half_way_and_end_next_to_zero() {
+    fn cosine_and_linear_halve_the_rate_half_way_and_end_near_zero() {
         for (shape, last) in [(Shape::Cosine, (1.0 + (0.99 * PI).cos()) / 2.0), (Shape::Linear, 0.01)] {
-            let factors = factors(shaped(shape, 0.0));
+            let factors = factors(schedule(shape, 0.0));
             assert_near(factors[0], 1.0);
             assert_near(factors[50], 0.5);
             assert_near(factors[99], last);
@@ -128,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn one_cycle_rises_from_a_twenty_fifth_to_the_whole_and_falls_to_zero() {
-        let factors = factors(shaped(Shape::OneCycle, 0.2));
+    fn one_cycle_rises_from_a_twenty_fifth_to_full_rate_and_decays_to_zero() {
+        let factors = factors(schedule(Shape::OneCycle, 0.2));
         assert_near(factors[0], 0.04);
         assert_near(factors[10], 0.52);
         assert_near(factors[20], 1.0);
@@ -138,22 +139,21 @@ mod tests {
     }
 
     #[test]
-    fn steps_fall_after_so_many_epochs_each() {
-        let schedule =
-            Schedule { step_epochs: Some(2.5), step_factor: Some(0.5), ..shaped(Shape::Step, 0.0) };
-        let factors = factors(schedule);
+    fn step_schedule_drops_every_step_epochs() {
+        let base = schedule(Shape::Step, 0.0);
+        let factors = factors(Schedule { step_epochs: Some(2.5), step_factor: Some(0.5), ..base });
         for (t, expected) in [(0, 1.0), (24, 1.0), (25, 0.5), (49, 0.5), (50, 0.25), (99, 0.125)] {
             assert_near(factors[t], expected);
         }
     }
 
     #[test]
-    fn no_step_of_any_schedule_stands_still() {
+    fn every_factor_is_above_zero_and_at_most_one() {
         for &shape in Shape::value_variants() {
             for warmup in [0.0, 0.005, 0.3, 0.999] {
                 for total in [1, 2, 7, 100] {
                     for t in 0..total {
-                        let factor = shaped(shape, warmup).factor(t, total, 10);
+                        let factor = schedule(shape, warmup).factor(t, total, 10);
                         assert!(factor > 0.0 && factor <= 1.0, "{shape:?} {warmup} {t}/{total}: {factor}");
                     }
                 }

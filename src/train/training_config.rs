@@ -1,4 +1,4 @@
-//! How long and in which order to train.
+//! The training configuration: length, batches, learning rate, early stopping and augmentation.
 
 use std::num::NonZeroU64;
 
@@ -8,38 +8,46 @@ use super::{Schedule, Shape, Stopping};
 use crate::data::{Augmentation, AugmentationError};
 use crate::engine::{self, Step};
 
-/// What a run is asked to do, whatever the data and the engine.
+/// The training configuration of a run: everything that depends on neither the data set nor the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainingConfig {
-    /// Passes over the training images; of the last one, perhaps only the first part.
+    /// Number of epochs. A fractional part trains only that fraction of the last epoch's steps.
     pub epochs: f64,
-    /// Ends the run early, after this many steps.
+    /// Maximum number of steps of the run; `None` for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
-    /// Images of a step.
+    /// Batch size: the number of images in a step, at least 1. The last step of an epoch may have fewer.
     pub batch_size: usize,
-    /// The highest that a step has.
+    /// Learning rate; with a schedule, the highest.
     pub learning_rate: f32,
-    /// Decides the initial weights, the order of the images, and all else that is drawn.
+    /// Seed of all random numbers: the initial weights, the order of the images, and augmentation.
     pub seed: u64,
-    /// Whether each epoch has an order of its own.
+    /// Whether to shuffle the images in each epoch.
     pub shuffle: bool,
+    /// Learning-rate schedule.
     pub schedule: Schedule,
+    /// Early-stopping rules.
     pub stopping: Stopping,
+    /// Augmentation of the training images.
     pub augmentation: Augmentation,
-    /// Times in an epoch that the test part is evaluated, at most: its end is one of them, and no step is
-    /// cut. At least 1. See [`Listener::probe`](super::Listener::probe).
-    pub probes: usize,
-    /// Steps from one [`Listener::checkpoint`](super::Listener::checkpoint) within an epoch to the next; none for
-    /// none. It changes no bit of what comes out.
+    /// Maximum number of test-set evaluations per epoch, at least 1. One of them is at the end of the epoch; the others
+    /// are evenly spaced, between steps. Does not affect the weights. See [`Listener::evaluated`].
+    ///
+    /// [`Listener::evaluated`]: super::Listener::evaluated
+    #[serde(alias = "probes")]
+    pub evaluations_per_epoch: usize,
+    /// Number of steps between two calls of [`Listener::checkpoint`] within an epoch; `None` for no such calls. Does not
+    /// affect the weights.
+    ///
+    /// [`Listener::checkpoint`]: super::Listener::checkpoint
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<NonZeroU64>,
 }
 
 impl Default for TrainingConfig {
-    /// Three epochs in batches of 64 at a constant rate of 0.001, and a seed that is the year of the paper
-    /// that LeNet-5 comes from.
+    /// Three epochs with a batch size of 64 and a constant learning rate of 0.001. The seed, 1998, is the year of the
+    /// paper that introduced LeNet-5.
     fn default() -> Self {
         Self {
             epochs: 3.0,
@@ -51,46 +59,67 @@ impl Default for TrainingConfig {
             schedule: Schedule::default(),
             stopping: Stopping::default(),
             augmentation: Augmentation::default(),
-            probes: 1,
+            evaluations_per_epoch: 1,
             checkpoint_every: None,
         }
     }
 }
 
-/// A plan that cannot be meant.
+/// A setting that would have no effect, or that is out of range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TrainingConfigError {
+    /// The step schedule would never drop the rate.
     #[error(
-        "--lr-step-epochs {step_epochs} is not shorter than the {epochs} epochs that the run has after its \
-         warm-up, so the rate would never fall; take fewer, or more --epochs"
+        "the learning rate would never fall: its first drop is due {step_epochs} epochs after the warm-up, and the run \
+         has {epochs} epochs after the warm-up"
     )]
-    StepTooLong { step_epochs: f64, epochs: f64 },
+    StepTooLong {
+        /// [`Schedule::step_epochs`].
+        step_epochs: f64,
+        /// Epochs after the warm-up.
+        epochs: f64,
+    },
 
+    /// The patience could never run out.
     #[error(
-        "--patience {patience} is not shorter than the run of {epochs} epochs; take less, or more --epochs"
+        "the patience must be lower than the number of epochs; it is {patience}, and the run has {epochs}"
     )]
-    PatienceTooLong { patience: u64, epochs: f64 },
+    PatienceTooLong {
+        /// [`Stopping::patience`].
+        patience: u64,
+        /// Epochs of the run.
+        epochs: f64,
+    },
 
+    /// The warm-up is shorter than a step.
     #[error(
-        "--warmup {warmup} of the run's {steps} steps is less than a step, so nothing would rise; take more, \
-         or 0"
+        "a warm-up of {warmup} of the run's {steps} steps is less than one step; use a longer warm-up or 0"
     )]
-    WarmupTooShort { warmup: f64, steps: u64 },
+    WarmupTooShort {
+        /// [`Schedule::warmup`].
+        warmup: f64,
+        /// Steps of the run.
+        steps: u64,
+    },
 
+    /// The augmentation is invalid.
     #[error(transparent)]
     Augmentation(#[from] AugmentationError),
 }
 
 impl TrainingConfig {
-    /// Whether all of the plan comes to pass in a run over this many samples.
+    /// Checks that every setting takes effect in a run on this many training images.
+    ///
+    /// # Errors
+    /// Returns an error if a schedule or stopping rule does not fit into the run, or if the augmentation is invalid.
     pub fn check(&self, samples: usize) -> Result<(), TrainingConfigError> {
         let (epochs, steps) = (self.epochs, self.total_steps(samples));
         let Schedule { shape, warmup, step_epochs, .. } = self.schedule;
-        let falling = (1.0 - warmup) * epochs;
+        let after_warmup = (1.0 - warmup) * epochs;
         if let (Shape::Step, Some(step_epochs)) = (shape, step_epochs)
-            && step_epochs >= falling
+            && step_epochs >= after_warmup
         {
-            return Err(TrainingConfigError::StepTooLong { step_epochs, epochs: falling });
+            return Err(TrainingConfigError::StepTooLong { step_epochs, epochs: after_warmup });
         }
         if let Some(patience) = self.stopping.patience
             && patience as f64 >= epochs
@@ -103,8 +132,8 @@ impl TrainingConfig {
         Ok(self.augmentation.check()?)
     }
 
-    /// The steps of an epoch over this many samples that begins after `done` steps of the run; none where
-    /// the run is over.
+    /// Returns the steps, with their learning rates, of an epoch over `samples` images that begins after `done` steps of
+    /// the run. They are fewer than [`Self::steps_per_epoch`] if the run ends within the epoch, and none if it is over.
     pub fn epoch_steps(&self, samples: usize, done: u64) -> Vec<Step> {
         let (total, per_epoch) = (self.total_steps(samples), self.steps_per_epoch(samples));
         let left = usize::try_from(total.saturating_sub(done)).unwrap_or(usize::MAX);
@@ -117,40 +146,41 @@ impl TrainingConfig {
         steps
     }
 
-    /// Steps of an epoch of `len` from one of its probes to the next.
-    pub(super) fn probe_interval(&self, len: usize) -> usize {
-        len.div_ceil(self.probes)
+    /// Steps between two evaluations in an epoch of `len` steps.
+    pub(super) fn evaluation_interval(&self, len: usize) -> usize {
+        len.div_ceil(self.evaluations_per_epoch)
     }
 
-    /// The most steps after `done` of an epoch that begins after `begun` of the run's, up to the next moment at
-    /// which the run is looked at or kept; `len` is the epoch's steps.
-    pub(super) fn pause_after(&self, begun: u64, done: usize, len: usize) -> usize {
-        let probes = self.probe_interval(len);
-        let probe = (done / probes + 1) * probes;
-        let kept = self.checkpoint_every.map_or(usize::MAX, |every| {
-            let left = every.get() - (begun + done as u64) % every;
+    /// The step of an epoch before which training pauses next, for an evaluation, a checkpoint or the epoch's end. The
+    /// epoch has `len` steps, of which `done` are done, and begins after `first_step` steps of the run.
+    pub(super) fn next_pause(&self, first_step: u64, done: usize, len: usize) -> usize {
+        let interval = self.evaluation_interval(len);
+        let evaluation = (done / interval + 1) * interval;
+        let checkpoint = self.checkpoint_every.map_or(usize::MAX, |every| {
+            let left = every.get() - (first_step + done as u64) % every;
             usize::try_from(left).unwrap_or(usize::MAX).saturating_add(done)
         });
-        probe.min(kept).min(len)
+        evaluation.min(checkpoint).min(len)
     }
 
-    /// Steps of a whole epoch over this many samples.
+    /// Number of steps of a whole epoch over `samples` images.
     pub fn steps_per_epoch(&self, samples: usize) -> u64 {
         samples.div_ceil(self.batch_size) as u64
     }
 
-    /// Steps of the run. Part of an epoch is rounded to whole steps, and to one at the least.
+    /// Number of steps of the run on `samples` images. A fractional epoch is rounded to whole steps. The run has at least
+    /// one step, unless [`Self::max_steps`] is 0.
     pub fn total_steps(&self, samples: usize) -> u64 {
         let steps = (self.epochs * self.steps_per_epoch(samples) as f64).round() as u64;
         steps.max(1).min(self.max_steps.unwrap_or(u64::MAX))
     }
 
-    /// Epochs that are begun.
+    /// Number of epochs of the run on `samples` images, including a partial last one.
     pub fn epochs_begun(&self, samples: usize) -> u64 {
         self.total_steps(samples).div_ceil(self.steps_per_epoch(samples))
     }
 
-    /// Images that the run's steps see.
+    /// Number of images that the run trains on, counting an image once for each epoch.
     pub fn total_images(&self, samples: usize) -> u64 {
         let (steps, per_epoch) = (self.total_steps(samples), self.steps_per_epoch(samples));
         let rest = (steps % per_epoch).saturating_mul(self.batch_size as u64);
@@ -162,62 +192,68 @@ impl TrainingConfig {
 mod tests {
     use super::*;
 
-    fn plan(epochs: f64, max_steps: Option<u64>) -> TrainingConfig {
+    fn config(epochs: f64, max_steps: Option<u64>) -> TrainingConfig {
         TrainingConfig { epochs, max_steps, batch_size: 10, ..TrainingConfig::default() }
     }
 
     #[test]
-    fn an_epoch_has_one_step_more_for_what_is_left() {
-        assert_eq!(plan(1.0, None).steps_per_epoch(100), 10);
-        assert_eq!(plan(1.0, None).steps_per_epoch(101), 11);
+    fn a_partial_batch_is_a_step_of_its_own() {
+        assert_eq!(config(1.0, None).steps_per_epoch(100), 10);
+        assert_eq!(config(1.0, None).steps_per_epoch(101), 11);
     }
 
     #[test]
-    fn an_epoch_pauses_at_its_probes_and_whenever_so_many_steps_of_the_run_are_done() {
-        let pauses = |plan: &TrainingConfig, begun: u64| {
-            let next = |&done: &usize| (done < 10).then(|| plan.pause_after(begun, done, 10));
+    fn training_pauses_for_evaluations_and_checkpoints() {
+        let pauses = |config: &TrainingConfig, first_step: u64| {
+            let next = |&done: &usize| (done < 10).then(|| config.next_pause(first_step, done, 10));
             std::iter::successors(Some(0), next).skip(1).collect::<Vec<_>>()
         };
-        assert_eq!(pauses(&plan(1.0, None), 20), [10]);
-        assert_eq!(pauses(&TrainingConfig { probes: 4, ..plan(1.0, None) }, 20), [3, 6, 9, 10]);
-        let kept = TrainingConfig { checkpoint_every: NonZeroU64::new(4), ..plan(1.0, None) };
-        assert_eq!(pauses(&kept, 0), [4, 8, 10]);
-        assert_eq!(pauses(&kept, 10), [2, 6, 10]);
-        assert_eq!(pauses(&TrainingConfig { probes: 2, ..kept }, 10), [2, 5, 6, 10]);
+        assert_eq!(pauses(&config(1.0, None), 20), [10]);
+        assert_eq!(
+            pauses(&TrainingConfig { evaluations_per_epoch: 4, ..config(1.0, None) }, 20),
+            [3, 6, 9, 10]
+        );
+        let with_checkpoints = TrainingConfig { checkpoint_every: NonZeroU64::new(4), ..config(1.0, None) };
+        assert_eq!(pauses(&with_checkpoints, 0), [4, 8, 10]);
+        assert_eq!(pauses(&with_checkpoints, 10), [2, 6, 10]);
+        assert_eq!(
+            pauses(&TrainingConfig { evaluations_per_epoch: 2, ..with_checkpoints }, 10),
+            [2, 5, 6, 10]
+        );
     }
 
     #[test]
-    fn part_of_an_epoch_is_rounded_to_whole_steps() {
-        assert_eq!(plan(1.75, None).total_steps(100), 18);
-        assert_eq!(plan(1.74, None).total_steps(100), 17);
-        assert_eq!(plan(1.75, None).epochs_begun(100), 2);
+    fn a_fractional_epoch_is_rounded_to_whole_steps() {
+        assert_eq!(config(1.75, None).total_steps(100), 18);
+        assert_eq!(config(1.74, None).total_steps(100), 17);
+        assert_eq!(config(1.75, None).epochs_begun(100), 2);
     }
 
     #[test]
-    fn the_smallest_part_of_an_epoch_is_one_step() {
-        assert_eq!(plan(1e-9, None).total_steps(100), 1);
+    fn a_run_has_at_least_one_step() {
+        assert_eq!(config(1e-9, None).total_steps(100), 1);
     }
 
     #[test]
-    fn the_limit_of_steps_holds_even_where_it_is_none() {
-        assert_eq!(plan(3.0, Some(4)).total_steps(100), 4);
-        assert_eq!(plan(3.0, Some(0)).total_steps(100), 0);
-        assert_eq!(plan(3.0, Some(0)).epochs_begun(100), 0);
+    fn max_steps_limits_the_run_and_may_be_zero() {
+        assert_eq!(config(3.0, Some(4)).total_steps(100), 4);
+        assert_eq!(config(3.0, Some(0)).total_steps(100), 0);
+        assert_eq!(config(3.0, Some(0)).epochs_begun(100), 0);
     }
 
     #[test]
-    fn the_last_batch_counts_with_its_own_size() {
-        assert_eq!(plan(1.0, None).total_images(101), 101);
-        assert_eq!(plan(2.0, Some(12)).total_images(101), 111);
+    fn total_images_counts_partial_batches() {
+        assert_eq!(config(1.0, None).total_images(101), 101);
+        assert_eq!(config(2.0, Some(12)).total_images(101), 111);
     }
 
     #[test]
-    fn rates_go_on_from_epoch_to_epoch() {
+    fn the_schedule_continues_across_epochs() {
         let schedule = Schedule { shape: Shape::Linear, ..Schedule::CONSTANT };
-        let plan = TrainingConfig { schedule, learning_rate: 1.0, ..plan(2.5, None) };
+        let config = TrainingConfig { schedule, learning_rate: 1.0, ..config(2.5, None) };
         let rates: Vec<f32> = [0, 10, 20]
             .iter()
-            .flat_map(|&done| plan.epoch_steps(100, done))
+            .flat_map(|&done| config.epoch_steps(100, done))
             .map(|step| step.learning_rate)
             .collect();
         assert_eq!(rates.len(), 25);
@@ -225,8 +261,8 @@ mod tests {
     }
 
     #[test]
-    fn what_would_never_come_to_pass_is_refused() {
-        let with = |schedule, stopping| TrainingConfig { schedule, stopping, ..plan(3.0, None) }.check(100);
+    fn settings_without_effect_are_rejected() {
+        let with = |schedule, stopping| TrainingConfig { schedule, stopping, ..config(3.0, None) }.check(100);
         let step = |epochs| Schedule { shape: Shape::Step, step_epochs: Some(epochs), ..Schedule::CONSTANT };
         assert_eq!(with(step(2.5), Stopping::default()), Ok(()));
         assert!(matches!(with(step(3.0), Stopping::default()), Err(TrainingConfigError::StepTooLong { .. })));
@@ -250,17 +286,24 @@ mod tests {
             Err(TrainingConfigError::WarmupTooShort { .. })
         ));
 
-        let no_steps = TrainingConfig { schedule: warmup(0.2), ..plan(3.0, Some(0)) };
-        assert_eq!(no_steps.check(100), Ok(()), "a run that only initialises has no rate");
+        let no_steps = TrainingConfig { schedule: warmup(0.2), ..config(3.0, Some(0)) };
+        assert_eq!(no_steps.check(100), Ok(()), "a run without steps has no learning rate");
 
         let augmentation = Augmentation { scale: 1.0, ..Augmentation::default() };
-        let refused = TrainingConfig { augmentation, ..plan(3.0, None) }.check(100);
-        assert_eq!(refused, Err(TrainingConfigError::Augmentation(AugmentationError::Scale(1.0))));
+        let result = TrainingConfig { augmentation, ..config(3.0, None) }.check(100);
+        assert_eq!(result, Err(TrainingConfigError::Augmentation(AugmentationError::Scale(1.0))));
     }
 
     #[test]
-    fn endless_epochs_do_not_overflow() {
-        assert_eq!(plan(f64::MAX, None).total_steps(100), u64::MAX);
-        assert_eq!(plan(f64::MAX, None).total_images(100), u64::MAX);
+    fn the_former_name_of_evaluations_per_epoch_is_still_read() {
+        let config: TrainingConfig = toml::from_str("probes = 4").unwrap();
+        assert_eq!(config, TrainingConfig { evaluations_per_epoch: 4, ..TrainingConfig::default() });
+        assert!(toml::to_string(&config).unwrap().contains("evaluations_per_epoch = 4"));
+    }
+
+    #[test]
+    fn a_huge_number_of_epochs_does_not_overflow() {
+        assert_eq!(config(f64::MAX, None).total_steps(100), u64::MAX);
+        assert_eq!(config(f64::MAX, None).total_images(100), u64::MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! The paper's experiments as the program makes them, on few images.
+//! The `paper` command, on few images.
 use std::fs;
 use std::path::Path;
 
@@ -17,22 +17,22 @@ fn paper(out: &Path) -> Command {
 }
 
 #[test]
-fn both_sets_give_four_figures_by_epoch_and_by_step_with_tables_and_verdicts() {
+fn both_data_sets_give_four_figures_with_tables_and_claims() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
     paper(&out)
         .args(["--dataset", "both", "--cifar10-dir", "data/cifar10-sample"])
         .assert()
         .success()
-        .stdout(contains("report.md").and(contains("Adam reaches the stop")))
+        .stdout(contains("report.md").and(contains("Adam reaches 95 %")))
         .stderr(contains("CIFAR-10, Gradient descent, seed 1999, epoch 2"));
 
     for number in 1..=4 {
-        let set = if number <= 2 { "mnist" } else { "cifar10" };
-        let part = if number % 2 == 1 { "training" } else { "test" };
+        let dataset = if number <= 2 { "mnist" } else { "cifar10" };
+        let accuracy = if number % 2 == 1 { "training" } else { "test" };
         for by in ["epoch", "step"] {
             for kind in ["svg", "png"] {
-                let figure = out.join(format!("figure-{number}-{set}-{part}-by-{by}.{kind}"));
+                let figure = out.join(format!("figure-{number}-{dataset}-{accuracy}-by-{by}.{kind}"));
                 assert!(fs::metadata(&figure).unwrap().len() > 1_000, "{}", figure.display());
                 if kind == "svg" {
                     let (right, wrong) =
@@ -44,13 +44,13 @@ fn both_sets_give_four_figures_by_epoch_and_by_step_with_tables_and_verdicts() {
         }
     }
     let report = fs::read_to_string(out.join("report.md")).unwrap();
-    // What an earlier stop would have brought is not known where no run is stopped.
-    assert!(report.matches("were not made").count() <= 1, "{report}");
+    // Only the claim about an earlier stop can lack runs, if no run is stopped.
+    assert!(report.matches("were not run").count() <= 1, "{report}");
     let verdicts = fs::read_to_string(out.join("verdicts.csv")).unwrap();
     assert_eq!(verdicts.lines().count(), 9);
-    // 2 sets, 2 optimizers, 2 runs, and 6 looks of each run that was not stopped early.
-    let looks = fs::read_to_string(out.join("runs.csv")).unwrap();
-    assert!((2 * 2 * 2 * 3..=2 * 2 * 2 * 6).contains(&(looks.lines().count() - 1)), "{looks}");
+    // 2 data sets, 2 optimizers, 2 runs, and 6 measurements of each run that did not stop early.
+    let measurements = fs::read_to_string(out.join("runs.csv")).unwrap();
+    assert!((2 * 2 * 2 * 3..=2 * 2 * 2 * 6).contains(&(measurements.lines().count() - 1)), "{measurements}");
 }
 
 #[test]
@@ -69,20 +69,20 @@ fn as_listed_trains_on_one_batch_and_tests_on_seven() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
     paper(&out).args(["--as-listed", "--limit-test", "10000"]).assert().success();
-    let looks = fs::read_to_string(out.join("runs.csv")).unwrap();
-    for line in looks.lines().skip(1) {
+    let measurements = fs::read_to_string(out.join("runs.csv")).unwrap();
+    for line in measurements.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        assert_eq!(cells[3], cells[4], "an epoch is a step");
-        // Fractions of 32 and of 224 images.
+        assert_eq!(cells[3], cells[4], "an epoch has one step");
+        // Fractions of 32 training and 224 test images.
         for (cell, images) in [(cells[5], 32.0), (cells[6], 224.0)] {
-            let found = cell.parse::<f64>().unwrap() * images;
-            assert!((found - found.round()).abs() < 1e-9, "{line}");
+            let correct = cell.parse::<f64>().unwrap() * images;
+            assert!((correct - correct.round()).abs() < 1e-9, "{line}");
         }
     }
 }
 
 #[test]
-fn a_folder_with_something_in_it_and_a_set_that_is_not_there_are_wrong_input() {
+fn a_folder_that_is_not_empty_and_a_missing_data_set_are_input_errors() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     paper(folder.path()).assert().code(2).stderr(contains("--out"));

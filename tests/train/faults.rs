@@ -1,4 +1,4 @@
-//! What goes wrong in the middle of a run ends in one clear line, and nothing that was kept is lost.
+//! Faults in the middle of a run: the error is one clear line, and saved files stay intact.
 use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -18,29 +18,29 @@ use tempfile::tempdir;
 
 const NETWORK: LeNet5 = LeNet5::new(1, 10);
 
-/// A run at an epoch's end.
-type Kept = (RunState, Vec<f32>, OptimizerState);
+/// The state of a run at the end of an epoch.
+type SavedEpoch = (RunState, Vec<f32>, OptimizerState);
 
-/// Keeps each epoch's end, and does something to the device when the second epoch has begun.
-struct Saboteur<'a> {
+/// Saves the state at the end of each epoch, and calls `fault` on the device once the second epoch has begun.
+struct FaultInjector<'a> {
     context: &'a Context,
-    strike: Option<fn(&Context)>,
-    kept: Vec<Kept>,
+    fault: Option<fn(&Context)>,
+    epochs: Vec<SavedEpoch>,
 }
 
-impl Listener for Saboteur<'_> {
-    fn so_far(&mut self, so_far: &EpochProgress) -> ControlFlow<()> {
-        if so_far.epoch == 2
-            && let Some(strike) = self.strike.take()
+impl Listener for FaultInjector<'_> {
+    fn progress(&mut self, progress: &EpochProgress) -> ControlFlow<()> {
+        if progress.epoch == 2
+            && let Some(fault) = self.fault.take()
         {
-            strike(self.context);
+            fault(self.context);
         }
         ControlFlow::Continue(())
     }
 
     fn epoch(&mut self, _: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError> {
-        let Snapshot { standing, parameters, optimizer } = *snapshot;
-        self.kept.push((standing.clone(), parameters.to_vec(), optimizer.clone()));
+        let Snapshot { state, parameters, optimizer } = *snapshot;
+        self.epochs.push((state.clone(), parameters.to_vec(), optimizer.clone()));
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -50,7 +50,7 @@ fn data() -> Dataset {
     Dataset::embedded_mnist(Conversion::default()).unwrap().limited(few, few)
 }
 
-fn plan() -> TrainingConfig {
+fn config() -> TrainingConfig {
     TrainingConfig { epochs: 3.0, batch_size: 32, ..TrainingConfig::default() }
 }
 
@@ -65,43 +65,43 @@ fn engine(context: &Context) -> GpuEngine {
 fn run(
     engine: &mut GpuEngine,
     context: &Context,
-    standing: RunState,
-    strike: Option<fn(&Context)>,
-) -> (Result<RunSummary, TrainError>, Vec<Kept>) {
-    let mut listener = Saboteur { context, strike, kept: Vec::new() };
-    let report = train(engine, &data(), &plan(), standing, &mut listener);
-    (report, listener.kept)
+    state: RunState,
+    fault: Option<fn(&Context)>,
+) -> (Result<RunSummary, TrainError>, Vec<SavedEpoch>) {
+    let mut listener = FaultInjector { context, fault, epochs: Vec::new() };
+    let result = train(engine, &data(), &config(), state, &mut listener);
+    (result, listener.epochs)
 }
 
 #[test]
-fn a_device_that_is_lost_in_the_middle_is_told_of_and_the_run_goes_on_on_another_one() {
-    let sound = crate::common::context();
-    let (whole, _) = run(&mut engine(&sound), &sound, RunState::default(), None);
+fn a_lost_device_is_reported_and_the_run_resumes_on_another() {
+    let working = crate::common::context();
+    let (uninterrupted, _) = run(&mut engine(&working), &working, RunState::default(), None);
 
     let lost = crate::common::context();
-    let (failed, mut kept) =
+    let (failed, mut epochs) =
         run(&mut engine(&lost), &lost, RunState::default(), Some(|context| context.device.destroy()));
     let error = failed.unwrap_err();
-    let TrainError::Engine(EngineError::Device(_)) = &error else { panic!("{error} is no device's") };
-    let told = error.to_string();
-    assert!(told.starts_with("the GPU failed: ") && told.contains("lost"), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let TrainError::Engine(EngineError::Device(_)) = &error else { panic!("not a device error: {error}") };
+    let message = error.to_string();
+    assert!(message.starts_with("the GPU failed: ") && message.contains("lost"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
 
-    let (standing, parameters, optimizer) = kept.pop().unwrap();
-    assert_eq!(standing.epochs, 1);
+    let (state, parameters, optimizer) = epochs.pop().unwrap();
+    assert_eq!(state.epochs, 1);
     let another = crate::common::context();
     let mut engine = engine(&another);
     engine.set_parameters(&parameters).unwrap();
     engine.set_optimizer_state(&optimizer).unwrap();
-    let (gone_on, _) = run(&mut engine, &another, standing, None);
-    let hash = |report: RunSummary| report.last.unwrap().weights_hash;
-    assert_eq!(hash(gone_on.unwrap()), hash(whole.unwrap()));
+    let (resumed, _) = run(&mut engine, &another, state, None);
+    let hash = |summary: RunSummary| summary.last.unwrap().weights_hash;
+    assert_eq!(hash(resumed.unwrap()), hash(uninterrupted.unwrap()));
 }
 
 #[test]
-fn what_the_device_refuses_in_the_middle_is_told_in_one_line() {
+fn a_device_error_during_a_run_is_one_line() {
     let context = crate::common::context();
-    let refused: fn(&Context) = |context| {
+    let invalid_call: fn(&Context) = |context| {
         let _buffer = context.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("impossible"),
             size: 6,
@@ -109,14 +109,14 @@ fn what_the_device_refuses_in_the_middle_is_told_in_one_line() {
             mapped_at_creation: false,
         });
     };
-    let (failed, _) = run(&mut engine(&context), &context, RunState::default(), Some(refused));
-    let told = failed.unwrap_err().to_string();
-    assert!(told.starts_with("the GPU failed: ") && told.contains("impossible"), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let (failed, _) = run(&mut engine(&context), &context, RunState::default(), Some(invalid_call));
+    let message = failed.unwrap_err().to_string();
+    assert!(message.starts_with("the GPU failed: ") && message.contains("impossible"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
 }
 
 #[test]
-fn a_run_whose_folder_is_taken_away_goes_on_to_its_end_and_says_what_is_not_saved() {
+fn a_run_whose_directory_is_moved_continues_and_reports_unsaved_files() {
     let folder = tempdir().unwrap();
     let run = folder.path().join("run");
     let child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
@@ -127,24 +127,24 @@ fn a_run_whose_folder_is_taken_away_goes_on_to_its_end_and_says_what_is_not_save
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    await_file(&run.join("checkpoint.safetensors"));
+    wait_for_file(&run.join("checkpoint.safetensors"));
     let away = folder.path().join("away");
     fs::rename(&run, &away).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("epoch 20/20"), "the run did not go on: {stderr}");
+    assert!(stderr.contains("epoch 20/20"), "the run ended early: {stderr}");
     assert!(stderr.contains("the run goes on"), "{stderr}");
     let last = stderr.trim_end().lines().last().unwrap();
     assert!(last.starts_with("error: ") && last.contains("model.safetensors"), "{last}");
-    // What was kept before is whole.
+    // Files saved earlier are intact.
     lenet_gpu::train::Checkpoint::load(&away.join("checkpoint.safetensors")).unwrap();
 }
 
-fn await_file(path: &Path) {
+fn wait_for_file(path: &Path) {
     let started = Instant::now();
     while !path.exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "{} does not come", path.display());
+        assert!(started.elapsed() < Duration::from_secs(60), "{} does not appear", path.display());
         std::thread::sleep(Duration::from_millis(2));
     }
 }

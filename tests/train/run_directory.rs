@@ -1,4 +1,4 @@
-//! A run's folder is its own, and what cannot be written is known before training starts.
+//! Run directories are never shared, and unwritable paths are reported before training starts.
 use std::fs;
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use lenet_gpu::data::Fit;
 use lenet_gpu::engine::{Loss, Optimizer};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
 use lenet_gpu::train::{
-    DataConfig, EngineConfig, EpochRecord, Program, RunConfig, RunDirectory, RunError, TrainingConfig,
-    Weights,
+    DataConfig, EngineConfig, EpochRecord, InitialWeights, Program, RunConfig, RunDirectory, RunError,
+    TrainingConfig,
 };
 
 const NETWORK: LeNet5 = LeNet5::new(1, 10);
@@ -24,7 +24,7 @@ fn config() -> RunConfig {
             fit: None,
         },
         network: NETWORK,
-        weights: Weights::InitFrom("elsewhere/model.safetensors".into()),
+        weights: InitialWeights::InitFrom("elsewhere/model.safetensors".into()),
         training: TrainingConfig {
             epochs: 1.75,
             max_steps: Some(12),
@@ -55,25 +55,25 @@ fn record(epoch: u64) -> EpochRecord {
     }
 }
 
-/// A run's own error for a folder.
-fn refusal(path: &Path) -> RunError {
-    RunDirectory::named(path, &config()).unwrap_err()
+/// The error of creating a run in a directory.
+fn create_error(path: &Path) -> RunError {
+    RunDirectory::create(path, &config()).unwrap_err()
 }
 
 #[test]
-fn a_config_comes_back_from_its_file_as_it_was() {
+fn config_round_trips_through_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    RunDirectory::named(&folder.path().join("a/b"), &config()).unwrap();
+    RunDirectory::create(&folder.path().join("a/b"), &config()).unwrap();
     let text = fs::read_to_string(folder.path().join("a/b/config.toml")).unwrap();
     assert_eq!(toml::from_str::<RunConfig>(&text).unwrap(), config());
-    // As people would write it, not as 0.8999999761581421.
+    // The shortest decimal, not 0.8999999761581421.
     assert!(text.contains("beta1 = 0.9\n"), "{text}");
 }
 
 #[test]
-fn metrics_grow_by_a_line_an_epoch_with_exactly_these_fields() {
+fn metrics_have_one_line_per_epoch_with_these_fields() {
     let folder = tempfile::tempdir().unwrap();
-    let mut run = RunDirectory::named(folder.path(), &config()).unwrap();
+    let mut run = RunDirectory::create(folder.path(), &config()).unwrap();
     for epoch in [1, 2] {
         run.append(&record(epoch)).unwrap();
     }
@@ -89,9 +89,9 @@ fn metrics_grow_by_a_line_an_epoch_with_exactly_these_fields() {
 }
 
 #[test]
-fn the_saved_model_has_the_parameters_bit_by_bit_and_what_it_was_trained_on() {
+fn saved_model_round_trips_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
-    let run = RunDirectory::named(folder.path(), &config()).unwrap();
+    let run = RunDirectory::create(folder.path(), &config()).unwrap();
     let parameters = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 3);
     let names = (0..NETWORK.classes).map(|label| format!("class {label}")).collect();
     let about = ModelInfo {
@@ -106,38 +106,39 @@ fn the_saved_model_has_the_parameters_bit_by_bit_and_what_it_was_trained_on() {
 }
 
 #[test]
-fn a_folder_that_holds_a_run_is_refused() {
+fn a_directory_with_a_run_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
-    RunDirectory::named(folder.path(), &config()).unwrap();
-    let error = refusal(folder.path());
+    RunDirectory::create(folder.path(), &config()).unwrap();
+    let error = create_error(folder.path());
     assert!(matches!(error, RunError::HoldsARun { .. }), "{error}");
-    assert!(error.to_string().contains("--run-dir"), "{error}");
+    assert!(error.to_string().contains("already contains a run"), "{error}");
 }
 
 #[test]
-fn a_folder_with_other_files_is_refused() {
+fn a_directory_with_other_files_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.tex"), "").unwrap();
-    assert!(matches!(refusal(folder.path()), RunError::NotEmpty { .. }));
+    assert!(matches!(create_error(folder.path()), RunError::NotEmpty { .. }));
 }
 
 #[test]
-fn a_path_through_a_file_is_refused_with_its_name() {
+fn a_path_through_a_file_is_rejected_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
-    let error = refusal(&folder.path().join("file/run"));
+    let error = create_error(&folder.path().join("file/run"));
     assert!(matches!(error, RunError::Make { .. }), "{error}");
     assert!(error.to_string().contains("run directory"), "{error}");
 }
 
 #[test]
-fn unnamed_runs_of_one_second_get_folders_of_their_own() {
+fn timestamped_runs_of_the_same_second_get_separate_directories() {
     let folder = tempfile::tempdir().unwrap();
-    let runs: Vec<RunDirectory> =
-        (0..5).map(|_| RunDirectory::unnamed(folder.path(), "mnist", &config()).unwrap()).collect();
-    for (place, run) in runs.iter().enumerate() {
+    let runs: Vec<RunDirectory> = (0..5)
+        .map(|_| RunDirectory::create_timestamped(folder.path(), "mnist", &config()).unwrap())
+        .collect();
+    for (index, run) in runs.iter().enumerate() {
         let name = run.path().file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("mnist-20"), "{name}");
-        assert!(runs[..place].iter().all(|other| other.path() != run.path()));
+        assert!(runs[..index].iter().all(|other| other.path() != run.path()));
     }
 }

@@ -6,7 +6,7 @@ use crate::data::ImageSet;
 use crate::evaluate::Evaluation;
 use crate::files::{check_writable, write_atomically};
 use crate::model::ModelInfo;
-use crate::report::{ContactSheet, MOST_TILES, Tile, confusion_matrix};
+use crate::report::{ContactSheet, MAX_TILES, Tile, confusion_matrix};
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -30,7 +30,7 @@ pub struct PictureArgs {
 
     /// How many of the worst mistakes are drawn and told of in JSON, 500 at most
     #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(u16).range(0..=MOST_TILES as i64))]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=MAX_TILES as i64))]
     mistakes_count: u16,
 }
 
@@ -59,7 +59,8 @@ impl PictureArgs {
                 100.0 * evaluation.tally.accuracy(),
                 evaluation.tally.samples
             );
-            let picture = confusion_matrix::draw(&evaluation.confusion, &names, &title);
+            let picture =
+                confusion_matrix::draw(&evaluation.confusion.rows().collect::<Vec<_>>(), &names, &title);
             let file = match format(path)? {
                 Format::Svg => picture.to_svg().into_bytes(),
                 Format::Png => picture.to_png(PIXELS_PER_UNIT).map_err(Failure::work)?,

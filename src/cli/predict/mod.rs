@@ -10,7 +10,7 @@ use crate::engine::Setup;
 use crate::files::{check_writable, write_atomically};
 use crate::model::{Model, ModelInfo, weights};
 use crate::predict::{Preparation, Ranked, log_probabilities, ranked};
-use crate::report::{ContactSheet, MOST_TILES, Tile};
+use crate::report::{ContactSheet, MAX_TILES, Tile};
 use anyhow::{Context, anyhow};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -118,14 +118,14 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
                 prediction.text(&model.about)
             };
             output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
-            if args.contact_sheet.is_some() && tiles.len() < MOST_TILES {
+            if args.contact_sheet.is_some() && tiles.len() < MAX_TILES {
                 tiles.push(prediction.tile(&model.about));
             }
         }
     }
     if let Some(path) = &args.contact_sheet {
         if images.len() - unseen > tiles.len() {
-            notice::note(format_args!("{} shows the first {MOST_TILES} images", path.display()));
+            notice::note(format_args!("{} shows the first {MAX_TILES} images", path.display()));
         }
         let png = sheet(tiles).to_png().map_err(Failure::work)?;
         write_atomically(path, &png).map_err(Failure::work)?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::engine::Engine;
 use crate::model::SelectionSplit;
-use crate::train::{self, RunDirectory, RunSummary, Stop, Stopping, TrainError};
+use crate::train::{self, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
 use anyhow::{Context, anyhow};
 
 use super::keeper::{Files, Kept};
@@ -15,7 +15,7 @@ use crate::cli::{Ending, Failure, Output, notice};
 /// After a run that ended by itself or was interrupted.
 pub fn save_the_rest(kept: &mut Kept, report: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
     let Kept { files, checkpoint, model, .. } = kept;
-    let interrupted = report.ending == train::Ending::Interrupted;
+    let interrupted = report.outcome == train::RunOutcome::Interrupted;
     // Else the last epoch has saved it.
     if interrupted || !*model {
         let parameters = engine.parameters().map_err(Failure::work)?;
@@ -67,8 +67,8 @@ pub fn conclude(
     let directory = &files.directory;
     let model = directory.model_path();
     let model = model.display();
-    match report.ending {
-        train::Ending::Interrupted => {
+    match report.outcome {
+        train::RunOutcome::Interrupted => {
             notice::note(format_args!(
                 "interrupted after step {}; the model so far is in {model}; to go on: {}",
                 report.steps,
@@ -77,8 +77,8 @@ pub fn conclude(
             return Ok(Ending::Interrupted);
         }
         // Which is told below.
-        train::Ending::Stopped(Stop::TestAccuracy(_)) | train::Ending::Finished => {}
-        train::Ending::Stopped(stop) => {
+        train::RunOutcome::Stopped(StopReason::TestAccuracy(_)) | train::RunOutcome::Finished => {}
+        train::RunOutcome::Stopped(stop) => {
             notice::note(format_args!("stopped after {} steps: {stop}", report.steps));
         }
     }

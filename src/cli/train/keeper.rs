@@ -62,7 +62,7 @@ impl Keeper {
 
     /// Keeps how a run stands; at an epoch's end there is a record of it.
     pub fn keep(&self, record: Option<&EpochRecord>, snapshot: &Snapshot) {
-        let Snapshot { standing, parameters, optimizer } = *snapshot;
+        let Snapshot { state: standing, parameters, optimizer } = *snapshot;
         let job = Job {
             record: record.cloned(),
             standing: standing.clone(),
@@ -114,7 +114,8 @@ impl Kept {
             let step = standing.step;
             let Files { directory, config, images, .. } = &self.files;
             let (config, images) = (config.clone(), images.get().to_owned());
-            let saved = directory.save_checkpoint(&Checkpoint { model, optimizer, standing, config, images });
+            let saved =
+                directory.save_checkpoint(&Checkpoint { model, optimizer, state: standing, config, images });
             if self.told(saved) {
                 self.checkpoint = Some(step);
             }

@@ -224,8 +224,8 @@ fn tell_how_far(standing: &RunState, total: u64) {
 /// The folder of a new run.
 fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, Failure> {
     let made = match &args.output.run_dir {
-        Some(path) => RunDirectory::named(path, config),
-        None => RunDirectory::unnamed(Path::new(RUNS), &args.data.slug(), config),
+        Some(path) => RunDirectory::create(path, config),
+        None => RunDirectory::create_timestamped(Path::new(RUNS), &args.data.slug(), config),
     };
     made.map_err(unfit)
 }
@@ -249,12 +249,12 @@ fn take_up(
     let Resumed { mut directory, checkpoint } = resumed;
     let standing = match checkpoint {
         None => RunState::default(),
-        Some(Checkpoint { optimizer, standing, .. }) => {
+        Some(Checkpoint { optimizer, state: standing, .. }) => {
             engine.set_optimizer_state(&optimizer).map_err(Failure::work)?;
             standing
         }
     };
-    directory.keep_epochs(standing.epochs).map_err(Failure::work)?;
+    directory.truncate_metrics(standing.epochs).map_err(Failure::work)?;
     directory.save_config(config).map_err(Failure::work)?;
     Ok((directory, standing))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::data::Dataset;
 use crate::model::{Activation, Init, LeNet5, Model, ParameterTable, weights};
-use crate::train::Weights;
+use crate::train::InitialWeights;
 use anyhow::anyhow;
 use clap::Args;
 
@@ -66,7 +66,7 @@ impl NetworkArgs {
     }
 
     /// Where the weights come from, for the run's config.
-    pub fn weights(&self) -> Weights {
-        self.init_from.clone().map_or(Weights::Init(self.init), Weights::InitFrom)
+    pub fn weights(&self) -> InitialWeights {
+        self.init_from.clone().map_or(InitialWeights::Init(self.init), InitialWeights::InitFrom)
     }
 }

@@ -93,7 +93,9 @@ impl Resumed {
 
     /// Whether a run of this length can stand where the checkpoint does.
     fn check_length(&self, plan: &TrainingConfig, samples: usize) -> Result<(), Failure> {
-        let Some(Checkpoint { standing, config: before, .. }) = &self.checkpoint else { return Ok(()) };
+        let Some(Checkpoint { state: standing, config: before, .. }) = &self.checkpoint else {
+            return Ok(());
+        };
         let (total, total_before) = (plan.total_steps(samples), before.training.total_steps(samples));
         if total < standing.step {
             return Err(Failure::Input(anyhow!(

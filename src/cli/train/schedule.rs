@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::data::Augmentation;
-use crate::train::{Schedule, Shape, Stopping, TrainingConfig, USUAL_STEP_FACTOR};
+use crate::train::{DEFAULT_STEP_FACTOR, Schedule, Shape, Stopping, TrainingConfig};
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
@@ -125,7 +125,7 @@ impl ScheduleArgs {
     fn schedule(&self) -> Result<Schedule, Failure> {
         let shape = self.schedule;
         let (step_epochs, step_factor) = match (shape, self.lr_step_epochs) {
-            (Shape::Step, Some(epochs)) => (Some(epochs), self.lr_step_factor.or(Some(USUAL_STEP_FACTOR))),
+            (Shape::Step, Some(epochs)) => (Some(epochs), self.lr_step_factor.or(Some(DEFAULT_STEP_FACTOR))),
             (Shape::Step, None) => {
                 return Err(Failure::Input(anyhow!(
                     "--schedule step needs --lr-step-epochs, the epochs from one fall of the rate to the next"
@@ -138,7 +138,7 @@ impl ScheduleArgs {
                 )));
             }
         };
-        let warmup = self.warmup.unwrap_or_else(|| shape.usual_warmup());
+        let warmup = self.warmup.unwrap_or_else(|| shape.default_warmup());
         Ok(Schedule { shape, warmup, step_epochs, step_factor })
     }
 }

@@ -38,7 +38,7 @@ impl Session<'_> {
 }
 
 impl Listener for Session<'_> {
-    fn so_far(&mut self, so_far: &EpochProgress) -> ControlFlow<()> {
+    fn progress(&mut self, so_far: &EpochProgress) -> ControlFlow<()> {
         self.progress.so_far(so_far);
         self.flow()
     }
@@ -47,7 +47,7 @@ impl Listener for Session<'_> {
         self.keeper.keep(Some(record), snapshot);
         self.progress.epoch(record);
         if let Some(output) = &mut self.json {
-            let seconds = snapshot.standing.seconds;
+            let seconds = snapshot.state.seconds;
             let target = Target::after(record, &self.stopping, seconds, self.started);
             let line =
                 serde_json::to_string(&Line { record, target }).expect("a record has only what JSON can say");

@@ -1,4 +1,4 @@
-//! Charts of what runs measured: described here, laid out in `layout`, with the curves in `curves`.
+//! Line charts: described here, laid out in `layout`, with the curves drawn in `curves`.
 
 mod axis;
 mod curves;
@@ -9,110 +9,186 @@ mod series;
 
 use std::path::{Path, PathBuf};
 
-use axis::SMALLEST;
+use axis::MIN_LOG_VALUE;
 pub use axis::{Axis, Scale};
-pub use palette::MOST_SERIES;
-pub use series::{Point, Run, Series, Tail, legend_in_words};
+pub use palette::MAX_SERIES;
+pub use series::{Run, Series, SeriesPoint, Tail, legend_text};
 
-use super::picture::{Picture, TooLarge};
+use super::drawing::{Drawing, InvalidSize};
 use crate::files::{WriteError, write_atomically};
 
-/// The size of a figure's files, in SVG's units.
+/// Width and height of a figure's files, in SVG user units.
 pub const SIZE: (u32, u32) = (800, 500);
 
-/// Pixels of a figure's PNG for each unit of [`SIZE`].
+/// Pixels of a figure's PNG per SVG user unit.
 pub const PIXELS_PER_UNIT: u32 = 2;
 
-/// The largest number that is drawn: sums and differences of two are still numbers.
-pub const LARGEST: f64 = 1e300;
+/// The largest magnitude that can be drawn. Sums and differences of two such numbers are still finite.
+pub const MAX_VALUE: f64 = 1e300;
 
 /// A line chart of one or more series, with a caption.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
+    /// The title above the chart.
     pub title: String,
-    /// What a reader needs to understand the figure without the text around it.
+    /// The caption below the chart, which explains it without any surrounding text.
     pub caption: String,
+    /// The horizontal axis.
     pub x: Axis,
+    /// The vertical axis.
     pub y: Axis,
-    /// At most [`MOST_SERIES`], each with a name of its own.
+    /// One to [`MAX_SERIES`] series with distinct names.
     pub series: Vec<Series>,
-    pub rule: Option<Rule>,
+    /// An optional threshold line.
+    pub threshold: Option<Threshold>,
 }
 
-/// A horizontal line at a value that matters, such as one where runs are stopped.
+/// A horizontal line at a notable value, such as the accuracy at which runs stop.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
-    pub at: f64,
+pub struct Threshold {
+    /// The value on the y axis.
+    pub value: f64,
+    /// The label beside the line.
     pub label: String,
 }
 
 /// Why a figure cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FigureError {
-    #[error("the figure '{figure}' has no series; give it at least one")]
-    NoSeries { figure: String },
+    /// There are no series.
+    #[error("figure '{figure}' has no series; it needs at least one")]
+    NoSeries {
+        /// Title of the figure.
+        figure: String,
+    },
 
-    #[error("the figure '{figure}' has {series} series; {MOST_SERIES} at most can be told apart")]
-    TooManySeries { figure: String, series: usize },
+    /// There are more series than distinguishable styles.
+    #[error("figure '{figure}' has {series} series; at most {MAX_SERIES} can be distinguished")]
+    TooManySeries {
+        /// Title of the figure.
+        figure: String,
+        /// Number of series.
+        series: usize,
+    },
 
-    #[error("the figure '{figure}' has two series named '{series}'; give each a name of its own")]
-    SameName { figure: String, series: String },
+    /// Two series have the same name.
+    #[error("figure '{figure}' has two series named '{series}'; names must be unique")]
+    DuplicateName {
+        /// Title of the figure.
+        figure: String,
+        /// The name.
+        series: String,
+    },
 
-    #[error("the series '{series}' has no points; leave it out or give it some")]
-    Empty { series: String },
+    /// A series has no points.
+    #[error("series '{series}' has no points; leave it out or add points")]
+    Empty {
+        /// Name of the series.
+        series: String,
+    },
 
+    /// The runs of a series have no x in common.
+    #[error("the runs of '{series}' have no point in common; measure all runs at the same x from the start")]
+    NoCommonPoints {
+        /// Name of the series.
+        series: String,
+    },
+
+    /// A number is NaN, infinite or too large.
+    #[error("{location} is {value}; numbers must be finite and at most {MAX_VALUE:e} in magnitude")]
+    NotFinite {
+        /// Where the number is.
+        location: String,
+        /// The number.
+        value: f64,
+    },
+
+    /// A number on a logarithmic axis is not positive.
+    #[error("{location} is {value}; values on a logarithmic axis must be above {MIN_LOG_VALUE:e}")]
+    NotPositive {
+        /// Where the number is.
+        location: String,
+        /// The number.
+        value: f64,
+    },
+
+    /// The x of a series do not increase.
+    #[error("series '{series}' has x = {x} after x = {before}; x must increase")]
+    NotIncreasing {
+        /// Name of the series.
+        series: String,
+        /// The earlier x.
+        before: f64,
+        /// The later x.
+        x: f64,
+    },
+
+    /// A mean is not between the lowest and the highest value.
+    #[error("series '{series}' at x = {x}: the mean {mean} is not between {low} and {high}")]
+    MeanOutOfRange {
+        /// Name of the series.
+        series: String,
+        /// The x of the point.
+        x: f64,
+        /// The mean.
+        mean: f64,
+        /// The lowest value.
+        low: f64,
+        /// The highest value.
+        high: f64,
+    },
+
+    /// A text does not fit.
     #[error(
-        "the runs of '{series}' have no point in common; measure all of them at the same places, from the \
-         first on"
+        "{what} does not fit into figure '{figure}' of {width} × {height}; shorten the text or enlarge the figure"
     )]
-    NothingShared { series: String },
+    NoRoom {
+        /// The text that does not fit.
+        what: &'static str,
+        /// Title of the figure.
+        figure: String,
+        /// Width of the figure.
+        width: u32,
+        /// Height of the figure.
+        height: u32,
+    },
 
-    #[error("{place} is {value}, which cannot be drawn; numbers are finite and at most {LARGEST:e} in size")]
-    NotANumber { place: String, value: f64 },
-
-    #[error(
-        "{place} is {value}, which has no place on a logarithmic axis; values there are above {SMALLEST:e}"
-    )]
-    NotAboveZero { place: String, value: f64 },
-
-    #[error("the series '{series}' has {x} after {before}; its points rise from left to right")]
-    NotRising { series: String, before: f64, x: f64 },
-
-    #[error("the series '{series}' at {x}: its mean {mean} is not within {low} and {high}")]
-    MeanOutside { series: String, x: f64, mean: f64, low: f64, high: f64 },
-
-    #[error(
-        "{what} leaves no room for the figure '{figure}' on {width} × {height}; make it shorter or that larger"
-    )]
-    NoRoom { what: &'static str, figure: String, width: u32, height: u32 },
-
+    /// The PNG would be empty or too large.
     #[error(transparent)]
-    TooLarge(#[from] TooLarge),
+    InvalidSize(#[from] InvalidSize),
 }
 
 /// Why a figure's files were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureWriteError {
+    /// The figure cannot be drawn.
     #[error(transparent)]
     Figure(#[from] FigureError),
 
+    /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
 
 impl Figure {
-    /// The figure on paper of `width` × `height`, in SVG's units.
-    pub fn draw(&self, width: u32, height: u32) -> Result<Picture, FigureError> {
+    /// Lays the figure out on an area of `width` × `height` SVG user units.
+    ///
+    /// # Errors
+    /// Returns an error if the figure is invalid or a text does not fit.
+    pub fn draw(&self, width: u32, height: u32) -> Result<Drawing, FigureError> {
         self.check()?;
         layout::draw(self, width, height)
     }
 
-    /// Writes `stem`.svg and `stem`.png into a folder, of [`SIZE`] and each as a whole or not at all.
+    /// Writes `stem`.svg and `stem`.png of [`SIZE`] into a folder, each atomically, and returns their paths.
+    ///
+    /// # Errors
+    /// Returns an error if the figure cannot be drawn or a file cannot be written.
     pub fn write(&self, folder: &Path, stem: &str) -> Result<[PathBuf; 2], FigureWriteError> {
-        let picture = self.draw(SIZE.0, SIZE.1)?;
-        let png = picture.to_png(PIXELS_PER_UNIT).map_err(FigureError::from)?;
+        let drawing = self.draw(SIZE.0, SIZE.1)?;
+        let png = drawing.to_png(PIXELS_PER_UNIT).map_err(FigureError::from)?;
         let paths = [folder.join(format!("{stem}.svg")), folder.join(format!("{stem}.png"))];
-        write_atomically(&paths[0], picture.to_svg().as_bytes())?;
+        write_atomically(&paths[0], drawing.to_svg().as_bytes())?;
         write_atomically(&paths[1], &png)?;
         Ok(paths)
     }
@@ -122,22 +198,24 @@ impl Figure {
         if self.series.is_empty() {
             return Err(FigureError::NoSeries { figure: figure() });
         }
-        if self.series.len() > MOST_SERIES {
+        if self.series.len() > MAX_SERIES {
             return Err(FigureError::TooManySeries { figure: figure(), series: self.series.len() });
         }
         for (index, series) in self.series.iter().enumerate() {
             if self.series[..index].iter().any(|other| other.name == series.name) {
-                return Err(FigureError::SameName { figure: figure(), series: series.name.clone() });
+                return Err(FigureError::DuplicateName { figure: figure(), series: series.name.clone() });
             }
             self.check_series(series)?;
         }
         for (axis, name) in [(&self.x, "x"), (&self.y, "y")] {
             for end in axis.range.into_iter().flat_map(|(low, high)| [low, high]) {
-                check_number(end, axis, || format!("an end of the {name} axis"))?;
+                check_number(end, axis, || format!("a limit of the {name} axis"))?;
             }
         }
-        match &self.rule {
-            Some(rule) => check_number(rule.at, &self.y, || format!("the rule '{}'", rule.label)),
+        match &self.threshold {
+            Some(Threshold { value, label }) => {
+                check_number(*value, &self.y, || format!("the threshold '{label}'"))
+            }
             None => Ok(()),
         }
     }
@@ -147,13 +225,13 @@ impl Figure {
         if series.points.is_empty() {
             return Err(FigureError::Empty { series: name() });
         }
-        for &Point { x, mean, low, high } in &series.points {
+        for &SeriesPoint { x, mean, low, high } in &series.points {
             self.check_point(series, x, &[mean, low, high])?;
             if !(low..=high).contains(&mean) {
-                return Err(FigureError::MeanOutside { series: name(), x, mean, low, high });
+                return Err(FigureError::MeanOutOfRange { series: name(), x, mean, low, high });
             }
         }
-        check_rising(series, series.points.iter().map(|point| point.x))?;
+        check_increasing(series, series.points.iter().map(|point| point.x))?;
         for tail in &series.tails {
             if tail.points.is_empty() {
                 return Err(FigureError::Empty { series: format!("{}, after its mean", series.name) });
@@ -161,7 +239,7 @@ impl Figure {
             for &(x, value) in &tail.points {
                 self.check_point(series, x, &[value])?;
             }
-            check_rising(series, tail.points.iter().map(|&(x, _)| x))?;
+            check_increasing(series, tail.points.iter().map(|&(x, _)| x))?;
         }
         Ok(())
     }
@@ -174,20 +252,20 @@ impl Figure {
     }
 }
 
-fn check_number(value: f64, axis: &Axis, place: impl Fn() -> String) -> Result<(), FigureError> {
-    // A NaN is within no range.
-    if !(-LARGEST..=LARGEST).contains(&value) {
-        return Err(FigureError::NotANumber { place: place(), value });
+fn check_number(value: f64, axis: &Axis, location: impl Fn() -> String) -> Result<(), FigureError> {
+    // NaN is in no range.
+    if !(-MAX_VALUE..=MAX_VALUE).contains(&value) {
+        return Err(FigureError::NotFinite { location: location(), value });
     }
-    if axis.scale == Scale::Logarithmic && value <= SMALLEST {
-        return Err(FigureError::NotAboveZero { place: place(), value });
+    if axis.scale == Scale::Logarithmic && value <= MIN_LOG_VALUE {
+        return Err(FigureError::NotPositive { location: location(), value });
     }
     Ok(())
 }
 
-fn check_rising(series: &Series, places: impl Iterator<Item = f64> + Clone) -> Result<(), FigureError> {
-    match places.clone().zip(places.skip(1)).find(|(before, x)| before >= x) {
-        Some((before, x)) => Err(FigureError::NotRising { series: series.name.clone(), before, x }),
+fn check_increasing(series: &Series, xs: impl Iterator<Item = f64> + Clone) -> Result<(), FigureError> {
+    match xs.clone().zip(xs.skip(1)).find(|(before, x)| before >= x) {
+        Some((before, x)) => Err(FigureError::NotIncreasing { series: series.name.clone(), before, x }),
         None => Ok(()),
     }
 }

@@ -1,19 +1,19 @@
-//! How the series of one figure differ: in colour, and in dashes and markers for those who see no
-//! colours and for paper without any.
+//! The styles of the series in a figure. They differ in colour, dashes and markers, so that they can be told apart
+//! without colour vision and in black-and-white print.
 
-use super::super::picture::{Colour, Outline, Place};
+use super::super::drawing::{Colour, Geometry, Point};
 
 pub(in crate::report) const INK: Colour = Colour(0x22, 0x22, 0x22);
 pub(in crate::report) const SOFT_INK: Colour = Colour(0x55, 0x55, 0x55);
 pub(in crate::report) const GRID: Colour = Colour(0xe4, 0xe4, 0xe4);
 
-/// How many series one figure can hold apart.
-pub const MOST_SERIES: usize = STYLES.len();
+/// The number of series that can be distinguished in one figure.
+pub const MAX_SERIES: usize = STYLES.len();
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
     pub colour: Colour,
-    /// Lengths of strokes and gaps.
+    /// Alternating lengths of dashes and gaps.
     pub dash: &'static [f64],
     pub marker: Marker,
 }
@@ -27,8 +27,8 @@ pub(super) enum Marker {
     TriangleDown,
 }
 
-/// Colours of Okabe and Ito, "Color Universal Design" (2008), which people with any kind of colour
-/// vision tell apart, less the yellow, which white paper swallows.
+/// The colours of Okabe and Ito, "Color Universal Design" (2008), which are distinguishable with any kind of colour
+/// vision, without the yellow, which is hard to see on white.
 const STYLES: [Style; 5] = [
     Style { colour: Colour(0x00, 0x72, 0xb2), dash: &[], marker: Marker::Circle },
     Style { colour: Colour(0xd5, 0x5e, 0x00), dash: &[7.0, 3.0], marker: Marker::Square },
@@ -37,21 +37,21 @@ const STYLES: [Style; 5] = [
     Style { colour: Colour(0xe6, 0x9f, 0x00), dash: &[14.0, 4.0], marker: Marker::TriangleDown },
 ];
 
-/// The style of a figure's `index`th series, counted from 0 and below [`MOST_SERIES`].
+/// Returns the style of series `index` of a figure, counted from 0 and below [`MAX_SERIES`].
 pub(super) fn style(index: usize) -> Style {
     STYLES[index]
 }
 
 impl Marker {
-    /// Markers of the same size look equally large: their areas are about the same.
-    pub fn outline(self, (x, y): Place, size: f64) -> Outline {
+    /// Returns the outline of a marker. Markers of the same size have about the same area.
+    pub fn geometry(self, (x, y): Point, size: f64) -> Geometry {
         let polygon = |corners: &[(f64, f64)]| {
-            Outline::Polygon(
+            Geometry::Polygon(
                 corners.iter().map(|&(right, down)| (x + right * size, y + down * size)).collect(),
             )
         };
         match self {
-            Marker::Circle => Outline::Circle { centre: (x, y), radius: size },
+            Marker::Circle => Geometry::Circle { centre: (x, y), radius: size },
             Marker::Square => polygon(&[(-0.89, -0.89), (0.89, -0.89), (0.89, 0.89), (-0.89, 0.89)]),
             Marker::Triangle => polygon(&[(0.0, -1.4), (1.25, 0.8), (-1.25, 0.8)]),
             Marker::Diamond => polygon(&[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)]),

@@ -1,32 +1,32 @@
-//! The part of a figure that curves are drawn in.
+//! The plot area of a figure.
 
-use super::axis::Ruler;
-use crate::report::picture::Place;
+use super::axis::FittedAxis;
+use crate::report::drawing::Point;
 
-/// Length of the piece of line that the legend shows of a series.
+/// Length of the line sample of a series in the legend.
 pub(super) const SAMPLE: f64 = 38.0;
 
-/// The part of the paper that data are drawn in, and how values lie on it.
+/// The plot area and the mapping from values to positions in it.
 #[derive(Debug)]
 pub(super) struct Plot {
     pub left: f64,
     pub right: f64,
     pub top: f64,
     pub bottom: f64,
-    pub x: Ruler,
-    pub y: Ruler,
+    pub x: FittedAxis,
+    pub y: FittedAxis,
 }
 
 impl Plot {
-    pub fn place(&self, x: f64, y: f64) -> Place {
-        (self.across(x), self.up(y))
+    pub fn position(&self, x: f64, y: f64) -> Point {
+        (self.x_position(x), self.y_position(y))
     }
 
-    pub fn across(&self, x: f64) -> f64 {
+    pub fn x_position(&self, x: f64) -> f64 {
         self.left + self.x.fraction(x) * (self.right - self.left)
     }
 
-    pub fn up(&self, y: f64) -> f64 {
+    pub fn y_position(&self, y: f64) -> f64 {
         self.bottom - self.y.fraction(y) * (self.bottom - self.top)
     }
 }

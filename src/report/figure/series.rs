@@ -1,4 +1,4 @@
-//! From runs to what is drawn of them.
+//! Series: what is drawn of several runs.
 
 use std::num::NonZeroUsize;
 
@@ -7,16 +7,16 @@ use super::FigureError;
 /// One run's measurements.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
-    /// x, such as the epoch, and the value measured there; x rises.
+    /// x, such as the epoch, and the value measured there; x increases.
     pub points: Vec<(f64, f64)>,
-    /// Whether a rule ended the run, before all of its epochs were done.
+    /// Whether a stopping rule ended the run before all of its epochs were done.
     pub stopped: bool,
 }
 
 impl Run {
-    /// The means over windows of `window` points, each at the x of its last one: what was known by
-    /// then. Windows do not overlap, so that every point is drawn from measurements of its own. What is
-    /// left over at the end joins the last window, lest a mean of few stand where the run's result is.
+    /// Returns the means over windows of `window` points, each at the x of the window's last point. Windows do not
+    /// overlap, so every measurement is used once. The remaining points at the end join the last window: a mean of few
+    /// points would otherwise be shown as the result of the run.
     pub fn averaged(&self, window: NonZeroUsize) -> Run {
         let window = window.get();
         let windows = (self.points.len() / window).max(1);
@@ -32,54 +32,58 @@ impl Run {
     }
 }
 
-/// What several runs of one kind came to.
+/// The results of several runs of one kind.
 ///
-/// A mean over fewer runs than before would jump without any run having jumped, and mostly down, since
-/// the best runs stop first. So the mean ends where the first run does, and from there on each run that
-/// goes on is drawn alone.
+/// The mean ends where the shortest run ends. From there, each longer run is drawn on its own: a mean over fewer runs
+/// would jump although no run did, mostly down, because the best runs stop first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
+    /// The name in the legend.
     pub name: String,
-    /// How many runs the points are means of.
+    /// The number of runs.
     pub runs: usize,
-    /// Where all runs were measured; x rises.
-    pub points: Vec<Point>,
-    /// What came after the last point, of each run that goes on.
+    /// Mean and extremes at each x where all runs were measured; x increases.
+    pub points: Vec<SeriesPoint>,
+    /// The rest of each run that is longer than the shortest or was stopped.
     pub tails: Vec<Tail>,
 }
 
-/// A value of all runs.
+/// Mean and extremes of all runs at one x.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
+pub struct SeriesPoint {
+    /// The position on the x axis.
     pub x: f64,
+    /// The mean over the runs.
     pub mean: f64,
-    /// The lowest run's.
+    /// The lowest value of a run.
     pub low: f64,
-    /// The highest run's.
+    /// The highest value of a run.
     pub high: f64,
 }
 
-/// The rest of one run.
+/// The part of one run after the last point that all runs share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tail {
-    /// x and value, the first of them where the mean has its last point; only that, where the run ends
-    /// there too.
+    /// x and value. The first point is at the x of the mean's last point; it is the only one if the run ends there.
     pub points: Vec<(f64, f64)>,
-    /// Whether a rule ended the run at the last of them.
+    /// Whether a stopping rule ended the run at the last point.
     pub stopped: bool,
 }
 
 impl Series {
-    /// The mean, lowest and highest of runs that were measured at the same places.
-    pub fn of_runs(name: impl Into<String>, runs: &[Run]) -> Result<Series, FigureError> {
+    /// Computes the mean and the extremes of runs that were measured at the same x.
+    ///
+    /// # Errors
+    /// Returns an error if there are no runs, or if their first x differ.
+    pub fn from_runs(name: impl Into<String>, runs: &[Run]) -> Result<Series, FigureError> {
         let name = name.into();
         let shared = shared_points(runs);
         if shared == 0 {
-            return Err(FigureError::NothingShared { series: name });
+            return Err(FigureError::NoCommonPoints { series: name });
         }
         let point = |index: usize| {
             let values = runs.iter().map(|run| run.points[index].1);
-            Point {
+            SeriesPoint {
                 x: runs[0].points[index].0,
                 mean: mean(values.clone()),
                 low: lowest(values.clone()),
@@ -96,7 +100,7 @@ impl Series {
     }
 }
 
-/// How many points all runs have at the same x, from the first on.
+/// The number of leading points that have the same x in all runs.
 fn shared_points(runs: &[Run]) -> usize {
     let Some((first, others)) = runs.split_first() else { return 0 };
     let shared_with = |other: &Run| {
@@ -105,7 +109,7 @@ fn shared_points(runs: &[Run]) -> usize {
     others.iter().map(shared_with).min().unwrap_or(first.points.len())
 }
 
-/// Not below the lowest value nor above the highest, where rounding would put it there.
+/// The mean, clamped to the range of the values in case rounding puts it outside.
 fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let mean = values.clone().sum::<f64>() / values.clone().count() as f64;
     if mean.is_finite() { mean.clamp(lowest(values.clone()), highest(values)) } else { mean }
@@ -119,23 +123,21 @@ fn highest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// What the lines, bands and markers of these series mean, to go into a figure's caption.
-pub fn legend_in_words(series: &[Series]) -> String {
+/// Explains the lines, bands and markers of these series, for a figure's caption.
+pub fn legend_text(series: &[Series]) -> String {
     let mut words = Vec::new();
     let most = series.iter().map(|series| series.runs).max().unwrap_or(0);
     let fewest = series.iter().map(|series| series.runs).min().unwrap_or(0);
     if most > 1 {
         let runs = if most == fewest { format!("{most}") } else { format!("{fewest} to {most}") };
-        words.push(format!("Line: mean of {runs} runs; band: from the lowest to the highest of them."));
+        words.push(format!("Lines: mean of {runs} runs; bands: lowest to highest run."));
     }
     let tails = || series.iter().flat_map(|series| &series.tails);
     if most > 1 && tails().any(|tail| tail.points.len() > 1) {
-        words.push(
-            "From where the first run ends, each that goes on is drawn alone, as a thin line.".to_owned(),
-        );
+        words.push("After the shortest run ends, each longer run is drawn as a thin line.".to_owned());
     }
     if tails().any(|tail| tail.stopped) {
-        words.push("A cross marks where a run was stopped.".to_owned());
+        words.push("Crosses mark where runs were stopped.".to_owned());
     }
     words.join(" ")
 }
@@ -153,20 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn a_series_has_the_mean_and_the_extremes_of_its_runs() {
-        let series = Series::of_runs("Adam", &[run(&[1.0, 4.0], false), run(&[2.0, 8.0], false)]).unwrap();
+    fn a_series_has_the_mean_and_extremes_of_its_runs() {
+        let series = Series::from_runs("Adam", &[run(&[1.0, 4.0], false), run(&[2.0, 8.0], false)]).unwrap();
         let expected = [
-            Point { x: 0.0, mean: 1.5, low: 1.0, high: 2.0 },
-            Point { x: 1.0, mean: 6.0, low: 4.0, high: 8.0 },
+            SeriesPoint { x: 0.0, mean: 1.5, low: 1.0, high: 2.0 },
+            SeriesPoint { x: 1.0, mean: 6.0, low: 4.0, high: 8.0 },
         ];
         assert_eq!(series.points, expected);
         assert_eq!((series.runs, series.tails), (2, vec![]));
     }
 
     #[test]
-    fn the_mean_ends_with_the_first_run_and_the_others_go_on_alone() {
+    fn the_mean_ends_with_the_shortest_run_and_longer_runs_continue_alone() {
         let runs = [run(&[1.0, 9.0], true), run(&[1.0, 5.0, 9.0], true), run(&[1.0, 2.0, 3.0], false)];
-        let series = Series::of_runs("Adam", &runs).unwrap();
+        let series = Series::from_runs("Adam", &runs).unwrap();
         assert_eq!(series.points.last().map(|point| point.x), Some(1.0));
         let expected = [
             Tail { points: vec![(1.0, 9.0)], stopped: true },
@@ -177,43 +179,44 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_share_no_place_are_refused() {
+    fn runs_without_a_common_x_are_rejected() {
         let later = Run { points: vec![(5.0, 1.0)], stopped: false };
-        let refusal = Series::of_runs("Adam", &[run(&[1.0], false), later]).unwrap_err();
-        assert_eq!(refusal, FigureError::NothingShared { series: "Adam".to_owned() });
-        assert!(Series::of_runs("Adam", &[]).is_err());
-        assert!(Series::of_runs("Adam", &[Run::default()]).is_err());
+        let error = Series::from_runs("Adam", &[run(&[1.0], false), later]).unwrap_err();
+        assert_eq!(error, FigureError::NoCommonPoints { series: "Adam".to_owned() });
+        assert!(Series::from_runs("Adam", &[]).is_err());
+        assert!(Series::from_runs("Adam", &[Run::default()]).is_err());
     }
 
     #[test]
-    fn a_value_that_is_no_number_reaches_the_mean() {
-        let series = Series::of_runs("Adam", &[run(&[1.0], false), run(&[f64::NAN], false)]).unwrap();
+    fn nan_propagates_to_the_mean() {
+        let series = Series::from_runs("Adam", &[run(&[1.0], false), run(&[f64::NAN], false)]).unwrap();
         assert!(series.points[0].mean.is_nan());
     }
 
     #[test]
-    fn averages_stand_at_the_end_of_their_windows_and_the_last_takes_the_rest() {
+    fn averages_are_at_the_end_of_their_window_and_the_last_takes_the_rest() {
         let averaged = run(&[1.0, 3.0, 5.0, 7.0, 9.0], true).averaged(window(2));
         assert_eq!(averaged, Run { points: vec![(1.0, 2.0), (4.0, 7.0)], stopped: true });
     }
 
     #[test]
-    fn a_run_shorter_than_a_window_is_one_point_and_an_empty_one_none() {
+    fn averaging_a_run_shorter_than_a_window_gives_one_point() {
         assert_eq!(run(&[1.0, 3.0], false).averaged(window(50)).points, [(1.0, 2.0)]);
         assert_eq!(Run::default().averaged(window(50)), Run::default());
     }
 
     #[test]
-    fn the_caption_says_what_is_there_and_no_more() {
-        let alone = Series::of_runs("Adam", &[run(&[1.0, 2.0], false)]).unwrap();
-        assert_eq!(legend_in_words(&[alone]), "");
+    fn legend_text_mentions_only_what_is_drawn() {
+        let alone = Series::from_runs("Adam", &[run(&[1.0, 2.0], false)]).unwrap();
+        assert_eq!(legend_text(&[alone]), "");
 
-        let same = Series::of_runs("Adam", &[run(&[1.0], false), run(&[2.0], false)]).unwrap();
-        let words = legend_in_words(std::slice::from_ref(&same));
-        assert_eq!(words, "Line: mean of 2 runs; band: from the lowest to the highest of them.");
+        let same = Series::from_runs("Adam", &[run(&[1.0], false), run(&[2.0], false)]).unwrap();
+        let text = legend_text(std::slice::from_ref(&same));
+        assert_eq!(text, "Lines: mean of 2 runs; bands: lowest to highest run.");
 
-        let stopped = Series::of_runs("GD", &[run(&[1.0, 2.0, 3.0], true), run(&[1.0, 2.0], true)]).unwrap();
-        let words = legend_in_words(&[same, stopped]);
-        assert!(words.contains("drawn alone") && words.contains("cross"), "{words}");
+        let stopped =
+            Series::from_runs("GD", &[run(&[1.0, 2.0, 3.0], true), run(&[1.0, 2.0], true)]).unwrap();
+        let text = legend_text(&[same, stopped]);
+        assert!(text.contains("thin line") && text.contains("Crosses"), "{text}");
     }
 }

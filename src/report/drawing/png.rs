@@ -1,4 +1,4 @@
-//! A picture as pixels.
+//! Rasterises a drawing and encodes it as PNG.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
@@ -8,49 +8,47 @@ use tiny_skia::{
 };
 use ttf_parser::OutlineBuilder;
 
-use super::{Anchor, Colour, Drawing, Outline, Picture, Shape, Text, font};
+use super::{Anchor, Colour, Drawing, Element, Geometry, Shape, Text, font};
 
-/// The most pixels that a side of a PNG may have here.
-const LARGEST_SIDE: f64 = 20_000.0;
+/// The largest width and height of a PNG, in pixels.
+const MAX_SIDE: f64 = 20_000.0;
 
-/// A picture of more pixels than there is sense in, or of none.
+/// The image would be empty or too large.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error(
-    "a picture of {width} × {height} pixels cannot be drawn; each side may have from 1 to {LARGEST_SIDE}"
-)]
-pub struct TooLarge {
+#[error("cannot draw {width} × {height} pixels; width and height must be from 1 to {MAX_SIDE}")]
+pub struct InvalidSize {
     width: f64,
     height: f64,
 }
 
-pub(super) fn write(picture: &Picture, scale: u32) -> Result<Vec<u8>, TooLarge> {
-    let pixels = draw(picture, scale)?;
+pub(super) fn write(drawing: &Drawing, scale: u32) -> Result<Vec<u8>, InvalidSize> {
+    let pixels = draw(drawing, scale)?;
     let (width, height) = (pixels.width(), pixels.height());
-    // White paper is opaque, and so is all that is drawn on it.
+    // The background is opaque, so the alpha channel can be dropped.
     let rgb: Vec<u8> = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
     let mut file = Vec::new();
     PngEncoder::new_with_quality(&mut file, CompressionType::Best, FilterType::Adaptive)
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
-        .expect("as many pixels as the size says, written to memory");
+        .expect("the buffer matches the size, and writing to memory does not fail");
     Ok(file)
 }
 
-fn draw(picture: &Picture, scale: u32) -> Result<Pixmap, TooLarge> {
+fn draw(drawing: &Drawing, scale: u32) -> Result<Pixmap, InvalidSize> {
     let size = |length: f64| (length * f64::from(scale)).round();
-    let (width, height) = (size(picture.width), size(picture.height));
-    let refused = TooLarge { width, height };
-    if width.max(height) > LARGEST_SIDE {
-        return Err(refused);
+    let (width, height) = (size(drawing.width), size(drawing.height));
+    let invalid = InvalidSize { width, height };
+    if width.max(height) > MAX_SIDE {
+        return Err(invalid);
     }
     let mut canvas = Canvas {
-        pixels: Pixmap::new(width as u32, height as u32).ok_or(refused)?,
+        pixels: Pixmap::new(width as u32, height as u32).ok_or(invalid)?,
         scale: Transform::from_scale(scale as f32, scale as f32),
     };
-    canvas.pixels.fill(paint(Colour::WHITE, 1.0));
-    for shape in &picture.shapes {
-        match shape {
-            Shape::Drawing(drawing) => canvas.draw(drawing),
-            Shape::Text(text) => canvas.write(text),
+    canvas.pixels.fill(colour(Colour::WHITE, 1.0));
+    for element in &drawing.elements {
+        match element {
+            Element::Shape(shape) => canvas.draw(shape),
+            Element::Text(text) => canvas.write(text),
         }
     }
     Ok(canvas.pixels)
@@ -62,12 +60,12 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(&mut self, drawing: &Drawing) {
-        let Some(path) = path(&drawing.outline) else { return };
-        if let Some(fill) = drawing.fill {
+    fn draw(&mut self, shape: &Shape) {
+        let Some(path) = path(&shape.geometry) else { return };
+        if let Some(fill) = shape.fill {
             self.fill(&path, fill.colour, fill.opacity, self.scale);
         }
-        if let Some(stroke) = drawing.stroke {
+        if let Some(stroke) = shape.stroke {
             let dash = stroke.dash.iter().map(|&length| length as f32).collect();
             let pen = SkiaStroke {
                 width: stroke.width as f32,
@@ -76,7 +74,7 @@ impl Canvas {
                 dash: StrokeDash::new(dash, 0.0),
                 ..SkiaStroke::default()
             };
-            self.pixels.stroke_path(&path, &ink(stroke.colour, 1.0), &pen, self.scale, None);
+            self.pixels.stroke_path(&path, &paint(stroke.colour, 1.0), &pen, self.scale, None);
         }
     }
 
@@ -86,46 +84,46 @@ impl Canvas {
         let Some(path) = outlines.0.finish() else { return };
 
         let width = font::width(&text.text, text.size, text.weight);
-        let before = match text.anchor {
+        let left = match text.anchor {
             Anchor::Start => 0.0,
             Anchor::Middle => width / 2.0,
             Anchor::End => width,
         };
         let (x, y) = (text.at.0 as f32, text.at.1 as f32);
-        let place = self
+        let transform = self
             .scale
             .pre_concat(Transform::from_translate(x, y))
-            .pre_concat(Transform::from_rotate(if text.upward { -90.0 } else { 0.0 }))
-            .pre_concat(Transform::from_translate(-before as f32, 0.0));
-        self.fill(&path, text.colour, 1.0, place);
+            .pre_concat(Transform::from_rotate(if text.rotated { -90.0 } else { 0.0 }))
+            .pre_concat(Transform::from_translate(-left as f32, 0.0));
+        self.fill(&path, text.colour, 1.0, transform);
     }
 
-    fn fill(&mut self, path: &Path, colour: Colour, opacity: f64, place: Transform) {
-        self.pixels.fill_path(path, &ink(colour, opacity), FillRule::Winding, place, None);
+    fn fill(&mut self, path: &Path, colour: Colour, opacity: f64, transform: Transform) {
+        self.pixels.fill_path(path, &paint(colour, opacity), FillRule::Winding, transform, None);
     }
 }
 
-fn paint(Colour(red, green, blue): Colour, opacity: f64) -> tiny_skia::Color {
+fn colour(Colour(red, green, blue): Colour, opacity: f64) -> tiny_skia::Color {
     tiny_skia::Color::from_rgba8(red, green, blue, (opacity * 255.0).round() as u8)
 }
 
-fn ink(colour: Colour, opacity: f64) -> Paint<'static> {
-    let mut ink = Paint { anti_alias: true, ..Paint::default() };
-    ink.set_color(paint(colour, opacity));
-    ink
+fn paint(colour: Colour, opacity: f64) -> Paint<'static> {
+    let mut paint = Paint { anti_alias: true, ..Paint::default() };
+    paint.set_color(self::colour(colour, opacity));
+    paint
 }
 
-/// None for an outline without extent, such as a line of one place.
-fn path(outline: &Outline) -> Option<Path> {
-    let (places, closed) = match outline {
-        Outline::Line(places) => (places, false),
-        Outline::Polygon(places) => (places, true),
-        Outline::Circle { centre: (x, y), radius } => {
+/// `None` for a geometry without extent, such as a polyline with one point.
+fn path(geometry: &Geometry) -> Option<Path> {
+    let (points, closed) = match geometry {
+        Geometry::Polyline(points) => (points, false),
+        Geometry::Polygon(points) => (points, true),
+        Geometry::Circle { centre: (x, y), radius } => {
             return PathBuilder::from_circle(*x as f32, *y as f32, *radius as f32);
         }
     };
     let mut path = PathBuilder::new();
-    for (index, &(x, y)) in places.iter().enumerate() {
+    for (index, &(x, y)) in points.iter().enumerate() {
         if index == 0 {
             path.move_to(x as f32, y as f32);
         } else {
@@ -138,7 +136,7 @@ fn path(outline: &Outline) -> Option<Path> {
     path.finish()
 }
 
-/// What a font draws, as a path.
+/// Converts glyph outlines to a path.
 struct Outlines(PathBuilder);
 
 impl OutlineBuilder for Outlines {

@@ -1,5 +1,5 @@
-"""Makes regular.ttf and bold.ttf from Liberation Sans: `python make_subset.py FOLDER`, with the folder
-that LiberationSans-Regular.ttf and LiberationSans-Bold.ttf lie in. Needs fonttools."""
+"""Make regular.ttf and bold.ttf from Liberation Sans: `python make_subset.py FOLDER`, where FOLDER contains
+LiberationSans-Regular.ttf and LiberationSans-Bold.ttf. Needs fonttools."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CHARACTERS = (
     + "‐‑‒–—‘’‚“”„†•…‰′″←↑→↓−√∞≈≠≤≥�"
     + "αβγδεζηθικλμνξοπρςστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 )
-# The licence reserves the names of the original.
+# The licence reserves the original's font names.
 NAME = "LeNet Figure"
 COPYRIGHT, FAMILY, STYLE, FULL_NAME, POSTSCRIPT_NAME, LICENCE, LICENCE_URL = 0, 1, 2, 4, 6, 13, 14
 KEPT = {COPYRIGHT, LICENCE, LICENCE_URL}

@@ -1,6 +1,5 @@
-//! The figures' letters: their widths, for layout, and their outlines, for pixels. They come with the
-//! program, so that a figure is the same on every machine. What they are and how they were made stands
-//! in README.md beside this file.
+//! The built-in fonts: text widths for layout and glyph outlines for PNG. They are part of the program, so that a figure
+//! looks the same on every machine. README.md in this folder describes their origin.
 
 use std::sync::LazyLock;
 
@@ -10,21 +9,24 @@ static REGULAR: LazyLock<Face<'static>> = LazyLock::new(|| parsed(include_bytes!
 static BOLD: LazyLock<Face<'static>> = LazyLock::new(|| parsed(include_bytes!("bold.ttf")));
 
 fn parsed(file: &'static [u8]) -> Face<'static> {
-    Face::parse(file, 0).expect("the fonts in the program are whole")
+    Face::parse(file, 0).expect("the built-in fonts are valid")
 }
 
-/// The names of faces with the widths of ours, for an SVG's viewer to choose from.
+/// Font families with the same widths as the built-in fonts, for SVG viewers to choose from.
 pub const FAMILIES: &str = "Arial, Helvetica, Liberation Sans, Arimo, sans-serif";
 
-/// How high a capital or a digit stands, by the font's size.
-pub const CAPITAL: f64 = 0.69;
+/// The height of capitals and digits, as a fraction of the font size.
+pub const CAP_HEIGHT: f64 = 0.69;
 
-/// How far letters such as g hang below their line, by the font's size.
+/// How far letters such as g extend below the baseline, as a fraction of the font size.
 pub const DESCENT: f64 = 0.21;
 
+/// A font weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
+    /// Regular.
     Regular,
+    /// Bold.
     Bold,
 }
 
@@ -37,23 +39,22 @@ impl Weight {
     }
 }
 
-/// The width of a line of text, in the unit of `size`.
+/// Returns the width of a line of text, in the unit of `size`.
 pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
-    let (_, width) = set(text, weight.face());
+    let (_, width) = layout(text, weight.face());
     width * size / f64::from(weight.face().units_per_em())
 }
 
-/// Tells `builder` the outlines of a line of text that begins at (0, 0), with y downwards as pictures
-/// have it, in the unit of `size`.
+/// Passes the outlines of a line of text to `builder`: in the unit of `size`, starting at (0, 0), with y pointing down.
 pub fn outline(text: &str, size: f64, weight: Weight, builder: &mut dyn OutlineBuilder) {
     let face = weight.face();
     let unit = (size / f64::from(face.units_per_em())) as f32;
-    for (glyph, x) in set(text, face).0 {
+    for (glyph, x) in layout(text, face).0 {
         face.outline_glyph(glyph, &mut Placed { builder, x: x as f32, unit });
     }
 }
 
-/// Takes a glyph's outline, in font units with y upwards, to its place in the line.
+/// Converts a glyph's outline from font units, with y pointing up, to its position in the line.
 struct Placed<'a> {
     builder: &'a mut dyn OutlineBuilder,
     x: f32,
@@ -92,9 +93,9 @@ impl OutlineBuilder for Placed<'_> {
     }
 }
 
-/// Each letter's glyph and how far right it begins, and the width of them all, in font units. For what
-/// the font lacks, its first glyph stands, an empty box.
-fn set(text: &str, face: &Face) -> (Vec<(GlyphId, f64)>, f64) {
+/// Returns each character's glyph and x position, and the total width, in font units. Characters that the font lacks get
+/// glyph 0, an empty box.
+fn layout(text: &str, face: &Face) -> (Vec<(GlyphId, f64)>, f64) {
     let mut x = 0.0;
     let mut before = None;
     let mut glyphs = Vec::new();
@@ -110,16 +111,16 @@ fn set(text: &str, face: &Face) -> (Vec<(GlyphId, f64)>, f64) {
     (glyphs, x)
 }
 
-/// By how much the font moves two glyphs apart, or together where negative.
+/// The font's kerning between two glyphs: positive values move them apart.
 fn kerning(face: &Face, left: GlyphId, right: GlyphId) -> f64 {
     let Some(table) = face.tables().kern else { return 0.0 };
     let found = table.subtables.into_iter().find_map(|pairs| pairs.glyphs_kerning(left, right));
     f64::from(found.unwrap_or(0))
 }
 
-/// `text` in lines of at most `width`, broken between words, and within a word that has no room on a
-/// line of its own. White space of any kind is one space.
-pub fn wrapped(text: &str, size: f64, weight: Weight, width: f64) -> Vec<String> {
+/// Breaks `text` into lines of at most `width`, between words, or within a word that is wider than a line. Any white
+/// space counts as one space.
+pub fn wrap(text: &str, size: f64, weight: Weight, width: f64) -> Vec<String> {
     let fits = |line: &str| self::width(line, size, weight) <= width;
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -146,8 +147,8 @@ pub fn wrapped(text: &str, size: f64, weight: Weight, width: f64) -> Vec<String>
     lines
 }
 
-/// `text`, or as much of its beginning as has room in `width` before an ellipsis.
-pub fn shortened(text: &str, size: f64, weight: Weight, width: f64) -> String {
+/// Returns `text`, cut to `width` with an ellipsis if it is wider.
+pub fn truncate(text: &str, size: f64, weight: Weight, width: f64) -> String {
     let fits = |line: &str| self::width(line, size, weight) <= width;
     if fits(text) {
         return text.to_owned();
@@ -165,20 +166,20 @@ mod tests {
 
     #[test]
     fn widths_are_those_of_arial() {
-        // From Arial's table of widths, of 2048 an em: a digit is 1139 wide, A 1366, a space 569.
+        // From Arial's hmtx table, 2048 units per em: digits are 1139 wide, A 1366, the space 569.
         assert_eq!(width("0", 2048.0, Weight::Regular), 1139.0);
         assert_eq!(width("A", 2048.0, Weight::Regular), 1366.0);
         assert_eq!(width(" ", 2048.0, Weight::Regular), 569.0);
     }
 
     #[test]
-    fn a_pair_such_as_av_is_drawn_together() {
+    fn kerning_pairs_are_narrower_than_their_letters() {
         let apart = width("A", SIZE, Weight::Regular) + width("V", SIZE, Weight::Regular);
         assert!(width("AV", SIZE, Weight::Regular) < apart);
     }
 
     #[test]
-    fn the_signs_of_figures_are_in_both_weights() {
+    fn both_weights_have_the_characters_that_figures_use() {
         for letter in "AZaz09 .,;:()[]%±×·–—−“”‘’…≤≥≈→βμσ√".chars() {
             for weight in [Weight::Regular, Weight::Bold] {
                 assert!(weight.face().glyph_index(letter).is_some(), "{letter} in {weight:?}");
@@ -187,38 +188,38 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_that_the_font_lacks_is_a_box() {
+    fn a_character_missing_from_the_font_has_a_width() {
         assert!(width("漢", SIZE, Weight::Regular) > 0.0);
     }
 
     #[test]
-    fn a_wrapped_text_keeps_its_words_and_its_width() {
+    fn wrap_keeps_words_and_respects_the_width() {
         let text = "Training accuracy by epoch,  three\nruns each";
-        let lines = wrapped(text, SIZE, Weight::Regular, 90.0);
+        let lines = wrap(text, SIZE, Weight::Regular, 90.0);
         assert!(lines.len() > 1);
         assert!(lines.iter().all(|line| width(line, SIZE, Weight::Regular) <= 90.0), "{lines:?}");
         assert_eq!(lines.join(" "), "Training accuracy by epoch, three runs each");
     }
 
     #[test]
-    fn a_word_that_has_no_room_is_broken_and_no_letter_lost() {
-        let lines = wrapped("a incomprehensibilities b", SIZE, Weight::Bold, 40.0);
+    fn wrap_breaks_a_word_that_is_too_wide_without_losing_letters() {
+        let lines = wrap("a incomprehensibilities b", SIZE, Weight::Bold, 40.0);
         assert!(lines.iter().all(|line| width(line, SIZE, Weight::Bold) <= 40.0), "{lines:?}");
         assert_eq!(lines.concat().replace(' ', ""), "aincomprehensibilitiesb");
-        assert_eq!(wrapped("ab", SIZE, Weight::Bold, 0.0), ["a", "b"]);
+        assert_eq!(wrap("ab", SIZE, Weight::Bold, 0.0), ["a", "b"]);
     }
 
     #[test]
-    fn a_text_that_has_no_room_ends_in_an_ellipsis() {
-        assert_eq!(shortened("abc", SIZE, Weight::Regular, 90.0), "abc");
-        let short = shortened("incomprehensibilities", SIZE, Weight::Regular, 40.0);
+    fn truncate_ends_in_an_ellipsis() {
+        assert_eq!(truncate("abc", SIZE, Weight::Regular, 90.0), "abc");
+        let short = truncate("incomprehensibilities", SIZE, Weight::Regular, 40.0);
         assert!(short.starts_with("inc") && short.ends_with('…'), "{short}");
         assert!(width(&short, SIZE, Weight::Regular) <= 40.0);
-        assert_eq!(shortened("abc", SIZE, Weight::Regular, 0.0), "…");
+        assert_eq!(truncate("abc", SIZE, Weight::Regular, 0.0), "…");
     }
 
     #[test]
-    fn a_text_of_nothing_but_space_has_no_lines() {
-        assert!(wrapped(" \n\t", SIZE, Weight::Regular, 90.0).is_empty());
+    fn wrap_of_white_space_has_no_lines() {
+        assert!(wrap(" \n\t", SIZE, Weight::Regular, 90.0).is_empty());
     }
 }

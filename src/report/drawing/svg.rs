@@ -1,45 +1,45 @@
-//! A picture as SVG 1.1.
+//! Writes a drawing as SVG 1.1.
 
 use std::fmt::{self, Write};
 
 use super::font::{FAMILIES, Weight};
-use super::{Anchor, Colour, Drawing, Outline, Picture, Place, Shape, Text};
+use super::{Anchor, Colour, Drawing, Element, Geometry, Point, Shape, Text};
 
-pub(super) fn write(picture: &Picture) -> String {
+pub(super) fn write(drawing: &Drawing) -> String {
     let mut svg = String::new();
-    write_into(&mut svg, picture).expect("a String takes all that is written");
+    write_into(&mut svg, drawing).expect("writing to a String does not fail");
     svg
 }
 
-fn write_into(svg: &mut String, picture: &Picture) -> fmt::Result {
-    let (width, height) = (Number(picture.width), Number(picture.height));
+fn write_into(svg: &mut String, drawing: &Drawing) -> fmt::Result {
+    let (width, height) = (Number(drawing.width), Number(drawing.height));
     writeln!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"{FAMILIES}\" stroke-linejoin=\"round\">"
     )?;
-    writeln!(svg, "<title>{}</title>", Escaped(&picture.title))?;
-    writeln!(svg, "<desc>{}</desc>", Escaped(&picture.description))?;
+    writeln!(svg, "<title>{}</title>", Escaped(&drawing.title))?;
+    writeln!(svg, "<desc>{}</desc>", Escaped(&drawing.description))?;
     writeln!(svg, "<rect width=\"{width}\" height=\"{height}\" fill=\"{}\"/>", Colour::WHITE)?;
-    for shape in &picture.shapes {
-        match shape {
-            Shape::Drawing(drawing) => write_drawing(svg, drawing)?,
-            Shape::Text(text) => write_text(svg, text)?,
+    for element in &drawing.elements {
+        match element {
+            Element::Shape(shape) => write_shape(svg, shape)?,
+            Element::Text(text) => write_text(svg, text)?,
         }
     }
     svg.write_str("</svg>\n")
 }
 
-fn write_drawing(svg: &mut String, drawing: &Drawing) -> fmt::Result {
-    match &drawing.outline {
-        Outline::Line(places) => write!(svg, "<path d=\"{}\"", Along(places))?,
-        Outline::Polygon(places) => write!(svg, "<path d=\"{}Z\"", Along(places))?,
-        Outline::Circle { centre: (x, y), radius } => {
+fn write_shape(svg: &mut String, shape: &Shape) -> fmt::Result {
+    match &shape.geometry {
+        Geometry::Polyline(points) => write!(svg, "<path d=\"{}\"", PathData(points))?,
+        Geometry::Polygon(points) => write!(svg, "<path d=\"{}Z\"", PathData(points))?,
+        Geometry::Circle { centre: (x, y), radius } => {
             let (x, y, radius) = (Number(*x), Number(*y), Number(*radius));
             write!(svg, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"")?;
         }
     }
-    match drawing.fill {
+    match shape.fill {
         None => svg.write_str(" fill=\"none\"")?,
         Some(fill) => {
             write!(svg, " fill=\"{}\"", fill.colour)?;
@@ -48,7 +48,7 @@ fn write_drawing(svg: &mut String, drawing: &Drawing) -> fmt::Result {
             }
         }
     }
-    if let Some(stroke) = drawing.stroke {
+    if let Some(stroke) = shape.stroke {
         write!(svg, " stroke=\"{}\" stroke-width=\"{}\"", stroke.colour, Number(stroke.width))?;
         if !stroke.dash.is_empty() {
             let lengths: Vec<String> = stroke.dash.iter().map(|&length| Number(length).to_string()).collect();
@@ -69,13 +69,13 @@ fn write_text(svg: &mut String, text: &Text) -> fmt::Result {
         Anchor::Middle => svg.write_str(" text-anchor=\"middle\"")?,
         Anchor::End => svg.write_str(" text-anchor=\"end\"")?,
     }
-    if text.upward {
+    if text.rotated {
         write!(svg, " transform=\"rotate(-90 {x} {y})\"")?;
     }
     writeln!(svg, " fill=\"{}\">{}</text>", text.colour, Escaped(&text.text))
 }
 
-/// A number to a hundredth, which no eye can tell from a finer one, without the zeros at its end.
+/// A number rounded to two decimals, which is finer than the eye can see, without trailing zeros.
 struct Number(f64);
 
 impl fmt::Display for Number {
@@ -85,9 +85,9 @@ impl fmt::Display for Number {
     }
 }
 
-struct Along<'a>(&'a [Place]);
+struct PathData<'a>(&'a [Point]);
 
-impl fmt::Display for Along<'_> {
+impl fmt::Display for PathData<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, &(x, y)) in self.0.iter().enumerate() {
             let command = if index == 0 { 'M' } else { 'L' };
@@ -104,7 +104,7 @@ impl fmt::Display for Colour {
     }
 }
 
-/// Text as XML has it. What XML cannot hold, even escaped, is the replacement character.
+/// Text escaped for XML. Characters that XML cannot represent become U+FFFD.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -128,13 +128,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_as_short_as_it_can_be() {
+    fn numbers_have_at_most_two_decimals_and_no_trailing_zeros() {
         let written = [0.0, 800.0, 2.5, 1.0 / 3.0, -7.25].map(|number| Number(number).to_string());
         assert_eq!(written, ["0", "800", "2.5", "0.33", "-7.25"]);
     }
 
     #[test]
-    fn text_is_escaped_and_what_xml_cannot_hold_replaced() {
+    fn text_is_escaped_and_invalid_xml_characters_are_replaced() {
         assert_eq!(Escaped("a < b & \"c\" > d").to_string(), "a &lt; b &amp; \"c\" &gt; d");
         assert_eq!(Escaped("\u{1}\u{ffff}\u{1f600}").to_string(), "\u{fffd}\u{fffd}\u{1f600}");
     }
