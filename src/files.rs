@@ -92,7 +92,10 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many temporary files of interrupted writes are beside it; remove them"))
+    Err(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "too many temporary files of interrupted writes are beside it; remove them",
+    ))
 }
 
 /// Writes and closes the file, since Windows cannot rename an open one.

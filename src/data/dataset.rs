@@ -109,8 +109,7 @@ mod tests {
         assert_eq!((data.name.as_str(), data.classes, data.fit), ("mine", 7, Fit::Pad));
         assert_eq!((&*data.train, &*data.test), (&train, &test));
         let one_class = images(1, 28, &[0]);
-        let data =
-            Dataset::from_image_sets("", one_class.clone(), one_class, Conversion::default()).unwrap();
+        let data = Dataset::from_image_sets("", one_class.clone(), one_class, Conversion::default()).unwrap();
         assert_eq!(data.classes, 2);
     }
 

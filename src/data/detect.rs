@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::folder_listing::FolderListing;
+use super::sets::Subset;
 use super::sets::cifar10::{self, BatchFiles};
 use super::sets::image_folder::{self, ImageFolder};
 use super::sets::mnist::{self, IdxFiles};
-use super::sets::Subset;
 use super::{DataError, DatasetKind, ImageSet};
 
 /// One kind per file layout, in the order in which they are tried if no kind was requested.

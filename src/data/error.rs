@@ -129,7 +129,9 @@ pub enum DataError {
     ImageFolder(#[from] ImageFolderError),
 
     /// The numbers of images and of labels differ.
-    #[error("{images_file} contains {images} images but {labels_file} {labels} labels; use files of the same set")]
+    #[error(
+        "{images_file} contains {images} images but {labels_file} {labels} labels; use files of the same set"
+    )]
     CountsDiffer {
         /// The file of images.
         images_file: String,

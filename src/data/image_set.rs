@@ -209,10 +209,7 @@ mod tests {
     #[test]
     fn empty_sets_empty_images_and_other_channel_counts_are_rejected() {
         assert_eq!(ImageSet::new(1, 1, 1, vec![], vec![]), Err(ImageSetError::Empty));
-        assert_eq!(
-            ImageSet::new(1, 0, 1, vec![], vec![0]),
-            Err(ImageSetError::Size { height: 0, width: 1 })
-        );
+        assert_eq!(ImageSet::new(1, 0, 1, vec![], vec![0]), Err(ImageSetError::Size { height: 0, width: 1 }));
         for channels in [0, 2, 4] {
             let set = ImageSet::new(channels, 1, 1, vec![0; channels], vec![0]);
             assert_eq!(set, Err(ImageSetError::Channels { channels }));

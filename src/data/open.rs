@@ -45,8 +45,7 @@ impl OpenOptions {
         // Both are located before either is read, so that a missing file is reported at once.
         let (train, test) = (found.files(Subset::Train)?, found.files(Subset::Test)?);
         let (train, test) = rayon::join(|| train.read(), || test.read());
-        let data =
-            Dataset::from_image_sets(folder.display().to_string(), train?, test?, self.conversion)?;
+        let data = Dataset::from_image_sets(folder.display().to_string(), train?, test?, self.conversion)?;
         Ok(OpenedDataset::Split(Dataset { class_names: self.class_names(data.classes), ..data }))
     }
 

@@ -90,10 +90,10 @@ pub enum ServerError {
     },
 
     /// The connection was closed too soon.
-    #[error("the connection was closed after {held} of {expected} bytes")]
-    BrokenOff {
+    #[error("the connection was closed after {received} of {expected} bytes")]
+    ConnectionClosed {
         /// The number of bytes received so far.
-        held: u64,
+        received: u64,
         /// The file's length in bytes.
         expected: u64,
     },
@@ -104,7 +104,7 @@ pub enum ServerError {
 
     /// No data for as long as the timeout.
     #[error("the server sent no data for {seconds} seconds")]
-    Silent {
+    TimedOut {
         /// The timeout in seconds.
         seconds: u64,
     },
@@ -130,7 +130,7 @@ pub enum ServerError {
 impl ServerError {
     /// Whether the transfer was cut short, so that requesting the remainder makes sense.
     pub(super) fn is_resumable(&self) -> bool {
-        matches!(self, Self::BrokenOff { .. } | Self::Silent { .. } | Self::Network(_))
+        matches!(self, Self::ConnectionClosed { .. } | Self::TimedOut { .. } | Self::Network(_))
     }
 }
 

@@ -54,7 +54,7 @@ impl Client {
             .timeout_resolve(Some(timeout))
             .timeout_connect(Some(timeout))
             .timeout_recv_response(Some(timeout))
-            .timeout_per_read(Some(timeout))  // no limit for the whole body: a slow connection may need hours
+            .timeout_per_read(Some(timeout)) // no limit for the whole body: a slow connection may need hours
             .build();
         Self { agent: config.into(), timeout }
     }
@@ -143,7 +143,7 @@ impl Client {
         loop {
             let count = match body.read(&mut buffer) {
                 Ok(0) if held == file.length => return Ok(()),
-                Ok(0) => return Err(ServerError::BrokenOff { held, expected: file.length }.into()),
+                Ok(0) => return Err(ServerError::ConnectionClosed { received: held, expected: file.length }.into()),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.server_error(error.into()).into()),
@@ -164,7 +164,7 @@ impl Client {
 
     fn server_error(&self, error: ureq::Error) -> ServerError {
         match error {
-            ureq::Error::Timeout(_) => ServerError::Silent { seconds: self.timeout.as_secs() },
+            ureq::Error::Timeout(_) => ServerError::TimedOut { seconds: self.timeout.as_secs() },
             ureq::Error::HostNotFound => ServerError::UnknownHost,
             ureq::Error::Io(error) => ServerError::Network(error.to_string()),
             error => ServerError::Network(error.to_string()),

@@ -65,7 +65,11 @@ pub fn no_images() -> ImageSet {
 ///
 /// # Panics
 /// If `images` are not 3×32×32.
-pub fn append_records(mut reader: impl Read, length: u64, images: &mut ImageSet) -> Result<usize, CifarError> {
+pub fn append_records(
+    mut reader: impl Read,
+    length: u64,
+    images: &mut ImageSet,
+) -> Result<usize, CifarError> {
     assert_eq!(images.image_len(), IMAGE_LEN, "the set has images of another size");
     let records = record_count(length)?;
     let reserved = records.min(MAX_PREALLOCATED / IMAGE_LEN);

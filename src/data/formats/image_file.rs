@@ -127,13 +127,17 @@ impl ImageFile {
         let (width, height) = (image.width() as usize, image.height() as usize);
         if image.color().has_color() {
             let pixels = image.to_rgba8();
-            let plane =
-                |channel: usize| pixels.pixels().map(move |pixel| blend_with_white(pixel.0[channel], pixel.0[3]));
+            let plane = |channel: usize| {
+                pixels.pixels().map(move |pixel| blend_with_white(pixel.0[channel], pixel.0[3]))
+            };
             let pixels = (0..3).flat_map(plane).collect();
             Self { channels: 3, height, width, pixels }
         } else {
-            let pixels =
-                image.to_luma_alpha8().pixels().map(|pixel| blend_with_white(pixel.0[0], pixel.0[1])).collect();
+            let pixels = image
+                .to_luma_alpha8()
+                .pixels()
+                .map(|pixel| blend_with_white(pixel.0[0], pixel.0[1]))
+                .collect();
             Self { channels: 1, height, width, pixels }
         }
     }

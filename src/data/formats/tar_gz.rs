@@ -73,7 +73,9 @@ fn visit_entries<E: From<DataError>>(
         match entry_kind(entry.header().entry_type()) {
             EntryKind::File => {}
             EntryKind::Folder | EntryKind::Metadata => continue,
-            EntryKind::Other(what) => return Err(fault(archive, ArchiveFault::Kind { name: name(), what }).into()),
+            EntryKind::Other(what) => {
+                return Err(fault(archive, ArchiveFault::Kind { name: name(), what }).into());
+            }
         }
         if path.file_name().is_none() || !path.components().all(is_inside) {
             return Err(fault(archive, ArchiveFault::Outside { name: name() }).into());

@@ -16,11 +16,7 @@ pub struct IdxFiles {
 
 impl IdxFiles {
     /// Finds the files of a subset in a folder. `kind` is the data set's name for messages.
-    pub fn find(
-        listing: &FolderListing,
-        subset: Subset,
-        kind: &'static str,
-    ) -> Result<Self, DataError> {
+    pub fn find(listing: &FolderListing, subset: Subset, kind: &'static str) -> Result<Self, DataError> {
         let find = |contents| {
             listing
                 .find_first(file_names(subset, contents))
@@ -71,7 +67,9 @@ fn file_names(subset: Subset, contents: &'static str) -> impl Iterator<Item = St
     let with_dot = contents.replacen('-', ".", 1);
     prefixes(subset).iter().flat_map(move |prefix| {
         let stems = [format!("{prefix}-{contents}"), format!("{prefix}-{with_dot}")];
-        ["", ".gz"].into_iter().flat_map(move |extension| stems.clone().map(|stem| format!("{stem}{extension}")))
+        ["", ".gz"]
+            .into_iter()
+            .flat_map(move |extension| stems.clone().map(|stem| format!("{stem}{extension}")))
     })
 }
 
