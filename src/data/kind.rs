@@ -20,6 +20,9 @@ pub enum DatasetKind {
 }
 
 impl DatasetKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Mnist, Self::Cifar10, Self::FashionMnist, Self::Folder];
+
     /// The name on the command line, in messages and in files.
     pub fn name(self) -> &'static str {
         match self {
@@ -69,11 +72,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn command_line_messages_and_files_use_the_same_names() {
-        for kind in DatasetKind::value_variants() {
-            let value = kind.to_possible_value().expect("no kind is hidden");
-            assert_eq!(kind.to_string(), value.get_name());
-            assert_eq!(serde_json::json!(kind), value.get_name());
+    fn messages_and_files_use_the_same_names() {
+        for kind in DatasetKind::ALL {
+            assert_eq!(serde_json::json!(kind), kind.to_string());
         }
     }
 }
