@@ -175,11 +175,11 @@ mod batch_file {
         let one_short = &whole[..whole.len() - 1];
         assert_file_error(
             one_short,
-            &["6145 bytes", "multiple of the record length 3073", "3072 bytes follow", "(number 1)"],
+            &["6145 bytes", "multiple of the record length 3073", "3072 bytes are left over after 1 "],
         );
         let one_long = [&whole[..], &[0]].concat();
-        assert_file_error(&one_long, &["6147 bytes", "1 bytes follow", "(number 2)"]);
-        assert_file_error(b"<html>Not found</html>", &["22 bytes", "(number 0)", "download it again"]);
+        assert_file_error(&one_long, &["6147 bytes", "1 bytes are left over after 2 "]);
+        assert_file_error(b"<html>Not found</html>", &["22 bytes", "after 0 records", "download it again"]);
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod archive {
     #[test]
     fn an_invalid_batch_in_the_archive_is_named() {
         let cut = batch(&[1, 2]);
-        for (bytes, expected) in [(&cut[1..], "6145 bytes is not a multiple"), (&[], "is empty")] {
+        for (bytes, expected) in [(&cut[1..], "6145 bytes, not a multiple"), (&[], "is empty")] {
             let archive = pack(&[(TRAIN, &batch(&[1])), (TEST, bytes)]);
             assert_error(&folder_with(&archive), &[ARCHIVE, "cifar-10-batches-bin/test_batch.bin", expected]);
         }

@@ -45,8 +45,8 @@ pub enum CifarFault {
 
     /// The file ends within a record.
     #[error(
-        "the file's length of {length} bytes is not a multiple of the record length {RECORD_LEN}: {rest} bytes follow \
-         the last complete record (number {whole}); download it again"
+        "the file has {length} bytes, not a multiple of the record length {RECORD_LEN}: {rest} bytes are left over after \
+         {whole} records; download it again"
     )]
     RecordCutOff { length: u64, whole: u64, rest: u64 },
 
