@@ -1,20 +1,20 @@
-//! The folder for what can be had again: each system has one.
+//! The cache folder: for data that can be downloaded or computed again.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The environment variable that names another folder.
+/// The environment variable that overrides the system's folder.
 pub const VARIABLE: &str = "LENET_GPU_CACHE";
 
-/// The folder, if the system tells where to keep such things. It need not exist yet.
+/// The cache folder, or `None` if the system has none. It need not exist.
 pub fn folder() -> Option<PathBuf> {
     find(|name| env::var_os(name), env::home_dir())
 }
 
 fn find(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // The XDG base directory specification has relative paths ignored, and so are those of others.
+    // The XDG base directory specification requires that relative paths be ignored; other systems are treated alike.
     let system = |name| path(name).filter(|path| path.is_absolute());
     let home =
         |folder: &str| Some(home.as_deref().filter(|home| home.is_absolute())?.join(Path::new(folder)));
@@ -36,7 +36,7 @@ mod tests {
 
     #[cfg(all(unix, not(target_os = "macos")))]
     #[test]
-    fn the_variable_goes_before_the_system_and_the_system_before_the_home_folder() {
+    fn the_variable_precedes_the_system_folder_and_the_home_folder() {
         let found = |set: &[(&str, &str)], home: Option<&str>| {
             let variable = |name: &str| Some(set.iter().find(|(other, _)| *other == name)?.1.into());
             find(variable, home.map(PathBuf::from))

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use crate::bench::{Bench, CLASSES, Contender, Results, Settings, Start, counts, synthetic, to_markdown};
-use crate::data::{Dataset, Opened};
+use crate::data::{Dataset, OpenedDataset};
 use crate::engine::LARGEST_MICRO_BATCH;
 use crate::files::{check_writable, write_atomically};
 use anyhow::{Context, anyhow};
@@ -189,8 +189,8 @@ impl BenchArgs {
     fn data(&self) -> Result<Dataset, Failure> {
         let data = if self.data.names_a_set() {
             let data = match self.data.open()? {
-                Opened::Divided(data) => data,
-                Opened::Undivided(images) => images.as_both_parts().map_err(Failure::input)?,
+                OpenedDataset::Split(data) => data,
+                OpenedDataset::Unsplit(images) => images.without_split().map_err(Failure::input)?,
             };
             data.limited(NonZeroUsize::new(self.images), None)
         } else {

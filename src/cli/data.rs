@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cache;
 use crate::data::DatasetKind;
-use crate::data::download::{self, Event, FetchError, Fetched, Origin, PublishedFile, PublishedSet};
+use crate::data::download::{self, Event, FetchError, FetchOutcome, PublishedFile, PublishedSet, ServerUrl};
 use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
@@ -54,7 +54,7 @@ struct FetchArgs {
     /// Ask this server alone: the URL of a folder that holds the set's files under their official names,
     /// or, for cifar10, of its archive [default: the set's homes in turn]
     #[arg(long, value_name = "URL")]
-    from: Option<Origin>,
+    from: Option<ServerUrl>,
 
     /// Place it in this folder, new or empty [default: in the cache]
     #[arg(long, value_name = "DIR")]
@@ -133,8 +133,8 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
     });
     progress.end();
     let already = match fetched {
-        Ok(Fetched::Now) => "",
-        Ok(Fetched::Before) => " already",
+        Ok(FetchOutcome::Downloaded) => "",
+        Ok(FetchOutcome::AlreadyPresent) => " already",
         Err(FetchError::Interrupted) => {
             notice::note("interrupted; the same command goes on from what came so far");
             return Ok(Ending::Interrupted);
@@ -167,21 +167,21 @@ impl Progress {
 
     fn show(&self, event: Event) {
         match (event, self) {
-            (Event::Asking { file, url, from }, Self::Lines) => {
+            (Event::Requesting { file, url, from }, Self::Lines) => {
                 let rest = DecimalBytes(file.length - from.min(file.length));
                 notice::note(format_args!("fetching {url} ({rest})"));
             }
-            (Event::Asking { file, from, .. }, Self::Bar(bar)) => begin(bar, file, from),
+            (Event::Requesting { file, from, .. }, Self::Bar(bar)) => begin(bar, file, from),
             (Event::Received { bytes }, Self::Bar(bar)) => bar.set_position(bytes),
-            (Event::Refused { url, refusal }, Self::Bar(bar)) => {
-                bar.suspend(|| notice::warning(format_args!("{url}: {refusal}")));
+            (Event::ServerFailed { url, error }, Self::Bar(bar)) => {
+                bar.suspend(|| notice::warning(format_args!("{url}: {error}")));
             }
-            (Event::Refused { url, refusal }, _) => notice::warning(format_args!("{url}: {refusal}")),
+            (Event::ServerFailed { url, error }, _) => notice::warning(format_args!("{url}: {error}")),
             (Event::Unpacking { file }, Self::Bar(bar)) => {
                 bar.set_style(style("{msg}"));
                 bar.set_message(format!("unpacking {}", file.name));
             }
-            (Event::Received { .. } | Event::Unpacking { .. } | Event::Asking { .. }, _) => {}
+            (Event::Received { .. } | Event::Unpacking { .. } | Event::Requesting { .. }, _) => {}
         }
     }
 

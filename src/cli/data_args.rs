@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::data::{
-    Channels, Conversion, Dataset, DatasetKind, Fit, OpenOptions, Opened, TestPart, embedded_mnist_test,
+    Channels, Conversion, Dataset, DatasetKind, Fit, OpenOptions, OpenedDataset, TestSet, embedded_mnist_test,
 };
 use crate::model::{LeNet5, ModelInfo};
 use anyhow::anyhow;
@@ -48,20 +48,20 @@ impl DataArgs {
     }
 
     /// Reads the data set.
-    pub fn open(&self) -> Result<Opened, Failure> {
+    pub fn open(&self) -> Result<OpenedDataset, Failure> {
         match self.place()? {
             Some(path) => self.options(self.conversion()).open(&path),
-            None => Dataset::embedded_mnist(self.conversion()).map(Opened::Divided),
+            None => Dataset::embedded_mnist(self.conversion()).map(OpenedDataset::Split),
         }
         .map_err(Failure::input)
     }
 
     /// Reads the test part alone, which may be all there is, as a model saw its images.
-    pub fn open_test(&self, seen: &ModelInfo) -> Result<TestPart, Failure> {
+    pub fn open_test(&self, seen: &ModelInfo) -> Result<TestSet, Failure> {
         let conversion = Conversion { fit: self.fit.or(seen.fit), ..self.conversion() };
         match self.place()? {
             Some(path) => self.options(conversion).open_test(&path),
-            None => embedded_mnist_test(conversion).map(|images| TestPart { images, class_names: None }),
+            None => embedded_mnist_test(conversion).map(|images| TestSet { images, class_names: None }),
         }
         .map_err(Failure::input)
     }

@@ -1,5 +1,7 @@
-//! Augmentation: how a sample is seen in an epoch. All of it is one affine map a sample, drawn on the host
-//! from the seed, the epoch and the sample, so that every engine sees the same images.
+//! Augmentation: random affine transforms of training images.
+//!
+//! Each sample of an epoch gets one affine map, drawn on the host from the seed, the epoch and the sample's index.
+//! Every engine therefore sees the same images.
 
 use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};
@@ -7,42 +9,48 @@ use serde::{Deserialize, Serialize};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::random::{Draws, Purpose};
 
-/// What may happen to an image; nothing by default.
+/// The ranges of random transforms. The default is no augmentation.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Augmentation {
-    /// Moved by a whole number of pixels in −shift..=shift along each side, black coming in: what others
-    /// call a random crop with this padding.
+    /// Largest shift in whole pixels, along each side and in both directions; uncovered pixels are black. Also known
+    /// as a random crop with this padding. Below 32.
     #[serde(default)]
     pub shift: u32,
-    /// Mirrored left to right, one time in two.
+    /// Whether images are mirrored left to right with probability ½.
     #[serde(default)]
     pub flip: bool,
-    /// Turned about the centre by up to this many degrees, either way.
+    /// Largest rotation about the centre in degrees, in both directions; 0 to 180.
     #[serde(default)]
     pub rotate: f32,
-    /// Made larger or smaller about the centre by a factor in 1 − scale..1 + scale.
+    /// Images are scaled about the centre by a factor between 1 − scale and 1 + scale; at least 0 and below 1.
     #[serde(default)]
     pub scale: f32,
 }
 
-/// Why an augmentation makes no sense.
+/// The reason why an [`Augmentation`] is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum AugmentationError {
-    #[error("a shift by {0} pixels could move all of an image out of sight; take less than {IMAGE_SIDE}")]
+    /// [`Augmentation::shift`] is not below 32.
+    #[error("a shift by {0} pixels could move an image entirely out of view; use less than {IMAGE_SIDE}")]
     Shift(u32),
-    #[error("a rotation by up to {0} degrees makes no sense; take 0 to 180")]
+    /// [`Augmentation::rotate`] is out of range or not a number.
+    #[error("a rotation by up to {0} degrees is out of range; use 0 to 180")]
     Rotate(f32),
-    #[error("a scale of {0} could shrink an image to nothing; take at least 0 and less than 1")]
+    /// [`Augmentation::scale`] is out of range or not a number.
+    #[error("a scale of {0} could shrink an image to nothing; use at least 0 and less than 1")]
     Scale(f32),
 }
 
 impl Augmentation {
-    /// Whether anything may happen to an image.
+    /// Whether any transform is enabled.
     pub fn is_some(&self) -> bool {
         *self != Self::default()
     }
 
-    /// Refuses what would leave nothing of an image, and what is no number.
+    /// Checks that each value is in its range.
+    ///
+    /// # Errors
+    /// The first value that is out of range.
     pub fn check(&self) -> Result<(), AugmentationError> {
         if self.shift as usize >= IMAGE_SIDE {
             return Err(AugmentationError::Shift(self.shift));
@@ -56,13 +64,13 @@ impl Augmentation {
         Ok(())
     }
 
-    /// How each sample of `order` is seen in epoch `epoch`; none where nothing is asked for.
+    /// The view of each sample of `order` in epoch `epoch`, or `None` if no transform is enabled.
     ///
-    /// A sample's view is drawn from the seed, the epoch and its place in the set, wherever it comes in the
-    /// order. It is the same on every machine and in every version of this program.
+    /// A sample's view is drawn from the seed, the epoch and its index in the set, regardless of its position in the
+    /// order. It is the same on every machine and in every version of this crate.
     ///
     /// # Panics
-    /// Where [`Self::check`] refuses.
+    /// If [`Self::check`] fails.
     pub fn views(&self, seed: u64, epoch: u64, order: &[u32]) -> Option<Vec<View>> {
         if let Err(error) = self.check() {
             panic!("{error}");
@@ -71,10 +79,10 @@ impl Augmentation {
         self.is_some().then(|| order.iter().map(view).collect())
     }
 
-    /// What happens to one sample. Everything is drawn, asked for or not, so that an option more changes
-    /// nothing of what the others do.
+    /// Draws the transform of one sample. Disabled transforms are drawn as well, so that enabling one does not
+    /// change the others.
     fn draw(&self, seed: u64, epoch: u64, sample: u32) -> Transform {
-        // Epochs that are 2³² apart would see the same.
+        // Epochs that are 2³² apart would share their draws.
         let mut draws = Draws::new(Purpose::Augmentation, seed, epoch << 32 | u64::from(sample));
         let rotate = f64::from(self.rotate) * draws.signed_unit();
         let scale = 1.0 + f64::from(self.scale) * draws.signed_unit();
@@ -84,33 +92,35 @@ impl Augmentation {
     }
 }
 
-/// What happens to one image, in this order: it is turned and made larger or smaller about its centre,
-/// mirrored, and moved. Nothing is lost on the way: what left 32×32 may come back, and only around the image
-/// is black.
+/// A transform of one image: rotation and scaling about the centre, then mirroring, then a shift.
+///
+/// Transforms are composed before any pixel is sampled, so parts that leave 32×32 in between are not lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transform {
-    /// Degrees counter-clockwise, as the image is looked at.
+    /// Rotation in degrees, counter-clockwise as displayed.
     pub rotate: f64,
-    /// How many times larger, above 0.
+    /// Scale factor, above 0.
     pub scale: f64,
-    /// Whether left and right change places.
+    /// Whether to mirror left to right.
     pub flip: bool,
-    /// Pixels moved downwards.
+    /// Shift downwards in pixels.
     pub down: i32,
-    /// Pixels moved to the right.
+    /// Shift to the right in pixels.
     pub right: i32,
 }
 
 impl Default for Transform {
-    /// Nothing happens.
+    /// The identity.
     fn default() -> Self {
         Self { rotate: 0.0, scale: 1.0, flip: false, down: 0, right: 0 }
     }
 }
 
-/// One sample's affine map, from a pixel of the network's 32×32 input to the point of the image (fitted to
-/// 32×32) that is seen there: row' = a·row + b·column + c, column' = d·row + e·column + f. Between pixels
-/// the image is interpolated bilinearly; outside of it is 0. The layout is the shader's `View`.
+/// One sample's affine map from a pixel of the network's 32×32 input to the point of the image (fitted to 32×32) that
+/// is sampled there: row' = a·row + b·column + c, column' = d·row + e·column + f.
+///
+/// Between pixels the image is interpolated bilinearly; outside it is 0. The memory layout is that of `View` in the
+/// shaders.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct View {
@@ -121,22 +131,22 @@ pub struct View {
 }
 
 impl View {
-    /// The image as it is.
+    /// The image unchanged.
     pub const IDENTITY: Self = Self { row: [1.0, 0.0, 0.0], column: [0.0, 1.0, 0.0] };
 }
 
-/// The way back, from where a pixel came to be to where it was: moved back, mirrored, then turned and scaled
-/// back about the centre. Where an image is only moved and mirrored, all six numbers are whole.
+/// The inverse of a transform, from output to input: shift, mirror, then rotate and scale about the centre. For a
+/// transform that only shifts and mirrors, all six coefficients are integers.
 impl From<Transform> for View {
     fn from(transform: Transform) -> Self {
         const CENTRE: f64 = (IMAGE_SIDE - 1) as f64 / 2.0;
         let (sin, cos) = libm::sincos(transform.rotate.to_radians());
         let (sin, cos) = (sin / transform.scale, cos / transform.scale);
         let mirror = if transform.flip { -1.0 } else { 1.0 };
-        // Pixel (0, 0), seen from the centre, once it is moved and mirrored back.
+        // Pixel (0, 0) relative to the centre, after the inverse shift and mirroring.
         let row = -f64::from(transform.down) - CENTRE;
         let column = mirror * (-f64::from(transform.right) - CENTRE);
-        // Rows count downwards, so that this turns clockwise.
+        // Row indices increase downwards, so this rotates clockwise.
         let [a, b, c] = [cos, sin * mirror, cos * row + sin * column + CENTRE];
         let [d, e, f] = [-sin, cos * mirror, cos * column - sin * row + CENTRE];
         Self { row: [a, b, c].map(|value| value as f32), column: [d, e, f].map(|value| value as f32) }
@@ -149,52 +159,52 @@ mod tests {
 
     const ALL: Augmentation = Augmentation { shift: 3, flip: true, rotate: 15.0, scale: 0.25 };
 
-    fn moved(flip: bool, down: i32, right: i32) -> View {
+    fn view_of(flip: bool, down: i32, right: i32) -> View {
         View::from(Transform { flip, down, right, ..Transform::default() })
     }
 
     #[test]
-    fn where_nothing_is_asked_for_there_are_no_views() {
+    fn no_augmentation_gives_no_views() {
         assert_eq!(Augmentation::default().views(0, 0, &[0, 1]), None);
     }
 
     #[test]
-    fn shifts_and_flips_have_whole_numbers() {
+    fn views_of_shifts_and_flips_have_integer_coefficients() {
         assert_eq!(View::from(Transform::default()), View::IDENTITY);
-        assert_eq!(moved(false, 2, -1), View { row: [1.0, 0.0, -2.0], column: [0.0, 1.0, 1.0] });
-        assert_eq!(moved(true, 0, 0), View { row: [1.0, 0.0, 0.0], column: [0.0, -1.0, 31.0] });
-        // Mirrored first, then moved: what is in column 0 comes to 31 and then to 30.
-        assert_eq!(moved(true, 0, -1), View { row: [1.0, 0.0, 0.0], column: [0.0, -1.0, 30.0] });
+        assert_eq!(view_of(false, 2, -1), View { row: [1.0, 0.0, -2.0], column: [0.0, 1.0, 1.0] });
+        assert_eq!(view_of(true, 0, 0), View { row: [1.0, 0.0, 0.0], column: [0.0, -1.0, 31.0] });
+        // Mirrored first, then shifted: column 0 moves to 31 and then to 30.
+        assert_eq!(view_of(true, 0, -1), View { row: [1.0, 0.0, 0.0], column: [0.0, -1.0, 30.0] });
     }
 
     #[test]
-    fn a_quarter_turn_to_the_left_brings_the_right_upper_corner_to_the_left() {
+    fn a_quarter_turn_to_the_left_moves_the_upper_right_corner_to_the_upper_left() {
         let view = View::from(Transform { rotate: 90.0, ..Transform::default() });
         let [row, column] = [view.row[2], view.column[2]];
         assert!(row.abs() < 1e-6 && (column - 31.0).abs() < 1e-5, "{view:?}");
     }
 
     #[test]
-    fn a_view_does_not_depend_on_where_in_the_order_its_sample_comes() {
-        let forth: Vec<u32> = (0..100).collect();
-        let back: Vec<u32> = (0..100).rev().collect();
-        let forth = ALL.views(1, 2, &forth).unwrap();
-        let mut back = ALL.views(1, 2, &back).unwrap();
-        back.reverse();
-        assert_eq!(forth, back);
+    fn a_view_does_not_depend_on_the_position_in_the_order() {
+        let ascending: Vec<u32> = (0..100).collect();
+        let descending: Vec<u32> = (0..100).rev().collect();
+        let ascending = ALL.views(1, 2, &ascending).unwrap();
+        let mut descending = ALL.views(1, 2, &descending).unwrap();
+        descending.reverse();
+        assert_eq!(ascending, descending);
     }
 
     #[test]
-    fn seed_epoch_and_sample_each_give_another_view() {
+    fn views_depend_on_seed_epoch_and_sample() {
         let view = |seed, epoch, sample| ALL.views(seed, epoch, &[sample]).unwrap()[0];
         let all = [view(0, 0, 0), view(0, 0, 1), view(0, 1, 0), view(1, 0, 0)];
-        for (place, view) in all.iter().enumerate() {
-            assert!(!all[..place].contains(view), "{all:?}");
+        for (index, view) in all.iter().enumerate() {
+            assert!(!all[..index].contains(view), "{all:?}");
         }
     }
 
     #[test]
-    fn an_option_more_leaves_what_the_others_do() {
+    fn disabling_a_transform_does_not_change_the_others() {
         let some = Augmentation { rotate: 0.0, flip: false, ..ALL };
         for sample in 0..100 {
             let (all, some) = (ALL.draw(5, 6, sample), some.draw(5, 6, sample));
@@ -204,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_fill_their_ranges_and_keep_to_them() {
+    fn draws_cover_their_ranges() {
         let draws: Vec<_> = (0..10_000).map(|sample| ALL.draw(7, 0, sample)).collect();
         let range = |value: fn(&Transform) -> f64| {
             let values = draws.iter().map(value);
@@ -222,16 +232,16 @@ mod tests {
     }
 
     #[test]
-    fn what_would_leave_nothing_of_an_image_is_refused() {
-        let refused = |augmentation: Augmentation| augmentation.check().unwrap_err().to_string();
+    fn values_out_of_range_are_rejected() {
+        let error = |augmentation: Augmentation| augmentation.check().unwrap_err().to_string();
         for shift in [32, u32::MAX] {
-            assert!(refused(Augmentation { shift, ..ALL }).contains("less than 32"));
+            assert!(error(Augmentation { shift, ..ALL }).contains("less than 32"));
         }
         for rotate in [-1.0, 180.1, f32::NAN] {
-            assert!(refused(Augmentation { rotate, ..ALL }).contains("0 to 180"));
+            assert!(error(Augmentation { rotate, ..ALL }).contains("0 to 180"));
         }
         for scale in [-0.1, 1.0, f32::INFINITY, f32::NAN] {
-            assert!(refused(Augmentation { scale, ..ALL }).contains("less than 1"));
+            assert!(error(Augmentation { scale, ..ALL }).contains("less than 1"));
         }
         let most = Augmentation { shift: 31, flip: true, rotate: 180.0, scale: 0.999_999_9 };
         assert_eq!(most.check(), Ok(()));
@@ -240,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_an_epoch_and_a_sample_give_this_view_in_every_version() {
+    fn views_are_the_same_in_every_version() {
         assert_eq!(
             ALL.views(0, 1, &[0, 59_999]).unwrap(),
             [

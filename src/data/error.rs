@@ -1,88 +1,188 @@
-//! What can be wrong with a data set.
+//! Errors of opening a data set.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::archive::ArchiveFault;
-use super::cifar::CifarFault;
-use super::idx::IdxFault;
-use super::image_folder::ImageFolderError;
+use super::formats::cifar::CifarFault;
+use super::formats::idx::IdxFault;
+use super::formats::tar_gz::ArchiveFault;
+use super::sets::image_folder::ImageFolderError;
 
-/// Why a data set could not be opened. Each is one line that names the file or folder, the field, and
-/// what to do; where the system gave a reason, it is the error's source.
+/// The reason why a data set could not be opened. Each message is one line that names the file or folder, the
+/// field if there is one, and a remedy. The operating system's reason, if any, is the error's source.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    #[error("cannot read the folder {}; --data-dir takes a folder that holds a data set", path.display())]
-    Folder { path: PathBuf, source: io::Error },
+    /// A folder cannot be listed.
+    #[error("cannot read the folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
 
-    #[error(
-        "{} is not a folder; --data-dir takes the folder that the data files lie in, or CIFAR-10's .tar.gz",
-        path.display()
-    )]
-    NotAFolder { path: PathBuf },
+    /// The path is a file other than an archive of CIFAR-10.
+    #[error("{} is not a folder; a data set is a folder of data files, or CIFAR-10's .tar.gz", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
 
-    #[error(
-        "{} holds no data set that is understood; looked for {looked_for}; there lies {found}",
-        path.display()
-    )]
-    NotRecognised { path: PathBuf, looked_for: String, found: String },
+    /// A folder contains no file of a known data set.
+    #[error("{} contains no known data set; looked for {looked_for}; found {found}", path.display())]
+    NotRecognised {
+        /// The folder.
+        path: PathBuf,
+        /// The files that would have been recognised.
+        looked_for: String,
+        /// The first names in the folder.
+        found: String,
+    },
 
-    #[error(
-        "{} holds a part of a data set ({kind}) and lacks {missing}; there lies {found}",
-        path.display()
-    )]
-    Incomplete { path: PathBuf, kind: &'static str, missing: String, found: String },
+    /// A folder contains some files of a data set but not all.
+    #[error("{} contains an incomplete {kind} data set: missing {missing}; found {found}", path.display())]
+    Incomplete {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The name of the data set.
+        kind: &'static str,
+        /// The name of the missing file.
+        missing: String,
+        /// The first names in the folder or archive.
+        found: String,
+    },
 
+    /// A file cannot be opened or read.
     #[error("cannot read {file}")]
-    Unreadable { file: String, source: io::Error },
+    Unreadable {
+        /// The file.
+        file: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
 
-    #[error("{file} is not a regular file; put the data file in its place")]
-    NotAFile { file: String },
+    /// A data file's name belongs to a folder, a pipe or a device.
+    #[error("{file} is not a regular file; replace it with the data file")]
+    NotAFile {
+        /// The path.
+        file: String,
+    },
 
-    #[error("{file} cannot be unpacked as gzip: it is damaged or cut off; fetch it again")]
-    Gzip { file: String, source: io::Error },
+    /// A file starts like gzip and cannot be decompressed.
+    #[error("cannot decompress {file}: the gzip data is damaged or truncated; download it again")]
+    Gzip {
+        /// The file.
+        file: String,
+        /// The decoder's reason.
+        source: io::Error,
+    },
 
-    #[error("{file} cannot be unpacked as a .tar.gz: it is damaged or cut off; fetch it again")]
-    ArchiveDamaged { file: String, source: io::Error },
+    /// A `.tar.gz` cannot be decompressed, or what it contains is not a tar archive.
+    #[error("cannot unpack {file}: the .tar.gz archive is damaged or truncated; download it again")]
+    ArchiveDamaged {
+        /// The archive.
+        file: String,
+        /// The decoder's reason.
+        source: io::Error,
+    },
 
+    /// A `.tar.gz` has contents that are not accepted.
     #[error("{file}: {fault}")]
-    Archive { file: String, fault: ArchiveFault },
+    Archive {
+        /// The archive.
+        file: String,
+        /// What is wrong.
+        fault: ArchiveFault,
+    },
 
+    /// An IDX file is invalid.
     #[error("{file}: {fault}")]
-    Idx { file: String, fault: IdxFault },
+    Idx {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        fault: IdxFault,
+    },
 
+    /// A CIFAR-10 batch file is invalid.
     #[error("{file}: {fault}")]
-    Cifar { file: String, fault: CifarFault },
+    Cifar {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        fault: CifarFault,
+    },
 
+    /// A folder of images has class folders but no `train` and `test` folders.
     #[error(
-        "the images in {} are not divided into train and test; --validation-split 0.2, say, keeps a fifth of \
-         each class's to test with",
+        "the images in {} are not split into training and test images; create the folders train and test, or choose \
+         the share of each class to test with",
         folder.display()
     )]
-    Undivided { folder: PathBuf },
+    Undivided {
+        /// The folder.
+        folder: PathBuf,
+    },
 
+    /// A folder of images is invalid.
     #[error(transparent)]
     ImageFolder(#[from] ImageFolderError),
 
+    /// The numbers of images and of labels differ.
     #[error(
-        "{images_file} holds {images} images and {labels_file} holds {labels} labels; \
-         take both from the same set"
+        "{images_file} contains {images} images but {labels_file} {labels} labels; use files of the same set"
     )]
-    CountsDiffer { images_file: String, images: usize, labels_file: String, labels: usize },
+    CountsDiffer {
+        /// The file of images.
+        images_file: String,
+        /// Its number of images.
+        images: usize,
+        /// The file of labels.
+        labels_file: String,
+        /// Its number of labels.
+        labels: usize,
+    },
 
+    /// Training and test images differ in height or width.
     #[error(
-        "the images to train on are {} high and {} wide and those to test with {} and {}; \
-         take both from the same set",
+        "training images are {} pixels high and {} wide but test images {} and {}; use images of the same set",
         train.0, train.1, test.0, test.1
     )]
-    SizesDiffer { train: (usize, usize), test: (usize, usize) },
+    SizesDiffer {
+        /// Height and width of the training images in pixels.
+        train: (usize, usize),
+        /// Height and width of the test images in pixels.
+        test: (usize, usize),
+    },
 
+    /// Training and test images differ in their number of channels, and no conversion makes them equal.
     #[error(
-        "the images are {height} high and {width} wide, and --fit pad takes none larger than 32×32; \
-         use --fit resize"
+        "training images have {train} channels but test images {test}; convert both to the same number of channels"
     )]
-    TooLargeToPad { height: usize, width: usize },
+    ChannelsDiffer {
+        /// Channels of the training images.
+        train: usize,
+        /// Channels of the test images.
+        test: usize,
+    },
 
-    #[error("{images} images would take more than {most} bytes when resized to 32×32; give fewer of them")]
-    TooManyToResize { images: usize, most: usize },
+    /// Padding was requested for images larger than 32×32.
+    #[error(
+        "images are {height} pixels high and {width} wide; only images up to 32×32 can be padded, resize them instead"
+    )]
+    TooLargeToPad {
+        /// The images' height in pixels.
+        height: usize,
+        /// The images' width in pixels.
+        width: usize,
+    },
+
+    /// The resized images would take too much memory.
+    #[error("{images} images resized to 32×32 would take more than {most} bytes; use fewer images")]
+    TooManyToResize {
+        /// The number of images.
+        images: usize,
+        /// The limit in bytes.
+        most: usize,
+    },
 }

@@ -1,83 +1,100 @@
-//! How the data set in a folder is opened.
+//! Opening the data set in a folder.
 
 use std::path::Path;
 
-use super::image_folder::Undivided;
-use super::kind::Recognised;
-use super::{Conversion, DataError, Dataset, DatasetKind, ImageSet, embedded};
+use super::detect::{DetectedDataset, detect};
+use super::sets::image_folder::{ImageFolder, ReadOptions, UnsplitFolder};
+use super::sets::{Subset, embedded_mnist};
+use super::{Conversion, DataError, Dataset, DatasetKind, ImageSet, TestSet};
 
-/// What is asked for of a folder.
+/// How to open a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OpenOptions {
-    /// What must lie there; it is recognised by its layout where that is not said.
+    /// The kind of data set that the folder must contain; detected from its files if `None`.
     pub kind: Option<DatasetKind>,
+    /// How images are converted.
     pub conversion: Conversion,
-    /// Whether image files that cannot be read are left out and told of, and no error.
+    /// Whether to skip image files that cannot be read, with a warning, instead of failing.
     pub skip_bad_images: bool,
 }
 
-/// What was in a folder.
+/// The contents of a folder.
 #[derive(Debug, Clone)]
-pub enum Opened {
-    /// A training and a test part.
-    Divided(Dataset),
-    /// Images that are in no parts.
-    Undivided(Undivided),
-}
-
-/// The part to test with, alone.
-#[derive(Debug, Clone)]
-pub struct TestPart {
-    pub images: ImageSet,
-    /// A name for each class; none where they are known by their numbers.
-    pub class_names: Option<Vec<String>>,
+pub enum OpenedDataset {
+    /// Training and test images.
+    Split(Dataset),
+    /// A folder of images without a split into training and test images; nothing has been read yet.
+    Unsplit(UnsplitFolder),
 }
 
 impl OpenOptions {
-    /// Reads the images of both parts.
-    pub fn open(&self, folder: &Path) -> Result<Opened, DataError> {
-        let found = match DatasetKind::recognise(folder, self.kind)? {
-            Recognised::Packed(found) => found,
-            Recognised::Images(found) => return found.open(self),
+    /// Opens the data set in a folder, or in CIFAR-10's `.tar.gz`, and reads its images.
+    ///
+    /// # Errors
+    /// If no data set is found, files are missing or invalid, or images cannot be converted.
+    pub fn open(&self, folder: &Path) -> Result<OpenedDataset, DataError> {
+        let found = match detect(folder, self.kind)? {
+            DetectedDataset::PackedFiles(found) => found,
+            DetectedDataset::ImageFolder(ImageFolder::Split(found)) => {
+                return found.read(self.read_options()).map(OpenedDataset::Split);
+            }
+            DetectedDataset::ImageFolder(ImageFolder::Unsplit(folder)) => {
+                return Ok(OpenedDataset::Unsplit(UnsplitFolder { folder, options: self.read_options() }));
+            }
         };
-        let (train, test) = (found.train()?, found.test()?); // before any is read
+        // Both are located before either is read, so that a missing file is reported at once.
+        let (train, test) = (found.files(Subset::Train)?, found.files(Subset::Test)?);
         let (train, test) = rayon::join(|| train.read(), || test.read());
-        let data = Dataset::of(folder.display().to_string(), train?, test?, self.conversion)?;
-        Ok(Opened::Divided(Dataset { class_names: self.names_of(data.classes), ..data }))
+        let data = Dataset::from_image_sets(folder.display().to_string(), train?, test?, self.conversion)?;
+        Ok(OpenedDataset::Split(Dataset { class_names: self.class_names(data.classes), ..data }))
     }
 
-    /// Reads the images to test with; the folder need not have others.
-    pub fn open_test(&self, folder: &Path) -> Result<TestPart, DataError> {
-        let images = match DatasetKind::recognise(folder, self.kind)? {
-            Recognised::Packed(found) => self.conversion.apply(found.test()?.read()?)?,
-            Recognised::Images(found) => return found.open_test(self),
+    /// Opens the test images alone. The folder need not contain training images; if a folder of images has no
+    /// split, all of its images are test images.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::open`].
+    pub fn open_test(&self, folder: &Path) -> Result<TestSet, DataError> {
+        let images = match detect(folder, self.kind)? {
+            DetectedDataset::PackedFiles(found) => {
+                self.conversion.apply(found.files(Subset::Test)?.read()?)?
+            }
+            DetectedDataset::ImageFolder(found) => return found.read_test(self.read_options()),
         };
-        let class_names = self.names_of(images.classes());
-        Ok(TestPart { images, class_names })
+        let class_names = self.class_names(images.classes());
+        Ok(TestSet { images, class_names })
     }
 
-    /// The names of so many classes, where the kind was named: what is recognised may be any other set.
-    fn names_of(&self, classes: usize) -> Option<Vec<String>> {
+    fn read_options(&self) -> ReadOptions {
+        ReadOptions { conversion: self.conversion, skip_bad_images: self.skip_bad_images }
+    }
+
+    /// The class names of the requested kind. A detected layout may be shared by any other data set, so it implies
+    /// no names; neither does a different number of classes.
+    fn class_names(&self, classes: usize) -> Option<Vec<String>> {
         let names = self.kind?.class_names().filter(|names| names.len() == classes)?;
         Some(names.iter().copied().map(str::to_owned).collect())
     }
 }
 
 impl Dataset {
-    /// The data set in a folder, recognised by its layout; where `kind` is given, it must be that one.
+    /// Opens the data set in a folder, or in CIFAR-10's `.tar.gz`. It is detected from its files; `kind` restricts
+    /// the detection.
     ///
     /// # Errors
-    /// [`DataError::Undivided`] where images are in no parts; [`OpenOptions::open`] takes them.
+    /// As [`OpenOptions::open`], and [`DataError::Undivided`] for a folder of images without a split.
     pub fn open(folder: &Path, kind: Option<DatasetKind>, conversion: Conversion) -> Result<Self, DataError> {
         match (OpenOptions { kind, conversion, ..OpenOptions::default() }).open(folder)? {
-            Opened::Divided(data) => Ok(data),
-            Opened::Undivided(images) => Err(DataError::Undivided { folder: images.folder }),
+            OpenedDataset::Split(data) => Ok(data),
+            OpenedDataset::Unsplit(images) => Err(DataError::Undivided { folder: images.folder }),
         }
     }
 }
 
-/// The test part of the data set in a folder, which need not have another; otherwise as
-/// [`Dataset::open`].
+/// Opens the test images of the data set in a folder; see [`OpenOptions::open_test`].
+///
+/// # Errors
+/// As [`OpenOptions::open`].
 pub fn open_test(
     folder: &Path,
     kind: Option<DatasetKind>,
@@ -86,7 +103,10 @@ pub fn open_test(
     Ok((OpenOptions { kind, conversion, ..OpenOptions::default() }).open_test(folder)?.images)
 }
 
-/// The test part of the MNIST inside the binary, for those who only evaluate.
+/// The 10,000 test images of the MNIST embedded in the binary. This does not decode the training images.
+///
+/// # Errors
+/// None that a [`Conversion`] of MNIST can cause.
 pub fn embedded_mnist_test(conversion: Conversion) -> Result<ImageSet, DataError> {
-    embedded::TEST.read().and_then(|test| conversion.apply(test))
+    conversion.apply(embedded_mnist::test())
 }

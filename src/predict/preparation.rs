@@ -69,7 +69,7 @@ impl Preparation {
         let ImageFile { channels, height, width, pixels } = image;
         let image = ImageSet { channels, height, width, pixels, labels: vec![0] };
         let conversion = Conversion { fit: Some(fit), channels: Some(self.channels) };
-        Ok(conversion.apply(image).expect("it is one image, and none too large is padded").seen(0))
+        Ok(conversion.apply(image).expect("it is one image, and none too large is padded").padded_image(0))
     }
 }
 

@@ -15,7 +15,7 @@ use fs4::{FileExt, TryLockError};
 
 use super::{Checkpoint, EpochRecord, RunConfig};
 use crate::calendar::Utc;
-use crate::files::{WriteError, read_text, remove_drafts_of, write_atomically};
+use crate::files::{WriteError, read_text, remove_temporary_files_of, write_atomically};
 use crate::model::{Model, weights};
 
 /// The directory of a run in progress. It is locked until this value is dropped.
@@ -176,7 +176,7 @@ impl RunDirectory {
         };
         let lock = lock(path)?;
         for name in [CONFIG, METRICS, MODEL, BEST, CHECKPOINT] {
-            remove_drafts_of(&path.join(name));
+            remove_temporary_files_of(&path.join(name));
         }
         Ok(Self { path: path.to_owned(), metrics, unwritten: String::new(), _lock: lock })
     }

@@ -192,8 +192,8 @@ fn a_folder_of_cifar_10_is_trained_on_and_evaluated() {
         .success()
         .stdout(contains("test accuracy"))
         .stderr(
-            contains("warning: CIFAR-10's own files hold 10000 images")
-                .and(contains("data_batch_5.bin holds 200")),
+            contains("warning: the official CIFAR-10 files have 10000 images each")
+                .and(contains("data_batch_5.bin has 200")),
         );
     let config: toml::Table = fs::read_to_string(run_dir.join("config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["data"]["train"].as_integer(), Some(1_000));
@@ -252,9 +252,7 @@ fn images_too_large_to_pad_are_refused() {
         let mut command = quick_train(&run_dir);
         command.arg("--data-dir").arg(folder.path()).args(options).assert()
     };
-    train(&["--fit", "pad"])
-        .code(2)
-        .stderr(contains("28 high and 40 wide").and(contains("use --fit resize")));
+    train(&["--fit", "pad"]).code(2).stderr(contains("28 pixels high and 40 wide").and(contains("resize")));
     assert!(!run_dir.exists(), "a run that never began left a folder");
     train(&["--max-steps", "0"]).success();
 }

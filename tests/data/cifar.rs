@@ -1,10 +1,9 @@
-//! CIFAR-10: the facts of the sample, the files that are understood, and every fault, told in one line
-//! that names the file.
+//! CIFAR-10: the sample, accepted layouts, and one-line errors that name the file.
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use lenet_gpu::data::cifar::{CifarError, CifarFault, append_records, no_images};
+use lenet_gpu::data::formats::cifar::{CifarError, CifarFault, append_records, no_images};
 use lenet_gpu::data::{self, Conversion, Dataset, DatasetKind};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -15,7 +14,7 @@ const TEST: &str = "test_batch.bin";
 const IMAGE_LEN: usize = 3 * 32 * 32;
 const RECORD_LEN: usize = 1 + IMAGE_LEN;
 
-/// A record for each label, whose pixels are all ten times the label.
+/// One record per label; all of its pixels are ten times the label.
 fn batch(labels: &[u8]) -> Vec<u8> {
     labels.iter().flat_map(|&label| [vec![label], vec![label.wrapping_mul(10); IMAGE_LEN]].concat()).collect()
 }
@@ -24,7 +23,7 @@ fn put(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     fs::write(folder.join(name), bytes).unwrap();
 }
 
-/// A folder with two batches to train on and one to test with.
+/// A folder with two training batches and a test batch.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), TRAIN, batch(&[0, 3]));
@@ -33,29 +32,29 @@ fn folder() -> TempDir {
     folder
 }
 
-/// A folder is refused with one line that has all of these in it.
+/// Opening the folder fails with a one-line message that contains all of `expected`.
 #[track_caller]
-fn assert_refused(folder: &TempDir, says: &[&str]) {
+fn assert_error(folder: &TempDir, expected: &[&str]) {
     let line = Dataset::open(folder.path(), None, Conversion::default()).unwrap_err().to_string();
-    for part in says {
+    for part in expected {
         assert!(line.contains(part), "{part:?} is not in: {line}");
     }
     assert!(!line.contains('\n'), "{line}");
 }
 
 #[test]
-fn the_sample_has_the_first_images_of_every_official_batch() {
+fn the_sample_contains_the_first_images_of_each_official_batch() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cifar10-sample");
     let sample = Dataset::open(&folder, None, Conversion::default()).unwrap();
     assert_eq!((sample.train.len(), sample.test.len(), sample.classes), (1_000, 100, 10));
-    for split in [&sample.train, &sample.test] {
-        assert_eq!((split.channels, split.height, split.width), (3, 32, 32));
-        assert_eq!(split.pixels.len(), split.len() * IMAGE_LEN);
+    for images in [&sample.train, &sample.test] {
+        assert_eq!((images.channels, images.height, images.width), (3, 32, 32));
+        assert_eq!(images.pixels.len(), images.len() * IMAGE_LEN);
     }
     assert_eq!(sample.train.labels[..5], [6, 9, 9, 4, 1]);
     assert_eq!(sample.test.labels[..5], [3, 8, 8, 0, 6]);
 
-    // The first image is a frog before dark earth; its first pixel is (59, 62, 63).
+    // The first image is a frog; its first pixel is (59, 62, 63).
     let frog = sample.train.image(0);
     assert_eq!([frog[0], frog[1024], frog[2048]], [59, 62, 63]);
     for number in 1..=5 {
@@ -66,11 +65,11 @@ fn the_sample_has_the_first_images_of_every_official_batch() {
     }
 }
 
-mod a_folder_of_batches {
+mod folder {
     use super::*;
 
     #[test]
-    fn is_recognised_and_read() {
+    fn batches_in_a_folder_are_detected_and_read() {
         let folder = folder();
         for kind in [None, Some(DatasetKind::Cifar10)] {
             let set = Dataset::open(folder.path(), kind, Conversion::default()).unwrap();
@@ -81,7 +80,7 @@ mod a_folder_of_batches {
     }
 
     #[test]
-    fn may_lie_in_the_folder_that_the_archive_unpacks_to() {
+    fn batches_are_found_in_the_folder_that_the_archive_unpacks_to() {
         let (outer, inner) = (tempfile::tempdir().unwrap(), folder());
         fs::rename(inner.path(), outer.path().join(ARCHIVE_FOLDER)).unwrap();
         for kind in [None, Some(DatasetKind::Cifar10)] {
@@ -94,7 +93,7 @@ mod a_folder_of_batches {
     }
 
     #[test]
-    fn is_read_by_the_numbers_of_the_batches() {
+    fn batches_are_read_in_the_order_of_their_numbers() {
         let folder = folder();
         put(folder.path(), "data_batch_10.bin", batch(&[4]));
         put(folder.path(), "data_batch_0.bin", batch(&[5]));
@@ -106,7 +105,7 @@ mod a_folder_of_batches {
     }
 
     #[test]
-    fn has_the_classes_that_the_labels_of_either_part_tell() {
+    fn the_number_of_classes_follows_from_the_labels_of_both_subsets() {
         let folder = folder();
         for (largest, classes) in [(0, 2), (7, 8), (255, 256)] {
             put(folder.path(), TRAIN, batch(&[0]));
@@ -117,7 +116,7 @@ mod a_folder_of_batches {
     }
 
     #[test]
-    fn may_begin_as_gzip_does() {
+    fn a_batch_may_start_with_the_magic_bytes_of_gzip() {
         let folder = folder();
         let mut bytes = batch(&[0x1f]);
         bytes[1..4].copy_from_slice(&[0x8b, 8, 0]);
@@ -126,25 +125,25 @@ mod a_folder_of_batches {
     }
 
     #[test]
-    fn needs_no_training_part_to_be_evaluated_on() {
+    fn test_images_can_be_opened_without_training_batches() {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), TEST, batch(&[1, 0]));
         assert_eq!(data::open_test(folder.path(), None, Conversion::default()).unwrap().labels, [1, 0]);
     }
 
     #[test]
-    fn of_which_one_part_is_missing_is_told_so() {
+    fn a_missing_subset_is_reported() {
         let without_test = folder();
         fs::remove_file(without_test.path().join(TEST)).unwrap();
-        assert_refused(&without_test, &["cifar10", "lacks test_batch.bin", "there lies data_batch_1.bin"]);
+        assert_error(&without_test, &["cifar10", "missing test_batch.bin", "found data_batch_1.bin"]);
 
         let without_train = tempfile::tempdir().unwrap();
         put(without_train.path(), TEST, batch(&[1]));
-        assert_refused(&without_train, &["cifar10", "lacks data_batch_1.bin", "there lies test_batch.bin"]);
+        assert_error(&without_train, &["cifar10", "missing data_batch_1.bin", "found test_batch.bin"]);
     }
 
     #[test]
-    fn is_not_taken_for_another_kind_that_was_asked_for() {
+    fn batches_are_not_detected_if_another_kind_is_requested() {
         let error = Dataset::open(folder().path(), Some(DatasetKind::Mnist), Conversion::default())
             .unwrap_err()
             .to_string();
@@ -152,61 +151,61 @@ mod a_folder_of_batches {
     }
 }
 
-mod a_batch {
+mod batch_file {
     use super::*;
 
-    /// A sound folder with this in place of one file is refused with a line that names the file.
+    /// Opening a valid folder in which any one file is replaced fails with a message that names the file.
     #[track_caller]
-    fn assert_file_refused(bytes: &[u8], says: &[&str]) {
+    fn assert_file_error(bytes: &[u8], expected: &[&str]) {
         for name in [TRAIN, "data_batch_2.bin", TEST] {
             let folder = folder();
             put(folder.path(), name, bytes);
-            assert_refused(&folder, &[&[name][..], says].concat());
+            assert_error(&folder, &[&[name][..], expected].concat());
         }
     }
 
     #[test]
-    fn that_is_empty_is_refused() {
-        assert_file_refused(&[], &["is empty", "at least one record of 3073 bytes"]);
+    fn an_empty_batch_is_rejected() {
+        assert_file_error(&[], &["is empty", "at least one record of 3073 bytes"]);
     }
 
     #[test]
-    fn that_is_cut_or_goes_on_in_the_middle_of_a_record_is_refused() {
+    fn a_batch_that_ends_within_a_record_is_rejected() {
         let whole = batch(&[1, 2]);
         let one_short = &whole[..whole.len() - 1];
-        assert_file_refused(
+        assert_file_error(
             one_short,
-            &["6145 bytes", "multiple of 3073", "after 1 whole", "3072 bytes are"],
+            &["6145 bytes", "multiple of the record length 3073", "3072 bytes are left over after 1 "],
         );
         let one_long = [&whole[..], &[0]].concat();
-        assert_file_refused(&one_long, &["6147 bytes", "after 2 whole", "1 bytes are"]);
-        assert_file_refused(b"<html>Not found</html>", &["22 bytes", "after 0 whole", "fetch it again"]);
+        assert_file_error(&one_long, &["6147 bytes", "1 bytes are left over after 2 "]);
+        assert_file_error(b"<html>Not found</html>", &["22 bytes", "after 0 records", "download it again"]);
     }
 
     #[test]
-    fn that_claims_more_than_4_gib_is_refused_before_memory_is_taken() {
+    fn a_batch_above_4_gib_is_rejected_before_memory_is_allocated() {
         for length in [u64::MAX - u64::MAX % 3073, 3073 << 21] {
-            let refused = append_records(io::empty(), length, &mut no_images()).unwrap_err();
-            assert!(matches!(refused, CifarError::Format(CifarFault::TooLarge { length: l }) if l == length));
+            let error = append_records(io::empty(), length, &mut no_images()).unwrap_err();
+            assert!(matches!(error, CifarError::Format(CifarFault::TooLarge { length: l }) if l == length));
         }
     }
 
     #[test]
-    fn that_shrinks_while_it_is_read_is_an_error() {
-        let refused = append_records(&batch(&[1])[..], 2 * 3073, &mut no_images()).unwrap_err();
-        assert!(matches!(refused, CifarError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof));
+    fn a_batch_that_shrinks_while_being_read_is_an_error() {
+        let error = append_records(&batch(&[1])[..], 2 * 3073, &mut no_images()).unwrap_err();
+        assert!(matches!(error, CifarError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof));
     }
 
     #[test]
-    fn that_is_a_folder_is_refused() {
+    fn a_folder_in_place_of_a_batch_is_rejected() {
         let folder = folder();
         fs::remove_file(folder.path().join(TRAIN)).unwrap();
         fs::create_dir(folder.path().join(TRAIN)).unwrap();
-        assert_refused(&folder, &[TRAIN, "not a regular file"]);
+        assert_error(&folder, &[TRAIN, "not a regular file"]);
     }
 }
 
-mod the_archive {
+mod archive {
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -220,7 +219,7 @@ mod the_archive {
     }
 
     /// An archive of these files, in this order, in the official folder.
-    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    fn pack(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
         for (name, bytes) in files {
             let mut header = tar::Header::new_ustar();
@@ -231,9 +230,9 @@ mod the_archive {
         gzip(&tar.into_inner().unwrap())
     }
 
-    /// As the official one: the batches not in order, and other files between.
-    fn sound() -> Vec<u8> {
-        archive(&[
+    /// Like the official archive: batches out of order, with other files between them.
+    fn valid() -> Vec<u8> {
+        pack(&[
             ("data_batch_2.bin", &batch(&[2])),
             ("batches.meta.txt", b"airplane\n"),
             (TEST, &batch(&[1, 0])),
@@ -242,7 +241,7 @@ mod the_archive {
         ])
     }
 
-    /// A folder with this as the archive.
+    /// A folder with these bytes as the archive.
     fn folder_with(bytes: &[u8]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), ARCHIVE, bytes);
@@ -250,9 +249,9 @@ mod the_archive {
     }
 
     #[test]
-    fn is_read_as_it_is_in_a_folder_or_by_its_own_path() {
-        let folder = folder_with(&sound());
-        put(folder.path(), "other.tgz", sound());
+    fn the_archive_is_read_without_unpacking_from_its_folder_or_its_path() {
+        let folder = folder_with(&valid());
+        put(folder.path(), "other.tgz", valid());
         for path in [folder.path().to_owned(), folder.path().join(ARCHIVE), folder.path().join("other.tgz")] {
             for kind in [None, Some(DatasetKind::Cifar10)] {
                 let set = Dataset::open(&path, kind, Conversion::default()).unwrap();
@@ -265,15 +264,15 @@ mod the_archive {
     }
 
     #[test]
-    fn is_not_read_where_the_batches_lie_beside_it() {
+    fn the_archive_is_not_read_if_the_batches_are_beside_it() {
         let folder = folder();
-        put(folder.path(), ARCHIVE, "nothing to be read");
+        put(folder.path(), ARCHIVE, "not an archive");
         assert!(Dataset::open(folder.path(), None, Conversion::default()).is_ok());
     }
 
     #[test]
-    fn is_no_other_kind_of_data() {
-        let folder = folder_with(&sound());
+    fn the_archive_is_not_detected_if_another_kind_is_requested() {
+        let folder = folder_with(&valid());
         let open = |path: &Path| {
             Dataset::open(path, Some(DatasetKind::Mnist), Conversion::default()).unwrap_err().to_string()
         };
@@ -282,74 +281,74 @@ mod the_archive {
     }
 
     #[test]
-    fn that_is_cut_off_damaged_or_something_else_is_refused() {
-        let whole = sound();
+    fn truncated_damaged_and_other_files_are_rejected() {
+        let whole = valid();
         for end in [0, 9, whole.len() / 2, whole.len() - 8, whole.len() - 1] {
-            assert_refused(&folder_with(&whole[..end]), &[ARCHIVE, "damaged or cut off"]);
+            assert_error(&folder_with(&whole[..end]), &[ARCHIVE, "damaged or truncated"]);
         }
         let mut wrong_sum = whole.clone();
         wrong_sum[whole.len() - 8] ^= 1;
-        assert_refused(&folder_with(&wrong_sum), &[ARCHIVE, "damaged or cut off"]);
-        assert_refused(&folder_with(b"<html>Not found</html>"), &[ARCHIVE, "damaged or cut off"]);
-        assert_refused(&folder_with(&gzip(b"no archive")), &[ARCHIVE, "damaged or cut off"]);
+        assert_error(&folder_with(&wrong_sum), &[ARCHIVE, "damaged or truncated"]);
+        assert_error(&folder_with(b"<html>Not found</html>"), &[ARCHIVE, "damaged or truncated"]);
+        assert_error(&folder_with(&gzip(b"no archive")), &[ARCHIVE, "damaged or truncated"]);
     }
 
     #[test]
-    fn whose_batch_is_empty_or_cut_in_a_record_is_refused_by_its_name() {
+    fn an_invalid_batch_in_the_archive_is_named() {
         let cut = batch(&[1, 2]);
-        for (bytes, says) in [(&cut[1..], "6145 bytes are not a multiple of 3073"), (&[], "is empty")] {
-            let archive = archive(&[(TRAIN, &batch(&[1])), (TEST, bytes)]);
-            assert_refused(&folder_with(&archive), &[ARCHIVE, "cifar-10-batches-bin/test_batch.bin", says]);
+        for (bytes, expected) in [(&cut[1..], "6145 bytes, not a multiple"), (&[], "is empty")] {
+            let archive = pack(&[(TRAIN, &batch(&[1])), (TEST, bytes)]);
+            assert_error(&folder_with(&archive), &[ARCHIVE, "cifar-10-batches-bin/test_batch.bin", expected]);
         }
     }
 
     #[test]
-    fn that_lacks_a_part_says_what_it_has() {
-        let archive = archive(&[(TRAIN, &batch(&[1])), ("readme.html", b"")]);
-        assert_refused(
+    fn a_subset_missing_from_the_archive_is_reported() {
+        let archive = pack(&[(TRAIN, &batch(&[1])), ("readme.html", b"")]);
+        assert_error(
             &folder_with(&archive),
-            &[ARCHIVE, "cifar10", "lacks test_batch.bin", "there lies data_batch_1.bin, readme.html"],
+            &[ARCHIVE, "cifar10", "missing test_batch.bin", "found data_batch_1.bin, readme.html"],
         );
     }
 
     #[test]
-    fn that_has_a_batch_twice_is_refused() {
-        let archive = archive(&[(TEST, &batch(&[1])), (TRAIN, &batch(&[1])), (TRAIN, &batch(&[2]))]);
-        assert_refused(&folder_with(&archive), &[ARCHIVE, "\"data_batch_1.bin\" comes twice"]);
+    fn an_archive_with_a_duplicate_batch_is_rejected() {
+        let archive = pack(&[(TEST, &batch(&[1])), (TRAIN, &batch(&[1])), (TRAIN, &batch(&[2]))]);
+        assert_error(&folder_with(&archive), &[ARCHIVE, "\"data_batch_1.bin\" occurs twice"]);
     }
 
     #[test]
-    fn with_an_entry_that_is_no_file_is_refused() {
+    fn an_archive_with_a_link_is_rejected() {
         let mut tar = tar::Builder::new(Vec::new());
         let mut link = tar::Header::new_ustar();
         link.set_entry_type(tar::EntryType::Symlink);
         link.set_size(0);
         tar.append_link(&mut link, TRAIN, "/etc/passwd").unwrap();
         let archive = gzip(&tar.into_inner().unwrap());
-        assert_refused(&folder_with(&archive), &[ARCHIVE, "\"data_batch_1.bin\" is a link"]);
+        assert_error(&folder_with(&archive), &[ARCHIVE, "\"data_batch_1.bin\" is a link"]);
     }
 }
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_are_read_exactly_where_they_are_whole_records(
+    fn bytes_are_read_if_and_only_if_they_are_complete_records(
         bytes in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..2 * RECORD_LEN),
             prop::collection::vec(any::<u8>(), RECORD_LEN),
         ],
     ) {
-        let mut split = no_images();
-        match append_records(&bytes[..], bytes.len() as u64, &mut split) {
+        let mut images = no_images();
+        match append_records(&bytes[..], bytes.len() as u64, &mut images) {
             Ok(count) => {
                 prop_assert!(count > 0 && count * RECORD_LEN == bytes.len());
-                prop_assert_eq!(split.len(), count);
+                prop_assert_eq!(images.len(), count);
                 for (index, record) in bytes.chunks(RECORD_LEN).enumerate() {
-                    prop_assert_eq!(split.labels[index], u16::from(record[0]));
-                    prop_assert_eq!(split.image(index), &record[1..]);
+                    prop_assert_eq!(images.labels[index], u16::from(record[0]));
+                    prop_assert_eq!(images.image(index), &record[1..]);
                 }
             }
             Err(CifarError::Format(_)) => prop_assert!(bytes.is_empty() || bytes.len() % RECORD_LEN != 0),
-            Err(CifarError::Io(error)) => prop_assert!(false, "memory can always be read: {}", error),
+            Err(CifarError::Io(error)) => prop_assert!(false, "reading memory cannot fail: {}", error),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Downloads, against a server in this process that behaves as servers do. The sets are small ones made
-//! here, so each has a table entry of its own; the program's own entries go by the same way.
+//! Downloads from a server in this process that imitates real ones, with small data sets made here.
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,42 +11,42 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lenet_gpu::data::download::{
-    Event, FetchError, Fetched, Origin, PublishedFile, PublishedSet, Refusal, fetch,
+    Event, FetchError, FetchOutcome, PublishedFile, PublishedSet, ServerError, ServerUrl, fetch,
 };
 use lenet_gpu::data::{Conversion, Dataset, DatasetKind};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-/// Longer than any answer of a server that means to give one.
-const PATIENT: Duration = Duration::from_secs(60);
+/// Longer than any response of a working server takes.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// For a server that never answers; one that does has enough of it on a busy machine.
-const IMPATIENT: Duration = Duration::from_secs(1);
+/// For servers that never respond, and long enough for the others on a busy machine.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 const ARCHIVE: &str = "cifar-10-binary.tar.gz";
 
-/// A request, as far as it matters: the path, and the byte that a range begins with.
+/// The path of a request and the first byte of its range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Request {
     path: String,
     from: Option<usize>,
 }
 
-/// What a server does with a request.
+/// A server's response to a request.
 struct Reply {
-    /// From the status on to the last header.
+    /// The status line and the headers.
     head: String,
     body: Vec<u8>,
     then: Then,
 }
 
-/// What comes after the body.
+/// What the server does after sending the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     HangUp,
-    /// Nothing, for ever.
+    /// Keeps the connection open and sends nothing.
     Hang,
-    /// A byte now and then, until the other end hangs up.
+    /// Sends a byte now and then until the client disconnects.
     Drip,
 }
 
@@ -56,12 +55,12 @@ impl Reply {
         Self { head: head.into(), body: body.into(), then: Then::HangUp }
     }
 
-    /// The whole, whatever was asked for.
+    /// The whole file, whatever range was requested.
     fn whole(bytes: &[u8]) -> Self {
         Self::new(format!("200 OK\r\nContent-Length: {}", bytes.len()), bytes)
     }
 
-    /// What was asked for.
+    /// The requested range.
     fn of(bytes: &[u8], request: &Request) -> Self {
         let Some(from) = request.from else { return Self::whole(bytes) };
         let (end, length) = (bytes.len() - 1, bytes.len());
@@ -69,7 +68,7 @@ impl Reply {
         Self::new(format!("{head}\r\nContent-Length: {}", length - from), &bytes[from..])
     }
 
-    /// The same, but only so many bytes of the body.
+    /// Sends only the first `count` bytes of the body.
     fn cut(mut self, count: usize) -> Self {
         self.body.truncate(count);
         self
@@ -84,42 +83,42 @@ impl Reply {
     }
 }
 
-/// A server on this machine that remembers what was asked of it.
+/// A local server that records its requests.
 struct Server {
     url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    /// `reply` gets each request with the number of those before it.
+    /// `reply` is called with the number of previous requests and the request.
     fn start(mut reply: impl FnMut(usize, &Request) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         thread::spawn(move || {
-            let mut held = Vec::new();
+            let mut open = Vec::new();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let Some(request) = read_request(&stream) else { continue };
                 let number = seen.lock().unwrap().len();
                 seen.lock().unwrap().push(request.clone());
                 let Reply { head, body, then } = reply(number, &request);
-                // The other end may have heard enough.
+                // The client may have disconnected.
                 let _ = stream.write_all(format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes());
                 let _ = stream.write_all(&body);
                 while then == Then::Drip && stream.write_all(&[7]).is_ok() {
                     thread::sleep(Duration::from_millis(10));
                 }
                 if then == Then::Hang {
-                    held.push(stream);
+                    open.push(stream);
                 }
             }
         });
         Self { url, requests }
     }
 
-    /// A server of these bytes that does all as it should.
+    /// A working server of these bytes.
     fn of(bytes: &[u8]) -> Self {
         let bytes = bytes.to_vec();
         Self::start(move |_, request| Reply::of(&bytes, request))
@@ -129,7 +128,7 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Where each request's range began.
+    /// The first byte of each request's range.
     fn ranges(&self) -> Vec<Option<usize>> {
         self.requests().iter().map(|request| request.from).collect()
     }
@@ -151,14 +150,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Records of CIFAR-10 whose pixels do not pack well, so that a download has some length.
+/// Records of CIFAR-10 with pixels that compress badly, so that downloads are not tiny.
 fn batch(labels: &[u8]) -> Vec<u8> {
-    let pixel = |place: u32| (place.wrapping_mul(place).wrapping_mul(2_654_435_761) >> 16) as u8;
-    let image = |label: u8| (0..3072).map(move |place| pixel(place + 3072 * u32::from(label)));
+    let pixel = |index: u32| (index.wrapping_mul(index).wrapping_mul(2_654_435_761) >> 16) as u8;
+    let image = |label: u8| (0..3072).map(move |index| pixel(index + 3072 * u32::from(label)));
     labels.iter().flat_map(|&label| [label].into_iter().chain(image(label))).collect()
 }
 
-/// The header of an archive's entry, with any name: builders refuse bad ones.
+/// The header of an archive entry with any name; `tar::Builder` rejects invalid ones.
 fn header(kind: tar::EntryType, name: &str, length: u64) -> tar::Header {
     let mut header = tar::Header::new_old();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -169,7 +168,7 @@ fn header(kind: tar::EntryType, name: &str, length: u64) -> tar::Header {
     header
 }
 
-/// A whole CIFAR-10 in an archive, and at its end what is appended.
+/// A complete CIFAR-10 archive, to which `append` may add entries.
 fn archive(append: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     let folder = "cifar-10-batches-bin/";
@@ -185,7 +184,7 @@ fn archive(append: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
     gzip(&tar.into_inner().unwrap())
 }
 
-fn sound_archive() -> Vec<u8> {
+fn valid_archive() -> Vec<u8> {
     archive(|_| {})
 }
 
@@ -194,7 +193,7 @@ fn published_file(name: &str, bytes: &[u8]) -> PublishedFile {
     PublishedFile { name: name.to_owned(), length: bytes.len() as u64, sha256 }
 }
 
-/// A CIFAR-10 that is this archive, and at home with these servers.
+/// A published CIFAR-10 with this archive and these servers.
 fn published(archive: &[u8], servers: &[&Server]) -> PublishedSet {
     PublishedSet {
         files: vec![published_file(ARCHIVE, archive)],
@@ -203,44 +202,44 @@ fn published(archive: &[u8], servers: &[&Server]) -> PublishedSet {
     }
 }
 
-/// Where a test's set goes.
-struct Place {
-    around: TempDir,
+/// The target folder of a test's download.
+struct Target {
+    parent: TempDir,
     folder: PathBuf,
 }
 
-impl Place {
+impl Target {
     fn new() -> Self {
-        let around = tempfile::tempdir().unwrap();
-        let folder = around.path().join("set");
-        Self { around, folder }
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("set");
+        Self { parent, folder }
     }
 
-    fn fetch(&self, set: &PublishedSet) -> Result<Fetched, FetchError> {
-        self.fetch_within(set, PATIENT)
+    fn fetch(&self, set: &PublishedSet) -> Result<FetchOutcome, FetchError> {
+        self.fetch_within(set, LONG_TIMEOUT)
     }
 
-    fn fetch_within(&self, set: &PublishedSet, patience: Duration) -> Result<Fetched, FetchError> {
-        fetch(set, None, &self.folder, patience, &mut |_| ControlFlow::Continue(()))
+    fn fetch_within(&self, set: &PublishedSet, timeout: Duration) -> Result<FetchOutcome, FetchError> {
+        fetch(set, None, &self.folder, timeout, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// The labels of what was placed.
+    /// The data set is in the folder, and nothing is beside it.
     #[track_caller]
     fn assert_placed(&self) {
         let set = Dataset::open(&self.folder, Some(DatasetKind::Cifar10), Conversion::default()).unwrap();
         assert_eq!((&set.train.labels[..], &set.test.labels[..]), (&[0, 3, 2][..], &[1, 0][..]));
-        assert_eq!(names(self.around.path()), ["set"], "something was left beside the set");
+        assert_eq!(names(self.parent.path()), ["set"], "leftovers beside the data set");
     }
 
-    /// Nothing lies here, whether as a set or hidden.
+    /// There is neither a data set nor a working folder.
     #[track_caller]
     fn assert_empty(&self) {
-        assert_eq!(names(self.around.path()), [""; 0]);
+        assert_eq!(names(self.parent.path()), [""; 0]);
     }
 
-    /// What came of a download that did not end.
+    /// The path of the downloaded bytes of an interrupted download.
     fn part(&self) -> PathBuf {
-        self.around.path().join(".set.fetch").join(format!("{ARCHIVE}.part"))
+        self.parent.path().join(".set.fetch").join(format!("{ARCHIVE}.part"))
     }
 }
 
@@ -249,31 +248,31 @@ fn names(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// What each server said.
+/// The error of each server.
 #[track_caller]
-fn refusals(fetched: Result<Fetched, FetchError>) -> Vec<Refusal> {
+fn server_errors(fetched: Result<FetchOutcome, FetchError>) -> Vec<ServerError> {
     let error = fetched.unwrap_err();
     assert!(!error.to_string().contains('\n'), "{error}");
     match error {
-        FetchError::Refused { refusals, .. } => refusals.into_iter().map(|(_, refusal)| refusal).collect(),
+        FetchError::AllServersFailed { errors, .. } => errors.into_iter().map(|(_, error)| error).collect(),
         other => panic!("{other}"),
     }
 }
 
-mod a_set {
+mod data_set {
     use super::*;
 
     #[test]
-    fn is_downloaded_checked_unpacked_and_placed() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_data_set_is_downloaded_verified_unpacked_and_placed() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);
-        assert_eq!(place.fetch(&published(&bytes, &[&server])).unwrap(), Fetched::Now);
-        place.assert_placed();
+        assert_eq!(target.fetch(&published(&bytes, &[&server])).unwrap(), FetchOutcome::Downloaded);
+        target.assert_placed();
         assert_eq!(server.requests(), [Request { path: format!("/{ARCHIVE}"), from: None }]);
     }
 
     #[test]
-    fn of_several_files_is_fetched_file_by_file() {
+    fn several_files_are_downloaded_one_after_the_other() {
         let labels = [0, 0, 8, 1, 0, 0, 0, 1, 7];
         let images = [&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28][..], &[9; 28 * 28]].concat();
         let contents = [
@@ -289,42 +288,43 @@ mod a_set {
             Reply::of(bytes, request)
         });
         let set = PublishedSet { files, ..PublishedSet::of(DatasetKind::FashionMnist).unwrap() };
-        let place = Place::new();
-        let origin: Origin = format!("{}mirror", server.url).parse().unwrap();
-        fetch(&set, Some(&origin), &place.folder, PATIENT, &mut |_| ControlFlow::Continue(())).unwrap();
+        let target = Target::new();
+        let server_url: ServerUrl = format!("{}mirror", server.url).parse().unwrap();
+        fetch(&set, Some(&server_url), &target.folder, LONG_TIMEOUT, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
         let placed =
-            Dataset::open(&place.folder, Some(DatasetKind::FashionMnist), Conversion::default()).unwrap();
+            Dataset::open(&target.folder, Some(DatasetKind::FashionMnist), Conversion::default()).unwrap();
         assert_eq!((placed.train.labels[0], placed.test.image(0)[0]), (7, 9));
         assert_eq!(server.requests().len(), 4);
     }
 
     #[test]
-    fn that_is_there_already_asks_no_server() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn no_server_is_contacted_if_the_data_set_is_present() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);
         let set = published(&bytes, &[&server]);
-        place.fetch(&set).unwrap();
-        assert_eq!(place.fetch(&set).unwrap(), Fetched::Before);
+        target.fetch(&set).unwrap();
+        assert_eq!(target.fetch(&set).unwrap(), FetchOutcome::AlreadyPresent);
         assert_eq!(server.requests().len(), 1);
     }
 
     #[test]
-    fn may_take_the_place_of_an_empty_folder_and_of_no_other() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn the_target_folder_may_be_empty_but_not_occupied() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);
         let set = published(&bytes, &[&server]);
-        fs::create_dir(&place.folder).unwrap();
-        fs::write(place.folder.join("thesis.tex"), "").unwrap();
-        assert!(matches!(place.fetch(&set), Err(FetchError::Occupied { .. })));
-        assert_eq!(names(&place.folder), ["thesis.tex"]);
-        fs::remove_file(place.folder.join("thesis.tex")).unwrap();
-        assert_eq!(place.fetch(&set).unwrap(), Fetched::Now);
-        place.assert_placed();
+        fs::create_dir(&target.folder).unwrap();
+        fs::write(target.folder.join("thesis.tex"), "").unwrap();
+        assert!(matches!(target.fetch(&set), Err(FetchError::Occupied { .. })));
+        assert_eq!(names(&target.folder), ["thesis.tex"]);
+        fs::remove_file(target.folder.join("thesis.tex")).unwrap();
+        assert_eq!(target.fetch(&set).unwrap(), FetchOutcome::Downloaded);
+        target.assert_placed();
     }
 
     #[test]
-    fn is_not_fetched_twice_at_once() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_second_simultaneous_download_is_rejected() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let (go, wait) = mpsc::channel();
         let server = Server::start({
             let bytes = bytes.clone();
@@ -335,59 +335,61 @@ mod a_set {
         });
         let set = published(&bytes, &[&server]);
         thread::scope(|scope| {
-            let (asked, is_asked) = mpsc::channel::<()>();
+            let (started, has_started) = mpsc::channel::<()>();
             let first = scope.spawn(|| {
-                let mut asked = Some(asked);
-                fetch(&set, None, &place.folder, PATIENT, &mut |_| {
-                    drop(asked.take());
+                let mut started = Some(started);
+                fetch(&set, None, &target.folder, LONG_TIMEOUT, &mut |_| {
+                    drop(started.take());
                     ControlFlow::Continue(())
                 })
             });
-            assert!(is_asked.recv().is_err(), "the first one has begun when its sender is gone");
-            assert!(matches!(place.fetch(&set), Err(FetchError::Busy { .. })));
+            assert!(has_started.recv().is_err(), "the sender is dropped when the first download has started");
+            assert!(matches!(target.fetch(&set), Err(FetchError::Busy { .. })));
             go.send(()).unwrap();
-            assert_eq!(first.join().unwrap().unwrap(), Fetched::Now);
+            assert_eq!(first.join().unwrap().unwrap(), FetchOutcome::Downloaded);
         });
-        place.assert_placed();
-        assert_eq!(place.fetch(&set).unwrap(), Fetched::Before);
+        target.assert_placed();
+        assert_eq!(target.fetch(&set).unwrap(), FetchOutcome::AlreadyPresent);
     }
 
     #[cfg(unix)]
     #[test]
-    fn whose_folder_cannot_be_made_is_an_error_that_names_it() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_target_folder_that_cannot_be_created_is_an_error() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);
-        fs::write(&place.folder, "a file").unwrap();
-        let inside = place.folder.join("inside");
-        let fetched =
-            fetch(&published(&bytes, &[&server]), None, &inside, PATIENT, &mut |_| ControlFlow::Continue(()));
-        assert!(matches!(fetched, Err(FetchError::Disk { .. })));
-        assert!(server.requests().is_empty());
-        let unnamed = fetch(&published(&bytes, &[]), None, Path::new("/absent/.."), PATIENT, &mut |_| {
+        fs::write(&target.folder, "a file").unwrap();
+        let inside = target.folder.join("inside");
+        let fetched = fetch(&published(&bytes, &[&server]), None, &inside, LONG_TIMEOUT, &mut |_| {
             ControlFlow::Continue(())
         });
+        assert!(matches!(fetched, Err(FetchError::Disk { .. })));
+        assert!(server.requests().is_empty());
+        let unnamed =
+            fetch(&published(&bytes, &[]), None, Path::new("/absent/.."), LONG_TIMEOUT, &mut |_| {
+                ControlFlow::Continue(())
+            });
         assert!(matches!(unnamed, Err(FetchError::NoName { .. })));
     }
 }
 
-mod a_download {
+mod resumption {
     use super::*;
 
     #[test]
-    fn that_breaks_off_goes_on_from_there() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_dropped_connection_is_resumed() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::start({
             let bytes = bytes.clone();
             move |number, request| Reply::of(&bytes, request).cut(if number < 2 { 1000 } else { usize::MAX })
         });
-        place.fetch(&published(&bytes, &[&server])).unwrap();
-        place.assert_placed();
+        target.fetch(&published(&bytes, &[&server])).unwrap();
+        target.assert_placed();
         assert_eq!(server.ranges(), [None, Some(1000), Some(2000)]);
     }
 
     #[test]
-    fn that_ended_in_an_error_is_gone_on_with_by_the_next_call() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn the_next_call_resumes_a_failed_download() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let failing = Server::start({
             let bytes = bytes.clone();
             move |number, request| match number {
@@ -395,98 +397,98 @@ mod a_download {
                 _ => Reply::status("503 Service Unavailable"),
             }
         });
-        let refused = refusals(place.fetch(&published(&bytes, &[&failing])));
-        assert!(matches!(refused[..], [Refusal::Status(status)] if status == 503));
-        assert_eq!(fs::read(place.part()).unwrap(), bytes[..1000]);
-        assert!(!place.folder.exists());
+        let errors = server_errors(target.fetch(&published(&bytes, &[&failing])));
+        assert!(matches!(errors[..], [ServerError::Status(status)] if status == 503));
+        assert_eq!(fs::read(target.part()).unwrap(), bytes[..1000]);
+        assert!(!target.folder.exists());
 
         let server = Server::of(&bytes);
-        place.fetch(&published(&bytes, &[&server])).unwrap();
-        place.assert_placed();
+        target.fetch(&published(&bytes, &[&server])).unwrap();
+        target.assert_placed();
         assert_eq!(server.ranges(), [Some(1000)]);
     }
 
     #[test]
-    fn that_was_whole_when_it_was_interrupted_asks_no_server_again() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_complete_download_is_not_requested_again() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);
         let set = published(&bytes, &[&server]);
-        let fetched = fetch(&set, None, &place.folder, PATIENT, &mut |event| match event {
+        let fetched = fetch(&set, None, &target.folder, LONG_TIMEOUT, &mut |event| match event {
             Event::Unpacking { .. } => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         });
         assert!(matches!(fetched, Err(FetchError::Interrupted)));
-        assert_eq!(fs::read(place.part()).unwrap(), bytes);
-        place.fetch(&set).unwrap();
-        place.assert_placed();
+        assert_eq!(fs::read(target.part()).unwrap(), bytes);
+        target.fetch(&set).unwrap();
+        target.assert_placed();
         assert_eq!(server.requests().len(), 1);
     }
 
     #[test]
-    fn starts_anew_where_the_server_knows_no_ranges() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_server_without_ranges_restarts_the_download() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::start({
             let bytes = bytes.clone();
             move |number, _| Reply::whole(&bytes).cut(if number == 0 { 1000 } else { usize::MAX })
         });
-        place.fetch(&published(&bytes, &[&server])).unwrap();
-        place.assert_placed();
+        target.fetch(&published(&bytes, &[&server])).unwrap();
+        target.assert_placed();
         assert_eq!(server.ranges(), [None, Some(1000)]);
     }
 
     #[test]
-    fn starts_anew_where_the_server_gives_another_range_than_was_asked_for() {
+    fn a_wrong_range_restarts_the_download() {
         let wrong = "206 Partial Content\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10";
-        for answer in [wrong, "416 Range Not Satisfiable\r\nContent-Length: 0"] {
-            let (bytes, place) = (sound_archive(), Place::new());
+        for response in [wrong, "416 Range Not Satisfiable\r\nContent-Length: 0"] {
+            let (bytes, target) = (valid_archive(), Target::new());
             let server = Server::start({
                 let bytes = bytes.clone();
                 move |number, request| match number {
                     0 => Reply::of(&bytes, request).cut(1000),
-                    1 => Reply::new(answer, [7; 10]).cut(if answer == wrong { 10 } else { 0 }),
+                    1 => Reply::new(response, [7; 10]).cut(if response == wrong { 10 } else { 0 }),
                     _ => Reply::of(&bytes, request),
                 }
             });
-            place.fetch(&published(&bytes, &[&server])).unwrap();
-            place.assert_placed();
+            target.fetch(&published(&bytes, &[&server])).unwrap();
+            target.assert_placed();
             assert_eq!(server.ranges(), [None, Some(1000), None]);
         }
     }
 
     #[test]
-    fn whose_beginning_belongs_to_another_file_starts_anew() {
-        let (bytes, place) = (sound_archive(), Place::new());
-        fs::create_dir(place.part().parent().unwrap()).unwrap();
+    fn bytes_of_another_file_restart_the_download() {
+        let (bytes, target) = (valid_archive(), Target::new());
+        fs::create_dir(target.part().parent().unwrap()).unwrap();
         let server = Server::of(&bytes);
-        for beginning in [vec![7; 1000], vec![7; bytes.len()], vec![7; bytes.len() + 1]] {
-            fs::create_dir_all(place.part().parent().unwrap()).unwrap();
-            fs::write(place.part(), &beginning).unwrap();
-            place.fetch(&published(&bytes, &[&server])).unwrap();
-            place.assert_placed();
-            fs::remove_dir_all(&place.folder).unwrap();
+        for existing in [vec![7; 1000], vec![7; bytes.len()], vec![7; bytes.len() + 1]] {
+            fs::create_dir_all(target.part().parent().unwrap()).unwrap();
+            fs::write(target.part(), &existing).unwrap();
+            target.fetch(&published(&bytes, &[&server])).unwrap();
+            target.assert_placed();
+            fs::remove_dir_all(&target.folder).unwrap();
         }
         assert_eq!(server.ranges(), [Some(1000), None, None, None]);
     }
 
     #[test]
-    fn that_the_user_interrupts_keeps_what_came() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn an_interrupted_download_keeps_its_bytes() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);
         let set = published(&bytes, &[&server]);
-        let fetched = fetch(&set, None, &place.folder, PATIENT, &mut |event| match event {
+        let fetched = fetch(&set, None, &target.folder, LONG_TIMEOUT, &mut |event| match event {
             Event::Received { .. } => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         });
         assert!(matches!(fetched, Err(FetchError::Interrupted)));
-        let kept = fs::read(place.part()).unwrap();
+        let kept = fs::read(target.part()).unwrap();
         assert!(!kept.is_empty() && bytes.starts_with(&kept));
-        place.fetch(&set).unwrap();
-        place.assert_placed();
+        target.fetch(&set).unwrap();
+        target.assert_placed();
     }
 
     #[test]
-    fn follows_redirects_but_not_in_circles() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn redirects_are_followed_except_loops() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::start({
             let bytes = bytes.clone();
             move |_, request| match request.path.as_str() {
@@ -494,157 +496,166 @@ mod a_download {
                 _ => Reply::status("302 Found\r\nLocation: /elsewhere"),
             }
         });
-        place.fetch(&published(&bytes, &[&server])).unwrap();
-        place.assert_placed();
+        target.fetch(&published(&bytes, &[&server])).unwrap();
+        target.assert_placed();
 
-        let (place, circle) =
-            (Place::new(), Server::start(|_, _| Reply::status("302 Found\r\nLocation: /circle")));
-        let refused = refusals(place.fetch(&published(&bytes, &[&circle])));
+        let (target, looping) =
+            (Target::new(), Server::start(|_, _| Reply::status("302 Found\r\nLocation: /loop")));
+        let errors = server_errors(target.fetch(&published(&bytes, &[&looping])));
         assert!(
-            matches!(&refused[..], [Refusal::Network(reason)] if reason.contains("redirects")),
-            "{refused:?}"
+            matches!(&errors[..], [ServerError::Network(reason)] if reason.contains("redirects")),
+            "{errors:?}"
         );
-        place.assert_empty();
+        target.assert_empty();
     }
 }
 
-mod a_server {
+mod server_error {
     use super::*;
 
-    /// What is said of a server that replies so; nothing is left then.
+    /// The error of a server with this reply. Nothing is left on disk.
     #[track_caller]
-    fn refusal(reply: impl Fn(&[u8]) -> Reply + Send + 'static) -> Refusal {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn server_error(reply: impl Fn(&[u8]) -> Reply + Send + 'static) -> ServerError {
+        let (bytes, target) = (valid_archive(), Target::new());
         let archive = bytes.clone();
         let server = Server::start(move |_, _| reply(&archive));
-        let refusal = refusals(place.fetch(&published(&bytes, &[&server]))).remove(0);
-        place.assert_empty();
-        refusal
+        let error = server_errors(target.fetch(&published(&bytes, &[&server]))).remove(0);
+        target.assert_empty();
+        error
     }
 
     #[test]
-    fn that_has_not_the_file_is_told_of_with_its_status() {
-        for (answer, said) in
+    fn http_errors_are_reported_with_their_status() {
+        for (status, code) in
             [("404 Not Found", 404), ("500 Internal Server Error", 500), ("403 Forbidden", 403)]
         {
-            let refusal = refusal(move |_| Reply::status(answer));
-            assert!(matches!(refusal, Refusal::Status(status) if status == said));
-            assert_eq!(refusal.to_string(), format!("it answered {answer}"));
+            let error = server_error(move |_| Reply::status(status));
+            assert!(matches!(error, ServerError::Status(found) if found == code));
+            assert_eq!(error.to_string(), format!("the server responded with {status}"));
         }
     }
 
     #[test]
-    fn that_sends_a_web_page_is_seen_through() {
+    fn web_pages_are_detected() {
         let page = "\n <!DOCTYPE html><html>Please accept our cookies</html>";
-        let by_type = refusal(move |archive| {
+        let by_type = server_error(move |archive| {
             let head = format!(
                 "200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}",
                 archive.len()
             );
             Reply::new(head, archive)
         });
-        let by_content = refusal(move |_| Reply::new("200 OK", page));
-        assert!(matches!((by_type, by_content), (Refusal::Page, Refusal::Page)));
-        let by_length = refusal(move |_| Reply::whole(page.as_bytes()));
-        assert!(matches!(by_length, Refusal::Length { announced: 55, .. }), "{by_length}");
+        let by_content = server_error(move |_| Reply::new("200 OK", page));
+        assert!(matches!((by_type, by_content), (ServerError::Page, ServerError::Page)));
+        let by_length = server_error(move |_| Reply::whole(page.as_bytes()));
+        assert!(matches!(by_length, ServerError::Length { announced: 55, .. }), "{by_length}");
     }
 
     #[test]
-    fn that_announces_another_length_is_refused_before_its_bytes_are_read() {
-        let refused = refusal(|archive| Reply::whole(&archive[1..]));
-        assert!(matches!(refused, Refusal::Length { announced, expected } if announced + 1 == expected));
+    fn another_announced_length_is_rejected_before_the_body_is_read() {
+        let error = server_error(|archive| Reply::whole(&archive[1..]));
+        assert!(matches!(error, ServerError::Length { announced, expected } if announced + 1 == expected));
     }
 
     #[test]
-    fn that_sends_no_end_is_stopped_at_the_files_length() {
-        let refused = refusal(|archive| Reply::new("200 OK", [archive, &[0; 1000]].concat()));
-        assert!(matches!(refused, Refusal::TooLong { .. }), "{refused}");
+    fn a_longer_file_is_rejected_at_the_expected_length() {
+        let error = server_error(|archive| Reply::new("200 OK", [archive, &[0; 1000]].concat()));
+        assert!(matches!(error, ServerError::TooLong { .. }), "{error}");
     }
 
     #[test]
-    fn that_sends_nothing_is_given_up() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_silent_server_times_out() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::start({
             let bytes = bytes.clone();
             move |number, request| match number {
                 0 => Reply::of(&bytes, request).cut(1000).then(Then::Hang),
                 1 => Reply::of(&bytes, request).cut(0).then(Then::Hang),
-                _ => panic!("it was asked again although it had sent nothing"),
+                _ => panic!("the server was contacted again although it had sent nothing"),
             }
         });
-        let refused = refusals(place.fetch_within(&published(&bytes, &[&server]), IMPATIENT));
-        assert!(matches!(refused[..], [Refusal::Silent { .. }]), "{refused:?}");
-        assert_eq!(fs::read(place.part()).unwrap().len(), 1000);
+        let errors = server_errors(target.fetch_within(&published(&bytes, &[&server]), SHORT_TIMEOUT));
+        assert!(matches!(errors[..], [ServerError::TimedOut { .. }]), "{errors:?}");
+        assert_eq!(fs::read(target.part()).unwrap().len(), 1000);
     }
 
     #[test]
-    fn that_sends_other_bytes_is_refused_by_their_hash() {
-        let refused = refusal(|archive| Reply::whole(&vec![7; archive.len()]));
-        assert!(matches!(&refused, Refusal::Hash { found, expected } if found != expected), "{refused}");
+    fn wrong_bytes_are_rejected_by_their_hash() {
+        let error = server_error(|archive| Reply::whole(&vec![7; archive.len()]));
+        assert!(matches!(&error, ServerError::Hash { found, expected } if found != expected), "{error}");
     }
 
     #[test]
-    fn that_does_not_listen_is_told_of() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn a_refused_connection_is_reported() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let homes = vec![format!("http://127.0.0.1:{port}/")];
-        let refused = refusals(place.fetch(&PublishedSet { homes, ..published(&bytes, &[]) }));
-        assert!(matches!(&refused[..], [Refusal::Network(_)]), "{refused:?}");
-        place.assert_empty();
+        let errors = server_errors(target.fetch(&PublishedSet { homes, ..published(&bytes, &[]) }));
+        assert!(matches!(&errors[..], [ServerError::Network(_)]), "{errors:?}");
+        target.assert_empty();
     }
 
     #[test]
-    fn that_fails_is_followed_by_the_next_one() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn the_next_server_is_tried_after_a_failure() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let archive = bytes.clone();
         let wrong = Server::start(move |_, _| Reply::whole(&vec![7; archive.len()]));
         let absent = Server::start(|_, _| Reply::status("404 Not Found"));
-        let sound = Server::of(&bytes);
-        let mut told = Vec::new();
-        fetch(&published(&bytes, &[&wrong, &absent, &sound]), None, &place.folder, PATIENT, &mut |event| {
-            if let Event::Refused { url, refusal } = event {
-                told.push(format!("{url} {refusal}"));
-            }
-            ControlFlow::Continue(())
-        })
+        let valid = Server::of(&bytes);
+        let mut failures = Vec::new();
+        fetch(
+            &published(&bytes, &[&wrong, &absent, &valid]),
+            None,
+            &target.folder,
+            LONG_TIMEOUT,
+            &mut |event| {
+                if let Event::ServerFailed { url, error } = event {
+                    failures.push(format!("{url} {error}"));
+                }
+                ControlFlow::Continue(())
+            },
+        )
         .unwrap();
-        place.assert_placed();
-        assert!(told[0].contains("SHA-256") && told[1].contains("404") && told.len() == 2, "{told:?}");
+        target.assert_placed();
+        assert_eq!(failures.len(), 2, "{failures:?}");
+        assert!(failures[0].contains("SHA-256") && failures[1].contains("404"), "{failures:?}");
     }
 
     #[test]
-    fn that_fails_with_all_others_is_listed_with_what_each_said() {
-        let (bytes, place) = (sound_archive(), Place::new());
+    fn the_errors_of_all_servers_are_listed() {
+        let (bytes, target) = (valid_archive(), Target::new());
         let servers = ["404 Not Found", "502 Bad Gateway"]
             .map(|status| Server::start(move |_, _| Reply::status(status)));
-        let error = place.fetch(&published(&bytes, &[&servers[0], &servers[1]])).unwrap_err().to_string();
+        let error = target.fetch(&published(&bytes, &[&servers[0], &servers[1]])).unwrap_err().to_string();
         let expected = format!(
-            "cannot fetch {ARCHIVE}: {}{ARCHIVE}: it answered 404 Not Found; {}{ARCHIVE}: it answered 502 Bad Gateway",
+            "cannot download {ARCHIVE}: {}{ARCHIVE}: the server responded with 404 Not Found; {}{ARCHIVE}: the server \
+             responded with 502 Bad Gateway",
             servers[0].url, servers[1].url
         );
         assert_eq!(error, expected);
-        place.assert_empty();
+        target.assert_empty();
     }
 }
 
-mod an_archive_with_the_right_hash {
+mod untrusted_archive {
     use super::*;
 
-    /// It is refused with a line that has these in it, and nothing is placed, here or elsewhere.
+    /// Unpacking an archive with the right hash fails with a one-line message that contains all of `expected`, and
+    /// writes nothing.
     #[track_caller]
-    fn assert_refused(bytes: &[u8], says: &[&str]) {
-        let place = Place::new();
+    fn assert_error(bytes: &[u8], expected: &[&str]) {
+        let target = Target::new();
         let server = Server::of(bytes);
-        let error = place.fetch(&published(bytes, &[&server])).unwrap_err();
+        let error = target.fetch(&published(bytes, &[&server])).unwrap_err();
         assert!(matches!(error, FetchError::Unpack(_)), "{error}");
         let line = error.to_string();
-        for part in says {
+        for part in expected {
             assert!(line.contains(part), "{part:?} is not in: {line}");
         }
         assert!(!line.contains('\n'), "{line}");
-        // What was downloaded is what was promised, so it stays; of what was unpacked nothing does.
-        assert_eq!(names(place.around.path()), [".set.fetch"]);
-        let mut kept = names(place.part().parent().unwrap());
+        // The download has the right hash and is kept; unpacked files are removed.
+        assert_eq!(names(target.parent.path()), [".set.fetch"]);
+        let mut kept = names(target.part().parent().unwrap());
         kept.sort_unstable();
         assert_eq!(kept, [format!("{ARCHIVE}.part"), "lock".to_owned()]);
     }
@@ -661,15 +672,15 @@ mod an_archive_with_the_right_hash {
     }
 
     #[test]
-    fn and_an_entry_that_would_leave_the_folder_is_refused() {
+    fn an_entry_outside_the_folder_is_rejected() {
         for name in ["../evil", "/tmp/evil", "a/../../evil", ".."] {
-            let says = [&format!("{name:?}")[..], "outside of the archive's folder"];
-            assert_refused(&with_entry(tar::EntryType::Regular, name), &says);
+            let expected = [&format!("{name:?}")[..], "outside the archive's folder"];
+            assert_error(&with_entry(tar::EntryType::Regular, name), &expected);
         }
     }
 
     #[test]
-    fn and_an_entry_that_is_no_file_is_refused() {
+    fn an_entry_other_than_a_file_is_rejected() {
         for (kind, what) in [
             (tar::EntryType::Symlink, "a link"),
             (tar::EntryType::Link, "a link"),
@@ -678,28 +689,28 @@ mod an_archive_with_the_right_hash {
             (tar::EntryType::Block, "a device or a pipe"),
             (tar::EntryType::GNUSparse, "of an unknown kind"),
         ] {
-            assert_refused(&with_entry(kind, "evil"), &["\"evil\"", what, "only files and folders"]);
+            assert_error(&with_entry(kind, "evil"), &["\"evil\"", what, "only files and folders"]);
         }
     }
 
     #[test]
-    fn that_is_cut_off_or_no_archive_is_refused() {
-        let whole = sound_archive();
+    fn truncated_and_other_files_are_rejected() {
+        let whole = valid_archive();
         for end in [whole.len() / 2, whole.len() - 8] {
-            assert_refused(&whole[..end], &["cannot be unpacked as a .tar.gz"]);
+            assert_error(&whole[..end], &["the .tar.gz archive is damaged or truncated"]);
         }
-        assert_refused(b"not packed at all", &["cannot be unpacked as a .tar.gz"]);
-        assert_refused(&gzip(&[7; 2000]), &["cannot be unpacked as a .tar.gz"]);
+        assert_error(b"not packed at all", &["the .tar.gz archive is damaged or truncated"]);
+        assert_error(&gzip(&[7; 2000]), &["the .tar.gz archive is damaged or truncated"]);
     }
 }
 
-mod the_command {
+mod command {
     use super::*;
     use assert_cmd::Command;
     use predicates::prelude::*;
     use predicates::str::{contains, is_empty};
 
-    /// The length that the first of MNIST's files has, so that a server is listened to.
+    /// The length of the first MNIST file; a server with another length would be rejected at once.
     const LENGTH: usize = 9_912_422;
 
     fn lenet_gpu(cache: &Path) -> Command {
@@ -709,7 +720,7 @@ mod the_command {
     }
 
     #[test]
-    fn refuses_bytes_that_are_not_the_official_ones_and_leaves_nothing() {
+    fn wrong_bytes_end_in_an_error_and_leave_nothing() {
         let cache = tempfile::tempdir().unwrap();
         let server = Server::start(|_, _| Reply::whole(&vec![7; LENGTH]));
         lenet_gpu(cache.path())
@@ -717,12 +728,12 @@ mod the_command {
             .assert()
             .code(1)
             .stdout(is_empty())
-            .stderr(contains("error: cannot fetch train-images-idx3-ubyte.gz").and(contains("SHA-256 ")));
+            .stderr(contains("error: cannot download train-images-idx3-ubyte.gz").and(contains("SHA-256 ")));
         assert_eq!(names(cache.path()), [""; 0]);
     }
 
     #[test]
-    fn takes_only_sets_that_it_knows_and_urls_of_the_web() {
+    fn unknown_sets_and_invalid_arguments_are_rejected() {
         let cache = tempfile::tempdir().unwrap();
         let fetch =
             |arguments: &[&str]| lenet_gpu(cache.path()).args(["data", "fetch"]).args(arguments).assert();
@@ -730,7 +741,9 @@ mod the_command {
         fetch(&["cifar10", "--from", "/home"]).code(2).stderr(contains("--from").and(contains("http")));
         fetch(&["cifar10", "--timeout", "0"]).code(2).stderr(contains("--timeout"));
         let occupied = env!("CARGO_MANIFEST_DIR");
-        fetch(&["cifar10", "--to", occupied]).code(2).stderr(contains("holds something else than cifar10"));
+        fetch(&["cifar10", "--to", occupied])
+            .code(2)
+            .stderr(contains("is not empty and does not contain cifar10"));
         lenet_gpu(cache.path())
             .args(["data", "fetch", "--help"])
             .assert()
@@ -740,10 +753,10 @@ mod the_command {
 
     #[cfg(unix)]
     #[test]
-    fn ends_at_a_full_disk_and_names_the_file() {
+    fn a_full_disk_ends_in_an_error_that_names_the_file() {
         let cache = tempfile::tempdir().unwrap();
         let server = Server::start(|_, _| Reply::whole(&vec![7; LENGTH]));
-        // A limit on the size of files stands for the disk.
+        // A limit on the size of files simulates a full disk.
         let script = format!(
             "trap '' XFSZ; ulimit -f 100; exec '{}' data fetch mnist --from '{}'",
             env!("CARGO_BIN_EXE_lenet-gpu"),
@@ -760,7 +773,7 @@ mod the_command {
 
     #[cfg(unix)]
     #[test]
-    fn that_is_interrupted_keeps_what_came_and_ends_with_130() {
+    fn an_interrupted_command_keeps_its_bytes_and_exits_with_130() {
         let cache = tempfile::tempdir().unwrap();
         let server = Server::start(|_, _| Reply::whole(&vec![7; LENGTH]).cut(1000).then(Then::Drip));
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
@@ -773,7 +786,7 @@ mod the_command {
         let part = cache.path().join(".mnist.fetch/train-images-idx3-ubyte.gz.part");
         let started = std::time::Instant::now();
         while fs::metadata(&part).map_or(0, |metadata| metadata.len()) < 1000 {
-            assert!(started.elapsed() < PATIENT, "the download does not begin");
+            assert!(started.elapsed() < LONG_TIMEOUT, "the download did not start");
             thread::sleep(Duration::from_millis(10));
         }
         let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
@@ -786,7 +799,7 @@ mod the_command {
     }
 
     #[test]
-    fn train_finds_what_lies_in_the_cache_and_else_says_how_to_have_it_there() {
+    fn train_uses_the_cache_and_otherwise_suggests_a_download() {
         let cache = tempfile::tempdir().unwrap();
         let run_dir = cache.path().join("run");
         let train = || {
@@ -806,7 +819,7 @@ mod the_command {
         train().code(2).stdout(is_empty()).stderr(
             contains("cifar10 is not on this machine").and(contains("`lenet-gpu data fetch cifar10`")),
         );
-        assert!(!run_dir.exists(), "a run that never began left a folder");
+        assert!(!run_dir.exists(), "a run that did not start left a folder");
 
         let list = || lenet_gpu(cache.path()).args(["data", "list"]).assert().success();
         list().stdout(contains("not here: lenet-gpu data fetch cifar10"));
@@ -826,12 +839,12 @@ mod the_command {
 }
 
 #[test]
-fn what_can_be_downloaded_has_servers_and_whole_hashes() {
+fn published_sets_have_two_servers_and_complete_hashes() {
     for kind in [DatasetKind::Mnist, DatasetKind::FashionMnist, DatasetKind::Cifar10] {
         let set = PublishedSet::of(kind).unwrap();
-        assert!(set.homes.len() >= 2, "{kind} has one home, which may be gone some day");
+        assert!(set.homes.len() >= 2, "{kind} has a single server");
         for home in &set.homes {
-            assert!(home.parse::<Origin>().is_ok() && home.ends_with('/'), "{home}");
+            assert!(home.parse::<ServerUrl>().is_ok() && home.ends_with('/'), "{home}");
         }
         for file in &set.files {
             let is_digit = |letter: char| letter.is_ascii_digit() || ('a'..='f').contains(&letter);
@@ -842,13 +855,13 @@ fn what_can_be_downloaded_has_servers_and_whole_hashes() {
 }
 
 #[test]
-fn an_origin_is_a_url_of_the_web() {
+fn only_http_urls_are_server_urls() {
     for text in ["http://127.0.0.1:8000", "https://example.org/sets/", "https://example.org/a.tar.gz?raw=1"] {
-        assert!(text.parse::<Origin>().is_ok(), "{text}");
+        assert!(text.parse::<ServerUrl>().is_ok(), "{text}");
     }
     for text in
         ["", "example.org", "/home/me/sets", "file:///sets/", "ftp://example.org/", "https://", "http://a b/"]
     {
-        assert!(text.parse::<Origin>().is_err(), "{text}");
+        assert!(text.parse::<ServerUrl>().is_err(), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Data sets: formats, image folders, downloads and how images are fitted.
+//! Data sets: file formats, image folders, downloads and the conversion of images.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]

@@ -7,7 +7,7 @@ mod text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::data::TestPart;
+use crate::data::TestSet;
 use crate::engine::{Setup, Split};
 use crate::evaluate::Evaluation;
 use crate::model::{Model, weights};
@@ -61,7 +61,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let Model { network, parameters, about } = &model;
     args.pictures.check()?;
     let (part, device) = args.engine.ready_beside(|| args.data.open_test(about))?;
-    let TestPart { images: test, class_names } = part;
+    let TestSet { images: test, class_names } = part;
     check_class_names(about.class_names.as_deref(), class_names.as_deref())?;
     check_fit(*network, test.channels, test.classes())?;
 

@@ -95,7 +95,7 @@ fn format(path: &Path) -> Result<Format, Failure> {
 
 fn mistakes(evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> ContactSheet {
     let tiles = evaluation.mistakes.iter().map(|mistake| Tile {
-        pixels: test.seen(mistake.image),
+        pixels: test.padded_image(mistake.image),
         first_line: format!("{} taken for {}", about.class(mistake.label), about.class(mistake.predicted)),
         second_line: format!("no. {}, {:.1} % sure", mistake.image, 100.0 * mistake.probability),
     });

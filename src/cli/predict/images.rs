@@ -79,7 +79,7 @@ fn of_folder(folder: &Path) -> anyhow::Result<Vec<Image>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {
         let path = entry.with_context(cannot)?.path();
-        if ImageFile::is_named_so(&path) && !path.is_dir() {
+        if ImageFile::has_image_extension(&path) && !path.is_dir() {
             paths.push(path);
         }
     }

@@ -1,6 +1,6 @@
 //! When a run ends early, and what is held back to tell.
 
-use crate::data::{DataError, Dataset, Opened};
+use crate::data::{DataError, Dataset, OpenedDataset};
 use crate::train::Stopping;
 use anyhow::anyhow;
 use clap::Args;
@@ -44,12 +44,12 @@ impl StoppingArgs {
 
     /// The parts of a set, of which no more is taken than `limit` says. A share is held back of the images to
     /// train on for validation, or, where there are none to test with, of all images for that.
-    pub fn parts(&self, opened: Opened, limit: &LimitArgs, seed: u64) -> Result<Dataset, Failure> {
+    pub fn parts(&self, opened: OpenedDataset, limit: &LimitArgs, seed: u64) -> Result<Dataset, Failure> {
         match opened {
-            Opened::Divided(data) => self.hold_out(limit.limit(data), seed),
-            Opened::Undivided(images) => {
+            OpenedDataset::Split(data) => self.hold_out(limit.limit(data), seed),
+            OpenedDataset::Unsplit(images) => {
                 let divided = match self.validation_split {
-                    Some(share) => images.divide(share, seed).map_err(Failure::input)?,
+                    Some(share) => images.split(share, seed).map_err(Failure::input)?,
                     None => return Err(Failure::input(DataError::Undivided { folder: images.folder })),
                 };
                 Ok(limit.limit(divided))

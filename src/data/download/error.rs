@@ -1,88 +1,145 @@
-//! What can go wrong with a download.
+//! Errors of downloads.
 
 use std::io;
 use std::path::PathBuf;
 
 use ureq::http::StatusCode;
 
-use super::Origin;
+use super::ServerUrl;
 use crate::data::{DataError, DatasetKind};
 
-/// Why a set was not placed. Each is one line; where the system gave a reason, it is the error's source.
+/// The reason why a data set could not be downloaded. Each message is one line. The operating system's reason, if any,
+/// is the error's source.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error("{} names no folder that could be made; give it a name of its own", folder.display())]
-    NoName { folder: PathBuf },
+    /// The target folder's path ends in `..` or is a root.
+    #[error("{} does not end in a folder name; choose a folder with a name of its own", folder.display())]
+    NoName {
+        /// The target folder.
+        folder: PathBuf,
+    },
 
-    #[error("{} holds something else than {kind}; name a folder that is new or empty", folder.display())]
-    Occupied { folder: PathBuf, kind: DatasetKind },
+    /// The target folder contains other files.
+    #[error("{} is not empty and does not contain {kind}; choose a new or an empty folder", folder.display())]
+    Occupied {
+        /// The target folder.
+        folder: PathBuf,
+        /// The data set.
+        kind: DatasetKind,
+    },
 
-    #[error("another lenet-gpu is fetching into {}; wait for it to end", folder.display())]
-    Busy { folder: PathBuf },
+    /// Another process downloads into the same folder.
+    #[error("another lenet-gpu process is downloading into {}; wait for it to finish", folder.display())]
+    Busy {
+        /// The target folder.
+        folder: PathBuf,
+    },
 
+    /// A file or folder cannot be read or written.
     #[error("cannot write {}", path.display())]
-    Disk { path: PathBuf, source: io::Error },
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
 
-    /// No server gave the file; each has its reason.
-    #[error("cannot fetch {file}: {}", in_words(refusals))]
-    Refused { file: String, refusals: Vec<(String, Refusal)> },
+    /// No server delivered a file.
+    #[error("cannot download {file}: {}", join(errors))]
+    AllServersFailed {
+        /// The file's name.
+        file: String,
+        /// Each URL with its error.
+        errors: Vec<(String, ServerError)>,
+    },
 
-    /// The bytes are the right ones, and yet they cannot be unpacked.
+    /// A file with the right hash could not be unpacked.
     #[error(transparent)]
     Unpack(#[from] DataError),
 
-    /// The watcher asked for the end. What had come is kept.
+    /// The progress callback requested a stop. Downloaded bytes are kept.
     #[error("interrupted")]
     Interrupted,
 }
 
-/// Why a server did not give a file.
+/// The reason why a server did not deliver a file.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    #[error("it answered {0}")]
+pub enum ServerError {
+    /// An HTTP status other than success.
+    #[error("the server responded with {0}")]
     Status(StatusCode),
 
-    #[error("it sent a web page in place of the file")]
+    /// An HTML page instead of the file.
+    #[error("the server sent a web page instead of the file")]
     Page,
 
-    #[error("it has a file of {announced} bytes, and the right one has {expected}")]
-    Length { announced: u64, expected: u64 },
+    /// The announced length is not the file's.
+    #[error("the server's file has {announced} bytes instead of {expected}")]
+    Length {
+        /// The length that the server announced, in bytes.
+        announced: u64,
+        /// The file's length in bytes.
+        expected: u64,
+    },
 
-    #[error("it sent more than the file's {expected} bytes")]
-    TooLong { expected: u64 },
+    /// More bytes than the file has.
+    #[error("the server sent more than the {expected} bytes of the file")]
+    TooLong {
+        /// The file's length in bytes.
+        expected: u64,
+    },
 
-    #[error("it broke off after {held} of {expected} bytes")]
-    BrokenOff { held: u64, expected: u64 },
+    /// The connection was closed too soon.
+    #[error("the connection was closed after {received} of {expected} bytes")]
+    ConnectionClosed {
+        /// The number of bytes received so far.
+        received: u64,
+        /// The file's length in bytes.
+        expected: u64,
+    },
 
-    #[error("it could not go on from where an earlier download ended")]
+    /// The response to a range request does not start at the requested byte.
+    #[error("the server cannot resume the download")]
     Range,
 
-    #[error("it sent nothing for {seconds} seconds")]
-    Silent { seconds: u64 },
+    /// No data for as long as the timeout.
+    #[error("the server sent no data for {seconds} seconds")]
+    TimedOut {
+        /// The timeout in seconds.
+        seconds: u64,
+    },
 
-    #[error("its host is not known")]
+    /// The host name cannot be resolved.
+    #[error("the host name cannot be resolved")]
     UnknownHost,
 
+    /// Any other network error.
     #[error("{0}")]
     Network(String),
 
-    #[error("its bytes have the SHA-256 {found}, and the right ones {expected}")]
-    Hash { found: String, expected: String },
+    /// The file has the right length and the wrong contents.
+    #[error("the file's SHA-256 is {found} instead of {expected}")]
+    Hash {
+        /// The SHA-256 of the downloaded file.
+        found: String,
+        /// The SHA-256 of the published file.
+        expected: String,
+    },
 }
 
-impl Refusal {
-    /// Whether it was cut short, so that asking again for the rest makes sense.
-    pub(super) fn is_break(&self) -> bool {
-        matches!(self, Self::BrokenOff { .. } | Self::Silent { .. } | Self::Network(_))
+impl ServerError {
+    /// Whether the transfer was cut short, so that requesting the remainder makes sense.
+    pub(super) fn is_resumable(&self) -> bool {
+        matches!(self, Self::ConnectionClosed { .. } | Self::TimedOut { .. } | Self::Network(_))
     }
 }
 
-fn in_words(refusals: &[(String, Refusal)]) -> String {
-    let lines: Vec<_> = refusals.iter().map(|(url, refusal)| format!("{url}: {refusal}")).collect();
+fn join(errors: &[(String, ServerError)]) -> String {
+    let lines: Vec<_> = errors.iter().map(|(url, error)| format!("{url}: {error}")).collect();
     lines.join("; ")
 }
 
-/// Why a text is no [`Origin`].
+/// The reason why a string is not a [`ServerUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no URL of http or https, such as {}", Origin::EXAMPLE)]
-pub struct OriginError;
+#[error("not an http or https URL; an example is {}", ServerUrl::EXAMPLE)]
+pub struct ServerUrlError;

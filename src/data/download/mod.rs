@@ -1,16 +1,15 @@
-//! Data sets from the servers that give them out: downloaded into a draft, held against their SHA-256, and
-//! only then unpacked and placed, whole or not at all.
+//! Downloads of published data sets: files are fetched into a working folder, verified by SHA-256, unpacked, and moved
+//! into place as a whole.
 //!
-//! A download that broke off is gone on with, by the same call, from the byte where it ended. Whether what
-//! came was right is decided by the hash of the whole file and by nothing else, so that no server needs to
-//! be trusted, nor two of them to agree.
+//! An interrupted download resumes at the byte where it stopped when it is started again. Only the hash of the whole
+//! file decides whether a download is correct, so neither servers nor parts of files need to be trusted.
 
-mod cache;
 mod catalog;
-mod draft;
 mod error;
+mod extract;
+mod location;
+mod partial;
 mod transfer;
-mod unpack;
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -18,47 +17,66 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use cache::{folder, placed};
 pub use catalog::{PublishedFile, PublishedSet};
-pub use error::{FetchError, OriginError, Refusal};
+pub use error::{FetchError, ServerError, ServerUrlError};
+pub use location::{folder, placed};
 
-use draft::Draft;
-use transfer::{Client, Stop, tell};
+use super::detect;
+use partial::PartialDownload;
+use transfer::{Client, TransferError, report};
 
-/// What happens on the way.
+/// Progress of a download.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A server is asked for a file, from this byte on.
-    Asking { file: &'a PublishedFile, url: &'a str, from: u64 },
-    /// So many bytes of the file are here.
-    Received { bytes: u64 },
-    /// A server did not give it, and the next one is asked.
-    Refused { url: &'a str, refusal: &'a Refusal },
-    /// A file is here and right.
-    Unpacking { file: &'a PublishedFile },
+    /// A file is being requested from a server.
+    Requesting {
+        /// The file.
+        file: &'a PublishedFile,
+        /// The file's URL on this server.
+        url: &'a str,
+        /// The first requested byte; above 0 if an earlier download is resumed.
+        from: u64,
+    },
+    /// Bytes of the current file have arrived.
+    Received {
+        /// The total number of bytes of the file so far.
+        bytes: u64,
+    },
+    /// A server failed, and the next one is tried.
+    ServerFailed {
+        /// The file's URL on this server.
+        url: &'a str,
+        /// The reason.
+        error: &'a ServerError,
+    },
+    /// A file is complete and correct.
+    Unpacking {
+        /// The file.
+        file: &'a PublishedFile,
+    },
 }
 
-/// Who is told; the answer may ask for the end.
-pub type Watch<'a> = dyn FnMut(Event) -> ControlFlow<()> + 'a;
+/// A callback for events; it stops the download by returning [`ControlFlow::Break`].
+pub type ProgressCallback<'a> = dyn FnMut(Event) -> ControlFlow<()> + 'a;
 
-/// How a fetch ended.
+/// The result of a successful [`fetch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fetched {
-    /// The set was placed.
-    Now,
-    /// It was there already, and no server was asked.
-    Before,
+pub enum FetchOutcome {
+    /// The data set was downloaded.
+    Downloaded,
+    /// The data set was in the folder already; no server was contacted.
+    AlreadyPresent,
 }
 
-/// A server that the user names: the URL of a folder that holds a set's files under their names, or of the
-/// file of a set that is one.
+/// The URL of a user's own server: of a folder with the files of a data set under their official names, or of the file
+/// itself if the data set has only one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin(String);
+pub struct ServerUrl(String);
 
-impl Origin {
+impl ServerUrl {
     const EXAMPLE: &str = "https://example.org/sets/";
 
-    fn url(&self, set: &PublishedSet, file: &PublishedFile) -> String {
+    fn file_url(&self, set: &PublishedSet, file: &PublishedFile) -> String {
         match self.0.as_str() {
             folder if folder.ends_with('/') => format!("{folder}{}", file.name),
             url if set.files.len() == 1 => url.to_owned(),
@@ -67,65 +85,67 @@ impl Origin {
     }
 }
 
-impl FromStr for Origin {
-    type Err = OriginError;
+impl FromStr for ServerUrl {
+    type Err = ServerUrlError;
 
-    fn from_str(text: &str) -> Result<Self, OriginError> {
-        let url: ureq::http::Uri = text.parse().map_err(|_| OriginError)?;
+    fn from_str(text: &str) -> Result<Self, ServerUrlError> {
+        let url: ureq::http::Uri = text.parse().map_err(|_| ServerUrlError)?;
         let is_web = matches!(url.scheme_str(), Some("http" | "https"));
         if is_web && url.host().is_some_and(|host| !host.is_empty()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(OriginError)
+            Err(ServerUrlError)
         }
     }
 }
 
-/// Places a set in `folder`, which must be new or empty, or hold it already. Its homes are asked in turn,
-/// or `origin` alone; each is given up where it sends nothing for as long as `patience`.
+/// Downloads a data set into `folder`, which must be new, empty, or contain the data set already.
 ///
-/// After an error nothing lies in `folder`; what came of the files stays in a hidden folder beside it, and
-/// another call goes on from there.
+/// The set's servers are tried in turn, or `server` alone. A server that sends no data for `timeout` is given up.
+///
+/// # Errors
+/// After an error `folder` is unchanged. Downloaded bytes stay in a hidden folder beside it, and another call resumes
+/// from there.
 pub fn fetch(
     set: &PublishedSet,
-    origin: Option<&Origin>,
+    server: Option<&ServerUrl>,
     folder: &Path,
-    patience: Duration,
-    watch: &mut Watch,
-) -> Result<Fetched, FetchError> {
-    if is_placed(set, folder)? {
-        return Ok(Fetched::Before);
+    timeout: Duration,
+    progress: &mut ProgressCallback,
+) -> Result<FetchOutcome, FetchError> {
+    if is_present(set, folder)? {
+        return Ok(FetchOutcome::AlreadyPresent);
     }
-    let draft = Draft::of(folder)?;
-    // Another program may have placed it before the draft was ours.
-    if is_placed(set, folder)? {
-        return Ok(Fetched::Before);
+    let partial = PartialDownload::lock(folder)?;
+    // Another process may have finished before this one acquired the lock.
+    if is_present(set, folder)? {
+        return Ok(FetchOutcome::AlreadyPresent);
     }
 
-    let client = Client::new(patience);
+    let client = Client::new(timeout);
     for file in &set.files {
-        let urls = match origin {
-            Some(origin) => vec![origin.url(set, file)],
+        let urls = match server {
+            Some(server) => vec![server.file_url(set, file)],
             None => set.homes.iter().map(|home| format!("{home}{}", file.name)).collect(),
         };
-        obtain(&client, file, &urls, &draft.part(file), watch)?;
+        download_file(&client, file, &urls, &partial.part(file), progress)?;
     }
-    let unpacked = draft.unpacked()?;
+    let unpacked = partial.create_unpacked()?;
     for file in &set.files {
-        tell(watch, Event::Unpacking { file })?;
-        unpack::unpack(file, &draft.part(file), &unpacked)?;
+        report(progress, Event::Unpacking { file })?;
+        extract::extract(file, &partial.part(file), &unpacked)?;
     }
-    draft.place()?;
-    Ok(Fetched::Now)
+    partial.place()?;
+    Ok(FetchOutcome::Downloaded)
 }
 
-/// Whether the set lies in the folder. A folder with something else in it is an error.
-fn is_placed(set: &PublishedSet, folder: &Path) -> Result<bool, FetchError> {
+/// Whether the folder contains the data set. A folder with other contents is an error.
+fn is_present(set: &PublishedSet, folder: &Path) -> Result<bool, FetchError> {
     let disk = |source| FetchError::Disk { path: folder.to_owned(), source };
     match fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
             None => Ok(false),
-            Some(_) if set.kind.lies_in(folder) => Ok(true),
+            Some(_) if detect::is_complete(set.kind, folder) => Ok(true),
             Some(_) => Err(FetchError::Occupied { folder: folder.to_owned(), kind: set.kind }),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -133,24 +153,24 @@ fn is_placed(set: &PublishedSet, folder: &Path) -> Result<bool, FetchError> {
     }
 }
 
-/// Has one of the servers give a file, which lies at `part` then.
-fn obtain(
+/// Downloads a file to `part` from the first server that delivers it.
+fn download_file(
     client: &Client,
     file: &PublishedFile,
     urls: &[String],
     part: &Path,
-    watch: &mut Watch,
+    progress: &mut ProgressCallback,
 ) -> Result<(), FetchError> {
-    let mut refusals: Vec<(String, Refusal)> = Vec::new();
+    let mut errors: Vec<(String, ServerError)> = Vec::new();
     for url in urls {
-        if let Some((url, refusal)) = refusals.last() {
-            tell(watch, Event::Refused { url, refusal })?;
+        if let Some((url, error)) = errors.last() {
+            report(progress, Event::ServerFailed { url, error })?;
         }
-        match client.complete(file, url, part, watch) {
+        match client.download(file, url, part, progress) {
             Ok(()) => return Ok(()),
-            Err(Stop::Refused(refusal)) => refusals.push((url.clone(), refusal)),
-            Err(Stop::End(error)) => return Err(error),
+            Err(TransferError::Server(error)) => errors.push((url.clone(), error)),
+            Err(TransferError::Local(error)) => return Err(error),
         }
     }
-    Err(FetchError::Refused { file: file.name.clone(), refusals })
+    Err(FetchError::AllServersFailed { file: file.name.clone(), errors })
 }

@@ -1,4 +1,4 @@
-//! One file from one server, into a file that may have its beginning already.
+//! The transfer of one file from one server, which may resume an earlier one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -10,169 +10,176 @@ use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
-use super::{Event, FetchError, PublishedFile, Refusal, Watch};
+use super::{Event, FetchError, ProgressCallback, PublishedFile, ServerError};
 use crate::hash;
 
-/// Read at a time.
-const BUFFER: usize = 64 << 10;
+const BUFFER_LEN: usize = 64 << 10;
 
-/// How often a server is asked for the rest after it broke off. Each time it must have sent something.
-const MOST_BREAKS: usize = 20;
+/// The largest number of times a transfer is resumed. Each time the server must have sent some bytes.
+const MAX_RESUMES: usize = 20;
 
-/// What brings files here.
+/// An HTTP client.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
-    patience: Duration,
+    timeout: Duration,
 }
 
-/// Why a transfer ended before the file was whole.
-pub enum Stop {
-    /// The server's part: another may do better.
-    Refused(Refusal),
-    /// This machine's part, or the user's.
-    End(FetchError),
+/// The reason why a transfer failed.
+pub enum TransferError {
+    /// A problem with this server; another one may succeed.
+    Server(ServerError),
+    /// A problem on this machine, or an interruption.
+    Local(FetchError),
 }
 
-impl From<FetchError> for Stop {
+impl From<FetchError> for TransferError {
     fn from(error: FetchError) -> Self {
-        Self::End(error)
+        Self::Local(error)
     }
 }
 
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<ServerError> for TransferError {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
     }
 }
 
 impl Client {
-    /// A client that gives a server up which sends nothing for as long as its patience.
-    pub fn new(patience: Duration) -> Self {
+    /// Creates a client that gives up if a server sends no data for `timeout`.
+    pub fn new(timeout: Duration) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("lenet-gpu/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(Some(patience))
-            .timeout_connect(Some(patience))
-            .timeout_recv_response(Some(patience))
-            .timeout_per_read(Some(patience)) // and none for the whole body, which a slow line may take hours for
+            .timeout_resolve(Some(timeout))
+            .timeout_connect(Some(timeout))
+            .timeout_recv_response(Some(timeout))
+            .timeout_per_read(Some(timeout)) // no limit for the whole body: a slow connection may need hours
             .build();
-        Self { agent: config.into(), patience }
+        Self { agent: config.into(), timeout }
     }
 
-    /// Has a server complete the file at `part`, whose hash is right then.
+    /// Downloads a file to `part` and verifies its hash. Existing bytes are kept and the remainder is requested.
     ///
-    /// Whether the beginning that lay there belongs to this file shows in the hash alone. Where it is
-    /// wrong the file is fetched anew, once.
-    pub fn complete(
+    /// Only the hash shows whether existing bytes belong to this file. If they do not, the download is restarted once.
+    pub fn download(
         &self,
         file: &PublishedFile,
         url: &str,
         part: &Path,
-        watch: &mut Watch,
-    ) -> Result<(), Stop> {
-        let mut breaks = 0;
+        progress: &mut ProgressCallback,
+    ) -> Result<(), TransferError> {
+        let mut resumes = 0;
         loop {
             let before = length(part)?;
-            let received = if before < file.length { self.receive(file, url, part, watch) } else { Ok(()) };
-            let refusal = match received {
+            let received =
+                if before < file.length { self.receive(file, url, part, progress) } else { Ok(()) };
+            let error = match received {
                 Ok(()) => {
                     let found = hash(part)?;
                     if found == file.sha256 {
                         return Ok(());
                     }
                     clear(part)?;
-                    Refusal::Hash { found, expected: file.sha256.clone() }
+                    ServerError::Hash { found, expected: file.sha256.clone() }
                 }
-                Err(Stop::Refused(refusal)) => refusal,
-                Err(end) => return Err(end),
+                Err(TransferError::Server(error)) => error,
+                Err(local) => return Err(local),
             };
             let after = length(part)?;
-            let was_led_astray = before > 0 && after == 0;
-            let goes_on = refusal.is_break() && after > before && breaks < MOST_BREAKS;
-            if !was_led_astray && !goes_on {
-                return Err(refusal.into());
+            let must_restart = before > 0 && after == 0;
+            let can_resume = error.is_resumable() && after > before && resumes < MAX_RESUMES;
+            if !must_restart && !can_resume {
+                return Err(error.into());
             }
-            breaks += 1;
+            resumes += 1;
         }
     }
 
-    /// Appends what a server sends to what lies at `part`, until the file has its length.
-    fn receive(&self, file: &PublishedFile, url: &str, part: &Path, watch: &mut Watch) -> Result<(), Stop> {
+    /// Appends the remainder of a file to `part`.
+    fn receive(
+        &self,
+        file: &PublishedFile,
+        url: &str,
+        part: &Path,
+        progress: &mut ProgressCallback,
+    ) -> Result<(), TransferError> {
         let disk = |source| FetchError::Disk { path: part.to_owned(), source };
         let mut writer = OpenOptions::new().create(true).append(true).open(part).map_err(disk)?;
         let before = length(part)?;
-        tell(watch, Event::Asking { file, url, from: before })?;
+        report(progress, Event::Requesting { file, url, from: before })?;
 
         let mut request = self.agent.get(url);
         if is_loopback(url) {
-            request = request.config().proxy(None).build(); // which would ask its own machine
+            request = request.config().proxy(None).build(); // a proxy would contact its own machine
         }
         if before > 0 {
             request = request.header(header::RANGE, format!("bytes={before}-"));
         }
-        let response = request.call().map_err(|error| self.refusal(error))?;
+        let response = request.call().map_err(|error| self.server_error(error))?;
         let mut held = match response.status() {
             StatusCode::PARTIAL_CONTENT if before > 0 && starts_at(&response) == Some(before) => before,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if before > 0 => {
                 clear(part)?;
-                return Err(Refusal::Range.into());
+                return Err(ServerError::Range.into());
             }
             StatusCode::OK => 0,
-            status => return Err(Refusal::Status(status).into()),
+            status => return Err(ServerError::Status(status).into()),
         };
         if response.body().mime_type() == Some("text/html") {
-            return Err(Refusal::Page.into());
+            return Err(ServerError::Page.into());
         }
         if let Some(announced) = response.body().content_length().map(|rest| held + rest)
             && announced != file.length
         {
-            return Err(Refusal::Length { announced, expected: file.length }.into());
+            return Err(ServerError::Length { announced, expected: file.length }.into());
         }
         if held == 0 {
             writer.set_len(0).map_err(disk)?;
         }
 
         let mut body = response.into_body().into_reader();
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; BUFFER_LEN];
         loop {
             let count = match body.read(&mut buffer) {
                 Ok(0) if held == file.length => return Ok(()),
-                Ok(0) => return Err(Refusal::BrokenOff { held, expected: file.length }.into()),
+                Ok(0) => {
+                    return Err(ServerError::ConnectionClosed { received: held, expected: file.length }.into());
+                }
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.refusal(error.into()).into()),
+                Err(error) => return Err(self.server_error(error.into()).into()),
             };
-            // All files are packed, and nothing packed begins so.
+            // All files are compressed, and no compressed file starts like this.
             if held == 0 && buffer[..count].trim_ascii_start().starts_with(b"<") {
-                return Err(Refusal::Page.into());
+                return Err(ServerError::Page.into());
             }
             held += count as u64;
             if held > file.length {
                 clear(part)?;
-                return Err(Refusal::TooLong { expected: file.length }.into());
+                return Err(ServerError::TooLong { expected: file.length }.into());
             }
             writer.write_all(&buffer[..count]).map_err(disk)?;
-            tell(watch, Event::Received { bytes: held })?;
+            report(progress, Event::Received { bytes: held })?;
         }
     }
 
-    fn refusal(&self, error: ureq::Error) -> Refusal {
+    fn server_error(&self, error: ureq::Error) -> ServerError {
         match error {
-            ureq::Error::Timeout(_) => Refusal::Silent { seconds: self.patience.as_secs() },
-            ureq::Error::HostNotFound => Refusal::UnknownHost,
-            ureq::Error::Io(error) => Refusal::Network(error.to_string()),
-            error => Refusal::Network(error.to_string()),
+            ureq::Error::Timeout(_) => ServerError::TimedOut { seconds: self.timeout.as_secs() },
+            ureq::Error::HostNotFound => ServerError::UnknownHost,
+            ureq::Error::Io(error) => ServerError::Network(error.to_string()),
+            error => ServerError::Network(error.to_string()),
         }
     }
 }
 
-/// Tells the watcher, who may ask for the end.
-pub fn tell(watch: &mut Watch, event: Event) -> Result<(), FetchError> {
-    if watch(event).is_break() { Err(FetchError::Interrupted) } else { Ok(()) }
+/// Calls the progress callback, which may request a stop.
+pub fn report(progress: &mut ProgressCallback, event: Event) -> Result<(), FetchError> {
+    if progress(event).is_break() { Err(FetchError::Interrupted) } else { Ok(()) }
 }
 
-/// Whether a URL's host is this machine.
+/// Whether a URL's host is the local machine.
 fn is_loopback(url: &str) -> bool {
     let host = Uri::try_from(url).ok().and_then(|url| Some(url.host()?.to_owned()));
     host.is_some_and(|host| {
@@ -181,13 +188,13 @@ fn is_loopback(url: &str) -> bool {
     })
 }
 
-/// The first byte that a partial answer has: N of `Content-Range: bytes N-M/L`.
+/// The first byte of a partial response: N of `Content-Range: bytes N-M/L`.
 fn starts_at(response: &Response<Body>) -> Option<u64> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.trim().strip_prefix("bytes")?.trim_start().split('-').next()?.parse().ok()
 }
 
-/// Bytes of a file; 0 where there is none.
+/// The length of a file in bytes; 0 if it does not exist.
 fn length(path: &Path) -> Result<u64, FetchError> {
     match std::fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len()),
@@ -196,15 +203,15 @@ fn length(path: &Path) -> Result<u64, FetchError> {
     }
 }
 
-/// Makes a file empty.
+/// Truncates a file to zero bytes.
 fn clear(path: &Path) -> Result<(), FetchError> {
     File::create(path).map(drop).map_err(|source| FetchError::Disk { path: path.to_owned(), source })
 }
 
-/// A file's SHA-256 in hexadecimal digits.
+/// The SHA-256 of a file in hexadecimal digits.
 fn hash(path: &Path) -> Result<String, FetchError> {
     let hash = || -> io::Result<String> {
-        let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
+        let mut file = BufReader::with_capacity(BUFFER_LEN, File::open(path)?);
         let mut hash = Sha256::new();
         loop {
             let bytes = file.fill_buf()?;

@@ -1,10 +1,6 @@
 //! MNIST's training images from the project's own files, as the network takes them.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
-
-use flate2::read::GzDecoder;
 
 /// An image's side after padding, and its bytes.
 pub const SIDE: usize = 32;
@@ -26,7 +22,7 @@ pub struct Mnist {
 impl Mnist {
     pub fn read() -> Self {
         let background = normalise(0);
-        let stored = unpack("train-images-idx3-ubyte.gz");
+        let stored = read("train-images-idx3-ubyte");
         let (stored, _) = stored[IMAGES_HEADER..].as_chunks::<{ STORED_SIDE * STORED_SIDE }>();
         let mut images = vec![background; stored.len() * PIXELS];
         let margin = (SIDE - STORED_SIDE) / 2;
@@ -38,7 +34,7 @@ impl Mnist {
                 }
             }
         }
-        let labels = unpack("train-labels-idx1-ubyte.gz");
+        let labels = read("train-labels-idx1-ubyte");
         Self { images, labels: labels[LABELS_HEADER..].iter().map(|&label| label.into()).collect() }
     }
 
@@ -57,11 +53,8 @@ fn normalise(pixel: u8) -> f32 {
     (f32::from(pixel) / 255.0 - 0.5) / 0.5
 }
 
-fn unpack(name: &str) -> Vec<u8> {
+/// Reads a file that `data/pack-mnist --unpack data/mnist` has written.
+fn read(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../data/mnist").join(name);
-    let mut bytes = Vec::new();
-    File::open(&path)
-        .and_then(|file| GzDecoder::new(file).read_to_end(&mut bytes))
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    bytes
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! What lies in a folder, looked at once: its layout tells which data set it is.
+//! The names in a folder, read once; detection compares them with the names of each data set's files.
 
 use std::fmt;
 use std::fs;
@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 
-/// The names in a folder, or in an archive, sorted.
+/// The names in a folder or in an archive, sorted.
 #[derive(Debug, Clone)]
-pub struct Listing {
+pub struct FolderListing {
     folder: PathBuf,
     names: Vec<String>,
 }
 
-impl Listing {
-    pub fn of(folder: &Path) -> Result<Self, DataError> {
+impl FolderListing {
+    /// Lists a folder.
+    pub fn read(folder: &Path) -> Result<Self, DataError> {
         let path = || folder.to_owned();
         let unreadable = |source| DataError::Folder { path: path(), source };
         let entries = fs::read_dir(folder).map_err(|source| match source.kind() {
@@ -42,21 +43,21 @@ impl Listing {
         self.names.iter().map(String::as_str)
     }
 
-    /// The path of the first of these names that lies here.
-    pub fn first_of(&self, candidates: impl IntoIterator<Item = String>) -> Option<PathBuf> {
+    /// The path of the first candidate that exists in the folder.
+    pub fn find_first(&self, candidates: impl IntoIterator<Item = String>) -> Option<PathBuf> {
         let name = candidates.into_iter().find(|candidate| self.names.binary_search(candidate).is_ok())?;
         Some(self.folder.join(name))
     }
 
-    /// That a data set of this kind lies here without this file.
-    pub fn lacks(&self, kind: &'static str, missing: impl Into<String>) -> DataError {
+    /// The error for a data set of this kind without the file `missing`.
+    pub fn incomplete(&self, kind: &'static str, missing: impl Into<String>) -> DataError {
         let (path, missing, found) = (self.folder.clone(), missing.into(), self.to_string());
         DataError::Incomplete { path, kind, missing, found }
     }
 }
 
-/// For messages: the first names.
-impl fmt::Display for Listing {
+/// Formats the first names for messages.
+impl fmt::Display for FolderListing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 8;
         match self.names.len() {

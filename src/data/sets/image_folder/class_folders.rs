@@ -1,14 +1,14 @@
-//! The class folders of one part of a set.
+//! The class folders of one subset.
 
 use std::path::{Path, PathBuf};
 
 use super::ImageFolderError;
 use super::entries::{Entry, Ignored, entries};
 
-/// The most classes that are taken.
-pub const MOST_CLASSES: usize = 1_000;
+/// The largest number of classes.
+pub const MAX_CLASSES: usize = 1_000;
 
-/// Class folders, with the images in each.
+/// Class folders and the paths of their images.
 #[derive(Debug)]
 pub struct ClassFolders {
     folder: PathBuf,
@@ -33,17 +33,17 @@ pub struct LabelledFile<'a> {
 }
 
 impl ClassFolders {
-    /// Looks at the folders in `folder`: 2 to 1,000, each with an image.
-    pub fn of(folder: &Path) -> Result<Self, ImageFolderError> {
+    /// Lists the class folders in `folder`: 2 to 1,000, each with at least one image.
+    pub fn find(folder: &Path) -> Result<Self, ImageFolderError> {
         let (folders, files): (Vec<_>, Vec<_>) =
             entries(folder)?.into_iter().partition(|entry| entry.is_folder);
-        if !(2..=MOST_CLASSES).contains(&folders.len()) {
+        if !(2..=MAX_CLASSES).contains(&folders.len()) {
             let (path, classes) = (folder.to_owned(), folders.len());
             return Err(ImageFolderError::Classes { path, classes });
         }
         let mut ignored = Ignored::default();
         files.iter().for_each(|file| ignored.add(&file.path));
-        let classes = folders.into_iter().map(|folder| ClassFolder::of(folder, &mut ignored));
+        let classes = folders.into_iter().map(|folder| ClassFolder::list(folder, &mut ignored));
         let classes = classes.collect::<Result<_, _>>()?;
         Ok(Self { folder: folder.to_owned(), classes, ignored })
     }
@@ -57,7 +57,7 @@ impl ClassFolders {
         self.classes.len()
     }
 
-    /// Where the images of a class lie.
+    /// The folder of a class.
     pub fn class_folder(&self, class: usize) -> &Path {
         &self.classes[class].path
     }
@@ -66,35 +66,35 @@ impl ClassFolders {
         self.classes.iter().map(|class| class.name.clone()).collect()
     }
 
-    /// Refuses a class that only one of two parts has.
+    /// Rejects classes that only one of two subsets has.
     pub fn check_same_classes(&self, other: &Self) -> Result<(), ImageFolderError> {
         for (one, other) in [(self, other), (other, self)] {
-            let lacks = |class: &&ClassFolder| {
+            let is_missing = |class: &&ClassFolder| {
                 other.classes.binary_search_by(|known| known.name.cmp(&class.name)).is_err()
             };
-            let mut lacking = one.classes.iter().filter(lacks);
-            if let Some(class) = lacking.next() {
+            let mut missing = one.classes.iter().filter(is_missing);
+            if let Some(class) = missing.next() {
                 return Err(ImageFolderError::ClassesDiffer {
                     class: class.name.clone(),
                     found: one.folder.clone(),
                     lacking: other.folder.clone(),
-                    more: lacking.count(),
+                    more: missing.count(),
                 });
             }
         }
         Ok(())
     }
 
-    /// All images, in an order that may be cut off anywhere, and each class has about its share: image i of a
-    /// class of n stands at (i + ½)/n of the way, and a smaller label comes first of two at one place.
+    /// All images, interleaved so that each class has about its share of any prefix: image i of a class of n is sorted
+    /// by (i + ½)/n, ties by the label.
     pub fn files(&self) -> Vec<LabelledFile<'_>> {
         let mut files = Vec::new();
         for (label, class) in self.classes.iter().enumerate() {
             let label = u16::try_from(label).expect("there are at most 1,000 classes");
             let count = class.images.len() as u64;
-            // Twice i + ½, and n.
-            let place = |index: usize| (2 * index as u64 + 1, count);
-            files.extend(class.images.iter().enumerate().map(|(index, path)| (place(index), label, path)));
+            // 2·(i + ½) and n.
+            let key = |index: usize| (2 * index as u64 + 1, count);
+            files.extend(class.images.iter().enumerate().map(|(index, path)| (key(index), label, path)));
         }
         files.sort_by(|&((one, of), label, _), &((other, of_other), other_label, _)| {
             (one * of_other).cmp(&(other * of)).then(label.cmp(&other_label))
@@ -104,7 +104,7 @@ impl ClassFolders {
 }
 
 impl ClassFolder {
-    fn of(folder: Entry, ignored: &mut Ignored) -> Result<Self, ImageFolderError> {
+    fn list(folder: Entry, ignored: &mut Ignored) -> Result<Self, ImageFolderError> {
         let Entry { name, path, .. } = folder;
         let Ok(name) = name.into_string() else { return Err(ImageFolderError::Name { path }) };
         let (images, others): (Vec<_>, Vec<_>) = entries(&path)?.into_iter().partition(Entry::is_image);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_the_files_are_cut_off_each_class_has_its_share_to_within_a_few_images() {
+    fn each_class_has_about_its_share_of_any_prefix() {
         let counts = [1, 30, 10, 59];
         let folders = folders(&counts);
         let files = folders.files();
@@ -139,17 +139,16 @@ mod tests {
             for (class, count) in counts.iter().enumerate() {
                 let taken = files[..end].iter().filter(|file| usize::from(file.label) == class).count();
                 let share = *count as f64 / files.len() as f64;
-                // Up to a place on the way, a class is rounded to half an image, and all together to half of one a
-                // class.
-                let few = 0.5 + share * counts.len() as f64 / 2.0;
+                // Rounding contributes up to half an image for this class and for each class in the total.
+                let tolerance = 0.5 + share * counts.len() as f64 / 2.0;
                 let off = taken as f64 - share * end as f64;
-                assert!(off.abs() <= few, "{taken} of class {class} in the first {end}");
+                assert!(off.abs() <= tolerance, "{taken} of class {class} in the first {end}");
             }
         }
     }
 
     #[test]
-    fn the_files_of_a_class_keep_their_order() {
+    fn files_of_a_class_keep_their_order() {
         let folders = folders(&[3, 2]);
         let paths: Vec<_> = folders.files().iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["0/0", "1/0", "0/1", "1/1", "0/2"]);

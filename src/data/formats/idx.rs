@@ -1,105 +1,117 @@
-//! The IDX format, in which MNIST and its likes are stored: two zero bytes, a byte for the type of
-//! the values, a byte for the rank, a big-endian u32 for each dimension, then the values in row-major
-//! order (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits").
+//! The IDX format of MNIST and related data sets: two zero bytes, a byte for the type of the values, a byte for the
+//! rank, a big-endian u32 for each dimension, then the values in row-major order (Y. LeCun, C. Cortes, C. Burges,
+//! "The MNIST database of handwritten digits").
 //!
-//! Nothing that a header claims is believed: it is held against what the file can hold before memory
-//! is taken for it, and against what the file did hold after.
+//! The header is not trusted: its sizes are compared with the size of the file before memory is allocated, and with
+//! the number of values read afterwards.
 
 use std::io::{self, Read};
 
-/// The type byte of unsigned bytes, the only type that images and labels have.
+/// The type byte of unsigned bytes, the only type of images and labels.
 const UNSIGNED_BYTE: u8 = 0x08;
 
-/// The most bytes that one file's values may take, 4 GiB: a bound on what is unpacked.
+/// The largest number of value bytes in one file, 4 GiB: a bound on what is decompressed.
 const MAX_VALUES: u64 = 1 << 32;
 
-/// The most bytes that are allocated on the word of a header. A larger file grows the buffer as its
-/// bytes come in.
+/// The largest number of bytes allocated because a header claims them. For larger files the buffer grows while
+/// reading.
 const MAX_PREALLOCATED: u64 = 64 << 20;
 
 /// Grey images of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdxImages {
-    /// Number of images.
+    /// The number of images.
     pub count: usize,
+    /// The height of each image in pixels.
     pub height: usize,
+    /// The width of each image in pixels.
     pub width: usize,
     /// N×H×W values.
     pub pixels: Vec<u8>,
 }
 
-/// Reads a file of images, which has rank 3. `longest` is the most bytes that the reader can give.
-pub fn read_images(reader: impl Read, longest: u64) -> Result<IdxImages, IdxError> {
-    let ([count, height, width], pixels) = read(reader, longest, ["images", "height", "width"])?;
+/// Reads a file of images, which has rank 3. `max_len` bounds the number of bytes that the reader can yield.
+pub fn read_images(reader: impl Read, max_len: u64) -> Result<IdxImages, IdxError> {
+    let ([count, height, width], pixels) = read(reader, max_len, ["images", "height", "width"])?;
     Ok(IdxImages { count, height, width, pixels })
 }
 
-/// Reads a file of labels, which has rank 1. `longest` is the most bytes that the reader can give.
-pub fn read_labels(reader: impl Read, longest: u64) -> Result<Vec<u8>, IdxError> {
-    let (_, labels) = read(reader, longest, ["labels"])?;
+/// Reads a file of labels, which has rank 1. `max_len` bounds the number of bytes that the reader can yield.
+pub fn read_labels(reader: impl Read, max_len: u64) -> Result<Vec<u8>, IdxError> {
+    let (_, labels) = read(reader, max_len, ["labels"])?;
     Ok(labels)
 }
 
-/// Why a reader gave no images or labels.
+/// The reason why no images or labels could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum IdxError {
-    /// The bytes could not be read at all.
+    /// The reader failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The bytes are not a valid file.
     #[error(transparent)]
     Format(#[from] IdxFault),
 }
 
 /// What is wrong with the bytes of an IDX file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message names the meaning of its fields")]
 pub enum IdxFault {
-    #[error("the header of {needed} bytes is cut off after {held}; fetch the file again")]
+    /// The file ends within its header.
+    #[error("the {needed}-byte header is truncated after {held} bytes; download the file again")]
     HeaderCutOff { held: usize, needed: usize },
 
+    /// The file has another format.
     #[error(
-        "the magic number is {:#010x}, and that of an IDX file of {what} is {:#010x}; this is another file",
+        "the magic number is {:#010x}, but an IDX file of {what} starts with {:#010x}; this is another kind of file",
         u32::from_be_bytes(*found), u32::from_be_bytes(*expected)
     )]
     Magic { found: [u8; 4], expected: [u8; 4], what: &'static str },
 
+    /// The values are not unsigned bytes.
     #[error(
-        "the type byte in the magic number is {found:#04x}, and only {UNSIGNED_BYTE:#04x}, unsigned \
-         bytes, is understood; store the values as bytes of 0 to 255"
+        "the type byte in the magic number is {found:#04x}; only {UNSIGNED_BYTE:#04x} (unsigned bytes) is supported, \
+         convert the values to bytes from 0 to 255"
     )]
     Type { found: u8 },
 
+    /// The rank does not fit the contents.
     #[error(
-        "the rank byte in the magic number is {found}, and that of {what} is {expected}; \
-         perhaps images and labels are swapped"
+        "the rank byte in the magic number is {found}, but {what} have rank {expected}; \
+         the files of images and labels may be swapped"
     )]
     Rank { found: u8, expected: u8, what: &'static str },
 
-    #[error("the header's field {field} is 0; a data set has at least one image of at least one pixel")]
+    /// A dimension is 0.
+    #[error("the header field {field} is 0; a data set has at least one image of at least one pixel")]
     Zero { field: &'static str },
 
+    /// The dimensions imply more than 4 GiB.
     #[error(
-        "the header's fields {dimensions} claim more than {MAX_VALUES} bytes of values; fetch the file again"
+        "the header fields {dimensions} imply more than {MAX_VALUES} bytes of values; download the file again"
     )]
     TooLarge { dimensions: String },
 
+    /// The file ends within its values.
     #[error(
-        "the header's fields {dimensions} claim {claimed} bytes of values, and the file has {bound}{held}; \
-         it is cut off, so fetch it again"
+        "the header fields {dimensions} imply {claimed} bytes of values, but the file has {bound}{held}; \
+         it is truncated, download it again"
     )]
     ValuesCutOff { dimensions: String, claimed: u64, bound: &'static str, held: u64 },
 
+    /// The file continues after its values.
     #[error(
-        "the file goes on after the {claimed} bytes of values that the header's fields {dimensions} claim; \
-         fetch it again"
+        "the file continues after the {claimed} bytes of values that the header fields {dimensions} imply; \
+         download it again"
     )]
     Trailing { dimensions: String, claimed: u64 },
 }
 
-/// Reads a file whose rank is the number of `fields`, the names of its dimensions; the first one names
-/// what it holds.
+/// Reads a file whose rank is the number of `fields`, the names of its dimensions. The first name is that of the
+/// file's contents.
 fn read<const RANK: usize>(
     mut reader: impl Read,
-    longest: u64,
+    max_len: u64,
     fields: [&'static str; RANK],
 ) -> Result<([usize; RANK], Vec<u8>), IdxError> {
     let header_len = 4 + 4 * RANK;
@@ -125,13 +137,13 @@ fn read<const RANK: usize>(
         .filter(|&product| product <= MAX_VALUES && usize::try_from(product).is_ok())
         .ok_or_else(|| IdxFault::TooLarge { dimensions: dimensions() })?;
     let cut_off = |bound, held| IdxFault::ValuesCutOff { dimensions: dimensions(), claimed, bound, held };
-    let most = longest.saturating_sub(header_len as u64);
+    let most = max_len.saturating_sub(header_len as u64);
     if claimed > most {
         return Err(cut_off("at most ", most).into());
     }
 
     let mut values = Vec::with_capacity(claimed.min(MAX_PREALLOCATED) as usize);
-    // One byte more, which must not be there. Asking for it also has gzip's checksum looked at.
+    // Requesting one byte too many detects trailing bytes and makes the gzip decoder verify its checksum.
     let held = reader.take(claimed + 1).read_to_end(&mut values)? as u64;
     if held < claimed {
         return Err(cut_off("", held).into());
@@ -139,11 +151,11 @@ fn read<const RANK: usize>(
     if held > claimed {
         return Err(IdxFault::Trailing { dimensions: dimensions(), claimed }.into());
     }
-    // Each size is at most the product, as none is 0, and the product fits.
+    // No size is 0, so each is at most the product, which fits a usize.
     Ok((sizes.map(|size| size as usize), values))
 }
 
-/// Holds the first four bytes against those of an unsigned-byte file of this rank.
+/// Checks the first four bytes of a file of unsigned bytes.
 fn check_magic(header: &[u8], rank: u8, what: &'static str) -> Result<(), IdxFault> {
     let expected = [0, 0, UNSIGNED_BYTE, rank];
     let Some(&found) = header.first_chunk() else {

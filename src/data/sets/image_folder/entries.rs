@@ -1,4 +1,4 @@
-//! What lies in a folder, whatever order its file system tells it in.
+//! The visible entries of a folder, in an order that does not depend on the file system.
 
 use std::ffi::OsString;
 use std::fs::{self, DirEntry};
@@ -8,25 +8,25 @@ use std::path::{Path, PathBuf};
 use super::ImageFolderError;
 use crate::data::ImageFile;
 
-/// What systems lay into folders of images, beside hidden files.
+/// Files that operating systems add to folders of images, besides hidden files.
 const SYSTEM_FILES: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
 #[derive(Debug)]
 pub struct Entry {
     pub name: OsString,
     pub path: PathBuf,
-    /// Itself or what it links to.
+    /// Whether it is a folder or a link to one.
     pub is_folder: bool,
 }
 
 impl Entry {
-    /// Whether it is an image by its name.
+    /// Whether it has the name of an image file.
     pub fn is_image(&self) -> bool {
-        !self.is_folder && ImageFile::is_named_so(&self.path)
+        !self.is_folder && ImageFile::has_image_extension(&self.path)
     }
 }
 
-/// The entries of a folder, sorted by the bytes of their names, without hidden ones and the system's own.
+/// The entries of a folder, sorted by the bytes of their names, without hidden and system files.
 pub fn entries(folder: &Path) -> Result<Vec<Entry>, ImageFolderError> {
     let unreadable = |source| ImageFolderError::Unreadable { path: folder.to_owned(), source };
     let mut entries =
@@ -35,8 +35,8 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, ImageFolderError> {
     Ok(entries)
 }
 
-/// Whether an image lies right in a folder. None does that cannot be seen.
-pub fn holds_an_image(folder: &Path) -> bool {
+/// Whether a folder directly contains an image. False if it cannot be read.
+pub fn contains_image(folder: &Path) -> bool {
     visible(folder).is_ok_and(|entries| entries.flatten().any(|entry| entry.is_image()))
 }
 
@@ -54,7 +54,7 @@ fn visible(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<Entry>>>
     Ok(entries.map(move |entry| entry.and_then(to_entry)))
 }
 
-/// What was left out because it is no image by its name, or lies deeper than images do.
+/// The entries that are not images in a class folder.
 #[derive(Debug, Default)]
 pub struct Ignored {
     count: usize,
@@ -67,16 +67,15 @@ impl Ignored {
         self.first.get_or_insert_with(|| path.to_owned());
     }
 
-    /// Tells how much was left out of a folder, in one line.
-    pub fn warn<'a>(folder: &Path, parts: impl IntoIterator<Item = &'a Self> + Clone) {
-        let count: usize = parts.clone().into_iter().map(|part| part.count).sum();
-        if let Some(first) = parts.into_iter().find_map(|part| part.first.as_ref()) {
+    /// Logs one warning for all ignored entries of a data set.
+    pub fn warn<'a>(folder: &Path, ignored: impl IntoIterator<Item = &'a Self> + Clone) {
+        let count: usize = ignored.clone().into_iter().map(|ignored| ignored.count).sum();
+        if let Some(first) = ignored.into_iter().find_map(|ignored| ignored.first.as_ref()) {
             log::warn!(
-                "{count} {} in {} {} ignored, of which {} is the first: only .png, .jpg and .jpeg right in a \
-                 class's folder are taken",
+                "ignored {count} {} in {}, starting with {}: only .png, .jpg and .jpeg files directly in a class \
+                 folder are read",
                 if count == 1 { "entry" } else { "entries" },
                 folder.display(),
-                if count == 1 { "was" } else { "were" },
                 first.display()
             );
         }

@@ -1,0 +1,47 @@
+//! Conversion of stored images to images that the network accepts.
+
+mod channels;
+mod fit;
+
+pub use channels::Channels;
+pub(super) use channels::convert_channels;
+pub(super) use fit::{fit, pad};
+
+use super::{DataError, Fit, ImageSet};
+
+/// The conversion of images before any engine sees them. The default depends on the images: those of 28×28 are padded
+/// and all others resized, and the channels stay as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Conversion {
+    /// How images are brought to 32×32; [`Fit::of`] their size if `None`.
+    pub fit: Option<Fit>,
+    /// The channels that images are converted to; as stored if `None`.
+    pub channels: Option<Channels>,
+}
+
+impl Conversion {
+    /// How images of this size are brought to 32×32.
+    pub fn fit_of(self, images: &ImageSet) -> Fit {
+        self.fit.unwrap_or(Fit::of(images.height, images.width))
+    }
+
+    /// Converts images of 1 or 3 channels. The result is at most 32×32: images to be padded keep their size, as
+    /// engines pad while loading.
+    ///
+    /// # Errors
+    /// [`DataError::TooLargeToPad`] and [`DataError::TooManyToResize`].
+    ///
+    /// # Panics
+    /// If images have neither 1 nor 3 channels and their channels are to be converted.
+    pub fn apply(self, mut images: ImageSet) -> Result<ImageSet, DataError> {
+        // Channels are removed before and added after resizing, so that fewer planes are resized.
+        if self.channels == Some(Channels::Grey) {
+            images = convert_channels(images, Channels::Grey);
+        }
+        images = fit(images, self.fit)?;
+        if self.channels == Some(Channels::Colour) {
+            images = convert_channels(images, Channels::Colour);
+        }
+        Ok(images)
+    }
+}

@@ -1,0 +1,127 @@
+//! Training and test images over the same classes.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::sets::embedded_mnist;
+use super::{Conversion, DataError, Fit, ImageSet};
+
+/// Training and test images over the same classes, all of one size and number of channels.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// A name for people: "MNIST (built in)", or the folder's path.
+    pub name: String,
+    /// The number of classes, at least 2.
+    pub classes: usize,
+    /// One name per class, or `None` if classes are known by their numbers only.
+    pub class_names: Option<Vec<String>>,
+    /// How the images were or will be brought to 32×32.
+    pub fit: Fit,
+    /// The images to train on.
+    pub train: Arc<ImageSet>,
+    /// The images that [`Dataset::hold_out`] took from the training images.
+    pub validation: Option<Arc<ImageSet>>,
+    /// The images to test with.
+    pub test: Arc<ImageSet>,
+}
+
+/// The test images of a data set.
+#[derive(Debug, Clone)]
+pub struct TestSet {
+    /// The images, converted.
+    pub images: ImageSet,
+    /// One name per class, or `None` if classes are known by their numbers only.
+    pub class_names: Option<Vec<String>>,
+}
+
+impl Dataset {
+    /// The MNIST embedded in the binary: 60,000 training and 10,000 test images of 10 classes. Without a
+    /// conversion, images are grey and 28×28.
+    ///
+    /// # Errors
+    /// None that a [`Conversion`] of MNIST can cause.
+    pub fn embedded_mnist(conversion: Conversion) -> Result<Self, DataError> {
+        let (train, test) = rayon::join(embedded_mnist::train, embedded_mnist::test);
+        Self::from_image_sets("MNIST (built in)", train, test, conversion)
+    }
+
+    /// Combines two image sets in memory into a data set and converts them. The number of classes follows from
+    /// the largest label of either set and is at least 2. `class_names` is `None`; set the field if there are names.
+    ///
+    /// ```
+    /// use lenet_gpu::data::{Conversion, Dataset, ImageSet};
+    ///
+    /// let pixels = [[0u8; 28 * 28], [255; 28 * 28]].concat();
+    /// let images = ImageSet::new(1, 28, 28, pixels, vec![0, 1])?;
+    /// let data = Dataset::from_image_sets("black and white", images.clone(), images, Conversion::default())?;
+    /// assert_eq!((data.train.len(), data.test.len(), data.classes), (2, 2, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DataError::SizesDiffer`] or [`DataError::ChannelsDiffer`] if the sets do not match, and the errors of
+    /// [`Conversion::apply`].
+    pub fn from_image_sets(
+        name: impl Into<String>,
+        train: ImageSet,
+        test: ImageSet,
+        conversion: Conversion,
+    ) -> Result<Self, DataError> {
+        let [train_size, test_size] = [&train, &test].map(|images| (images.height, images.width));
+        if train_size != test_size {
+            return Err(DataError::SizesDiffer { train: train_size, test: test_size });
+        }
+        if train.channels != test.channels && conversion.channels.is_none() {
+            return Err(DataError::ChannelsDiffer { train: train.channels, test: test.channels });
+        }
+        let classes = train.classes().max(test.classes()).max(2);
+        let fit = conversion.fit_of(&train);
+        let [train, test] = [conversion.apply(train)?, conversion.apply(test)?].map(Arc::new);
+        Ok(Self { name: name.into(), classes, class_names: None, fit, train, validation: None, test })
+    }
+
+    /// Keeps only the first `train` training and the first `test` test images; `None` keeps all. The number of
+    /// classes does not change.
+    pub fn limited(self, train: Option<NonZeroUsize>, test: Option<NonZeroUsize>) -> Self {
+        let limit = |images: Arc<ImageSet>, limit: Option<NonZeroUsize>| match limit {
+            Some(count) if count.get() < images.len() => Arc::new(images.first(count.get())),
+            _ => images,
+        };
+        Self { train: limit(self.train, train), test: limit(self.test, test), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Channels;
+
+    fn images(channels: usize, side: usize, labels: &[u16]) -> ImageSet {
+        let pixels = vec![7; labels.len() * channels * side * side];
+        ImageSet::new(channels, side, side, pixels, labels.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn two_image_sets_form_a_data_set() {
+        let (train, test) = (images(1, 28, &[0, 1, 2]), images(1, 28, &[6]));
+        let data =
+            Dataset::from_image_sets("mine", train.clone(), test.clone(), Conversion::default()).unwrap();
+        assert_eq!((data.name.as_str(), data.classes, data.fit), ("mine", 7, Fit::Pad));
+        assert_eq!((&*data.train, &*data.test), (&train, &test));
+        let one_class = images(1, 28, &[0]);
+        let data = Dataset::from_image_sets("", one_class.clone(), one_class, Conversion::default()).unwrap();
+        assert_eq!(data.classes, 2);
+    }
+
+    #[test]
+    fn image_sets_of_different_sizes_or_channels_are_rejected() {
+        let grey = images(1, 28, &[0]);
+        let combine = |test, conversion| Dataset::from_image_sets("", grey.clone(), test, conversion);
+        let sizes = combine(images(1, 30, &[0]), Conversion::default()).unwrap_err();
+        assert!(matches!(sizes, DataError::SizesDiffer { train: (28, 28), test: (30, 30) }), "{sizes}");
+        let channels = combine(images(3, 28, &[0]), Conversion::default()).unwrap_err();
+        assert!(matches!(channels, DataError::ChannelsDiffer { train: 1, test: 3 }), "{channels}");
+        let to_grey = Conversion { channels: Some(Channels::Grey), ..Conversion::default() };
+        assert_eq!(combine(images(3, 28, &[0]), to_grey).unwrap().test.channels, 1);
+    }
+}

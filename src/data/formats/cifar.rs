@@ -1,0 +1,97 @@
+//! The binary format of CIFAR-10: records of a label byte, then 1,024 bytes of red, 1,024 of green and 1,024 of blue,
+//! row by row (A. Krizhevsky, "The CIFAR-10 dataset").
+//!
+//! There is no header, so a file is valid if its length is a multiple of the record length. This is checked before
+//! memory is allocated.
+
+use std::io::{self, Read};
+
+use crate::data::ImageSet;
+
+const CHANNELS: usize = 3;
+const SIDE: usize = 32;
+
+/// The length of one image in bytes.
+const IMAGE_LEN: usize = CHANNELS * SIDE * SIDE;
+
+/// The length of one record in bytes.
+const RECORD_LEN: usize = 1 + IMAGE_LEN;
+
+/// The largest file in bytes, 4 GiB: a bound on allocations if a file system reports more than it stores, as it does
+/// for sparse files.
+const MAX_LEN: u64 = 1 << 32;
+
+/// The largest number of bytes allocated because of a file's length. For longer files the buffer grows while reading.
+const MAX_PREALLOCATED: usize = 64 << 20;
+
+/// The reason why no images could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CifarError {
+    /// The reader failed, or ended before the given length.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bytes are not a valid file.
+    #[error(transparent)]
+    Format(#[from] CifarFault),
+}
+
+/// What is wrong with a file of records.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message names the meaning of its fields")]
+pub enum CifarFault {
+    /// The file has no bytes.
+    #[error("the file is empty; it needs at least one record of {RECORD_LEN} bytes")]
+    Empty,
+
+    /// The file ends within a record.
+    #[error(
+        "the file has {length} bytes, not a multiple of the record length {RECORD_LEN}: {rest} bytes are left over after \
+         {whole} records; download it again"
+    )]
+    RecordCutOff { length: u64, whole: u64, rest: u64 },
+
+    /// The file is larger than 4 GiB.
+    #[error("the file has {length} bytes; at most {MAX_LEN} are supported, split it into several files")]
+    TooLarge { length: u64 },
+}
+
+/// An empty set of images of this format, 3×32×32.
+pub fn no_images() -> ImageSet {
+    ImageSet { channels: CHANNELS, height: SIDE, width: SIDE, pixels: Vec::new(), labels: Vec::new() }
+}
+
+/// Appends a file's images to `images` and returns their number. `length` is the length of the file in bytes. After an
+/// error, some of the images may have been appended.
+///
+/// # Panics
+/// If `images` are not 3×32×32.
+pub fn append_records(
+    mut reader: impl Read,
+    length: u64,
+    images: &mut ImageSet,
+) -> Result<usize, CifarError> {
+    assert_eq!(images.image_len(), IMAGE_LEN, "the set has images of another size");
+    let records = record_count(length)?;
+    let reserved = records.min(MAX_PREALLOCATED / IMAGE_LEN);
+    images.labels.reserve_exact(reserved);
+    images.pixels.reserve_exact(reserved * IMAGE_LEN);
+    let mut record = [0; RECORD_LEN];
+    for _ in 0..records {
+        reader.read_exact(&mut record)?;
+        let [label, image @ ..] = &record;
+        images.labels.push(u16::from(*label));
+        images.pixels.extend_from_slice(image);
+    }
+    Ok(records)
+}
+
+/// The number of records in a file of `length` bytes, at least one.
+fn record_count(length: u64) -> Result<usize, CifarFault> {
+    const LEN: u64 = RECORD_LEN as u64;
+    match (length / LEN, length % LEN) {
+        (0, 0) => Err(CifarFault::Empty),
+        (whole, rest @ 1..) => Err(CifarFault::RecordCutOff { length, whole, rest }),
+        _ if length > MAX_LEN => Err(CifarFault::TooLarge { length }),
+        (whole, 0) => Ok(whole as usize), // at most MAX_LEN / LEN
+    }
+}

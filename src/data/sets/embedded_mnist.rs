@@ -1,0 +1,48 @@
+//! The MNIST embedded in the binary. `data/README.md` documents its origin and the contents of `data/mnist.zst`.
+
+use zstd::{bulk, zstd_safe};
+
+use crate::data::ImageSet;
+
+/// Four Zstandard frames: training pixels, training labels, test pixels and test labels.
+static FRAMES: &[u8] = include_bytes!("../../../data/mnist.zst");
+
+const TRAIN: usize = 60_000;
+const TEST: usize = 10_000;
+const SIDE: usize = 28;
+
+/// Decodes the 60,000 training images.
+pub fn train() -> ImageSet {
+    let [pixels, labels, ..] = frames();
+    image_set(pixels, labels, TRAIN)
+}
+
+/// Decodes the 10,000 test images.
+pub fn test() -> ImageSet {
+    let [.., pixels, labels] = frames();
+    image_set(pixels, labels, TEST)
+}
+
+fn image_set(pixels: &[u8], labels: &[u8], count: usize) -> ImageSet {
+    let pixels = decode(pixels, count * SIDE * SIDE);
+    let labels = decode(labels, count).into_iter().map(u16::from).collect();
+    ImageSet { channels: 1, height: SIDE, width: SIDE, pixels, labels }
+}
+
+/// The frames, found by the lengths in their block headers.
+fn frames() -> [&'static [u8]; 4] {
+    let mut rest = FRAMES;
+    std::array::from_fn(|_| {
+        let length = zstd_safe::find_frame_compressed_size(rest).expect("mnist.zst contains four frames");
+        let (frame, after) = rest.split_at(length);
+        rest = after;
+        frame
+    })
+}
+
+/// Decodes a frame of `length` bytes.
+fn decode(frame: &[u8], length: usize) -> Vec<u8> {
+    let values = bulk::decompress(frame, length).expect("the frames of mnist.zst are valid");
+    assert_eq!(values.len(), length, "a frame of mnist.zst has another length");
+    values
+}

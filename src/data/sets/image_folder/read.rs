@@ -1,0 +1,124 @@
+//! Reading image files of any size as images of 32×32.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::class_folders::{ClassFolders, LabelledFile};
+use super::{ImageFolderError, ReadOptions};
+use crate::data::convert::{convert_channels, fit, pad};
+use crate::data::{Channels, Conversion, DataError, Fit, ImageFile, ImageFileError, ImageSet};
+use crate::model::lenet::IMAGE_SIDE as SIDE;
+
+/// The number of skipped images that a warning names.
+const MAX_NAMED: usize = 3;
+
+/// Reads all images of some subsets as 32×32, and returns how they were fitted.
+///
+/// What the conversion leaves open follows from the images of all subsets together: they are padded if every image is
+/// 28×28, and all resized otherwise; they are in colour if any image is.
+pub fn read<const SUBSETS: usize>(
+    subsets: [&ClassFolders; SUBSETS],
+    options: ReadOptions,
+) -> Result<([ImageSet; SUBSETS], Fit), DataError> {
+    let files = subsets.map(ClassFolders::files);
+    let conversion = options.conversion;
+    let mut bad = Vec::new();
+    let mut images = [const { Vec::new() }; SUBSETS];
+    for (images, files) in images.iter_mut().zip(&files) {
+        // Each thread drops the original before it reads the next file, so memory holds one original per thread.
+        let read: Vec<_> = files.par_iter().map(|file| read_image(file, conversion)).collect();
+        images.reserve_exact(read.len());
+        for (image, file) in read.into_iter().zip(files) {
+            match image? {
+                Ok(image) => images.push(image),
+                Err(fault) => bad.push((file.path, fault)),
+            }
+        }
+    }
+    let count = files.iter().map(Vec::len).sum();
+    handle_bad_images(bad, count, options.skip_bad_images)?;
+    for (subset, images) in subsets.iter().zip(&images) {
+        check_every_class(subset, images)?;
+    }
+
+    let mut all = images.iter().flatten();
+    let fit = conversion.fit.unwrap_or(if all.clone().all(is_padded) { Fit::Pad } else { Fit::Resize });
+    let colour = all.any(|image| image.channels == Channels::Colour.count());
+    let channels = conversion.channels.unwrap_or(if colour { Channels::Colour } else { Channels::Grey });
+    let mut sets = Vec::with_capacity(SUBSETS);
+    for images in images {
+        sets.push(collect(images, fit, channels)?);
+    }
+    Ok((sets.try_into().expect("there is one set per subset"), fit))
+}
+
+/// Reads and fits one image. An image of 28×28 whose fit depends on the other images is not fitted yet. The inner error
+/// is that of the file.
+fn read_image(
+    file: &LabelledFile,
+    conversion: Conversion,
+) -> Result<Result<ImageSet, ImageFileError>, DataError> {
+    let ImageFile { channels, height, width, pixels } = match ImageFile::read(file.path) {
+        Ok(image) => image,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let image = ImageSet { channels, height, width, pixels, labels: vec![file.label] };
+    conversion.apply(image).map(Ok).map_err(|error| match error {
+        DataError::TooLargeToPad { height, width } => {
+            ImageFolderError::TooLargeToPad { path: file.path.to_owned(), height, width }.into()
+        }
+        error => error,
+    })
+}
+
+/// Warns of images that cannot be read if they are to be skipped; otherwise returns the error for the first one.
+fn handle_bad_images(
+    bad: Vec<(&Path, ImageFileError)>,
+    count: usize,
+    skip_bad_images: bool,
+) -> Result<(), ImageFolderError> {
+    let more = bad.len().saturating_sub(1);
+    if skip_bad_images && !bad.is_empty() {
+        let named = bad.iter().take(MAX_NAMED).map(|(path, fault)| format!("{} {fault}", path.display()));
+        let named: Vec<_> = named.collect();
+        let rest = if bad.len() > MAX_NAMED { "; and so on" } else { "" };
+        log::warn!("skipped {} of {count} images: {}{rest}", bad.len(), named.join("; "));
+        return Ok(());
+    }
+    match bad.into_iter().next() {
+        Some((path, fault)) => Err(ImageFolderError::BadImage { path: path.to_owned(), fault, more }),
+        None => Ok(()),
+    }
+}
+
+/// Rejects a subset if all images of a class were skipped.
+fn check_every_class(subset: &ClassFolders, images: &[ImageSet]) -> Result<(), ImageFolderError> {
+    let mut has_images = vec![false; subset.len()];
+    images.iter().for_each(|image| has_images[usize::from(image.labels[0])] = true);
+    match has_images.iter().position(|has_images| !has_images) {
+        Some(class) => Err(ImageFolderError::NoneLeft { path: subset.class_folder(class).to_owned() }),
+        None => Ok(()),
+    }
+}
+
+fn is_padded(image: &ImageSet) -> bool {
+    Fit::of(image.height, image.width) == Fit::Pad
+}
+
+/// Combines sets of one image into one set of 32×32.
+fn collect(images: Vec<ImageSet>, requested: Fit, channels: Channels) -> Result<ImageSet, DataError> {
+    let mut all = ImageSet {
+        channels: channels.count(),
+        height: SIDE,
+        width: SIDE,
+        pixels: Vec::with_capacity(images.len() * channels.count() * SIDE * SIDE),
+        labels: Vec::with_capacity(images.len()),
+    };
+    for image in images {
+        let image = convert_channels(pad(fit(image, Some(requested))?), channels);
+        all.pixels.extend(image.pixels);
+        all.labels.extend(image.labels);
+    }
+    Ok(all)
+}
