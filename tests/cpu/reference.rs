@@ -8,9 +8,9 @@ use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5, NormShape, Poo
 
 use super::gradients::{convolutions, dense_layers, norms, pools};
 
-/// Tolerances relative to the largest value of a tensor. The fast operations add up to 800 products (LeNet-5's conv1
-/// weight gradient: 784 positions per image) in another order and may fuse multiplications with additions: a few
-/// dozen rounding errors of 2⁻⁵³ or 2⁻²⁴.
+/// Tolerances relative to the largest value of a tensor. The fast operations add sums of up to 1,700 products in
+/// another order and may use fused multiply-adds. The rounding errors of one term are 2⁻⁵³ or 2⁻²⁴; most of them cancel,
+/// so these tolerances correspond to a few hundred.
 const F64: f64 = 1e-13;
 const F32: f64 = 2e-5;
 
