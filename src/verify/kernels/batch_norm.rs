@@ -76,7 +76,7 @@ impl NormBench {
         let (mut mean, mut var) = (vec![0.0; channels], vec![0.0; channels]);
         let mut running = [vec![0.0; channels], vec![0.0; channels]];
         let [running_mean, running_var] = &mut running;
-        cpu::batch_norm_statistics(shape, &x, &mut mean, &mut var, running_mean, running_var);
+        cpu::reference::batch_norm_statistics(shape, &x, &mut mean, &mut var, running_mean, running_var);
         let at = NormPlaces {
             x: 0,
             dy: len,
@@ -166,7 +166,7 @@ fn batch_norm_backward_weight(batch: usize, shape: NormShape) -> Check {
         let statistics = cpu::Statistics { mean: &mean, variance: &variance };
         let (mut dweight, mut dbias) = (vec![0.0; shape.channels], vec![0.0; shape.channels]);
         let (x, dy) = (f64s(&bench.x), f64s(&bench.dy));
-        cpu::batch_norm_backward_weight(&shape, &x, &statistics, &dy, &mut dweight, &mut dbias);
+        cpu::reference::batch_norm_backward_weight(&shape, &x, &statistics, &dy, &mut dweight, &mut dbias);
 
         let kernel = kernels::batch_norm_backward_weight("bn", &shape, plan, &at);
         let out = bench.run(context, &kernel, batch)?;

@@ -27,7 +27,7 @@ fn gather(channels: usize, side: usize) -> Check {
     Check::new(name, move |context, plan, seed| {
         let split = Tensors::new(seed).split(channels, side, batch, 10);
         let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
-        cpu::gather(&split, &Bench::order(batch), &mut x);
+        cpu::reference::gather(&split, &Bench::order(batch), &mut x);
 
         let kernel = kernels::gather(channels, false, plan, 0);
         let out = Bench { workspace: stale(x.len()), ..Bench::default() }
@@ -51,7 +51,7 @@ fn gather_augmented(
         let order = Bench::order(batch);
         let views = augmentation.views(seed, 0, &order).expect("something is asked for");
         let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
-        cpu::gather_augmented(&split, &order, &views, &mut x);
+        cpu::reference::gather_augmented(&split, &order, &views, &mut x);
 
         let kernel = kernels::gather(channels, true, plan, 0);
         let out = Bench { workspace: stale(x.len()), ..Bench::default() }
