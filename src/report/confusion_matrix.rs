@@ -3,7 +3,7 @@
 use super::figure::palette::{GRID, INK, SOFT_INK};
 use super::picture::font::{CAPITAL, Weight, shortened, width as text_width, wrapped};
 use super::picture::{Anchor, Colour, Drawing, Fill, Outline, Picture, Place, Shape, Stroke, Text};
-use crate::evaluate::Confusion;
+use crate::evaluate::ConfusionMatrix;
 
 /// What is right is in this colour, and what is wrong in the other: Okabe and Ito's blue and vermilion, which
 /// people with any kind of colour vision tell apart.
@@ -33,7 +33,7 @@ const MOST_NAME: f64 = 120.0;
 ///
 /// # Panics
 /// Where there is not a name for each class.
-pub fn draw(confusion: &Confusion, names: &[String], title: &str) -> Picture {
+pub fn draw(confusion: &ConfusionMatrix, names: &[String], title: &str) -> Picture {
     let classes = confusion.classes();
     assert_eq!(names.len(), classes, "each class has a name");
     let numbered = classes <= MOST_NUMBERED;
@@ -143,8 +143,8 @@ impl Sheet {
 mod tests {
     use super::*;
 
-    fn confusion(classes: usize) -> (Confusion, Vec<String>) {
-        let mut confusion = Confusion::new(classes);
+    fn confusion(classes: usize) -> (ConfusionMatrix, Vec<String>) {
+        let mut confusion = ConfusionMatrix::new(classes);
         for class in 0..classes {
             (0..99).for_each(|_| confusion.add(class, class));
             confusion.add(class, (class + 1) % classes);

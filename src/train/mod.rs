@@ -16,7 +16,8 @@ mod stopping;
 mod training_config;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
-pub use metrics::{EpochRecord, Tally, weights_hash};
+pub use crate::engine::Tally;
+pub use metrics::{EpochRecord, weights_hash};
 pub use progress::Progress;
 pub use run::{Ending, EpochProgress, Listener, ProgressEvaluation, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, Program, RunConfig, Weights};
