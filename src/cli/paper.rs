@@ -55,7 +55,13 @@ pub struct PaperArgs {
     epochs: Option<u32>,
 
     /// Number of times per epoch that training and test accuracy are measured
-    #[arg(long = "evaluations-per-epoch", alias = "probes", value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
+    #[arg(
+        long = "evaluations-per-epoch",
+        alias = "probes",
+        value_name = "N",
+        default_value_t = 20,
+        allow_negative_numbers = true
+    )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     probes: usize,
 
@@ -196,15 +202,15 @@ impl PaperArgs {
 
 /// Creates the folder, unless it exists and is empty.
 fn make_folder(folder: &std::path::Path) -> Result<(), Failure> {
-    let cannot_create = || format!("cannot create the folder {}; choose another with --out", folder.display());
+    let cannot_create =
+        || format!("cannot create the folder {}; choose another with --out", folder.display());
     fs::create_dir_all(folder).with_context(cannot_create).map_err(Failure::Input)?;
     let mut content = fs::read_dir(folder).with_context(cannot_create).map_err(Failure::Input)?;
     match content.next() {
         None => Ok(()),
-        Some(_) => Err(Failure::Input(anyhow!(
-            "{} is not empty; choose a new folder with --out",
-            folder.display()
-        ))),
+        Some(_) => {
+            Err(Failure::Input(anyhow!("{} is not empty; choose a new folder with --out", folder.display())))
+        }
     }
 }
 

@@ -50,7 +50,13 @@ pub struct TuneArgs {
     runs: usize,
 
     /// File to write the kernel configuration to
-    #[arg(short, long, value_name = "FILE.toml", default_value = "kernel-config.toml", help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE.toml",
+        default_value = "kernel-config.toml",
+        help_heading = "Output"
+    )]
     out: PathBuf,
 
     /// Do not print each configuration tried
@@ -86,10 +92,12 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     };
     let context = gpu::Context::open(&chosen).map_err(Failure::work)?;
     let sets = [KernelSet::Fused, KernelSet::Layered];
-    let best =
-        tune(&context, default, &sets, &setup, effort, &weights, &images, &mut report).map_err(engine::failure)?;
+    let best = tune(&context, default, &sets, &setup, effort, &weights, &images, &mut report)
+        .map_err(engine::failure)?;
 
-    let text = toml::to_string(&best.plan).context("cannot serialize the kernel configuration").map_err(Failure::Work)?;
+    let text = toml::to_string(&best.plan)
+        .context("cannot serialize the kernel configuration")
+        .map_err(Failure::Work)?;
     let head = format!("# {device}, batch size {}: {:.1} µs per step\n", args.batch_size, best.step.median);
     write_atomically(&args.out, (head + &text).as_bytes()).map_err(Failure::work)?;
     let same = if best.plan == default { ", the device's default" } else { "" };

@@ -129,7 +129,10 @@ mod tests {
         let scores = confusion().scores();
         let first = ClassScores { precision: Some(0.6), recall: Some(0.75), f1: Some(6.0 / 9.0), support: 4 };
         assert_eq!(scores[0], first);
-        assert_eq!(scores[1], ClassScores { precision: Some(0.0), recall: Some(0.0), f1: Some(0.0), support: 2 });
+        assert_eq!(
+            scores[1],
+            ClassScores { precision: Some(0.0), recall: Some(0.0), f1: Some(0.0), support: 2 }
+        );
         assert_eq!(scores[2], ClassScores { precision: None, recall: None, f1: None, support: 0 });
         assert_eq!(confusion().macro_f1(), Some((6.0 / 9.0 + 0.0 + 1.0) / 3.0));
     }

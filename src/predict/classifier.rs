@@ -115,8 +115,8 @@ impl Classifier {
     /// [`PredictError::Image`] if the file cannot be read or decoded, and those of [`Self::classify`].
     pub fn classify_file(&mut self, path: impl AsRef<Path>) -> Result<Prediction, PredictError> {
         let path = path.as_ref();
-        let image = ImageFile::read(path)
-            .map_err(|source| PredictError::Image { path: path.to_owned(), source })?;
+        let image =
+            ImageFile::read(path).map_err(|source| PredictError::Image { path: path.to_owned(), source })?;
         self.classify(image)
     }
 

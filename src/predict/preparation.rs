@@ -108,7 +108,8 @@ impl Preparation {
         let ImageFile { channels, height, width, pixels } = image;
         let image = ImageSet { channels, height, width, pixels, labels: vec![0] };
         let conversion = Conversion { fit: Some(fit), channels: Some(self.channels) };
-        let converted = conversion.apply(image).expect("one image, and images to be padded are at most 32×32");
+        let converted =
+            conversion.apply(image).expect("one image, and images to be padded are at most 32×32");
         Ok(PreparedImage { pixels: converted.seen(0) })
     }
 }

@@ -15,8 +15,8 @@ mod schedule;
 mod stopping;
 mod training_config;
 
-pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use crate::engine::Tally;
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use metrics::{EpochRecord, weights_hash};
 pub use progress::Progress;
 pub use run::{Ending, EpochProgress, Listener, ProgressEvaluation, RunSummary, TrainError, evaluate, train};

@@ -100,9 +100,10 @@ fn mistakes(evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> Cont
     let tally = &evaluation.tally;
     ContactSheet {
         title: format!("Worst of {} mistakes", tally.samples - tally.correct),
-        description: "Misclassified images as the network sees them, the highest loss first: the class, the predicted \
+        description:
+            "Misclassified images as the network sees them, the highest loss first: the class, the predicted \
             class, the image's index in the test set (from 0) and the predicted class's probability."
-            .to_owned(),
+                .to_owned(),
         tiles: tiles.collect(),
     }
 }

@@ -78,7 +78,8 @@ fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> String {
 fn pairs(confusion: &ConfusionMatrix, names: &[String]) -> String {
     let mut text = "confused most often\n".to_owned();
     for pair in confusion.most_confused(WORST) {
-        text += &format!("{:>6} × {} predicted as {}\n", pair.count, names[pair.label], names[pair.predicted]);
+        text +=
+            &format!("{:>6} × {} predicted as {}\n", pair.count, names[pair.label], names[pair.predicted]);
     }
     text
 }

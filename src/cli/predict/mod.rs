@@ -209,9 +209,10 @@ fn classify<'a>(
 fn contact_sheet(tiles: Vec<Tile>) -> ContactSheet {
     ContactSheet {
         title: "Network inputs".to_owned(),
-        description: "Each image as the network sees it (32×32), with the most probable class, its probability and \
+        description:
+            "Each image as the network sees it (32×32), with the most probable class, its probability and \
             the image's name."
-            .to_owned(),
+                .to_owned(),
         tiles,
     }
 }

@@ -19,7 +19,13 @@ impl Chain {
     }
 
     /// Appends a node, whose output has the same name. Its inputs are the previous node's output and the named constants.
-    pub(super) fn then(&mut self, op_type: &str, name: &str, constants: &[&str], attribute: Vec<AttributeProto>) {
+    pub(super) fn then(
+        &mut self,
+        op_type: &str,
+        name: &str,
+        constants: &[&str],
+        attribute: Vec<AttributeProto>,
+    ) {
         let before = self.nodes.last().map_or(&self.input.name, |node| &node.output[0]);
         let constants = constants.iter().map(|&constant| constant.to_owned());
         self.nodes.push(NodeProto {

@@ -39,8 +39,12 @@ pub(super) fn graph(model: &Model, input: Input) -> GraphProto {
     batch_norm(&mut chain, model, "bn4");
 
     dense(&mut chain, "fc3", "logits");
-    let logits =
-        batch_of("logits", DataType::Float, &[network.classes], "a value for each class; the largest is the prediction");
+    let logits = batch_of(
+        "logits",
+        DataType::Float,
+        &[network.classes],
+        "a value for each class; the largest is the prediction",
+    );
     chain.finish("LeNet-5", logits)
 }
 

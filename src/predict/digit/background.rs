@@ -80,7 +80,8 @@ impl Quadratic {
     }
 
     fn at(&self, x: u32, y: u32, size: (u32, u32)) -> f32 {
-        self.0.iter().zip(powers(x, y, size)).map(|(coefficient, power)| coefficient * power).sum::<f64>() as f32
+        self.0.iter().zip(powers(x, y, size)).map(|(coefficient, power)| coefficient * power).sum::<f64>()
+            as f32
     }
 }
 
