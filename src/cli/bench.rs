@@ -28,7 +28,7 @@ Examples:
   lenet-gpu bench --by-count
           Count the operations of a training step, without a GPU
 
-Each figure is the median of several runs after a warm-up, with its spread. The engines take turns, so that
+Each figure is the median of several runs after a warm-up, with its spread. The engines take turns, so that \
 disturbances affect all of them equally. Close other programs for reliable figures.";
 
 const DATA_DIR_HELP: &str = "Folder of a data set whose images are used [default: synthetic images]";

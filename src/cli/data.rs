@@ -39,9 +39,9 @@ Examples:
   lenet-gpu data fetch cifar10 --from https://example.org/sets/
           Download cifar-10-binary.tar.gz from another server; its SHA-256 is checked as well
 
-The cache is $LENET_GPU_CACHE if set, otherwise in the system's cache folder. An interrupted download resumes
-when the command is run again; a second Ctrl-C quits immediately. Proxies are taken from HTTPS_PROXY and similar
-variables.";
+The cache is $LENET_GPU_CACHE if set, otherwise in the system's cache folder. An interrupted download \
+resumes when the command is run again; a second Ctrl-C quits immediately. Proxies are taken from HTTPS_PROXY \
+and similar variables.";
 
 /// Download a data set and check its SHA-256
 #[derive(Debug, Args)]

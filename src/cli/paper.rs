@@ -27,8 +27,8 @@ Examples:
   lenet-gpu paper --as-listed
           One batch of 32 images, as in the paper's script
 
-Writes report.md, the figures as SVG and PNG, summary.csv and .md, verdicts.csv and .md, and runs.csv with every
-measurement.";
+Writes report.md, the figures as SVG and PNG, summary.csv and .md, verdicts.csv and .md, and runs.csv with \
+every measurement.";
 
 /// Reproduce the paper's experiments: Adam against gradient descent
 ///

@@ -19,8 +19,9 @@ Examples:
   lenet-gpu verify --kernel-config kernel-config.toml
           Check the block sizes that `tune` found
 
-Runs each kernel on its own over many shapes and then whole training steps, and compares each tensor with the CPU
-in f64. A driver bug shows as a tensor whose error exceeds its tolerance. The exit code is 1 if any tensor fails.";
+Runs each kernel on its own over many shapes and then whole training steps, and compares each tensor with \
+the CPU in f64. A driver bug shows as a tensor whose error exceeds its tolerance. The exit code is 1 if any \
+tensor fails.";
 
 /// Check every GPU kernel against an f64 CPU reference
 #[derive(Debug, Args)]

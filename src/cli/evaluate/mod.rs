@@ -67,7 +67,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     check_class_names(about.class_names.as_deref(), class_names.as_deref())?;
     check_fit(*network, test.channels, test.classes())?;
 
-    // The batch size of training, which does not take place: engines choose their own for evaluation.
+    // The batch size affects only training; engines choose their own for evaluation.
     let mut opened = device.engine(&Setup::new(*network, 1))?;
     if !args.quiet {
         notice::note(format_args!("evaluating on {}: {}", opened.config.name, opened.reason));

@@ -30,7 +30,8 @@ Examples:
   curl -s https://example.com/seven.png | lenet-gpu predict --model model.safetensors - --json
           Classify one image from stdin
 
-Images that cannot be read are reported on stderr; the others are still classified, and the exit code is 2.";
+Images that cannot be read are reported on stderr; the others are still classified, and the exit code is \
+2.";
 
 /// Classify images
 ///
@@ -110,7 +111,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         check_writable(path).map_err(Failure::input)?;
     }
     let (images, device) = args.engine.ready_beside(|| images::resolve(&args.images))?;
-    // The batch size of training, which does not take place: engines choose their own for evaluation.
+    // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {
         let method = match preparation.preprocessing() {
@@ -167,7 +168,7 @@ struct Unread {
     no_digit: bool,
 }
 
-/// Reads and prepares images in parallel. Warns of those that cannot be.
+/// Reads and prepares images in parallel. Warns of those that cannot be read or prepared.
 fn prepare<'a>(
     images: &'a [ImageSource],
     preparation: Preparation,
