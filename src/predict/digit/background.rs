@@ -5,7 +5,7 @@ use super::threshold::otsu;
 
 /// An image's background as if it had no ink.
 #[derive(Debug, Clone)]
-pub struct Background {
+pub(super) struct Background {
     /// The background's level at each pixel.
     pub surface: Grey,
     /// The standard deviation of the background around the surface.
@@ -30,7 +30,7 @@ const MEDIAN_DEVIATIONS: f32 = 0.6745;
 /// Fits a quadratic surface to the background by repeated least squares. The first round uses the larger of the two
 /// groups of grey levels, each later round the samples near the last surface. The noise estimate uses only those as
 /// well: in a tight crop, ink and its soft edges may cover half of the image.
-pub fn estimate(image: &Grey) -> Background {
+pub(super) fn estimate(image: &Grey) -> Background {
     let (width, height) = image.dimensions();
     let stride = (width.min(height) / SAMPLED_ROWS).max(1) as usize;
     let points = (0..height).step_by(stride).flat_map(|y| (0..width).step_by(stride).map(move |x| (x, y)));
@@ -119,7 +119,7 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
 }
 
 /// Returns the median, or the upper of the two middle values.
-pub fn median(mut values: Vec<f32>) -> f32 {
+pub(super) fn median(mut values: Vec<f32>) -> f32 {
     let middle = values.len() / 2;
     *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }

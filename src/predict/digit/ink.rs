@@ -8,7 +8,7 @@ use super::{Grey, NoDigit};
 
 /// The ink of an image.
 #[derive(Debug, Clone)]
-pub struct Ink {
+pub(super) struct Ink {
     /// Each pixel's ink coverage: 0 is background, 1 a full stroke.
     pub cover: Grey,
     /// Coverage above this is ink; below it is noise.
@@ -31,7 +31,7 @@ const FAINT: f32 = 0.1;
 ///
 /// # Errors
 /// [`NoDigit`] if nothing stands out from the background.
-pub fn extract(image: Grey) -> Result<Ink, NoDigit> {
+pub(super) fn extract(image: Grey) -> Result<Ink, NoDigit> {
     let (width, height) = image.dimensions();
     let image = if width.min(height) < BLUR_SIDE { image } else { imageops::blur(&image, 1.0) };
     let Background { surface, noise } = background::estimate(&image);

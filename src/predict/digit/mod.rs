@@ -21,7 +21,7 @@ use crate::data::ImageFile;
 type Grey = ImageBuffer<Luma<f32>, Vec<f32>>;
 
 /// The side of MNIST's images, in pixels.
-pub const SIDE: usize = 28;
+pub(super) const SIDE: usize = 28;
 
 /// Larger photographs are first shrunk to this side: it is ample for a digit, and averaging reduces noise.
 const MAX_SIDE: u32 = 400;
@@ -38,7 +38,7 @@ pub struct NoDigit;
 ///
 /// # Errors
 /// [`NoDigit`] if nothing stands out from the background.
-pub fn to_mnist(image: &ImageFile) -> Result<[u8; SIDE * SIDE], NoDigit> {
+pub(super) fn to_mnist(image: &ImageFile) -> Result<[u8; SIDE * SIDE], NoDigit> {
     let ink = ink::extract(shrink(to_grey(image)))?;
     let digit = strokes::remove_specks(&ink);
     Ok(placement::place(&digit))

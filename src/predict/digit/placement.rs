@@ -16,7 +16,7 @@ const CENTRE: f32 = 14.5;
 
 /// Scales a digit's ink into 20×20 with its proportions kept, and places it in 28×28 with its centre of mass as close
 /// to [`CENTRE`] as whole pixels and the image's edges allow.
-pub fn place(digit: &Grey) -> [u8; SIDE * SIDE] {
+pub(super) fn place(digit: &Grey) -> [u8; SIDE * SIDE] {
     let mut placed = [0; SIDE * SIDE];
     let Some((x, y, width, height)) = bounding_box(digit) else { return placed };
     let longer = width.max(height);

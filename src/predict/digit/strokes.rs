@@ -9,7 +9,7 @@ use super::ink::Ink;
 const MIN_INK: f32 = 0.08;
 
 /// Returns the coverage of the digit's strokes, with everything else set to 0.
-pub fn remove_specks(ink: &Ink) -> Grey {
+pub(super) fn remove_specks(ink: &Ink) -> Grey {
     let strokes = connected(&ink.cover, ink.threshold);
     let weights: Vec<f32> = strokes
         .iter()

@@ -3,7 +3,7 @@
 /// Returns Otsu's threshold of values from 0 to 1: the one that maximises the variance between the two groups (Otsu,
 /// "A Threshold Selection Method from Gray-Level Histograms", 1979). If no value lies between the groups, it is the
 /// midpoint of the gap.
-pub fn otsu(values: impl Iterator<Item = f32>) -> f32 {
+pub(super) fn otsu(values: impl Iterator<Item = f32>) -> f32 {
     const BINS: usize = 256;
     let mut counts = [0.0; BINS];
     for value in values {
