@@ -20,20 +20,22 @@ use super::{Ending, Failure, Output, notice, values};
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu bench
-          the device that train would take, at batches of 1, 64, 256 and 1024 images
+          Measure the device that `train` would use at batch sizes 1, 64, 256 and 1024
   lenet-gpu bench --backend vulkan,cpu --json new.json --markdown new.md
-          two engines side by side, kept for later
+          Compare two engines and save the results
   lenet-gpu bench --compare old.json
-          how fast it is against an earlier bench, and whether that is more than noise
+          Compare with an earlier result, telling changes from noise
   lenet-gpu bench --by-count
-          what a training step does, counted without any GPU
+          Count the operations of a training step, without a GPU
 
-Each figure is the median of several runs after a warm-up, with its spread. The engines run in turn, so that
-what disturbs the machine disturbs all of them. For figures that hold, end other programs first.";
+Each figure is the median of several runs after a warm-up, with its spread. The engines take turns, so that \
+disturbances affect all of them equally. Close other programs for reliable figures.";
 
-const DATA_DIR_HELP: &str = "Folder of a data set whose images are used [default: images are made up]";
+const DATA_DIR_HELP: &str = "Folder of a data set whose images are used [default: synthetic images]";
 
-/// Measure how fast training and inference are, and where the time goes
+/// Measure training and inference speed
+///
+/// Also measures each kernel against the device's peak FLOP/s and bytes/s, start-up time, latency and memory.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 #[command(mut_arg("data_dir", |arg| arg.help(DATA_DIR_HELP)))]
@@ -47,7 +49,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     data: DataArgs,
 
-    /// Images, made up or the first of a data set
+    /// Number of images: synthetic, or the first of the data set
     #[arg(
         long,
         value_name = "N",
@@ -62,71 +64,72 @@ pub struct BenchArgs {
     report: ReportArgs,
 }
 
-/// What is measured.
+/// What to measure.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Measurement")]
 struct MeasureArgs {
-    /// Images of a step, one or several sizes
+    /// Batch sizes to measure
     #[arg(long, value_name = "N,N", value_delimiter = ',', action = ArgAction::Set)]
     #[arg(default_values_t = [1, 64, 256, 1_024], value_parser = batch(), allow_negative_numbers = true)]
     batch: Vec<usize>,
 
-    /// The batch size at which the start, the memory and each kernel are looked at
+    /// Batch size for the start-up time, the memory and the time of each kernel
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = batch(), allow_negative_numbers = true)]
     profile_batch: usize,
 
-    /// Seconds that an engine's runs take together, for each task and batch size; warming up comes on top
+    /// Seconds of measurement per engine, task and batch size, without the warm-up
     #[arg(long, value_name = "N", default_value_t = 3.0, allow_negative_numbers = true)]
     #[arg(value_parser = values::seconds)]
     seconds: f64,
 
-    /// Runs of each measurement
+    /// Number of runs per measurement
     #[arg(long, value_name = "N", default_value_t = 7, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(5..=1000))]
     repeats: usize,
 
-    /// Of the made-up images and of the weights
+    /// Seed of the synthetic images and of the weights
     #[arg(long, value_name = "N", default_value_t = 1998, allow_negative_numbers = true)]
     seed: u64,
 
-    /// Only count what each kernel of a training step does, which takes no GPU and no time
+    /// Only count the operations and bytes of each kernel of a training step; needs no GPU
     #[arg(long, conflicts_with_all = ["json", "markdown", "compare"])]
     by_count: bool,
 }
 
-/// More go through the network in parts of that size.
+/// Parses a batch size; larger batches are split into micro-batches.
 fn batch() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=LARGEST_MICRO_BATCH as u64)
 }
 
-/// Where results go.
+/// Where the results are written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct ReportArgs {
-    /// Write all that was measured to this file, run by run
+    /// Write every measurement to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Write the tables to this file
+    /// Write the tables to this file as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 
-    /// Hold the result against an earlier one's --json
+    /// Compare with an earlier result, a file written with --json
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
 
-    /// Do not say what is under way
+    /// Do not show progress
     #[arg(short, long)]
     quiet: bool,
 
-    /// Print how the engine of this place in --backend starts, as JSON, and no more: how this program asks itself
-    #[arg(long, value_name = "PLACE", hide = true)]
+    /// Measure only the start-up of the engine at this index in --backend and print it as JSON; used by the program
+    /// itself
+    #[arg(long, value_name = "INDEX", hide = true)]
     start_of: Option<usize>,
 }
 
 pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     let BenchArgs { contenders, measure, report, .. } = args;
-    // What is known to be wrong is said before anything is measured.
+    // Invalid input is reported before anything is measured.
     let old = report.compare.as_deref().map(Results::read).transpose().map_err(Failure::input)?;
     for path in [&report.json, &report.markdown].into_iter().flatten() {
         check_writable(path).map_err(Failure::input)?;
@@ -135,8 +138,8 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     if measure.by_count {
         return print(output, &counts(&bench.count(), measure.profile_batch));
     }
-    if let Some(place) = report.start_of {
-        let start = bench.start(&contenders.find_one(place)?).map_err(engine::failure)?;
+    if let Some(index) = report.start_of {
+        let start = bench.start(&contenders.find_one(index)?).map_err(engine::failure)?;
         return print(output, &serde_json::to_string(&start).map_err(Failure::work)?);
     }
 
@@ -144,39 +147,40 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     for adapter in found.iter().filter_map(Contender::adapter).filter(|adapter| adapter.software) {
         engine::warn_of_software(&adapter.name);
     }
-    let mut tell = |what: &str| {
+    let mut progress = |text: &str| {
         if !report.quiet {
-            notice::note(what);
+            notice::note(text);
         }
     };
     let mut started = Vec::with_capacity(found.len());
-    for (place, contender) in found.into_iter().enumerate() {
-        tell(&format!("{}: start", contender.label()));
-        started.push((contender, start_apart(place)?));
+    for (index, contender) in found.into_iter().enumerate() {
+        progress(&format!("{}: start-up", contender.label()));
+        started.push((contender, start_in_own_process(index)?));
     }
-    let results = bench.run(started, &mut tell).map_err(engine::failure)?;
+    let results = bench.run(started, &mut progress).map_err(engine::failure)?;
     let markdown = to_markdown(&results, old.as_ref());
-    report.keep(&results, &markdown)?;
+    report.write(&results, &markdown)?;
     print(output, &markdown)
 }
 
-/// Has this program start the engine of a place in the list in a process of its own.
-fn start_apart(place: usize) -> Result<Start, Failure> {
-    let told = "cannot start an engine in a process of its own";
-    let program = std::env::current_exe().context(told).map_err(Failure::Work)?;
+/// Measures the start-up of the engine at `index` in a process of its own.
+fn start_in_own_process(index: usize) -> Result<Start, Failure> {
+    let cannot_start = "cannot measure an engine's start-up in a process of its own";
+    let program = std::env::current_exe().context(cannot_start).map_err(Failure::Work)?;
     let mut command = Command::new(program);
-    command.args(std::env::args_os().skip(1)).args(["--start-of", &place.to_string()]);
-    let finished = command.output().context(told).map_err(Failure::Work)?;
-    if !finished.status.success() {
-        let said = String::from_utf8_lossy(&finished.stderr);
-        let said = said.lines().last().unwrap_or("it said nothing").trim_start_matches("error: ").to_owned();
-        // It has the same exit codes.
-        return Err(match finished.status.code() {
-            Some(2) => Failure::Input(anyhow!(said)),
-            _ => Failure::Work(anyhow!(said).context(told)),
+    command.args(std::env::args_os().skip(1)).args(["--start-of", &index.to_string()]);
+    let child = command.output().context(cannot_start).map_err(Failure::Work)?;
+    if !child.status.success() {
+        let stderr = String::from_utf8_lossy(&child.stderr);
+        let error = stderr.lines().find_map(|line| line.strip_prefix("error: "));
+        let error = error.unwrap_or("it ended without an error message").to_owned();
+        // Its exit codes are this program's.
+        return Err(match child.status.code() {
+            Some(2) => Failure::Input(anyhow!(error)),
+            _ => Failure::Work(anyhow!(error).context(cannot_start)),
         });
     }
-    serde_json::from_slice(&finished.stdout).context(told).map_err(Failure::Work)
+    serde_json::from_slice(&child.stdout).context(cannot_start).map_err(Failure::Work)
 }
 
 fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
@@ -185,7 +189,7 @@ fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
 }
 
 impl BenchArgs {
-    /// The images, of which there are enough for every batch.
+    /// Opens the images and checks that there are enough for the largest batch.
     fn data(&self) -> Result<Dataset, Failure> {
         let data = if self.data.names_a_set() {
             let data = match self.data.open()? {
@@ -199,7 +203,7 @@ impl BenchArgs {
             let fit = conversion.fit_of(&images);
             let images = Arc::new(conversion.apply(images).map_err(Failure::input)?);
             Dataset {
-                name: format!("made up from seed {}", self.measure.seed),
+                name: format!("synthetic, seed {}", self.measure.seed),
                 classes: CLASSES,
                 class_names: None,
                 fit,
@@ -212,8 +216,8 @@ impl BenchArgs {
         let largest = batch.iter().copied().max().unwrap_or(0).max(*profile_batch);
         if largest > data.train.len() {
             return Err(Failure::Input(anyhow!(
-                "a batch of {largest} needs as many images, and there are {}; give more with --images, or name \
-                 smaller ones with --batch and --profile-batch",
+                "batch size {largest} needs at least as many images; there are {}: raise --images, or lower --batch and \
+                 --profile-batch",
                 data.train.len()
             )));
         }
@@ -232,7 +236,7 @@ impl MeasureArgs {
 }
 
 impl ReportArgs {
-    fn keep(&self, results: &Results, markdown: &str) -> Result<(), Failure> {
+    fn write(&self, results: &Results, markdown: &str) -> Result<(), Failure> {
         let files = [(&self.json, results.to_json()), (&self.markdown, markdown.to_owned())];
         for (path, text) in files.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
             write_atomically(path, text.as_bytes()).map_err(Failure::work)?;

@@ -1,4 +1,4 @@
-//! `lenet-gpu data`: the data sets that have a name, and their way to this machine.
+//! `lenet-gpu data`: downloads and lists the known data sets.
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
@@ -17,7 +17,7 @@ use serde_json::json;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice};
 
-/// Download data sets, and see which are here
+/// Download and list data sets
 #[derive(Debug, Args)]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -33,64 +33,64 @@ enum Command {
 const AFTER_FETCH_HELP: &str = "\
 Examples:
   lenet-gpu data fetch cifar10
-          170 MB into the cache; `lenet-gpu train --dataset cifar10` finds it there
+          Download 170 MB into the cache, where `lenet-gpu train --dataset cifar10` finds it
   lenet-gpu data fetch fashion-mnist --to ~/fashion
-          into a folder of your own, for --data-dir
+          Download into a folder of your own, for --data-dir
   lenet-gpu data fetch cifar10 --from https://example.org/sets/
-          from another server, which holds cifar-10-binary.tar.gz; its hash is checked all the same
+          Download cifar-10-binary.tar.gz from another server; its SHA-256 is checked as well
 
-The cache is LENET_GPU_CACHE where that is set, else the system's folder for caches. A download that
-broke off, or that Ctrl-C ended, goes on from there when the command is given again; a second Ctrl-C
-ends at once. Proxies are taken from HTTPS_PROXY and the like.";
+The cache is $LENET_GPU_CACHE if set, otherwise in the system's cache folder. An interrupted download \
+resumes when the command is run again; a second Ctrl-C quits immediately. Proxies are taken from HTTPS_PROXY \
+and similar variables.";
 
-/// Download a data set from its public homes, checked by SHA-256
+/// Download a data set and check its SHA-256
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_FETCH_HELP)]
 struct FetchArgs {
-    /// Which one
+    /// Data set
     #[arg(value_name = "SET", value_parser = published())]
     set: DatasetKind,
 
-    /// Ask this server alone: the URL of a folder that holds the set's files under their official names,
-    /// or, for cifar10, of its archive [default: the set's homes in turn]
+    /// Download only from this server: the URL of a folder with the data set's files under their official names, or,
+    /// for cifar10, of its archive [default: the public servers in turn]
     #[arg(long, value_name = "URL")]
     from: Option<ServerUrl>,
 
-    /// Place it in this folder, new or empty [default: in the cache]
+    /// Folder to download into, new or empty [default: in the cache]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 
-    /// Give a server up that sends nothing for so long, in seconds, 1 to 3600
+    /// Seconds to wait for a server that sends nothing, 1 to 3600
     #[arg(long, value_name = "N", default_value_t = 30, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 
-    /// Show no progress; warnings, errors and the result remain
+    /// Do not show progress
     #[arg(short, long)]
     quiet: bool,
 }
 
-/// The kinds that can be downloaded.
+/// Parses the name of a data set that can be downloaded.
 fn published() -> impl TypedValueParser<Value = DatasetKind> {
     let kinds = DatasetKind::value_variants().iter().filter(|&&kind| PublishedSet::of(kind).is_some());
     PossibleValuesParser::new(kinds.filter_map(ValueEnum::to_possible_value))
-        .map(|typed| DatasetKind::from_str(&typed, false).expect("it is the name of a kind"))
+        .map(|name| DatasetKind::from_str(&name, false).expect("the name of a data set"))
 }
 
 const AFTER_LIST_HELP: &str = "\
 Examples:
   lenet-gpu data list
-          a line a set
+          List the data sets
   lenet-gpu data list --json | jq -r '.[] | select(.placed).folder'
-          the folders of those that are here
+          Print the folders of the downloaded ones
 
-Your own images need no download: `train --dataset folder --data-dir DIR`.";
+To train on your own images: `lenet-gpu train --dataset folder --data-dir DIR`.";
 
-/// List the data sets that can be downloaded, and which are here
+/// List the data sets that can be downloaded
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_LIST_HELP)]
 struct ListArgs {
-    /// Print one JSON array instead of a table
+    /// Print one JSON array on stdout instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -102,25 +102,25 @@ pub fn run(args: &DataArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
 }
 
-/// The folder of a set that was fetched; `option` is the one that names another place.
+/// Returns the folder of a downloaded data set. `option` is the option that gives another folder.
 pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
     let set = PublishedSet::of(kind).ok_or_else(|| {
-        Failure::Input(anyhow!("--dataset {kind} is of your own images, and {option} names where they lie"))
+        Failure::Input(anyhow!("--dataset {kind} requires {option}, the folder of your images"))
     })?;
     download::placed(kind).ok_or_else(|| {
         let length = DecimalBytes(set.length());
         Failure::Input(anyhow!(
-            "{kind} is not on this machine: `lenet-gpu data fetch {kind}` downloads it ({length}); or {option} \
-             names its folder"
+            "{kind} is not on this machine; download it ({length}) with `lenet-gpu data fetch {kind}`, or give its \
+             folder with {option}"
         ))
     })
 }
 
 fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let set = PublishedSet::of(args.set).expect("only kinds that are published can be typed");
+    let set = PublishedSet::of(args.set).expect("the parser accepts only data sets that can be downloaded");
     let folder = args.to.clone().or_else(|| download::folder(args.set)).ok_or_else(|| {
         Failure::Input(anyhow!(
-            "this system tells of no folder for caches; name one with --to, or set {}",
+            "the system's cache folder is unknown; choose a folder with --to, or set {}",
             cache::VARIABLE
         ))
     })?;
@@ -136,7 +136,7 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
         Ok(FetchOutcome::Downloaded) => "",
         Ok(FetchOutcome::AlreadyPresent) => " already",
         Err(FetchError::Interrupted) => {
-            notice::note("interrupted; the same command goes on from what came so far");
+            notice::note("interrupted; run the same command again to resume");
             return Ok(Ending::Interrupted);
         }
         Err(error @ (FetchError::NoName { .. } | FetchError::Occupied { .. })) => {
@@ -149,7 +149,7 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-/// How a download shows itself on stderr: a bar on a terminal, a line a file elsewhere, or nothing.
+/// The progress of a download on stderr: a bar on a terminal, otherwise a line per file, or nothing.
 enum Progress {
     Bar(ProgressBar),
     Lines,
@@ -185,7 +185,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away, so that other lines can follow.
+    /// Removes the bar, so that other lines can follow.
     fn end(&self) {
         if let Self::Bar(bar) = self {
             bar.finish_and_clear();
@@ -197,7 +197,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is well-formed").progress_chars("=> ")
 }
 
-/// What was here before is no speed.
+/// Starts the bar for a file. Bytes from an earlier download do not count for the speed.
 fn begin(bar: &ProgressBar, file: &PublishedFile, from: u64) {
     bar.set_length(file.length);
     bar.set_message(file.name.clone());
@@ -229,11 +229,11 @@ fn to_json(set: &PublishedSet) -> serde_json::Value {
 
 fn to_text(set: &PublishedSet) -> String {
     let kind = set.kind;
-    let place = match (download::placed(kind), kind) {
+    let status = match (download::placed(kind), kind) {
         (_, DatasetKind::Mnist) => "built in".to_owned(),
         (Some(folder), _) => format!("in {}", folder.display()),
-        (None, _) => format!("not here: lenet-gpu data fetch {kind}"),
+        (None, _) => format!("not downloaded: lenet-gpu data fetch {kind}"),
     };
     let length = DecimalBytes(set.length()).to_string();
-    format!("{:<14} {length:>10}  {place}\n{:27}licence: {}\n", kind.name(), "", set.licence)
+    format!("{:<14} {length:>10}  {status}\n{:27}licence: {}\n", kind.name(), "", set.licence)
 }

@@ -12,17 +12,17 @@ use super::{Ending, Failure, Output};
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu devices
-          a table; the star stands at the adapter that `lenet-gpu train` takes by itself
+          List the adapters; * marks the one that `lenet-gpu train` uses by default
   lenet-gpu devices --json | jq '.adapters[].name'
-          the same for scripts; limits in bytes and counts, under WebGPU's names
+          The same for scripts; limits are in bytes and counts, under WebGPU's names
   lenet-gpu train --adapter 1
-          train on the second adapter of the table";
+          Train on the second adapter";
 
-/// List what there is to train on, and what is taken by default and why
+/// List the GPUs, their limits, and which one is used by default
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct DevicesArgs {
-    /// Print one JSON object instead of a table
+    /// Print one JSON object on stdout instead of a table
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
@@ -55,7 +55,7 @@ fn to_json(adapters: &[Description], answers: &[(ApiBackend, Answer)], auto: &Ch
 fn to_text(adapters: &[Description], answers: &[(ApiBackend, Answer)], auto: &Choice) -> String {
     let mut text = String::new();
     if adapters.is_empty() {
-        text.push_str("no adapter was found\n");
+        text.push_str("no adapters found\n");
         for (backend, answer) in answers {
             push(&mut text, format_args!("  {backend}: {}\n", doctor::in_words(*answer)));
         }
@@ -65,40 +65,40 @@ fn to_text(adapters: &[Description], answers: &[(ApiBackend, Answer)], auto: &Ch
         text.push_str(LEGEND);
         for adapter in adapters {
             if let Some(fault) = &adapter.unfit {
-                push(&mut text, format_args!("{} cannot train: {fault}\n", adapter.index));
+                push(&mut text, format_args!("adapter {} cannot be used: {fault}\n", adapter.index));
             }
         }
     }
     match auto {
         Choice::Gpu { index, reason } => {
-            push(&mut text, format_args!("auto takes {index}, {}: {reason}\n", adapters[*index].name));
+            push(&mut text, format_args!("default: adapter {index}, {}: {reason}\n", adapters[*index].name));
         }
-        Choice::Cpu { reason } => push(&mut text, format_args!("auto takes the CPU engine: {reason}\n")),
+        Choice::Cpu { reason } => push(&mut text, format_args!("default: the CPU engine: {reason}\n")),
     }
     text
 }
 
 const LEGEND: &str = "\
-binding: the largest part of a buffer that a kernel can see; buffer: the largest buffer; shared: memory
-of a workgroup; threads: invocations of a workgroup; buffers: storage buffers of a kernel
+Limits: binding: largest buffer binding; buffer: largest buffer; shared: workgroup memory; threads:
+invocations per workgroup; buffers: storage buffers per kernel
 ";
 
-/// A column for each fact, as wide as its widest entry; numbers to the right.
+/// One row per adapter; numbers are right-aligned.
 fn table(adapters: &[Description], auto: &Choice) -> String {
-    const HEADS: [&str; 10] =
+    const HEADINGS: [&str; 10] =
         ["#", "name", "backend", "type", "driver", "binding", "buffer", "shared", "threads", "buffers"];
     const FIRST_NUMBER: usize = 5;
 
-    let mut rows = vec![HEADS.map(str::to_owned)];
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(adapters.iter().map(cells));
-    let widths: Vec<usize> = (0..HEADS.len())
+    let widths: Vec<usize> = (0..HEADINGS.len())
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
 
     let mut text = String::new();
-    for (place, row) in rows.iter().enumerate() {
-        let is_taken = place > 0 && matches!(auto, Choice::Gpu { index, .. } if *index == place - 1);
-        let mut line = String::from(if is_taken { "*" } else { " " });
+    for (number, row) in rows.iter().enumerate() {
+        let is_default = number > 0 && matches!(auto, Choice::Gpu { index, .. } if *index == number - 1);
+        let mut line = String::from(if is_default { "*" } else { " " });
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
             if column < FIRST_NUMBER {
                 push(&mut line, format_args!("{cell:<width$}  "));
@@ -133,7 +133,7 @@ fn cells(adapter: &Description) -> [String; 10] {
     ]
 }
 
-/// A size in the largest unit that it fills, rounded: drivers like to say 2 GiB less a byte.
+/// Formats a size in the largest unit that fits, rounded: drivers often report a limit of 2 GiB less one byte.
 fn bytes(size: u64) -> String {
     match [(30, "GiB"), (20, "MiB"), (10, "KiB")].iter().find(|(shift, _)| size >> shift > 0) {
         Some((shift, unit)) => format!("{:.0} {unit}", size as f64 / (1u64 << shift) as f64),
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_in_the_largest_unit_that_they_fill() {
+    fn sizes_are_shown_in_the_largest_unit_that_fits() {
         for (size, expected) in [
             (0, "0 B"),
             (1023, "1023 B"),

@@ -22,48 +22,56 @@ use super::{Ending, Failure, Output, notice, values};
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu paper
-          MNIST: three runs of Adam and three of gradient descent, some minutes on a CPU
+          On MNIST: three runs of Adam and three of gradient descent; takes minutes on a CPU
   lenet-gpu paper --dataset both --out paper
-          CIFAR-10 too, which `lenet-gpu data fetch cifar10` brings
+          Also on CIFAR-10, after `lenet-gpu data fetch cifar10`
   lenet-gpu paper --as-listed
-          one batch of 32 images, as the paper's script has it
+          One batch of 32 images, as in the paper's script
 
-The folder gets report.md, the figures as SVG and PNG, summary.csv and .md, verdicts.csv and .md, and
-runs.csv with every measurement.";
+Writes report.md, the figures as SVG and PNG, summary.csv and .md, verdicts.csv and .md, and runs.csv with \
+every measurement.";
 
-/// Make the paper's experiments: Adam against gradient descent, with figures, tables and verdicts
+/// Reproduce the paper's experiments: Adam against gradient descent
+///
+/// Writes a report with figures, tables and a verdict on each of the paper's claims.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct PaperArgs {
-    /// On which sets
+    /// Data sets to train on
     #[arg(long, value_name = "SET", value_enum, default_value_t = Sets::Mnist)]
     dataset: Sets,
 
-    /// The folder that CIFAR-10 lies in [default: where `lenet-gpu data fetch cifar10` puts it]
+    /// Folder of CIFAR-10 [default: the one from `lenet-gpu data fetch cifar10`]
     #[arg(long, value_name = "DIR")]
     cifar10_dir: Option<PathBuf>,
 
-    /// Runs of each optimizer on each set, with seeds one after the other
+    /// Number of runs of each optimizer on each data set, with consecutive seeds
     #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=100))]
     runs: u32,
 
-    /// Epochs of a run, at most [default: 10; 100 with --as-listed, where an epoch is a step]
+    /// Maximum number of epochs per run [default: 10; with --as-listed 100, each of one step]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=10_000))]
     epochs: Option<u32>,
 
-    /// Looks at both accuracies within an epoch
-    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
+    /// Number of times per epoch that training and test accuracy are measured
+    #[arg(
+        long = "evaluations-per-epoch",
+        alias = "probes",
+        value_name = "N",
+        default_value_t = 20,
+        allow_negative_numbers = true
+    )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     probes: usize,
 
-    /// The paper's script to the letter: one batch of 32 images and seven to test with, the summed gradient cut
-    /// to ±3, parameters to ±1000, Adam's bias corrected twice
+    /// Follow the paper's script to the letter: one batch of 32 training images and seven of test images, the summed
+    /// gradient clipped to ±3, parameters clipped to ±1000, Adam's bias corrected twice
     #[arg(long)]
     as_listed: bool,
 
-    /// The first run's seed
+    /// Seed of the first run
     #[arg(long, value_name = "N", default_value_t = TrainingConfig::default().seed, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER - 100))]
     seed: u64,
@@ -78,25 +86,25 @@ pub struct PaperArgs {
     #[arg(long, value_name = "DIR", default_value = "paper", help_heading = "Output")]
     out: PathBuf,
 
-    /// Say nothing but the result
+    /// Print only the result
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Sets {
-    /// MNIST, which is built in
+    /// MNIST, built in
     Mnist,
     /// CIFAR-10
     Cifar10,
-    /// One after the other
+    /// Both, one after the other
     Both,
 }
 
 /// The paper resizes its images.
 const RESIZED: Conversion = Conversion { fit: Some(Fit::Resize), channels: None };
 
-/// Epochs of a run in each manner.
+/// The default number of epochs of a run, and that of a run with `--as-listed`.
 const EPOCHS: u32 = 10;
 const LISTED_EPOCHS: u32 = 100;
 
@@ -113,7 +121,7 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         evaluations_per_epoch: args.probes,
     };
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
-    let mut teller = Teller { interrupt, quiet: args.quiet };
+    let mut progress = Progress { interrupt, quiet: args.quiet };
     let mut device = None;
     let mut open = |setup: &Setup| {
         let engine = chosen.engine(setup)?;
@@ -123,23 +131,23 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         device = Some(engine.name());
         Ok(engine)
     };
-    let findings = match paper::run_study(&study, &mut open, &mut teller) {
+    let findings = match paper::run_study(&study, &mut open, &mut progress) {
         Ok(findings) => findings,
         Err(PaperError::Interrupted) => {
-            notice::note("interrupted; nothing was written");
+            notice::note("interrupted; no report was written");
             return Ok(Ending::Interrupted);
         }
         Err(PaperError::Engine(error)) => return Err(engine::failure(error)),
         Err(error) => return Err(Failure::work(error)),
     };
-    let how = args.how(&device.unwrap_or_default());
-    let report = findings.write(&args.out, &how).map_err(Failure::work)?;
+    let provenance = args.provenance(&device.unwrap_or_default());
+    let report = findings.write(&args.out, &provenance).map_err(Failure::work)?;
     let text = format!("{}\nthe report is in {}", conclusion(&findings), report.display());
     output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
     Ok(Ending::Done)
 }
 
-/// The table, and a line a claim.
+/// The summary table, and a line per claim.
 fn conclusion(findings: &StudyResults) -> String {
     let verdicts = findings.claims();
     let lines = verdicts
@@ -149,20 +157,19 @@ fn conclusion(findings: &StudyResults) -> String {
 }
 
 impl PaperArgs {
-    /// The images, resized as the paper's are.
+    /// Opens the data sets, resized as in the paper.
     fn sets(&self) -> Result<Vec<(Set, Dataset)>, Failure> {
         if self.dataset == Sets::Mnist && self.cifar10_dir.is_some() {
             return Err(Failure::Input(anyhow!(
-                "--cifar10-dir is of --dataset cifar10 and both, and it is mnist; ask for one of them"
+                "--cifar10-dir requires --dataset cifar10 or --dataset both"
             )));
         }
-        let wanted = match self.dataset {
+        let sets = match self.dataset {
             Sets::Mnist => &[Set::Mnist][..],
             Sets::Cifar10 => &[Set::Cifar10],
             Sets::Both => &[Set::Mnist, Set::Cifar10],
         };
-        wanted
-            .iter()
+        sets.iter()
             .map(|&set| {
                 let data = match set {
                     Set::Mnist => Dataset::embedded_mnist(RESIZED),
@@ -174,7 +181,7 @@ impl PaperArgs {
             .collect()
     }
 
-    /// Where CIFAR-10 lies.
+    /// The folder of CIFAR-10.
     fn cifar10(&self) -> Result<PathBuf, Failure> {
         match &self.cifar10_dir {
             Some(folder) => Ok(folder.clone()),
@@ -182,8 +189,8 @@ impl PaperArgs {
         }
     }
 
-    /// What the report says of how it came about.
-    fn how(&self, device: &str) -> String {
+    /// How the report was made, for its introduction.
+    fn provenance(&self, device: &str) -> String {
         format!(
             "Made by lenet-gpu {} on {device}: {} runs each, seeds {} to {}{}.",
             crate::version::VERSION_WITH_COMMIT,
@@ -195,27 +202,27 @@ impl PaperArgs {
     }
 }
 
-/// Makes the folder, or takes it where it is empty.
+/// Creates the folder, unless it exists and is empty.
 fn make_folder(folder: &std::path::Path) -> Result<(), Failure> {
-    let told = || format!("cannot make the folder {}; --out names another", folder.display());
-    fs::create_dir_all(folder).with_context(told).map_err(Failure::Input)?;
-    let mut content = fs::read_dir(folder).with_context(told).map_err(Failure::Input)?;
+    let cannot_create =
+        || format!("cannot create the folder {}; choose another with --out", folder.display());
+    fs::create_dir_all(folder).with_context(cannot_create).map_err(Failure::Input)?;
+    let mut content = fs::read_dir(folder).with_context(cannot_create).map_err(Failure::Input)?;
     match content.next() {
         None => Ok(()),
-        Some(_) => Err(Failure::Input(anyhow!(
-            "{} is not empty; a report needs a folder of its own: name another with --out",
-            folder.display()
-        ))),
+        Some(_) => {
+            Err(Failure::Input(anyhow!("{} is not empty; choose a new folder with --out", folder.display())))
+        }
     }
 }
 
-/// Tells each epoch on stderr.
-struct Teller {
+/// Prints a line per epoch on stderr.
+struct Progress {
     interrupt: Interrupt,
     quiet: bool,
 }
 
-impl ExperimentListener for Teller {
+impl ExperimentListener for Progress {
     fn progress(&mut self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
         if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -18,42 +18,48 @@ use super::{Ending, Failure, Output, notice, values};
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu tune
-          try the kernels' block sizes on the GPU that train would take, into plan.toml
-  lenet-gpu train --plan plan.toml
-          train by what was found
+          Tune for the GPU that `train` would use and write kernel-config.toml
+  lenet-gpu train --kernel-config kernel-config.toml
+          Train with the result
   lenet-gpu tune --batch-size 1024 --out large.toml
-          for large batches
+          Tune for large batches
 
-Some fifty plans are tried on made-up images, each compiled anew. A run never tunes itself: another plan adds in
-another order, which gives other bits, so a plan is a file that you choose.";
+Compiles and times about fifty kernel configurations on synthetic images. Training never tunes itself: \
+another configuration adds numbers in another order, which changes the last bits of the results.";
 
-/// Find the kernels' block sizes by which your GPU trains fastest
+/// Find the fastest kernel block sizes for your GPU
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct TuneArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Images of a step
+    /// Images per training step
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=LARGEST_MICRO_BATCH as u64))]
     batch_size: usize,
 
-    /// Seconds of a run, of which each plan has several
+    /// Length of a timed run, in seconds
     #[arg(long, value_name = "N", default_value_t = 0.2, allow_negative_numbers = true)]
     #[arg(value_parser = values::seconds)]
     seconds: f64,
 
-    /// Runs of each plan
+    /// Number of timed runs per configuration
     #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     runs: usize,
 
-    /// Where the plan goes
-    #[arg(short, long, value_name = "FILE.toml", default_value = "plan.toml", help_heading = "Output")]
+    /// File to write the kernel configuration to
+    #[arg(
+        short,
+        long,
+        value_name = "FILE.toml",
+        default_value = "kernel-config.toml",
+        help_heading = "Output"
+    )]
     out: PathBuf,
 
-    /// Do not tell of each plan
+    /// Do not print each configuration tried
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
@@ -65,7 +71,7 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
         engine::warn_of_software(&chosen.description.name);
     }
     let device = chosen.description.to_string();
-    let plan = KernelConfig::of(&chosen.description);
+    let default = KernelConfig::of(&chosen.description);
     notice::note(format_args!("tuning for {device}"));
 
     let network = LeNet5::new(1, CLASSES);
@@ -73,12 +79,12 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let weights = Init::Pytorch.arena(&ParameterTable::new(&network), SEED);
     let setup = Setup::new(network, args.batch_size);
     let effort = Effort { runs: args.runs, seconds: args.seconds };
-    let mut tell = |trial: &Trial, better: bool| {
+    let mut report = |trial: &Trial, better: bool| {
         if !args.quiet {
             let Trial { what, step, .. } = trial;
-            let kept = if better { ", kept" } else { "" };
+            let kept = if better { ", best so far" } else { "" };
             notice::note(format_args!(
-                "{what}: {:.1} us a step ± {:.0} %{kept}",
+                "{what}: {:.1} µs per step ± {:.0} %{kept}",
                 step.median,
                 100.0 * step.spread
             ));
@@ -86,15 +92,17 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     };
     let context = gpu::Context::open(&chosen).map_err(Failure::work)?;
     let sets = [KernelSet::Fused, KernelSet::Layered];
-    let best =
-        tune(&context, plan, &sets, &setup, effort, &weights, &images, &mut tell).map_err(engine::failure)?;
+    let best = tune(&context, default, &sets, &setup, effort, &weights, &images, &mut report)
+        .map_err(engine::failure)?;
 
-    let text = toml::to_string(&best.plan).context("cannot write the plan").map_err(Failure::Work)?;
-    let head = format!("# {device}, batches of {}: {:.1} us a step\n", args.batch_size, best.step.median);
+    let text = toml::to_string(&best.plan)
+        .context("cannot serialize the kernel configuration")
+        .map_err(Failure::Work)?;
+    let head = format!("# {device}, batch size {}: {:.1} µs per step\n", args.batch_size, best.step.median);
     write_atomically(&args.out, (head + &text).as_bytes()).map_err(Failure::work)?;
-    let same = if best.plan == plan { ", which is what the device has anyway" } else { "" };
+    let same = if best.plan == default { ", the device's default" } else { "" };
     let line = format!(
-        "{}: {:.1} us a step{same}; the plan is in {}",
+        "{}: {:.1} µs per step{same}; written to {}",
         best.what,
         best.step.median,
         args.out.display()
@@ -103,6 +111,6 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-/// Made-up images, as many as make some steps of any size.
+/// The number of synthetic images, enough for several steps of any batch size.
 const IMAGES: usize = 4_096;
 const SEED: u64 = 1998;

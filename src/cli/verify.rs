@@ -13,16 +13,17 @@ use super::{Ending, Failure, Output, notice};
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu verify
-          every kernel on the GPU that train would take
+          Check every kernel on the GPU that `train` would use
   lenet-gpu verify --backend vulkan --adapter llvmpipe --seeds 3 --json
-          on a software adapter, over three random inputs each, an object a finding
-  lenet-gpu verify --plan plan.toml
-          by the block sizes that tune found
+          Check a software adapter with three random inputs per check; one JSON object per tensor
+  lenet-gpu verify --kernel-config kernel-config.toml
+          Check the block sizes that `tune` found
 
-Each kernel runs alone over many shapes, then the whole step; each tensor is held against the CPU in f64.
-A driver's fault shows as a tensor's name and a number. Exit code 1 where any is off.";
+Runs each kernel on its own over many shapes and then whole training steps, and compares each tensor with \
+the CPU in f64. A driver bug shows as a tensor whose error exceeds its tolerance. The exit code is 1 if any \
+tensor fails.";
 
-/// Hold every kernel on your GPU against the CPU in f64
+/// Check every GPU kernel against an f64 CPU reference
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
@@ -32,16 +33,16 @@ pub struct VerifyArgs {
     #[command(flatten)]
     plan: PlanArg,
 
-    /// Make only the checks whose name contains this, such as `max_pool` or `whole step` [default: all]
+    /// Run only the checks whose name contains TEXT, such as `max_pool` or `whole step` [default: all]
     #[arg(long, value_name = "TEXT", help_heading = "Checks")]
     only: Option<String>,
 
-    /// Random inputs of each check
+    /// Number of random inputs per check
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Checks")]
     seeds: u64,
 
-    /// Print one JSON object a finding on stdout and nothing else
+    /// Print one JSON object per tensor on stdout
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
@@ -52,36 +53,36 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     let context = Context::open(&chosen).map_err(Failure::work)?;
     notice::note(format_args!("verifying {}", context.description));
 
-    let wanted = |check: &Check| args.only.as_deref().is_none_or(|text| check.name.contains(text));
-    let checks: Vec<_> = checks().into_iter().filter(wanted).collect();
+    let selected = |check: &Check| args.only.as_deref().is_none_or(|text| check.name.contains(text));
+    let checks: Vec<_> = checks().into_iter().filter(selected).collect();
     if checks.is_empty() {
         return Err(Failure::Input(anyhow!(
-            "no check's name contains {:?}; without --only all are made, and --json tells their names",
+            "--only {:?} matches no check; `lenet-gpu verify --json` prints the names of all checks",
             args.only.as_deref().unwrap_or_default()
         )));
     }
-    let (mut held, mut off) = (0, 0);
+    let (mut passed, mut failed) = (0, 0);
     for check in checks {
         for seed in 0..args.seeds {
             let findings = check
                 .run(&context, &plan, seed)
-                .with_context(|| format!("in the check of {}", check.name))
+                .with_context(|| format!("check {:?} could not run", check.name))
                 .map_err(Failure::Work)?;
             for finding in &findings {
-                *(if finding.passed() { &mut held } else { &mut off }) += 1;
+                *(if finding.passed() { &mut passed } else { &mut failed }) += 1;
                 let line = if args.json {
                     json!({
                         "check": check.name,
                         "seed": seed,
                         "tensor": finding.tensor,
-                        // JSON has no infinity: an error that is not finite is null.
+                        // JSON has no infinity: a non-finite error is null.
                         "error": finding.error,
                         "tolerance": finding.tolerance,
                         "passed": finding.passed(),
                     })
                     .to_string()
                 } else if !finding.passed() {
-                    format!("off: {} (seed {seed}): {finding}", check.name)
+                    format!("FAILED: {} (seed {seed}): {finding}", check.name)
                 } else {
                     continue;
                 };
@@ -89,15 +90,15 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
             }
         }
     }
-    if off > 0 {
+    if failed > 0 {
         return Err(Failure::Work(anyhow!(
-            "{off} of {} tensors are off on {}: a fault of its driver, or of lenet-gpu",
-            held + off,
+            "{failed} of {} tensors exceed their tolerance on {}; this is a bug in its driver or in lenet-gpu",
+            passed + failed,
             context.description
         )));
     }
     if !args.json {
-        let line = format!("all {held} tensors are within their tolerances");
+        let line = format!("all {passed} tensors are within their tolerances");
         output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
     }
     Ok(Ending::Done)

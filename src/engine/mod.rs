@@ -10,6 +10,7 @@ mod optimizer;
 mod outcome;
 mod setup;
 mod step;
+mod tally;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use optimizer::{Adam, Clip, Optimizer, OptimizerState, Rule, Sgd};
 pub use outcome::SampleOutcome;
 pub use setup::Setup;
 pub use step::{LARGEST_MICRO_BATCH, MicroBatch, Step, steps};
+pub use tally::Tally;
 
 use crate::data::ImageSet;
 

@@ -1,20 +1,22 @@
-//! Where a model was most wrong.
+//! The worst mistakes.
 
-/// An image of another class than was predicted.
+/// A misclassified image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mistake {
-    /// Its place in the part.
+    /// The image's index in the image set.
     pub image: usize,
+    /// Its class.
     pub label: usize,
+    /// The class that was predicted.
     pub predicted: usize,
-    /// What the predicted class was given.
+    /// The predicted class's probability, 0 to 1.
     pub probability: f64,
-    /// −log p of the label.
+    /// The loss, −ln p of the label.
     pub loss: f32,
 }
 
-/// Leaves the `most` of the highest loss, the highest first, and of equals the earlier image.
-pub fn keep_worst(mistakes: &mut Vec<Mistake>, most: usize) {
+/// Keeps the `count` mistakes with the highest loss, the highest first; of equal losses the earlier image.
+pub(super) fn keep_worst(mistakes: &mut Vec<Mistake>, count: usize) {
     mistakes.sort_by(|a, b| b.loss.total_cmp(&a.loss));
-    mistakes.truncate(most);
+    mistakes.truncate(count);
 }

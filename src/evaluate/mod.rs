@@ -1,49 +1,73 @@
-//! What a model is worth, from the log-probabilities that it gave the images of a part and from their labels.
+//! Evaluation of a model on labelled images: loss, accuracy, per-class scores, confusion matrix, calibration and the
+//! worst mistakes.
 
 mod calibration;
 mod confusion;
 mod mistakes;
 
-pub use calibration::{BINS, Bin, Calibration};
-pub use confusion::{Confusion, Pair, Scores};
+use std::sync::Arc;
+
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
+pub use confusion::{ClassScores, ConfusedPair, ConfusionMatrix};
 pub use mistakes::Mistake;
 
-use crate::engine::{EngineError, SampleOutcome};
-use crate::predict::ranked;
-use crate::train::Tally;
+use crate::data::ImageSet;
+use crate::engine::{Engine, EngineError, SampleOutcome, Split, Tally};
+use crate::predict::top_classes;
 
-/// Everything that is told of a model on a set of images.
+/// How well a model classifies a set of images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Loss, −log p of the label, and accuracy.
+    /// Loss (negative log-likelihood) and accuracy.
     pub tally: Tally,
-    /// Images whose label is one of the two likeliest classes.
+    /// The number of images whose label is one of the two most probable classes.
     pub top2: usize,
-    pub confusion: Confusion,
+    /// How often each class was predicted as each class.
+    pub confusion: ConfusionMatrix,
+    /// Confidence compared with accuracy.
     pub calibration: Calibration,
-    /// Those that went most wrong, the worst first.
+    /// The mistakes with the highest loss, the highest first.
     pub mistakes: Vec<Mistake>,
 }
 
 impl Evaluation {
-    /// Evaluates N×K log-probabilities against N labels, and keeps the `most_mistakes` worst mistakes.
+    /// Evaluates the parameters that `engine` holds on `images`, which replace its test split. Keeps the `max_mistakes`
+    /// worst mistakes.
     ///
     /// # Errors
-    /// [`EngineError::NonFiniteEvaluation`] where a label's probability is not finite.
+    /// Those of the engine, and [`EngineError::NonFiniteEvaluation`] if the loss of an image is not finite.
     ///
     /// # Panics
-    /// Where there are not K values for each label, or a label is no class: callers' errors.
+    /// If a label is not below `classes`, the network's number of classes.
+    pub fn run(
+        engine: &mut dyn Engine,
+        images: &Arc<ImageSet>,
+        classes: usize,
+        max_mistakes: usize,
+    ) -> Result<Self, EngineError> {
+        engine.load(Split::Test, Arc::clone(images))?;
+        let log_probabilities = engine.log_probabilities(Split::Test)?;
+        Self::new(&log_probabilities, &images.labels, classes, max_mistakes)
+    }
+
+    /// Evaluates N×K log-probabilities against N labels. Keeps the `max_mistakes` worst mistakes.
+    ///
+    /// # Errors
+    /// [`EngineError::NonFiniteEvaluation`] if the loss of an image is not finite.
+    ///
+    /// # Panics
+    /// If there are not `classes` log-probabilities for each label, or a label is not below `classes`.
     pub fn new(
         log_probabilities: &[f32],
         labels: &[u16],
         classes: usize,
-        most_mistakes: usize,
+        max_mistakes: usize,
     ) -> Result<Self, EngineError> {
         assert_eq!(log_probabilities.len(), labels.len() * classes, "every image has K log-probabilities");
         let mut evaluation = Self {
             tally: Tally::default(),
             top2: 0,
-            confusion: Confusion::new(classes),
+            confusion: ConfusionMatrix::new(classes),
             calibration: Calibration::default(),
             mistakes: Vec::new(),
         };
@@ -53,21 +77,22 @@ impl Evaluation {
             if !loss.is_finite() {
                 return Err(EngineError::NonFiniteEvaluation { sample: image });
             }
-            let likeliest = ranked(row, 2);
-            let (predicted, probability) = (likeliest[0].class, likeliest[0].probability);
+            let top2 = top_classes(row, 2);
+            let (predicted, probability) = (top2[0].class, top2[0].probability);
             evaluation.tally.add(&SampleOutcome { loss, predicted: predicted as u32 }, label);
-            evaluation.top2 += usize::from(likeliest.iter().any(|one| one.class == class));
+            evaluation.top2 += usize::from(top2.iter().any(|ranked| ranked.class == class));
             evaluation.confusion.add(class, predicted);
             evaluation.calibration.add(probability, predicted == class);
             if predicted != class {
                 evaluation.mistakes.push(Mistake { image, label: class, predicted, probability, loss });
             }
         }
-        mistakes::keep_worst(&mut evaluation.mistakes, most_mistakes);
+        mistakes::keep_worst(&mut evaluation.mistakes, max_mistakes);
         Ok(evaluation)
     }
 
-    /// The fraction of images whose label is one of the two likeliest classes; no number where there are none.
+    /// Returns the fraction of images whose label is one of the two most probable classes, 0 to 1, or NaN if there are
+    /// no images.
     pub fn top2_accuracy(&self) -> f64 {
         self.top2 as f64 / self.tally.samples as f64
     }
@@ -80,27 +105,27 @@ mod tests {
     /// Three images of three classes.
     const PROBABILITIES: [f32; 9] = [0.7, 0.2, 0.1, 0.5, 0.3, 0.2, 0.1, 0.6, 0.3];
 
-    fn evaluation(labels: &[u16], most_mistakes: usize) -> Evaluation {
-        Evaluation::new(&PROBABILITIES.map(f32::ln), labels, 3, most_mistakes).unwrap()
+    fn evaluation(labels: &[u16], max_mistakes: usize) -> Evaluation {
+        Evaluation::new(&PROBABILITIES.map(f32::ln), labels, 3, max_mistakes).unwrap()
     }
 
     #[test]
-    fn a_label_in_second_place_counts_for_the_top_two_alone() {
+    fn a_label_ranked_second_counts_for_top_2_only() {
         let found = evaluation(&[0, 1, 0], 10);
         assert_eq!((found.tally.samples, found.tally.correct, found.top2), (3, 1, 2));
         assert_eq!(found.confusion.count(1, 0), 1);
-        let wrong: Vec<_> = found.mistakes.iter().map(|it| (it.image, it.label, it.predicted)).collect();
-        assert_eq!(wrong, [(2, 0, 1), (1, 1, 0)]);
+        let mistakes: Vec<_> = found.mistakes.iter().map(|it| (it.image, it.label, it.predicted)).collect();
+        assert_eq!(mistakes, [(2, 0, 1), (1, 1, 0)]);
     }
 
     #[test]
-    fn no_more_mistakes_are_kept_than_are_asked_for_and_the_worst_are() {
+    fn only_the_worst_mistakes_are_kept() {
         assert_eq!(evaluation(&[0, 1, 0], 1).mistakes.iter().map(|it| it.image).collect::<Vec<_>>(), [2]);
         assert!(evaluation(&[0, 1, 0], 0).mistakes.is_empty());
     }
 
     #[test]
-    fn a_loss_that_is_not_finite_is_told_with_its_image() {
+    fn a_non_finite_loss_is_reported_with_its_image() {
         let logs = [0.5f32.ln(), 0.5f32.ln(), f32::NAN, f32::NAN];
         let error = Evaluation::new(&logs, &[0, 1], 2, 0).unwrap_err();
         assert!(matches!(error, EngineError::NonFiniteEvaluation { sample: 1 }));

@@ -1,43 +1,62 @@
-//! What images an exported network is given.
+//! The input of an exported network.
 
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Fit, Model, PADDED_SIDE, margins};
 
-/// What its user hands to an exported network.
+/// The input of an exported network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// f32 `[N, C, 32, 32]`, made from pixels by (pixel/255 − 0.5)/0.5; images that are padded are so before that, by
-    /// zeros, which makes their margins −1.
+    /// f32 `[N, C, 32, 32]`, computed from pixels as (pixel/255 − 0.5)/0.5. Images are padded with zeros before that, so
+    /// padding has the value −1.
     Normalised,
-    /// Bytes `[N, C, height, width]`, 0 to 255. The network itself pads them to 32×32 and normalises them.
-    Raw { height: usize, width: usize },
+    /// Bytes `[N, C, height, width]`, 0 to 255, which the network pads to 32×32 and normalises itself.
+    Raw {
+        /// Rows, 1 to 32.
+        height: usize,
+        /// Columns, 1 to 32.
+        width: usize,
+    },
 }
 
-/// A size of raw images that the network has not been trained to see.
+/// A size of raw images that does not suit the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
-    #[error("raw images are of 1×1 to 32×32, not of {height}×{width}: larger ones do not fit the network")]
-    TooLarge { height: usize, width: usize },
+    /// A side is 0 or larger than 32.
+    #[error("raw images of {height}×{width} are not supported; the sides must be from 1 to 32")]
+    TooLarge {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
 
+    /// Images of this size would be padded, and the model was trained on resized images.
     #[error(
-        "the model saw images that were resized to 32×32, and those of {height}×{width} would be padded; \
-         resize them before and leave the size away"
+        "raw images of {height}×{width} would be padded, but the model was trained on images resized to 32×32; \
+         resize the images to 32×32 instead"
     )]
-    NotPadded { height: usize, width: usize },
+    NotPadded {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
 }
 
 impl Input {
-    /// Raw images of a size; where none is given, of the one that `model` was most likely trained on.
+    /// Raw images of the given height and width. The default is 28×28 for a model that was trained on padded images and
+    /// 32×32 for others.
     ///
     /// # Errors
-    /// Where such images do not fit into 32×32, or the model never saw images that were padded.
+    /// [`InputError::TooLarge`] if a side is not from 1 to 32; [`InputError::NotPadded`] if the images would be padded and
+    /// the model was trained on resized ones.
     pub fn raw(model: &Model, size: Option<(usize, usize)>) -> Result<Self, InputError> {
-        // Images that are padded are mostly MNIST's, or its likes'.
-        let usual = match model.about.fit {
+        // Padded images are usually those of MNIST and similar sets.
+        let default = match model.about.fit {
             Some(Fit::Pad) => PADDED_SIDE,
             Some(Fit::Resize) | None => IMAGE_SIDE,
         };
-        let (height, width) = size.unwrap_or((usual, usual));
+        let (height, width) = size.unwrap_or((default, default));
         let full = height == IMAGE_SIDE && width == IMAGE_SIDE;
         if ![height, width].iter().all(|side| (1..=IMAGE_SIDE).contains(side)) {
             Err(InputError::TooLarge { height, width })
@@ -48,7 +67,7 @@ impl Input {
         }
     }
 
-    /// Height and width of the images given.
+    /// Returns the height and width of the input images.
     pub fn size(self) -> (usize, usize) {
         match self {
             Self::Normalised => (IMAGE_SIDE, IMAGE_SIDE),
@@ -56,17 +75,17 @@ impl Input {
         }
     }
 
-    /// Rows above and columns left of an image in the network's 32×32, as in training.
+    /// Returns the number of padding rows above and padding columns left of the image, as in training.
     pub(super) fn margins(self) -> (usize, usize) {
         let (height, width) = self.size();
         margins(height, width)
     }
 
-    /// For people, in ASCII: what values it takes.
+    /// Describes the values in ASCII.
     pub(super) fn values(self) -> &'static str {
         match self {
-            Self::Normalised => "(pixel / 255 - 0.5) / 0.5 for pixels of 0 to 255, so from -1 to 1",
-            Self::Raw { .. } => "pixels of 0 to 255, as they are",
+            Self::Normalised => "(pixel / 255 - 0.5) / 0.5 for pixels from 0 to 255, so from -1 to 1",
+            Self::Raw { .. } => "pixels from 0 to 255",
         }
     }
 }
@@ -85,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn raw_images_are_of_28_where_the_model_saw_them_padded_and_else_of_32() {
+    fn the_default_size_is_28_for_padded_images_and_32_otherwise() {
         for (fit, side) in [(Some(Fit::Pad), 28), (Some(Fit::Resize), 32), (None, 32)] {
             assert_eq!(Input::raw(&model(fit), None).unwrap().size(), (side, side), "{fit:?}");
         }
     }
 
     #[test]
-    fn raw_images_of_another_size_are_those_that_can_be_padded() {
+    fn sizes_that_cannot_be_padded_are_refused() {
         let padded = model(Some(Fit::Pad));
         let odd = Input::raw(&padded, Some((20, 31))).unwrap();
         assert_eq!((odd.size(), odd.margins()), ((20, 31), (6, 0)));

@@ -1,4 +1,13 @@
-//! A model as files that other programs read: onnxruntime and its likes, PyTorch, and C compilers.
+//! Export of a trained model for other programs: ONNX runtimes, PyTorch and C compilers.
+//!
+//! ```no_run
+//! use lenet_gpu::export::{Format, Input, to_bytes};
+//! use lenet_gpu::model::weights;
+//!
+//! let model = weights::load("model.safetensors".as_ref())?;
+//! std::fs::write("lenet.onnx", to_bytes(&model, Format::Onnx, Input::raw(&model, None)?))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod c_header;
 mod input;
@@ -12,7 +21,7 @@ use crate::model::{Model, weights};
 
 pub use input::{Input, InputError};
 
-/// What kind of file a model is written as.
+/// The format of an exported model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// The whole network for onnxruntime, tract, and all that read ONNX
@@ -24,8 +33,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's ending tells.
-    pub fn of(path: &Path) -> Option<Self> {
+    /// Returns the format that the file name's extension stands for: `.onnx`, `.safetensors` or `.h`.
+    pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "onnx" => Some(Self::Onnx),
             "safetensors" => Some(Self::Safetensors),
@@ -34,16 +43,17 @@ impl Format {
         }
     }
 
-    /// Whether such a file has an input: safetensors holds weights and nothing that is done with them.
+    /// Returns whether a file of this format computes something and so has an [`Input`]; a safetensors file holds only
+    /// weights.
     pub fn has_input(self) -> bool {
         self != Self::Safetensors
     }
 }
 
-/// The content of a file of this format. Equal models give equal bytes.
+/// Returns the content of a file of this format; [`Format::Safetensors`] ignores `input`. Equal models give equal bytes.
 ///
 /// # Panics
-/// Where the parameters are not the network's.
+/// If the number of parameters is not the network's.
 pub fn to_bytes(model: &Model, format: Format, input: Input) -> Vec<u8> {
     match format {
         Format::Onnx => onnx::to_bytes(model, input),

@@ -1,80 +1,121 @@
-//! From an image of any size to one that a model sees as it saw those that it was trained on.
+//! Converts images of any size to network inputs, in the way the model's training images were converted.
 
 use image::GrayImage;
 use image::imageops::{self, FilterType};
 
-use super::digit::{self, NoInk, as_in_mnist};
+use super::PredictError;
+use super::digit::{self, NoDigit};
 use crate::data::{Channels, Conversion, DatasetKind, Fit, ImageFile, ImageSet};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Model, PADDED_SIDE};
 
-/// How images become what a network sees.
+/// How image files are preprocessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preprocessing {
+    /// [`Digit`](Self::Digit) if the model was trained on MNIST, or if its file names no data set and it has one input
+    /// channel and ten classes; otherwise [`Fit`](Self::Fit).
+    #[default]
+    Auto,
+    /// Fits the image to 32×32 as the training images were: padded or resized, as recorded in the model file, or
+    /// chosen by the image's size if nothing is recorded. An image that should be padded but is larger than 32×32 is
+    /// first resized to 28×28.
+    Fit,
+    /// Prepares a photograph or scan of one digit like MNIST's images (LeCun et al., 1998, section III.A): removes the
+    /// background, makes ink white on black, crops the digit, scales it into 20×20 and centres it by its centre of
+    /// mass in 28×28.
+    Digit,
+}
+
+/// A [`Preprocessing`] resolved for one model: turns image files into network inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preparation {
-    how: How,
+    method: Method,
     channels: Channels,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum Method {
     Digit,
-    /// By their size where it is not said.
-    AsItIs(Option<Fit>),
+    /// `None` chooses by the image's size.
+    Fit(Option<Fit>),
+}
+
+/// An image ready for the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedImage {
+    pixels: Vec<u8>,
+}
+
+impl PreparedImage {
+    /// The pixels, C×32×32, 0 (black) to 255.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// Returns the pixels, C×32×32, 0 (black) to 255.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
+    }
 }
 
 impl Preparation {
-    /// As digits of MNIST are seen: see [`digit`].
-    pub fn digit(channels: Channels) -> Self {
-        Self { how: How::Digit, channels }
-    }
-
-    /// As images are that the model was trained on: padded or resized to 32×32, by what its file says of that, else
-    /// by the image's size. One that is too large to be padded is first shrunk to 28×28, which is the size of those
-    /// that are.
-    pub fn as_it_is(channels: Channels, fit: Option<Fit>) -> Self {
-        Self { how: How::AsItIs(fit), channels }
-    }
-
-    /// [`Self::digit`] for a model that was trained on MNIST, and for one whose file does not say on what but that sees
-    /// grey images of ten classes; [`Self::as_it_is`] for all others.
-    pub fn of(model: &Model, channels: Channels) -> Self {
-        let of_digits = match &model.about.dataset {
-            Some(name) => name == DatasetKind::Mnist.name(),
-            None => channels == Channels::Grey && model.network.classes == 10,
-        };
-        if of_digits { Self::digit(channels) } else { Self::as_it_is(channels, model.about.fit) }
-    }
-
-    /// Whether images are seen as digits of MNIST.
-    pub fn is_of_digits(&self) -> bool {
-        self.how == How::Digit
-    }
-
-    /// What the network sees of an image: C×32×32.
+    /// Resolves a preprocessing method for `model`.
     ///
     /// # Errors
-    /// Where a digit is looked for and nothing stands out from the background.
-    pub fn apply(&self, image: ImageFile) -> Result<Vec<u8>, NoInk> {
-        let (image, fit) = match self.how {
-            How::Digit => {
-                let pixels = as_in_mnist(&image)?.to_vec();
+    /// [`PredictError::Channels`] if the model's input has neither one channel nor three.
+    pub fn new(model: &Model, preprocessing: Preprocessing) -> Result<Self, PredictError> {
+        let channels = match model.network.channels {
+            1 => Channels::Grey,
+            3 => Channels::Colour,
+            channels => return Err(PredictError::Channels { channels }),
+        };
+        let is_digit = match preprocessing {
+            Preprocessing::Digit => true,
+            Preprocessing::Fit => false,
+            Preprocessing::Auto => match &model.about.dataset {
+                Some(name) => name == DatasetKind::Mnist.name(),
+                None => channels == Channels::Grey && model.network.classes == 10,
+            },
+        };
+        let method = if is_digit { Method::Digit } else { Method::Fit(model.about.fit) };
+        Ok(Self { method, channels })
+    }
+
+    /// Returns the method in use, which is never [`Preprocessing::Auto`].
+    pub fn preprocessing(&self) -> Preprocessing {
+        match self.method {
+            Method::Digit => Preprocessing::Digit,
+            Method::Fit(_) => Preprocessing::Fit,
+        }
+    }
+
+    /// Prepares one image.
+    ///
+    /// # Errors
+    /// [`NoDigit`] if a digit is expected and nothing stands out from the background.
+    pub fn apply(&self, image: ImageFile) -> Result<PreparedImage, NoDigit> {
+        let (image, fit) = match self.method {
+            Method::Digit => {
+                let pixels = digit::to_mnist(&image)?.to_vec();
                 (ImageFile { channels: 1, height: digit::SIDE, width: digit::SIDE, pixels }, Fit::Pad)
             }
-            How::AsItIs(fit) => {
+            Method::Fit(fit) => {
                 let fit = fit.unwrap_or(Fit::of(image.height, image.width));
                 let too_large = image.height.max(image.width) > IMAGE_SIDE;
-                (if fit == Fit::Pad && too_large { shrunk(&image) } else { image }, fit)
+                (if fit == Fit::Pad && too_large { shrink(&image) } else { image }, fit)
             }
         };
         let ImageFile { channels, height, width, pixels } = image;
         let image = ImageSet { channels, height, width, pixels, labels: vec![0] };
         let conversion = Conversion { fit: Some(fit), channels: Some(self.channels) };
-        Ok(conversion.apply(image).expect("it is one image, and none too large is padded").padded_image(0))
+        let converted =
+            conversion.apply(image).expect("one image, and images to be padded are at most 32×32");
+        Ok(PreparedImage { pixels: converted.padded_image(0) })
     }
 }
 
-/// An image of 28×28, plane by plane.
-fn shrunk(image: &ImageFile) -> ImageFile {
+/// Resizes an image to 28×28, plane by plane.
+fn shrink(image: &ImageFile) -> ImageFile {
     let side = PADDED_SIDE;
     let planes = image.pixels.chunks_exact(image.height * image.width).map(|plane| {
         GrayImage::from_raw(image.width as u32, image.height as u32, plane.to_vec()).expect("a whole plane")
@@ -83,4 +124,35 @@ fn shrunk(image: &ImageFile) -> ImageFile {
         .flat_map(|plane| imageops::resize(&plane, side as u32, side as u32, FilterType::Triangle).into_raw())
         .collect();
     ImageFile { channels: image.channels, height: side, width: side, pixels }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LeNet5, ModelInfo};
+
+    fn model(network: LeNet5, dataset: Option<&str>) -> Model {
+        let about = ModelInfo { dataset: dataset.map(str::to_owned), ..ModelInfo::default() };
+        Model { network, parameters: Vec::new(), about }
+    }
+
+    #[test]
+    fn auto_prepares_digits_for_mnist_models_only() {
+        for (network, dataset, expected) in [
+            (LeNet5::new(1, 10), Some("mnist"), Preprocessing::Digit),
+            (LeNet5::new(1, 10), Some("fashion-mnist"), Preprocessing::Fit),
+            (LeNet5::new(1, 10), None, Preprocessing::Digit),
+            (LeNet5::new(3, 10), None, Preprocessing::Fit),
+            (LeNet5::new(1, 26), None, Preprocessing::Fit),
+        ] {
+            let preparation = Preparation::new(&model(network, dataset), Preprocessing::Auto).unwrap();
+            assert_eq!(preparation.preprocessing(), expected, "{network:?} {dataset:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_with_two_input_channels_is_refused() {
+        let error = Preparation::new(&model(LeNet5::new(2, 10), None), Preprocessing::Auto).unwrap_err();
+        assert!(matches!(error, PredictError::Channels { channels: 2 }), "{error}");
+    }
 }

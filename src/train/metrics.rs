@@ -3,44 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::engine::SampleOutcome;
 use crate::hash;
-
-/// A running sum of outcomes, made in f64 and in the samples' order.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Tally {
-    pub samples: usize,
-    pub correct: usize,
-    pub loss_sum: f64,
-}
-
-impl Tally {
-    /// Counts one sample in.
-    pub fn add(&mut self, outcome: &SampleOutcome, label: u16) {
-        self.samples += 1;
-        self.correct += usize::from(outcome.predicted == u32::from(label));
-        self.loss_sum += f64::from(outcome.loss);
-    }
-
-    /// The samples of both.
-    pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            samples: self.samples + other.samples,
-            correct: self.correct + other.correct,
-            loss_sum: self.loss_sum + other.loss_sum,
-        }
-    }
-
-    /// The mean loss; no number where no sample was counted.
-    pub fn loss(&self) -> f64 {
-        self.loss_sum / self.samples as f64
-    }
-
-    /// The fraction of samples whose class was found; no number where none was counted.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.samples as f64
-    }
-}
 
 /// The metrics of one epoch: a line of `metrics.jsonl`. Losses are means over images, accuracies are fractions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -86,25 +49,6 @@ pub fn weights_hash(arena: &[f32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tally_joins_outcomes_with_labels() {
-        let mut tally = Tally::default();
-        for (loss, predicted, label) in [(0.5, 3, 3), (1.5, 2, 3), (0.25, 9, 9), (0.75, 0, 0)] {
-            tally.add(&SampleOutcome { loss, predicted }, label);
-        }
-        assert_eq!((tally.loss(), tally.accuracy()), (0.75, 0.75));
-    }
-
-    #[test]
-    fn small_losses_are_not_lost_beside_large_ones() {
-        let mut tally = Tally::default();
-        tally.add(&SampleOutcome { loss: 1e8, predicted: 0 }, 0);
-        for _ in 0..1000 {
-            tally.add(&SampleOutcome { loss: 1.0, predicted: 0 }, 0);
-        }
-        assert_eq!(tally.loss_sum, 1e8 + 1000.0);
-    }
 
     #[test]
     fn weights_hash_is_sha_256_of_the_little_endian_bytes() {

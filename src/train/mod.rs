@@ -16,9 +16,10 @@ mod schedule;
 mod stopping;
 mod training_config;
 
+pub use crate::engine::Tally;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
-pub use metrics::{EpochRecord, Tally, weights_hash};
+pub use metrics::{EpochRecord, weights_hash};
 pub use progress::Progress;
 pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, InitialWeights, Program, RunConfig};

@@ -165,8 +165,8 @@ fn what_makes_no_sense_is_refused_in_one_line_before_anything_is_measured() {
     let cases: [(&[&str], &str); 10] = [
         (&["--backend", "cpu,cpu"], "name each once"),
         (&["--adapter", "0"], "no adapters to choose from"),
-        (&["--batch", "100"], "needs as many images"),
-        (&["--profile-batch", "100"], "needs as many images"),
+        (&["--batch", "100"], "needs at least as many images"),
+        (&["--profile-batch", "100"], "needs at least as many images"),
         (&["--compare", &path("nowhere")], "cannot read"),
         (&["--compare", &path("text")], "is no result of"),
         (&["--compare", &path("other")], "is no result of"),

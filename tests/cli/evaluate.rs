@@ -1,4 +1,4 @@
-//! `lenet-gpu evaluate` as it is run: what it tells of classes, of confusion, of calibration and of mistakes.
+//! The `evaluate` command: scores, confusion matrix, calibration, mistakes and pictures.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -9,10 +9,10 @@ use predicates::str::{contains, is_empty};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// Sums of fractions, rounded in another order.
-const ROUNDING: f64 = 1e-9;
+/// The tolerance of sums of fractions in another order.
+const TOLERANCE: f64 = 1e-9;
 
-/// A model that has seen a little of MNIST, which all tests of this file share.
+/// A briefly trained MNIST model, shared by the tests of this file.
 static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
@@ -43,12 +43,12 @@ fn numbers(list: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn json_tells_of_every_class_and_all_of_it_agrees() {
+fn json_scores_agree_with_the_confusion_matrix() {
     let found = json(evaluate(&TRAINED.1).args(["--mistakes-count", "7"]));
     let accuracy = found["accuracy"].as_f64().unwrap();
     let confusion: Vec<Vec<f64>> = found["confusion"].as_array().unwrap().iter().map(numbers).collect();
-    let right: f64 = (0..10).map(|class| confusion[class][class]).sum();
-    assert_eq!(right / 10_000.0, accuracy);
+    let correct: f64 = (0..10).map(|class| confusion[class][class]).sum();
+    assert_eq!(correct / 10_000.0, accuracy);
 
     for (class, scores) in found["classes"].as_array().unwrap().iter().enumerate() {
         let support: f64 = confusion[class].iter().sum();
@@ -57,7 +57,7 @@ fn json_tells_of_every_class_and_all_of_it_agrees() {
             (scores["label"].as_u64(), scores["class"].as_str().unwrap()),
             (Some(class as u64), &*class.to_string())
         );
-        let close = |name: &str, expected: f64| (scores[name].as_f64().unwrap() - expected).abs() < ROUNDING;
+        let close = |name: &str, expected: f64| (scores[name].as_f64().unwrap() - expected).abs() < TOLERANCE;
         let found = confusion[class][class];
         assert_eq!(scores["support"].as_f64(), Some(support));
         assert!(close("recall", found / support) && close("precision", found / predicted), "{scores}");
@@ -74,7 +74,7 @@ fn json_tells_of_every_class_and_all_of_it_agrees() {
     };
     assert_eq!((bins.len(), of_bins(|images, _, _| images)), (15, 10_000.0));
     let error = of_bins(|images, accuracy, confidence| images / 10_000.0 * (accuracy - confidence).abs());
-    assert!((found["calibration_error"].as_f64().unwrap() - error).abs() < ROUNDING);
+    assert!((found["calibration_error"].as_f64().unwrap() - error).abs() < TOLERANCE);
 
     let mistakes = found["mistakes"].as_array().unwrap();
     assert_eq!(mistakes.len(), 7);
@@ -83,7 +83,7 @@ fn json_tells_of_every_class_and_all_of_it_agrees() {
 }
 
 #[test]
-fn the_terminal_shows_loss_and_accuracy_first_and_then_each_class_and_the_matrix() {
+fn text_lists_loss_and_accuracy_then_classes_then_the_matrix() {
     let text = text(&mut evaluate(&TRAINED.1));
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("test loss ") && lines[0].ends_with("of 10000 images)"), "{text}");
@@ -95,7 +95,7 @@ fn the_terminal_shows_loss_and_accuracy_first_and_then_each_class_and_the_matrix
 }
 
 #[test]
-fn of_many_classes_the_worst_and_the_pairs_confused_most_are_told() {
+fn with_many_classes_the_worst_classes_and_pairs_are_listed() {
     let folder = tempdir().unwrap();
     let network = LeNet5::new(1, 40);
     let parameters = Init::Pytorch.arena(&ParameterTable::new(&network), 0);
@@ -105,11 +105,11 @@ fn of_many_classes_the_worst_and_the_pairs_confused_most_are_told() {
     fs::write(&model, weights::to_bytes(&Model { network, parameters, about })).unwrap();
     let text = text(&mut evaluate(&model));
     assert!(text.contains("worst 10 classes") && text.contains("confused most often"), "{text}");
-    assert!(text.contains(", taken for kind ") && !text.contains("class \\ predicted"), "{text}");
+    assert!(text.contains(" predicted as kind ") && !text.contains("class \\ predicted"), "{text}");
 }
 
 #[test]
-fn pictures_show_the_matrix_and_the_worst_mistakes() {
+fn pictures_show_the_confusion_matrix_and_the_worst_mistakes() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let mut command = evaluate(&TRAINED.1);
@@ -132,12 +132,12 @@ fn pictures_show_the_matrix_and_the_worst_mistakes() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_written_is_told_before_any_work() {
+fn an_unwritable_picture_is_refused_before_any_work() {
     let refused = |arguments: [&str; 2], says: &str| {
         let mut command = evaluate(&TRAINED.1);
         command.args(arguments).assert().code(2).stdout(is_empty()).stderr(contains(says));
     };
-    refused(["--confusion-matrix", "matrix.pdf"], "neither .png nor .svg");
+    refused(["--confusion-matrix", "matrix.pdf"], "must end in .png or .svg");
     refused(["--confusion-matrix", "nowhere/matrix.png"], "cannot write nowhere/matrix.png");
     refused(["--mistakes", "nowhere/mistakes.png"], "cannot write");
     refused(["--mistakes-count", "501"], "--mistakes-count");

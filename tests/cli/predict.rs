@@ -1,4 +1,4 @@
-//! `lenet-gpu predict` as it is run: photographs, folders, patterns, stdin, and what cannot be read.
+//! The `predict` command and `Classifier`: photographs, folders, patterns, stdin and unreadable images.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -6,23 +6,23 @@ use std::sync::{Arc, LazyLock};
 use assert_cmd::Command;
 use image::{GrayImage, Luma};
 use lenet_gpu::cpu::CpuEngine;
-use lenet_gpu::data::{Channels, Conversion, Fit, ImageFile, ImageSet, embedded_mnist_test};
+use lenet_gpu::data::{Conversion, ImageFile, ImageSet, embedded_mnist_test};
 use lenet_gpu::engine::{Engine, Setup, Split};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
-use lenet_gpu::predict::{Preparation, log_probabilities};
+use lenet_gpu::predict::{Classifier, PredictError, Preparation, Preprocessing};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// Of the 30 photographs, how many must be told right: 80 %.
-const LEAST_RIGHT: usize = 24;
+/// The number of the 30 photographs that must be classified correctly: 80 %.
+const MIN_CORRECT: usize = 24;
 
 fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/photos")
 }
 
-/// A model that has learnt MNIST, which all tests of this file share.
+/// A trained MNIST model, shared by the tests of this file.
 static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
@@ -32,7 +32,7 @@ static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     (folder, run_dir.join("model.safetensors"))
 });
 
-/// A model that has learnt nothing, in a folder of its own.
+/// An untrained model in a temporary folder.
 fn untrained(network: LeNet5, about: ModelInfo) -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
@@ -53,70 +53,86 @@ fn lines(command: &mut Command) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The images' names without their folders.
+/// The images' file names without their folders.
 fn names(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["image"].as_str().unwrap().rsplit(['/', '\\']).next().unwrap()).collect()
 }
 
-/// A black image with a white bar, whose place is drawn from a number.
+/// Writes a black image with a white bar whose position depends on `number`.
 fn draw(path: &Path, number: u32) {
     let bar = |x: u32, y: u32| x == 4 + number % 20 && (4..24).contains(&y);
     GrayImage::from_fn(28, 28, |x, y| Luma([if bar(x, y) { 255 } else { 0 }])).save(path).unwrap();
 }
 
 #[test]
-fn photographs_of_the_digits_of_three_fonts_are_told_and_the_sheet_shows_what_was_seen() {
+fn photographs_of_digits_are_classified_and_drawn_on_the_sheet() {
     let folder = tempdir().unwrap();
     let sheet = folder.path().join("seen.png");
-    // The digit stands before the ending of a name.
-    let right = |lines: &[Value]| {
+    // File names end in their digit.
+    let correct = |lines: &[Value]| {
         let digit = |name: &str| name.trim_end_matches(".jpg").chars().last().unwrap().to_string();
         names(lines).iter().zip(lines).filter(|(name, line)| line["class"] == digit(name)).count()
     };
     let found = lines(predict(&TRAINED.1).arg(photos()).arg("--contact-sheet").arg(&sheet));
     assert_eq!(found.len(), 30);
-    assert!(right(&found) >= LEAST_RIGHT, "{} of 30: {found:?}", right(&found));
+    assert!(correct(&found) >= MIN_CORRECT, "{} of 30: {found:?}", correct(&found));
 
-    // Each of them is on the sheet: bright strokes on black, which fill 32×32 pixels of 6×6 each.
+    // The sheet shows all of them: white strokes on black, 32×32 pixels drawn as 6×6 squares.
     let sheet = image::open(&sheet).unwrap().to_luma8();
     let black = sheet.pixels().filter(|pixel| pixel.0[0] == 0).count();
     assert!((15 * 192 * 192..30 * 192 * 192).contains(&black), "{black}");
 
-    // Seen as they are they are no digits of MNIST: what is done to them is what makes them so.
-    let as_they_are = lines(predict(&TRAINED.1).arg(photos()).args(["--preprocess", "none"]));
-    assert!(right(&as_they_are) < LEAST_RIGHT / 2, "{} of 30", right(&as_they_are));
+    // Without the conversion to MNIST's form most are misclassified.
+    let unprepared = lines(predict(&TRAINED.1).arg(photos()).args(["--preprocess", "none"]));
+    assert!(correct(&unprepared) < MIN_CORRECT / 2, "{} of 30", correct(&unprepared));
 }
 
 #[test]
-fn mnists_own_images_are_told_as_well_when_they_are_taken_for_photographs() {
-    /// By how many of 1,000 the two may differ.
-    const FEW: usize = 10;
+fn mnists_images_are_recognised_as_well_when_prepared_as_photographs() {
+    /// The two may differ by this many of 1,000 images.
+    const TOLERANCE: usize = 10;
     let model = weights::load(&TRAINED.1).unwrap();
-    assert!(Preparation::of(&model, Channels::Grey).is_of_digits());
+    let auto = Preparation::new(&model, Preprocessing::Auto).unwrap();
+    assert_eq!(auto.preprocessing(), Preprocessing::Digit);
     let test = embedded_mnist_test(Conversion::default()).unwrap();
-    let images = 0..1_000;
-    let right = |preparation: Preparation| {
-        let seen = images.clone().flat_map(|place| {
-            let ImageSet { channels, height, width, .. } = test;
-            let pixels = test.image(place).to_vec();
-            preparation.apply(ImageFile { channels, height, width, pixels }).unwrap()
-        });
-        let mut engine = CpuEngine::new(&Setup::new(model.network, 1));
-        engine.set_parameters(&model.parameters).unwrap();
-        let logs = log_probabilities(&mut engine, 1, seen.collect()).unwrap();
-        let largest = |row: &[f32]| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+    let correct = |preprocessing: Preprocessing| {
+        let preparation = Preparation::new(&model, preprocessing).unwrap();
+        let images: Vec<_> = (0..1_000)
+            .map(|index| {
+                let ImageSet { channels, height, width, .. } = test;
+                let pixels = test.image(index).to_vec();
+                preparation.apply(ImageFile { channels, height, width, pixels }).unwrap()
+            })
+            .collect();
+        let predictions = Classifier::load(&TRAINED.1).unwrap().classify_batch(&images).unwrap();
         let labels = test.labels.iter().map(|&label| usize::from(label));
-        logs.chunks_exact(10).map(largest).zip(labels).filter(|(found, label)| found == label).count()
+        predictions.iter().zip(labels).filter(|(prediction, label)| prediction.best().class == *label).count()
     };
-    let [as_they_are, as_photographs] =
-        [Preparation::as_it_is(Channels::Grey, Some(Fit::Pad)), Preparation::digit(Channels::Grey)]
-            .map(right);
-    assert!(as_they_are > 960, "{as_they_are}");
-    assert!(as_photographs + FEW >= as_they_are, "{as_photographs} of {as_they_are}");
+    let [as_stored, as_photographs] = [Preprocessing::Fit, Preprocessing::Digit].map(correct);
+    assert!(as_stored > 960, "{as_stored}");
+    assert!(as_photographs + TOLERANCE >= as_stored, "{as_photographs} of {as_stored}");
 }
 
 #[test]
-fn what_is_predicted_of_an_image_is_what_evaluation_finds_for_it() {
+fn a_classifier_reads_files_and_names_those_it_cannot_read() {
+    let class_names = Some(["cat", "dog", "ice cream"].map(str::to_owned).to_vec());
+    let (folder, model) = untrained(LeNet5::new(1, 3), ModelInfo { class_names, ..ModelInfo::default() });
+    let mut classifier = Classifier::load(&model).unwrap();
+    let prediction = classifier.classify_file(photos().join("sans-3.jpg")).unwrap();
+    let top = prediction.top(5);
+    assert_eq!((top.len(), top[0]), (3, prediction.best()));
+    let sum: f64 = top.iter().map(|ranked| ranked.probability).sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    assert_eq!(classifier.class_name(2), "ice cream");
+
+    let error = classifier.classify_file(folder.path().join("gone.png")).unwrap_err();
+    assert!(matches!(error, PredictError::Image { .. }) && error.to_string().contains("gone.png"), "{error}");
+    let error = Classifier::load(folder.path().join("gone.safetensors")).unwrap_err();
+    assert!(matches!(error, PredictError::Load(_)), "{error}");
+}
+
+#[test]
+fn predictions_agree_with_the_engines_evaluation() {
     let (_folder, model) = untrained(LeNet5::new(1, 10), ModelInfo::default());
     let images = tempdir().unwrap();
     (0..3).for_each(|number| draw(&images.path().join(format!("{number}.png")), 5 * number));
@@ -128,8 +144,8 @@ fn what_is_predicted_of_an_image_is_what_evaluation_finds_for_it() {
     for (line, number) in found.iter().zip(0..3) {
         let pixels = ImageFile::read(&images.path().join(format!("{number}.png"))).unwrap().pixels;
         let label = line["label"].as_u64().unwrap() as u16;
-        let split = ImageSet { channels: 1, height: 28, width: 28, pixels, labels: vec![label] };
-        engine.load(Split::Test, Arc::new(split)).unwrap();
+        let images = ImageSet { channels: 1, height: 28, width: 28, pixels, labels: vec![label] };
+        engine.load(Split::Test, Arc::new(images)).unwrap();
         let outcome = engine.evaluate(Split::Test).unwrap()[0];
         assert_eq!(outcome.predicted, u32::from(label));
         assert_eq!(line["probability"].as_f64().unwrap(), f64::from(-outcome.loss).exp());
@@ -141,7 +157,7 @@ fn what_is_predicted_of_an_image_is_what_evaluation_finds_for_it() {
 }
 
 #[test]
-fn files_folders_and_patterns_are_taken_in_their_order() {
+fn files_folders_and_patterns_keep_their_order() {
     let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
     let images = tempdir().unwrap();
     for (number, name) in ["b.png", "a.PNG", "c.jpg", "no image.txt", "x1.png", "x2.png"].iter().enumerate() {
@@ -156,7 +172,7 @@ fn files_folders_and_patterns_are_taken_in_their_order() {
 }
 
 #[test]
-fn one_image_may_come_by_stdin() {
+fn one_image_can_be_read_from_stdin() {
     let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
     let photo = fs::read(photos().join("sans-3.jpg")).unwrap();
     let assert = predict(&model).args(["--preprocess", "mnist", "-"]).write_stdin(photo).assert().success();
@@ -165,13 +181,13 @@ fn one_image_may_come_by_stdin() {
 }
 
 #[test]
-fn a_line_has_the_image_and_its_likeliest_classes_by_their_names() {
+fn a_line_has_the_image_and_its_most_probable_classes() {
     let class_names = Some(["cat", "dog", "ice cream"].map(str::to_owned).to_vec());
     let (_folder, model) = untrained(LeNet5::new(3, 3), ModelInfo { class_names, ..ModelInfo::default() });
     let photo = photos().join("sans-3.jpg");
     let found = lines(predict(&model).args(["--top", "2"]).arg(&photo));
-    let told = &found[0]["top"];
-    let [first, second] = [&told[0], &told[1]].map(|one| {
+    let top = &found[0]["top"];
+    let [first, second] = [&top[0], &top[1]].map(|one| {
         let probability = 100.0 * one["probability"].as_f64().unwrap();
         format!("{} {probability:.2} %", one["class"].as_str().unwrap())
     });
@@ -182,13 +198,13 @@ fn a_line_has_the_image_and_its_likeliest_classes_by_their_names() {
         .assert()
         .success()
         .stdout(format!("{}  {first}  {second}\n", photo.display()))
-        .stderr(contains("seen as they are"));
+        .stderr(contains("preprocessing: none"));
     let quiet = |command: &mut Command| command.arg("--quiet").assert().success().stderr(is_empty());
     quiet(predict(&model).arg(&photo));
 }
 
 #[test]
-fn images_that_cannot_be_read_are_named_and_the_others_are_predicted() {
+fn unreadable_images_are_named_and_the_others_are_classified() {
     let (_folder, model) = untrained(LeNet5::new(1, 10), ModelInfo::default());
     let images = tempdir().unwrap();
     let path = |name: &str| images.path().join(name);
@@ -208,12 +224,12 @@ fn images_that_cannot_be_read_are_named_and_the_others_are_predicted() {
         .stderr(says("d.png", "is damaged"))
         .stderr(says("e.png", "shows no digit").and(contains("--preprocess none")))
         .stderr(says("gone.png", "cannot be read"))
-        .stderr(contains("5 of 7 images could not be predicted"));
+        .stderr(contains("5 of 7 images could not be classified"));
     assert_eq!(String::from_utf8_lossy(&assert.get_output().stdout).lines().count(), 2);
 }
 
 #[test]
-fn more_images_than_are_seen_at_once_are_told_in_their_order_and_the_sheet_has_the_first() {
+fn images_of_several_batches_keep_their_order() {
     const IMAGES: usize = 1_100;
     let (folder, model) = untrained(LeNet5::new(1, 10), ModelInfo::default());
     let images = tempdir().unwrap();
@@ -225,13 +241,13 @@ fn more_images_than_are_seen_at_once_are_told_in_their_order_and_the_sheet_has_t
     let found = lines(&mut command);
     let expected: Vec<_> = (0..IMAGES).map(|number| format!("{number:04}.png")).collect();
     assert_eq!(names(&found), expected);
-    // Every twentieth is the same image, whichever batch it is in.
-    assert!((20..IMAGES).all(|place| found[place]["top"] == found[place - 20]["top"]));
+    // Images repeat every 20, also across batches.
+    assert!((20..IMAGES).all(|index| found[index]["top"] == found[index - 20]["top"]));
     assert!(image::open(&sheet).unwrap().height() > 50 * 192);
 }
 
 #[test]
-fn what_cannot_be_done_is_told_before_anything_is_predicted() {
+fn invalid_arguments_are_refused_before_any_work() {
     let (folder, model) = untrained(LeNet5::new(1, 10), ModelInfo::default());
     let empty = tempdir().unwrap();
     let photo = photos().join("sans-3.jpg");
@@ -239,10 +255,10 @@ fn what_cannot_be_done_is_told_before_anything_is_predicted() {
         command.assert().code(2).stdout(is_empty()).stderr(contains(says));
     };
     refused(&mut predict(&model), "IMAGE");
-    refused(predict(&model).arg(empty.path()), "no PNG or JPEG file lies in the folder");
+    refused(predict(&model).arg(empty.path()), "no PNG or JPEG files in the folder");
     refused(predict(&model).arg(empty.path().join("*.png")), "no file matches");
-    refused(predict(&model).arg("a[.png"), "is no pattern");
-    refused(predict(&model).args(["-", "-"]), "name it once");
+    refused(predict(&model).arg("a[.png"), "invalid file pattern");
+    refused(predict(&model).args(["-", "-"]), "give it only once");
     refused(predict(&model).arg(&photo).args(["--top", "0"]), "--top");
     let folder_png = empty.path().join("sheet.png");
     fs::create_dir(&folder_png).unwrap();

@@ -794,7 +794,7 @@ mod command {
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(130), "{stderr}");
-        assert!(stderr.contains("the same command goes on"), "{stderr}");
+        assert!(stderr.contains("run the same command again"), "{stderr}");
         assert!(part.is_file());
     }
 
@@ -822,7 +822,7 @@ mod command {
         assert!(!run_dir.exists(), "a run that did not start left a folder");
 
         let list = || lenet_gpu(cache.path()).args(["data", "list"]).assert().success();
-        list().stdout(contains("not here: lenet-gpu data fetch cifar10"));
+        list().stdout(contains("not downloaded: lenet-gpu data fetch cifar10"));
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cifar10-sample");
         let folder = cache.path().join("cifar10");
         fs::create_dir(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Headers, as a C compiler takes them and as their `lenet_predict` computes.
+//! Exported C headers compile without warnings, and their `lenet_predict` computes the right logits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use lenet_gpu::export::{Format, Input, to_bytes};
 use lenet_gpu::model::{Model, ModelInfo};
 use tempfile::tempdir;
 
-use crate::models::{GREY, ROUNDINGS, drawn, images, logits, networks, normalised, roundings};
+use crate::models::{GREY, ROUNDINGS, images, logits, networks, normalised, random_model, roundings};
 
 const RAW: Input = Input::Raw { height: 28, width: 28 };
 
-/// Reads images from stdin; for each it prints the class, the logits and, where classes have names, that name.
+/// Reads images from stdin and prints, for each, the class, the logits and, with `NAMED`, the name of class 0.
 const PROGRAM: &str = r#"
 #include <stdio.h>
 #include "lenet.h"
@@ -34,7 +34,7 @@ int main(void)
 }
 "#;
 
-/// Compiles the program over a header in `folder`, with every warning an error.
+/// Compiles the program with the header in `folder`; warnings are errors.
 pub fn compile(folder: &Path, header: &[u8], flags: &[&str]) -> PathBuf {
     fs::write(folder.join("lenet.h"), header).unwrap();
     fs::write(folder.join("main.c"), PROGRAM).unwrap();
@@ -42,12 +42,12 @@ pub fn compile(folder: &Path, header: &[u8], flags: &[&str]) -> PathBuf {
     let mut cc = std::process::Command::new("cc");
     cc.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o"]).arg(&program).args(flags);
     let compiled = cc.arg(folder.join("main.c")).arg("-lm").output();
-    let compiled = compiled.expect("this test needs a C compiler that is called cc; Rust links with one too");
+    let compiled = compiled.expect("this test needs a C compiler called cc");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     program
 }
 
-/// What the program prints for images: their logits `[N, K]`, after having looked at its classes.
+/// Runs the program on images, checks the classes it prints, and returns the logits `[N, K]`.
 pub fn run(program: &Path, images: &[u8]) -> Vec<f32> {
     let output = Command::new(program).write_stdin(images).assert().success().get_output().stdout.clone();
     let mut all = Vec::new();
@@ -62,9 +62,9 @@ pub fn run(program: &Path, images: &[u8]) -> Vec<f32> {
 }
 
 #[test]
-fn every_networks_header_gives_the_cpu_engines_logits() {
+fn c_headers_give_the_cpu_engines_logits() {
     for network in networks() {
-        let (model, images, folder) = (drawn(network), images(20, network), tempdir().unwrap());
+        let (model, images, folder) = (random_model(network), images(20, network), tempdir().unwrap());
         let expected = logits(&model, &images);
 
         let program = compile(folder.path(), &to_bytes(&model, Format::CHeader, Input::Normalised), &[]);
@@ -77,7 +77,7 @@ fn every_networks_header_gives_the_cpu_engines_logits() {
 #[test]
 fn a_header_for_raw_pixels_pads_and_normalises_them() {
     for network in [GREY, networks()[0]] {
-        let (model, images, folder) = (drawn(network), images(20, network), tempdir().unwrap());
+        let (model, images, folder) = (random_model(network), images(20, network), tempdir().unwrap());
         let program = compile(folder.path(), &to_bytes(&model, Format::CHeader, RAW), &[]);
         let off = roundings(&run(&program, &images.pixels), &logits(&model, &images));
         assert!(off <= ROUNDINGS, "{network:?}: {off}");
@@ -85,14 +85,14 @@ fn a_header_for_raw_pixels_pads_and_normalises_them() {
 }
 
 #[test]
-fn a_header_holds_whatever_its_data_set_and_its_classes_are_called() {
+fn a_header_compiles_with_any_data_set_and_class_names() {
     let name = "\"?\\??/é\n*/";
     let about = ModelInfo {
         dataset: Some("a */ set\n#error".to_owned()),
         class_names: Some(vec![name.to_owned(); 10]),
         ..ModelInfo::default()
     };
-    let (model, folder) = (Model { about, ..drawn(GREY) }, tempdir().unwrap());
+    let (model, folder) = (Model { about, ..random_model(GREY) }, tempdir().unwrap());
     let program = compile(folder.path(), &to_bytes(&model, Format::CHeader, RAW), &["-DNAMED"]);
     let printed =
         Command::new(program).write_stdin(vec![0; 28 * 28]).assert().success().get_output().stdout.clone();

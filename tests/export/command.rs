@@ -1,4 +1,4 @@
-//! `lenet-gpu export`, as it is run.
+//! The `export` command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,24 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use tempfile::{TempDir, tempdir};
 
-use crate::models::{GREY, difference, drawn, images, logits, normalised};
+use crate::models::{GREY, difference, images, logits, normalised, random_model};
 use crate::onnx;
 
-/// Test images of a trained model.
+/// The number of test images.
 const IMAGES: usize = 500;
 
-/// How far its logits may be from the CPU engine's: some are 20, where neighbouring f32 are 2e-6 apart.
-const LOGITS: f32 = 1e-5;
+/// The tolerance of a trained model's logits. The largest are about 20, where neighbouring f32 differ by 2e-6.
+const TOLERANCE: f32 = 1e-5;
 
 fn lenet_gpu() -> Command {
     Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
 }
 
-/// A model's file in a folder of its own.
+/// Saves a model in a temporary folder.
 fn saved(fit: Option<Fit>) -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let model = Model { about: ModelInfo { fit, ..ModelInfo::default() }, ..drawn(GREY) };
+    let model = Model { about: ModelInfo { fit, ..ModelInfo::default() }, ..random_model(GREY) };
     fs::write(&path, weights::to_bytes(&model)).unwrap();
     (folder, path)
 }
@@ -39,7 +39,7 @@ fn export(model: &Path, output: &Path) -> Command {
 }
 
 #[test]
-fn a_trained_model_gives_the_same_logits_in_tract_and_in_c() {
+fn a_trained_model_gives_the_same_logits_in_tract_and_c() {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
     lenet_gpu()
@@ -55,12 +55,12 @@ fn a_trained_model_gives_the_same_logits_in_tract_and_in_c() {
     let file = folder.path().join("lenet.onnx");
     export(&path, &file).assert().success().stdout(contains("f32 [N, 1, 32, 32]")).stderr(is_empty());
     let found = onnx::run(&fs::read(&file).unwrap(), &normalised(&images), &[1, 32, 32], &[IMAGES]);
-    assert!(difference(&found, &expected) <= LOGITS, "{}", difference(&found, &expected));
+    assert!(difference(&found, &expected) <= TOLERANCE, "{}", difference(&found, &expected));
 
     let raw = || export(&path, &file).arg("--raw-pixels").assert().success();
     raw().stdout(contains("uint8 [N, 1, 28, 28]"));
     let found = onnx::run(&fs::read(&file).unwrap(), &images.pixels, &[1, 28, 28], &[IMAGES]);
-    assert!(difference(&found, &expected) <= LOGITS, "{}", difference(&found, &expected));
+    assert!(difference(&found, &expected) <= TOLERANCE, "{}", difference(&found, &expected));
 
     let file = folder.path().join("lenet.h");
     export(&path, &file).arg("--raw-pixels").assert().success().stdout(contains("uint8_t [1][28][28]"));
@@ -69,12 +69,12 @@ fn a_trained_model_gives_the_same_logits_in_tract_and_in_c() {
         use crate::c_header;
         let program = c_header::compile(folder.path(), &fs::read(&file).unwrap(), &[]);
         let found = c_header::run(&program, &images.pixels);
-        assert!(difference(&found, &expected) <= LOGITS, "{}", difference(&found, &expected));
+        assert!(difference(&found, &expected) <= TOLERANCE, "{}", difference(&found, &expected));
     }
 }
 
 #[test]
-fn a_safetensors_export_is_the_model() {
+fn a_safetensors_export_equals_the_model_file() {
     let (folder, model) = saved(Some(Fit::Pad));
     let copy = folder.path().join("copy.safetensors");
     export(&model, &copy).assert().success().stdout(contains("load_state_dict"));
@@ -82,7 +82,7 @@ fn a_safetensors_export_is_the_model() {
 }
 
 #[test]
-fn the_format_is_what_was_asked_for_or_what_the_ending_tells() {
+fn the_format_follows_the_option_or_the_extension() {
     let (folder, model) = saved(None);
     let odd = folder.path().join("lenet.bin");
     export(&model, &odd)
@@ -96,13 +96,13 @@ fn the_format_is_what_was_asked_for_or_what_the_ending_tells() {
 }
 
 #[test]
-fn raw_pixels_are_refused_where_they_make_no_sense() {
+fn unsuitable_raw_pixels_are_refused() {
     let (folder, model) = saved(Some(Fit::Resize));
     for (file, option, reason) in [
-        ("a.safetensors", "--raw-pixels", "takes no images"),
-        ("a.onnx", "--raw-pixels=28x28", "resize them before"),
-        ("a.onnx", "--raw-pixels=64x64", "larger ones do not fit"),
-        ("a.onnx", "--raw-pixels=28", "written as 28x28"),
+        ("a.safetensors", "--raw-pixels", "holds only weights"),
+        ("a.onnx", "--raw-pixels=28x28", "resize the images"),
+        ("a.onnx", "--raw-pixels=64x64", "from 1 to 32"),
+        ("a.onnx", "--raw-pixels=28", "such as 28x28"),
     ] {
         let output = folder.path().join(file);
         export(&model, &output).arg(option).assert().code(2).stderr(contains(reason));
@@ -111,7 +111,7 @@ fn raw_pixels_are_refused_where_they_make_no_sense() {
 }
 
 #[test]
-fn what_stands_at_the_output_is_replaced_unless_it_is_the_model() {
+fn an_existing_output_is_replaced_unless_it_is_the_model() {
     let (folder, model) = saved(None);
     let (output, before) = (folder.path().join("lenet.onnx"), fs::read(&model).unwrap());
     fs::write(&output, "old").unwrap();
@@ -123,7 +123,7 @@ fn what_stands_at_the_output_is_replaced_unless_it_is_the_model() {
 }
 
 #[test]
-fn a_model_that_cannot_be_read_and_a_place_that_cannot_be_written_are_named() {
+fn unreadable_models_and_unwritable_outputs_are_named() {
     let (folder, model) = saved(None);
     let output = folder.path().join("lenet.onnx");
     let nowhere = folder.path().join("no/such/folder/lenet.onnx");

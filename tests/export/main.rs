@@ -1,7 +1,7 @@
-//! What an exported model computes elsewhere is what the CPU engine computes here.
+//! Exported models compute the same logits in other programs as in the CPU engine.
 #![allow(clippy::unwrap_used)]
 
-#[cfg(unix)] // where a C compiler is called cc
+#[cfg(unix)] // the C compiler is called cc
 mod c_header;
 mod command;
 mod models;

@@ -1,4 +1,4 @@
-//! The networks that are exported, the images that they see, and what the CPU engine makes of these.
+//! The exported networks, their input images, and the CPU engine's logits.
 
 use clap::ValueEnum;
 use lenet_gpu::cpu::{Network, gather};
@@ -8,13 +8,13 @@ use lenet_gpu::model::{Activation, LeNet5, Model, ModelInfo, ParameterTable};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How far logits may be from the CPU engine's, in roundings of the largest: layers of sums of some hundred products, in
-/// another order. The most that was seen is 8.
+/// The tolerance of logits, in rounding errors of the largest logit: the programs sum hundreds of products per layer in
+/// different orders. The largest difference seen is 8.
 pub const ROUNDINGS: f32 = 16.0;
 
 pub const GREY: LeNet5 = LeNet5::new(1, 10);
 
-/// A network of each kind that can be trained: grey and colour, other classes, normalised, by each activation.
+/// Networks of every kind: grey and colour, other numbers of classes, batch normalisation, each activation.
 pub fn networks() -> Vec<LeNet5> {
     let mut networks = vec![LeNet5::new(3, 17), LeNet5 { batch_norm: true, ..LeNet5::new(3, 2) }];
     networks.extend(Activation::value_variants().iter().map(|&activation| LeNet5 { activation, ..GREY }));
@@ -26,20 +26,20 @@ pub fn networks() -> Vec<LeNet5> {
     networks
 }
 
-/// A network with weights that were drawn, with logits of the size of trained ones.
-pub fn drawn(network: LeNet5) -> Model {
+/// A model with random weights and logits as large as those of a trained one.
+pub fn random_model(network: LeNet5) -> Model {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let mut parameters = Vec::new();
     for tensor in ParameterTable::new(&network).tensors() {
         let bound = 2.0 / (tensor.fan_in as f32).sqrt();
-        // A variance is not negative.
+        // Variances are positive.
         let least = if tensor.name.ends_with("running_var") { 0.1 } else { -bound };
         parameters.extend((0..tensor.len()).map(|_| random.random_range(least..bound)));
     }
     Model { network, parameters, about: ModelInfo::default() }
 }
 
-/// The first of MNIST's test images, of 28×28, as a network sees them.
+/// The first of MNIST's test images, 28×28, with the network's channels.
 pub fn images(count: usize, network: LeNet5) -> ImageSet {
     let channels = Some(if network.channels == 3 { Channels::Colour } else { Channels::Grey });
     let test = embedded_mnist_test(Conversion { channels, ..Conversion::default() }).unwrap();
@@ -56,7 +56,7 @@ pub fn normalised(images: &ImageSet) -> Vec<f32> {
 
 /// The CPU engine's logits `[N, K]`.
 pub fn logits(model: &Model, images: &ImageSet) -> Vec<f32> {
-    // A loss of the logits leaves them as they are.
+    // With this loss the network's outputs are the logits.
     let loss = Loss { kind: LossKind::Mse, ..Loss::default() };
     let mut network = Network::<f32>::new(model.network, images.len()).with_loss(loss);
     network.set_parameters(&model.parameters);
@@ -65,14 +65,14 @@ pub fn logits(model: &Model, images: &ImageSet) -> Vec<f32> {
     network.outputs().to_vec()
 }
 
-/// The largest difference of two lists of logits; NaN where either holds one.
+/// The largest difference between two lists of logits, or NaN if either contains one.
 pub fn difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
     let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
     differences.fold(0.0, |most, next| if next > most || next.is_nan() { next } else { most })
 }
 
-/// The same in roundings of the largest logit, so that networks with logits of any size can be held to one bound.
+/// [`difference`] in rounding errors of the largest logit, so that one tolerance suits logits of any size.
 pub fn roundings(found: &[f32], expected: &[f32]) -> f32 {
     let largest = expected.iter().fold(0f32, |most, next| most.max(next.abs()));
     difference(found, expected) / (f32::EPSILON * largest)

@@ -1,18 +1,18 @@
-//! ONNX files, as tract reads and runs them.
+//! Exported ONNX files, run by tract.
 
 use lenet_gpu::data::Fit;
 use lenet_gpu::export::{Format, Input, to_bytes};
 use lenet_gpu::model::{Model, ModelInfo};
 use tract_onnx::prelude::*;
 
-use crate::models::{GREY, ROUNDINGS, drawn, images, logits, networks, normalised, roundings};
+use crate::models::{GREY, ROUNDINGS, images, logits, networks, normalised, random_model, roundings};
 
-/// Of images in turn: one alone, an odd number, and the rest.
+/// Batch sizes, run one after the other by the same session.
 const BATCHES: [usize; 3] = [1, 7, 24];
 
 const RAW: Input = Input::Raw { height: 28, width: 28 };
 
-/// What tract makes of a batch after the other, `[N, K]` in all.
+/// Runs the batches in tract and returns all logits `[N, K]`.
 pub fn run<T: Datum + Copy>(file: &[u8], values: &[T], image: &[usize], batches: &[usize]) -> Vec<f32> {
     let model = tract_onnx::onnx().model_for_read(&mut &*file).unwrap();
     let model = model.into_optimized().unwrap().into_runnable().unwrap();
@@ -31,9 +31,9 @@ pub fn run<T: Datum + Copy>(file: &[u8], values: &[T], image: &[usize], batches:
 }
 
 #[test]
-fn every_network_gives_the_cpu_engines_logits_in_tract_for_batches_of_any_size() {
+fn onnx_files_give_the_cpu_engines_logits_for_any_batch_size() {
     for network in networks() {
-        let (model, images) = (drawn(network), images(BATCHES.iter().sum(), network));
+        let (model, images) = (random_model(network), images(BATCHES.iter().sum(), network));
         let expected = logits(&model, &images);
 
         let file = to_bytes(&model, Format::Onnx, Input::Normalised);
@@ -50,11 +50,11 @@ fn every_network_gives_the_cpu_engines_logits_in_tract_for_batches_of_any_size()
 
 #[test]
 fn raw_images_of_any_size_are_padded_as_in_training() {
-    let model = drawn(GREY);
+    let model = random_model(GREY);
     for (height, width) in [(32, 32), (20, 31), (1, 1)] {
         let mut images = images(5, GREY);
         (images.height, images.width) = (height, width);
-        images.pixels = (0..5 * height * width).map(|place| (place * 37 % 256) as u8).collect();
+        images.pixels = (0..5 * height * width).map(|index| (index * 37 % 256) as u8).collect();
         let file = to_bytes(&model, Format::Onnx, Input::Raw { height, width });
         let found = run(&file, &images.pixels, &[1, height, width], &[5]);
         let off = roundings(&found, &logits(&model, &images));
@@ -63,7 +63,7 @@ fn raw_images_of_any_size_are_padded_as_in_training() {
 }
 
 #[test]
-fn a_file_tells_who_made_it_of_what_data_and_what_the_classes_are_called() {
+fn metadata_holds_the_producer_data_set_fit_and_class_names() {
     let names: Vec<String> = (0..10).map(|class| format!("class \"{class}\"")).collect();
     let about = ModelInfo {
         dataset: Some("clothes".to_owned()),
@@ -71,7 +71,7 @@ fn a_file_tells_who_made_it_of_what_data_and_what_the_classes_are_called() {
         class_names: Some(names.clone()),
         ..ModelInfo::default()
     };
-    let model = Model { about, ..drawn(GREY) };
+    let model = Model { about, ..random_model(GREY) };
     let file = to_bytes(&model, Format::Onnx, RAW);
     let proto = tract_onnx::onnx().proto_model_for_read(&mut &*file).unwrap();
 
@@ -91,8 +91,8 @@ fn a_file_tells_who_made_it_of_what_data_and_what_the_classes_are_called() {
 }
 
 #[test]
-fn what_is_not_known_of_a_model_is_not_told() {
-    let file = to_bytes(&drawn(GREY), Format::Onnx, Input::Normalised);
+fn unknown_metadata_is_left_out() {
+    let file = to_bytes(&random_model(GREY), Format::Onnx, Input::Normalised);
     let proto = tract_onnx::onnx().proto_model_for_read(&mut &*file).unwrap();
     assert!(proto.metadata_props.is_empty(), "{:?}", proto.metadata_props);
     assert_eq!(proto.graph.unwrap().input[0].name, "input");

@@ -1,8 +1,8 @@
-"""What onnxruntime and PyTorch make of an exported model: the same logits, and the same classes, of MNIST's 10,000
+"""Checks that onnxruntime and PyTorch compute the same logits and classes from an exported model on MNIST's 10,000
 test images.
 
-Needs torch, safetensors, onnx and onnxruntime, and a release build; see README.md beside this. With a model's file
-it exports that one; without, it trains one of each kind for an epoch.
+Needs torch, safetensors, onnx, onnxruntime and a release build; see README.md in this folder. Checks the given model
+files, or, if none are given, trains a model of each kind for one epoch and checks those.
 
     python tests/peers/export.py [MODEL.safetensors ...]
 """
@@ -29,12 +29,12 @@ PROGRAM = ROOT / "target" / "release" / "lenet-gpu"
 
 
 def tolerance(largest):
-    """How far two programs' logits may be apart, by the largest of them: sums of some hundred f32 products in another
-    order come out 16 roundings apart at most. PyTorch's own distance from f64 is printed beside."""
+    """The allowed difference between two programs' logits: sums of hundreds of f32 products in different orders differ
+    by at most 16 rounding errors of the largest logit. PyTorch's own difference from f64 is printed for comparison."""
     return max(1e-5, 16 * np.finfo(np.float32).eps * largest)
 
 
-# Options of `train` that make a network of each kind.
+# Options of `train` for a network of each kind.
 KINDS = [
     [],
     ["--batch-norm"],
@@ -54,7 +54,7 @@ ACTIVATIONS = {
 
 
 class LeNet5(nn.Module):
-    """The obvious module, as README.md has it."""
+    """The module shown in README.md, with every option."""
 
     def __init__(self, channels, classes, batch_norm, activation):
         super().__init__()
@@ -76,7 +76,7 @@ class LeNet5(nn.Module):
 
 
 def mnist(channels):
-    """The test images as bytes [10000, C, 28, 28], and as the network sees them."""
+    """Returns the test images as bytes [10000, C, 28, 28] and as network inputs."""
     path = ROOT / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
     pixels = np.frombuffer(gzip.open(path).read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
     pixels = np.repeat(pixels, channels, axis=1)
@@ -98,16 +98,16 @@ def trained(folder):
 
 
 def onnx_logits(path, images):
-    """By onnxruntime, in batches of any size."""
+    """Computes the logits with onnxruntime, in batches of several sizes."""
     onnx.checker.check_model(onnx.load(path), full_check=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (input,) = session.get_inputs()
-    cuts = [1, 8, 1000]  # so batches of 1, 7, 992 and the rest
+    cuts = [1, 8, 1000]  # batches of 1, 7, 992 and the remaining images
     return np.concatenate([session.run(["logits"], {input.name: batch})[0] for batch in np.split(images, cuts)])
 
 
 def check(model, folder):
-    """Exports a model in every way, and tells how far each is from PyTorch; whether all are near."""
+    """Exports a model in every format and prints the differences from PyTorch. Returns whether all are small."""
     with safe_open(model, "pt") as file:
         about = json.loads(file.metadata()["lenet-gpu"])
     channels, batch_norm = about["channels"], about.get("batch_norm", False)
@@ -126,24 +126,24 @@ def check(model, folder):
         rounding = np.abs(expected - peer.double()(x.double()).numpy()).max()
 
     name = f"{channels} channels, {activation}{', batch norm' if batch_norm else ''}"
-    right = True
+    passed = True
     for how, found in [("normalised", onnx_logits(network, x.numpy())), ("raw pixels", onnx_logits(raw, pixels))]:
-        off = np.abs(found - expected).max()
+        difference = np.abs(found - expected).max()
         same = int((found.argmax(1) == expected.argmax(1)).sum())
         largest = np.abs(expected).max()
-        print(f"| {name} | {how} | {off:.1e} | {rounding:.1e} | {largest:.1f} | {same} of {len(expected)} |")
-        right &= bool(off <= tolerance(largest)) and same == len(expected)
+        print(f"| {name} | {how} | {difference:.1e} | {rounding:.1e} | {largest:.1f} | {same} of {len(expected)} |")
+        passed &= bool(difference <= tolerance(largest)) and same == len(expected)
 
-    # That it is this module at all, and not two programs in the same error: the engine's own figures.
+    # Compare with the engine's own figures, in case both programs share an error.
     ours = json.loads(lenet_gpu("evaluate", "--backend", "cpu", "--json", "--channels", channels, "--model", model))
     path = ROOT / "data" / "mnist" / "t10k-labels-idx1-ubyte.gz"
     labels = torch.from_numpy(np.frombuffer(gzip.open(path).read(), np.uint8, offset=8).copy()).long()
     loss = float(F.cross_entropy(torch.from_numpy(expected), labels))
     accuracy = float((torch.from_numpy(expected).argmax(1) == labels).double().mean())
     if accuracy != ours["accuracy"] or abs(loss - ours["loss"]) > 1e-5:
-        print(f"lenet-gpu evaluates it to {ours}, PyTorch to loss {loss}, accuracy {accuracy}")
-        right = False
-    return right
+        print(f"lenet-gpu evaluate reports {ours}; PyTorch has loss {loss}, accuracy {accuracy}")
+        passed = False
+    return passed
 
 
 def main():
@@ -151,12 +151,12 @@ def main():
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL.safetensors")
     args = parser.parse_args()
     print(f"PyTorch {torch.__version__}, onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__}")
-    print("| network | input | onnxruntime from PyTorch, at most | PyTorch in f32 from f64 | largest logit | same class |")
+    print("| network | input | max difference, onnxruntime to PyTorch | PyTorch f32 to f64 | largest logit | same class |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        right = [check(model, folder) for model in args.models or trained(folder)]
-    sys.exit(0 if all(right) else "onnxruntime and PyTorch are further apart than they may be")
+        passed = [check(model, folder) for model in args.models or trained(folder)]
+    sys.exit(0 if all(passed) else "onnxruntime and PyTorch differ by more than the tolerance")
 
 
 main()

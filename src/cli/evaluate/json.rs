@@ -1,11 +1,11 @@
-//! An evaluation for programs.
+//! An evaluation as JSON.
 
-use crate::evaluate::{BINS, Evaluation};
+use crate::evaluate::{CALIBRATION_BINS, Evaluation};
 use crate::model::ModelInfo;
 use serde_json::{Value, json};
 
-/// Everything that was found. Classes are told by their labels and their names, and fractions go from 0 to 1; one of
-/// nothing is null.
+/// The whole evaluation as one object. Classes have their label and their name; fractions are from 0 to 1, and `null` if
+/// their denominator is 0.
 pub fn object(evaluation: &Evaluation, about: &ModelInfo, weights_hash: &str) -> Value {
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
     let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {
@@ -18,11 +18,11 @@ pub fn object(evaluation: &Evaluation, about: &ModelInfo, weights_hash: &str) ->
             "support": scores.support,
         })
     });
-    let bins = calibration.bins().iter().enumerate().map(|(place, bin)| {
+    let bins = calibration.bins().iter().enumerate().map(|(index, bin)| {
         let mean = |sum: f64| (bin.images > 0).then(|| sum / bin.images as f64);
         json!({
-            "above": place as f64 / BINS as f64,
-            "up_to": (place + 1) as f64 / BINS as f64,
+            "above": index as f64 / CALIBRATION_BINS as f64,
+            "up_to": (index + 1) as f64 / CALIBRATION_BINS as f64,
             "images": bin.images,
             "confidence": mean(bin.confidence_sum),
             "accuracy": mean(bin.correct as f64),
@@ -42,7 +42,7 @@ pub fn object(evaluation: &Evaluation, about: &ModelInfo, weights_hash: &str) ->
         "accuracy": tally.accuracy(),
         "top2_accuracy": evaluation.top2_accuracy(),
         "macro_f1": confusion.macro_f1(),
-        "calibration_error": calibration.error(),
+        "calibration_error": calibration.expected_error(),
         "images": tally.samples,
         "weights_hash": weights_hash,
         "classes": classes.collect::<Value>(),

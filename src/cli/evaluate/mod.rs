@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::data::TestSet;
-use crate::engine::{Setup, Split};
+use crate::engine::Setup;
 use crate::evaluate::Evaluation;
 use crate::model::{Model, weights};
 use crate::train::weights_hash;
@@ -23,18 +23,20 @@ use pictures::PictureArgs;
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu evaluate --model runs/slow/model.safetensors
-          on MNIST's 10,000 test images
+          Evaluate on MNIST's 10,000 test images
   lenet-gpu evaluate --model model.safetensors --confusion-matrix confusion.svg --mistakes mistakes.png
-          with a picture of what is taken for what, and one of the 50 worst mistakes
+          Also draw the confusion matrix and the 50 worst mistakes
   lenet-gpu evaluate --model model.safetensors --data-dir ~/fashion --json
-          on another set's test images, as an object";
+          Evaluate on another data set's test images, with JSON output";
 
-/// Measure a model on the test images: its loss, which is the negative log-likelihood, its accuracy, how well each
-/// class is found, which are taken for which, and whether it is as sure as it is right
+/// Evaluate a model on test images
+///
+/// Prints the loss (negative log-likelihood), the accuracy, the precision, recall and F1 of each class, the confusion
+/// matrix and the calibration error.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct EvaluateArgs {
-    /// The model's weights, from a run directory or from PyTorch
+    /// Model file, from a run directory or from PyTorch
     #[arg(long, value_name = "FILE.safetensors")]
     model: PathBuf,
 
@@ -47,11 +49,11 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pictures: PictureArgs,
 
-    /// Print one JSON object on stdout and nothing else
+    /// Print one JSON object on stdout
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Do not say what computes
+    /// Do not print the device
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
@@ -65,18 +67,16 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     check_class_names(about.class_names.as_deref(), class_names.as_deref())?;
     check_fit(*network, test.channels, test.classes())?;
 
-    // Engines evaluate in batches of their own size; this one is of training, which does not come.
+    // The batch size affects only training; engines choose their own for evaluation.
     let mut opened = device.engine(&Setup::new(*network, 1))?;
     if !args.quiet {
         notice::note(format_args!("evaluating on {}: {}", opened.config.name, opened.reason));
     }
     let test = Arc::new(test);
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
-    opened.engine.load(Split::Test, Arc::clone(&test)).map_err(Failure::work)?;
-    let log_probabilities = opened.engine.log_probabilities(Split::Test).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
-    let evaluation = Evaluation::new(&log_probabilities, &test.labels, network.classes, mistakes)
-        .map_err(Failure::work)?;
+    let evaluation =
+        Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
 
     let text = match args.json {
         true => json::object(&evaluation, about, &weights_hash(parameters)).to_string(),

@@ -1,4 +1,4 @@
-//! The options that draw pictures of an evaluation, and the drawing.
+//! The pictures of an evaluation and their options.
 
 use std::path::{Path, PathBuf};
 
@@ -13,22 +13,21 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::cli::{Failure, values};
 
-/// Pixels of a confusion matrix's PNG for each unit of its size.
+/// Pixels per unit of length in the PNG of a confusion matrix.
 const PIXELS_PER_UNIT: u32 = 2;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct PictureArgs {
-    /// Draw which classes are taken for which
+    /// Draw the confusion matrix
     #[arg(long, value_name = "OUT.png|OUT.svg")]
     confusion_matrix: Option<PathBuf>,
 
-    /// Draw the worst mistakes, those of the highest loss, as the network saw them, with their class and what
-    /// they were taken for
+    /// Draw the mistakes with the highest loss as the network sees them, with their class and the predicted class
     #[arg(long, value_name = "OUT.png", value_parser = PathBufValueParser::new().try_map(values::png))]
     mistakes: Option<PathBuf>,
 
-    /// How many of the worst mistakes are drawn and told of in JSON, 500 at most
+    /// Number of mistakes to draw and to list in JSON, at most 500
     #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(0..=MAX_TILES as i64))]
     mistakes_count: u16,
@@ -39,7 +38,7 @@ impl PictureArgs {
         self.mistakes_count.into()
     }
 
-    /// Refuses, before any work, what could not be written.
+    /// Checks that the pictures can be written, before any work is done.
     pub fn check(&self) -> Result<(), Failure> {
         if let Some(path) = &self.confusion_matrix {
             format(path)?;
@@ -50,12 +49,12 @@ impl PictureArgs {
         Ok(())
     }
 
-    /// Draws what was asked for.
+    /// Draws the requested pictures.
     pub fn draw(&self, evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> Result<(), Failure> {
         if let Some(path) = &self.confusion_matrix {
             let names: Vec<_> = (0..evaluation.confusion.classes()).map(|class| about.class(class)).collect();
             let title = format!(
-                "{:.2} % of {} images are right",
+                "{:.2} % of {} images classified correctly",
                 100.0 * evaluation.tally.accuracy(),
                 evaluation.tally.samples
             );
@@ -81,13 +80,13 @@ enum Format {
     Svg,
 }
 
-/// By the ending of a file's name.
+/// Returns the format that the file name's extension stands for.
 fn format(path: &Path) -> Result<Format, Failure> {
     match path.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("png") => Ok(Format::Png),
         Some(extension) if extension.eq_ignore_ascii_case("svg") => Ok(Format::Svg),
         _ => Err(Failure::Input(anyhow!(
-            "--confusion-matrix {} ends in neither .png nor .svg; name a file that does",
+            "--confusion-matrix {}: the file name must end in .png or .svg",
             path.display()
         ))),
     }
@@ -96,15 +95,16 @@ fn format(path: &Path) -> Result<Format, Failure> {
 fn mistakes(evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> ContactSheet {
     let tiles = evaluation.mistakes.iter().map(|mistake| Tile {
         pixels: test.padded_image(mistake.image),
-        first_line: format!("{} taken for {}", about.class(mistake.label), about.class(mistake.predicted)),
-        second_line: format!("no. {}, {:.1} % sure", mistake.image, 100.0 * mistake.probability),
+        first_line: format!("{} predicted as {}", about.class(mistake.label), about.class(mistake.predicted)),
+        second_line: format!("image {}, {:.1} %", mistake.image, 100.0 * mistake.probability),
     });
     let tally = &evaluation.tally;
     ContactSheet {
-        title: format!("The worst of {} mistakes", tally.samples - tally.correct),
-        description: "Images as the network saw them, those of the highest loss first: what each is and what it was \
-            taken for, its place in the test set counted from 0, and how likely the network held its answer to be."
-            .to_owned(),
+        title: format!("Worst of {} mistakes", tally.samples - tally.correct),
+        description:
+            "Misclassified images as the network sees them, the highest loss first: the class, the predicted \
+            class, the image's index in the test set (from 0) and the predicted class's probability."
+                .to_owned(),
         tiles: tiles.collect(),
     }
 }

@@ -1,16 +1,15 @@
-//! An evaluation for people.
+//! An evaluation as text.
 
-use crate::evaluate::{BINS, Confusion, Evaluation};
+use crate::evaluate::{CALIBRATION_BINS, ConfusionMatrix, Evaluation};
 use crate::model::ModelInfo;
 
-/// Up to so many classes, each has its line and the confusion matrix has room in a terminal.
-const MOST_SHOWN: usize = 20;
+/// With at most this many classes, every class is listed and the confusion matrix fits a terminal.
+const MAX_CLASSES: usize = 20;
 
-/// How many of the classes that are found worst, and of the pairs confused most often, are told of where there are
-/// more classes.
+/// With more classes, the number of worst classes and of most confused pairs that are listed.
 const WORST: usize = 10;
 
-/// Loss and accuracy on the first line, and below it what they are made of.
+/// The loss and accuracy on the first line, then the details.
 pub fn report(evaluation: &Evaluation, about: &ModelInfo) -> String {
     let Evaluation { tally, confusion, calibration, .. } = evaluation;
     let first = format!(
@@ -21,23 +20,23 @@ pub fn report(evaluation: &Evaluation, about: &ModelInfo) -> String {
         tally.samples
     );
     let second = format!(
-        "top-2 accuracy {:.2} %, mean F1 {}, calibration error {:.2} % (ECE, {BINS} bins)",
+        "top-2 accuracy {:.2} %, mean F1 {}, calibration error {:.2} % (ECE, {CALIBRATION_BINS} bins)",
         100.0 * evaluation.top2_accuracy(),
         percent(confusion.macro_f1()),
-        100.0 * calibration.error()
+        100.0 * calibration.expected_error()
     );
     let names: Vec<String> = (0..confusion.classes()).map(|class| about.class(class)).collect();
     let third =
-        if confusion.classes() <= MOST_SHOWN { matrix(confusion, &names) } else { pairs(confusion, &names) };
+        if confusion.classes() <= MAX_CLASSES { matrix(confusion, &names) } else { pairs(confusion, &names) };
     [first, second, String::new(), scores(confusion, &names), third].join("\n").trim_end().to_owned()
 }
 
-/// How well classes are found: all, or the worst of many.
-fn scores(confusion: &Confusion, names: &[String]) -> String {
+/// A table of the classes' scores: of all classes, or of the worst ones if there are many.
+fn scores(confusion: &ConfusionMatrix, names: &[String]) -> String {
     let scores = confusion.scores();
     let mut classes: Vec<usize> = (0..scores.len()).collect();
     let mut heading = "class".to_owned();
-    if scores.len() > MOST_SHOWN {
+    if scores.len() > MAX_CLASSES {
         classes.retain(|&class| scores[class].support > 0);
         classes.sort_by(|&a, &b| scores[a].f1.unwrap_or(0.0).total_cmp(&scores[b].f1.unwrap_or(0.0)));
         classes.truncate(WORST);
@@ -55,12 +54,12 @@ fn scores(confusion: &Confusion, names: &[String]) -> String {
     text
 }
 
-/// A row for each class, a column for each prediction; a dot for never.
-fn matrix(confusion: &Confusion, names: &[String]) -> String {
+/// The confusion matrix: a row per class, a column per prediction, a dot for zero.
+fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> String {
     const HEADING: &str = "class \\ predicted";
     let cell = |count: u64| if count == 0 { "·".to_owned() } else { count.to_string() };
     let largest = confusion.rows().flatten().max().copied().unwrap_or(0);
-    // Long names of columns are cut off; the rows have them whole.
+    // Long names are truncated in the column headings; the rows show them in full.
     let column = widest([largest.to_string().as_str(), "12345"]);
     let short = |name: &String| name.chars().take(column).collect::<String>();
     let width = widest(names.iter().map(String::as_str).chain([HEADING]));
@@ -75,11 +74,12 @@ fn matrix(confusion: &Confusion, names: &[String]) -> String {
     text
 }
 
-/// The pairs that are confused most often.
-fn pairs(confusion: &Confusion, names: &[String]) -> String {
+/// The pairs of classes that were confused most often.
+fn pairs(confusion: &ConfusionMatrix, names: &[String]) -> String {
     let mut text = "confused most often\n".to_owned();
     for pair in confusion.most_confused(WORST) {
-        text += &format!("{:>6} × {}, taken for {}\n", pair.count, names[pair.label], names[pair.predicted]);
+        text +=
+            &format!("{:>6} × {} predicted as {}\n", pair.count, names[pair.label], names[pair.predicted]);
     }
     text
 }

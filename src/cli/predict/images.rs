@@ -1,4 +1,4 @@
-//! Which images were named.
+//! Resolves the IMAGE arguments: files, folders, patterns and stdin.
 
 use std::fmt;
 use std::fs;
@@ -10,14 +10,15 @@ use anyhow::{Context, anyhow};
 
 use crate::cli::Failure;
 
-/// Where an image is.
+/// Where an image is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Image {
+pub enum ImageSource {
     Stdin,
     File(PathBuf),
 }
 
-impl Image {
+impl ImageSource {
+    /// Reads and decodes the image.
     pub fn read(&self) -> Result<ImageFile, ImageFileError> {
         match self {
             Self::File(path) => ImageFile::read(path),
@@ -25,7 +26,7 @@ impl Image {
         }
     }
 
-    /// Its name without those of the folders it lies in.
+    /// The file name without its folder.
     pub fn short_name(&self) -> String {
         match self {
             Self::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -34,7 +35,7 @@ impl Image {
     }
 }
 
-impl fmt::Display for Image {
+impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
@@ -43,15 +44,15 @@ impl fmt::Display for Image {
     }
 }
 
-/// The images that files, folders and patterns name, in their order. A file that is not there is one of them: it is
-/// told of when it is read, as others that cannot be.
-pub fn named_by(paths: &[PathBuf]) -> Result<Vec<Image>, Failure> {
+/// Returns the images that `paths` name, in order. A missing file is included: it is reported when it is read, like
+/// other files that cannot be read.
+pub fn resolve(paths: &[PathBuf]) -> Result<Vec<ImageSource>, Failure> {
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(Failure::Input(anyhow!("- stands for the one image on stdin; name it once")));
+        return Err(Failure::Input(anyhow!("- reads one image from stdin; give it only once")));
     }
     let mut images = Vec::new();
     for path in paths {
-        images.extend(named_by_one(path).map_err(Failure::Input)?);
+        images.extend(resolve_one(path).map_err(Failure::Input)?);
     }
     Ok(images)
 }
@@ -60,52 +61,48 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn named_by_one(path: &Path) -> anyhow::Result<Vec<Image>> {
+fn resolve_one(path: &Path) -> anyhow::Result<Vec<ImageSource>> {
     if is_stdin(path) {
-        return Ok(vec![Image::Stdin]);
+        return Ok(vec![ImageSource::Stdin]);
     }
     if path.is_dir() {
-        return of_folder(path);
+        return in_folder(path);
     }
     match path.to_str() {
-        Some(pattern) if !path.exists() && pattern.contains(['*', '?', '[']) => of_pattern(pattern),
-        _ => Ok(vec![Image::File(path.to_owned())]),
+        Some(pattern) if !path.exists() && pattern.contains(['*', '?', '[']) => matching(pattern),
+        _ => Ok(vec![ImageSource::File(path.to_owned())]),
     }
 }
 
-/// By their names; folders in it are not looked into.
-fn of_folder(folder: &Path) -> anyhow::Result<Vec<Image>> {
-    let cannot = || format!("cannot read the folder {}", folder.display());
+/// Returns the images in a folder, sorted by name. Subfolders are not searched.
+fn in_folder(folder: &Path) -> anyhow::Result<Vec<ImageSource>> {
+    let cannot_read = || format!("cannot read the folder {}", folder.display());
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
+    for entry in fs::read_dir(folder).with_context(cannot_read)? {
+        let path = entry.with_context(cannot_read)?.path();
         if ImageFile::has_image_extension(&path) && !path.is_dir() {
             paths.push(path);
         }
     }
     if paths.is_empty() {
-        return Err(anyhow!(
-            "no PNG or JPEG file lies in the folder {}; name one that has some",
-            folder.display()
-        ));
+        return Err(anyhow!("no PNG or JPEG files in the folder {}", folder.display()));
     }
     paths.sort();
-    Ok(paths.into_iter().map(Image::File).collect())
+    Ok(paths.into_iter().map(ImageSource::File).collect())
 }
 
-/// Where a shell did not look for what matches, as on Windows.
-fn of_pattern(pattern: &str) -> anyhow::Result<Vec<Image>> {
-    let found =
-        glob::glob(pattern).map_err(|error| anyhow!("{pattern} is no pattern of file names: {error}"))?;
+/// Expands a pattern, for shells that do not (Windows) and for quoted patterns.
+fn matching(pattern: &str) -> anyhow::Result<Vec<ImageSource>> {
+    let found = glob::glob(pattern).map_err(|error| anyhow!("invalid file pattern {pattern}: {error}"))?;
     let mut images = Vec::new();
     for path in found {
-        let path = path.with_context(|| format!("cannot look for {pattern}"))?;
+        let path = path.with_context(|| format!("cannot expand {pattern}"))?;
         if !path.is_dir() {
-            images.push(Image::File(path));
+            images.push(ImageSource::File(path));
         }
     }
     match images.is_empty() {
-        true => Err(anyhow!("no file matches {pattern}; name one that is there")),
+        true => Err(anyhow!("no file matches {pattern}")),
         false => Ok(images),
     }
 }

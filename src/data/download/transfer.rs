@@ -144,7 +144,9 @@ impl Client {
             let count = match body.read(&mut buffer) {
                 Ok(0) if held == file.length => return Ok(()),
                 Ok(0) => {
-                    return Err(ServerError::ConnectionClosed { received: held, expected: file.length }.into());
+                    return Err(
+                        ServerError::ConnectionClosed { received: held, expected: file.length }.into()
+                    );
                 }
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

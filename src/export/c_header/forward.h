@@ -1,11 +1,11 @@
-/* The largest of the four outputs that a 2x2 pool sees of 5x5 filter f, each after ReLU and batch norm.
- * patch: [channels][6][6], what these four see. */
+/* One output of a 2x2 max-pool: the largest of four outputs of 5x5 filter f, each after ReLU and batch norm.
+ * patch: [channels][6][6], the inputs of these four. */
 static inline float lenet_pooled(const float *patch, int channels, int f, const float *weight, const float *bias,
                                  const float *scale, const float *shift)
 {
     float largest = 0.0f;
-    for (int place = 0; place < 4; place++) {
-        const float *x = patch + place / 2 * 6 + place % 2;
+    for (int position = 0; position < 4; position++) {
+        const float *x = patch + position / 2 * 6 + position % 2;
         const float *w = weight + f * channels * 25;
         float y = bias[f];
         for (int channel = 0; channel < channels; channel++, x += 36, w += 25)
@@ -16,7 +16,7 @@ static inline float lenet_pooled(const float *patch, int channels, int f, const 
             y = 0.0f;
         if (scale)
             y = y * scale[f] + shift[f];
-        if (place == 0 || y > largest)
+        if (position == 0 || y > largest)
             largest = y;
     }
     return largest;
@@ -33,7 +33,7 @@ static inline void lenet_dense(const float *x, int inputs, const float *weight, 
     }
 }
 
-/* What follows fc1 and fc2. */
+/* Activation and batch norm after fc1 and fc2. */
 static inline void lenet_finish(float *values, int count, const float *scale, const float *shift)
 {
     lenet_activate(values, count);

@@ -1,20 +1,20 @@
-//! The functions of the header that differ from one network to another.
+//! The functions of the header that depend on the network.
 
 use super::literals::string;
 use crate::export::Input;
 use crate::model::Activation;
 use crate::model::lenet::IMAGE_SIDE;
 
-/// The type of a pixel.
-pub fn input_type(input: Input) -> &'static str {
+/// The C type of an input pixel.
+pub(super) fn input_type(input: Input) -> &'static str {
     match input {
         Input::Normalised => "float",
         Input::Raw { .. } => "uint8_t",
     }
 }
 
-/// What the functions need of the standard library.
-pub fn includes(activation: Activation, input: Input) -> String {
+/// The `#include` lines that the functions need.
+pub(super) fn includes(activation: Activation, input: Input) -> String {
     let math = match activation {
         Activation::Sigmoid | Activation::Tanh | Activation::LogSoftmax => "#include <math.h>\n",
         Activation::Identity | Activation::Relu | Activation::Sign | Activation::HardTanh => "",
@@ -24,12 +24,12 @@ pub fn includes(activation: Activation, input: Input) -> String {
     if includes.is_empty() { includes } else { includes + "\n" }
 }
 
-/// `lenet_class_name`, by a table.
-pub fn class_name(names: &[String]) -> String {
+/// `lenet_class_name`, a table lookup.
+pub(super) fn class_name(names: &[String]) -> String {
     let names: String = names.iter().map(|name| format!("        {},\n", string(name))).collect();
     format!(
         "\
-/* In UTF-8; label is below LENET_CLASSES. */
+/* The name is in UTF-8; label must be below LENET_CLASSES. */
 static inline const char *lenet_class_name(int label)
 {{
     static const char *const names[LENET_CLASSES] = {{
@@ -41,31 +41,31 @@ static inline const char *lenet_class_name(int label)
     )
 }
 
-/// `lenet_input` and `lenet_pixel`: what the first layer sees at a place in 32×32.
-pub fn pixel(input: Input) -> String {
+/// `lenet_input` and `lenet_pixel`: the first layer's input at a position in 32×32.
+pub(super) fn pixel(input: Input) -> String {
     let kind = input_type(input);
     let ((height, width), (top, left)) = (input.size(), input.margins());
     let full = height == IMAGE_SIDE && width == IMAGE_SIDE;
-    let place = "(channel * LENET_HEIGHT + row) * LENET_WIDTH + column";
+    let index = "(channel * LENET_HEIGHT + row) * LENET_WIDTH + column";
     let body = match input {
-        Input::Normalised => format!("    return image[{place}];\n"),
+        Input::Normalised => format!("    return image[{index}];\n"),
         Input::Raw { .. } => {
-            let centre = format!(
+            let bounds = format!(
                 "    row -= {top};
     column -= {left};
     if (row < 0 || row >= LENET_HEIGHT || column < 0 || column >= LENET_WIDTH)
-        return -1.0f; /* black, around the image */
+        return -1.0f; /* padding is black */
 "
             );
-            let centre = if full { "" } else { &centre };
-            format!("{centre}    return ((float)image[{place}] / 255.0f - 0.5f) / 0.5f;\n")
+            let bounds = if full { "" } else { &bounds };
+            format!("{bounds}    return ((float)image[{index}] / 255.0f - 0.5f) / 0.5f;\n")
         }
     };
     format!(
         "\
 typedef {kind} lenet_input;
 
-/* What the first layer sees at a place in {IMAGE_SIDE}x{IMAGE_SIDE}. */
+/* The first layer's input at a position in {IMAGE_SIDE}x{IMAGE_SIDE}. */
 static inline float lenet_pixel(const lenet_input *image, int channel, int row, int column)
 {{
 {body}}}
@@ -75,7 +75,7 @@ static inline float lenet_pixel(const lenet_input *image, int channel, int row, 
 }
 
 /// `lenet_activate`: the activation of fc1 and fc2.
-pub fn activate(activation: Activation) -> String {
+pub(super) fn activate(activation: Activation) -> String {
     let each = |y: &str| format!("    for (int i = 0; i < count; i++)\n        values[i] = {y};\n");
     let body = match activation {
         Activation::Identity => "    (void)values;\n    (void)count;\n".to_owned(),
@@ -97,6 +97,6 @@ pub fn activate(activation: Activation) -> String {
         .to_owned(),
     };
     format!(
-        "/* Of fc1 and fc2. */\nstatic inline void lenet_activate(float *values, int count)\n{{\n{body}}}\n\n"
+        "/* The activation of fc1 and fc2. */\nstatic inline void lenet_activate(float *values, int count)\n{{\n{body}}}\n\n"
     )
 }

@@ -1,26 +1,27 @@
-//! Numbers and texts as C writes them.
+//! C literals and comments.
 
 use std::fmt::Write as _;
 
-/// Numbers of one line.
-const IN_A_LINE: usize = 8;
+/// Numbers per line.
+const PER_LINE: usize = 8;
 
-/// The values with commas after each, in lines. Each is the shortest decimal that is read back as the same f32.
-pub fn floats(values: &[f32]) -> String {
+/// Writes the values as lines of floating-point literals, each followed by a comma. Each literal is the shortest decimal
+/// that parses to the same f32.
+pub(super) fn floats(values: &[f32]) -> String {
     let mut text = String::with_capacity(16 * values.len());
-    for line in values.chunks(IN_A_LINE) {
+    for line in values.chunks(PER_LINE) {
         text.push_str("   ");
         for value in line {
-            write!(text, " {value:e}f,").expect("a String takes all");
+            write!(text, " {value:e}f,").expect("writing to a string cannot fail");
         }
         text.push('\n');
     }
     text
 }
 
-/// A string literal of the text's UTF-8. What is not plain ASCII is written in octal, and so is `?`, since `??` may
-/// begin a trigraph.
-pub fn string(text: &str) -> String {
+/// Writes a string literal of the text in UTF-8. Bytes other than printable ASCII are octal escapes, and so is `?`, since
+/// `??` may start a trigraph.
+pub(super) fn string(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'"' | b'\\' | b'?' | ..b' ' | 127.. => format!("\\{byte:03o}"),
         _ => char::from(byte).to_string(),
@@ -28,8 +29,8 @@ pub fn string(text: &str) -> String {
     format!("\"{}\"", text.bytes().map(byte).collect::<String>())
 }
 
-/// A text within a comment, which it can neither end nor break.
-pub fn comment(text: &str) -> String {
+/// Makes a text safe inside a comment, so that it can neither end the comment nor break the line.
+pub(super) fn comment(text: &str) -> String {
     text.chars()
         .map(|letter| if letter.is_alphanumeric() || " .,_-".contains(letter) { letter } else { '-' })
         .collect()
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn floats_are_read_back_as_they_were() {
+    fn float_literals_parse_to_the_same_bits() {
         let values = [0.0, -0.0, 0.1, -1.5e-45, f32::MAX, f32::MIN_POSITIVE, 16_777_217.0, 1.0 / 3.0, 5.0];
         let text = floats(&values);
         let read = text.split(',').map(str::trim).filter(|number| !number.is_empty());
@@ -50,13 +51,13 @@ mod tests {
     }
 
     #[test]
-    fn strings_hold_whatever_a_class_is_called() {
+    fn strings_escape_quotes_trigraphs_and_non_ascii() {
         assert_eq!(string("T-shirt/top"), "\"T-shirt/top\"");
         assert_eq!(string("\"a\\b\"\n1??/é"), r#""\042a\134b\042\0121\077\077/\303\251""#);
     }
 
     #[test]
-    fn a_comment_ends_where_its_writer_wants() {
+    fn a_text_cannot_end_its_comment() {
         assert_eq!(comment("a set, no. 1 */\n#include"), "a set, no. 1 ----include");
     }
 }

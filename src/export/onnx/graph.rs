@@ -1,4 +1,4 @@
-//! Nodes one after the other, each taking what the one before gives.
+//! A chain of ONNX nodes, each taking the previous node's output.
 
 use super::messages::{
     AttributeProto, AttributeType, DataType, Dimension, GraphProto, NodeProto, TensorProto, TensorShapeProto,
@@ -7,19 +7,25 @@ use super::messages::{
 
 /// A graph without branches.
 #[derive(Debug)]
-pub struct Chain {
+pub(super) struct Chain {
     input: ValueInfoProto,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
 }
 
 impl Chain {
-    pub fn new(input: ValueInfoProto) -> Self {
+    pub(super) fn new(input: ValueInfoProto) -> Self {
         Self { input, nodes: Vec::new(), initializers: Vec::new() }
     }
 
-    /// Appends a node, whose output has its name. It takes what the last one gives, and the constants named.
-    pub fn then(&mut self, op_type: &str, name: &str, constants: &[&str], attribute: Vec<AttributeProto>) {
+    /// Appends a node, whose output has the same name. Its inputs are the previous node's output and the named constants.
+    pub(super) fn then(
+        &mut self,
+        op_type: &str,
+        name: &str,
+        constants: &[&str],
+        attribute: Vec<AttributeProto>,
+    ) {
         let before = self.nodes.last().map_or(&self.input.name, |node| &node.output[0]);
         let constants = constants.iter().map(|&constant| constant.to_owned());
         self.nodes.push(NodeProto {
@@ -31,14 +37,14 @@ impl Chain {
         });
     }
 
-    /// Adds a constant of f32; one number where the shape is empty.
-    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+    /// Adds an f32 constant; an empty shape is a scalar.
+    pub(super) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(name, DataType::Float, shape, bytes);
     }
 
-    /// Adds a list of whole numbers as a constant.
-    pub fn integers(&mut self, name: &str, values: &[i64]) {
+    /// Adds an i64 vector as a constant.
+    pub(super) fn integers(&mut self, name: &str, values: &[i64]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(name, DataType::Int64, &[values.len()], bytes);
     }
@@ -53,8 +59,8 @@ impl Chain {
         });
     }
 
-    /// The whole graph; `output` describes what the last node gives.
-    pub fn finish(self, name: &str, output: ValueInfoProto) -> GraphProto {
+    /// Returns the graph; `output` describes the last node's output.
+    pub(super) fn finish(self, name: &str, output: ValueInfoProto) -> GraphProto {
         GraphProto {
             node: self.nodes,
             name: name.to_owned(),
@@ -65,8 +71,8 @@ impl Chain {
     }
 }
 
-/// A value `[N, shape...]` for any N.
-pub fn batch_of(name: &str, data_type: DataType, shape: &[usize], doc_string: &str) -> ValueInfoProto {
+/// Describes a value of shape `[N, shape...]` for any N.
+pub(super) fn batch_of(name: &str, data_type: DataType, shape: &[usize], doc_string: &str) -> ValueInfoProto {
     let batch = Dimension { dim_value: None, dim_param: Some("N".to_owned()) };
     let sides = shape.iter().map(|&side| Dimension { dim_value: Some(side as i64), dim_param: None });
     let shape = TensorShapeProto { dim: [batch].into_iter().chain(sides).collect() };
@@ -78,16 +84,16 @@ pub fn batch_of(name: &str, data_type: DataType, shape: &[usize], doc_string: &s
     }
 }
 
-pub fn int(name: &str, value: i64) -> AttributeProto {
+pub(super) fn int(name: &str, value: i64) -> AttributeProto {
     attribute(name, AttributeType::Int, AttributeProto { i: Some(value), ..Default::default() })
 }
 
-pub fn ints(name: &str, values: &[usize]) -> AttributeProto {
+pub(super) fn ints(name: &str, values: &[usize]) -> AttributeProto {
     let ints = values.iter().map(|&value| value as i64).collect();
     attribute(name, AttributeType::Ints, AttributeProto { ints, ..Default::default() })
 }
 
-pub fn float(name: &str, value: f32) -> AttributeProto {
+pub(super) fn float(name: &str, value: f32) -> AttributeProto {
     attribute(name, AttributeType::Float, AttributeProto { f: Some(value), ..Default::default() })
 }
 

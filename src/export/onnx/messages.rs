@@ -1,88 +1,88 @@
-//! ONNX's Protocol Buffers, of each message the fields that are written here. Names and numbers are those of
-//! ONNX's own `onnx.proto`, so that its documentation is these structs' too.
+//! ONNX's Protocol Buffers messages, with the fields that are written here. Names and numbers are those of ONNX's
+//! `onnx.proto`, which documents them.
 
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
-pub struct ModelProto {
+pub(super) struct ModelProto {
     #[prost(int64, tag = "1")]
-    pub ir_version: i64,
+    pub(super) ir_version: i64,
     #[prost(string, tag = "2")]
-    pub producer_name: String,
+    pub(super) producer_name: String,
     #[prost(string, tag = "3")]
-    pub producer_version: String,
+    pub(super) producer_version: String,
     #[prost(message, optional, tag = "7")]
-    pub graph: Option<GraphProto>,
+    pub(super) graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
-    pub opset_import: Vec<OperatorSetIdProto>,
+    pub(super) opset_import: Vec<OperatorSetIdProto>,
     #[prost(message, repeated, tag = "14")]
-    pub metadata_props: Vec<StringStringEntryProto>,
+    pub(super) metadata_props: Vec<StringStringEntryProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct OperatorSetIdProto {
+pub(super) struct OperatorSetIdProto {
     /// Empty for ONNX's own operators.
     #[prost(string, tag = "1")]
-    pub domain: String,
+    pub(super) domain: String,
     #[prost(int64, tag = "2")]
-    pub version: i64,
+    pub(super) version: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct StringStringEntryProto {
+pub(super) struct StringStringEntryProto {
     #[prost(string, tag = "1")]
-    pub key: String,
+    pub(super) key: String,
     #[prost(string, tag = "2")]
-    pub value: String,
+    pub(super) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct GraphProto {
-    /// Each after those whose outputs it takes.
+pub(super) struct GraphProto {
+    /// In topological order.
     #[prost(message, repeated, tag = "1")]
-    pub node: Vec<NodeProto>,
+    pub(super) node: Vec<NodeProto>,
     #[prost(string, tag = "2")]
-    pub name: String,
+    pub(super) name: String,
     #[prost(message, repeated, tag = "5")]
-    pub initializer: Vec<TensorProto>,
+    pub(super) initializer: Vec<TensorProto>,
     #[prost(message, repeated, tag = "11")]
-    pub input: Vec<ValueInfoProto>,
+    pub(super) input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
-    pub output: Vec<ValueInfoProto>,
+    pub(super) output: Vec<ValueInfoProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct NodeProto {
+pub(super) struct NodeProto {
     #[prost(string, repeated, tag = "1")]
-    pub input: Vec<String>,
+    pub(super) input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
-    pub output: Vec<String>,
+    pub(super) output: Vec<String>,
     #[prost(string, tag = "3")]
-    pub name: String,
+    pub(super) name: String,
     #[prost(string, tag = "4")]
-    pub op_type: String,
+    pub(super) op_type: String,
     #[prost(message, repeated, tag = "5")]
-    pub attribute: Vec<AttributeProto>,
+    pub(super) attribute: Vec<AttributeProto>,
 }
 
-/// One of `f`, `i` and `ints` is there, as `type` says.
+/// Exactly one of `f`, `i` and `ints` is set, as `type` says.
 #[derive(Clone, PartialEq, Message)]
-pub struct AttributeProto {
+pub(super) struct AttributeProto {
     #[prost(string, tag = "1")]
-    pub name: String,
+    pub(super) name: String,
     #[prost(float, optional, tag = "2")]
-    pub f: Option<f32>,
+    pub(super) f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
-    pub i: Option<i64>,
+    pub(super) i: Option<i64>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
-    pub ints: Vec<i64>,
+    pub(super) ints: Vec<i64>,
     #[prost(enumeration = "AttributeType", tag = "20")]
-    pub r#type: i32,
+    pub(super) r#type: i32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
-pub enum AttributeType {
+pub(super) enum AttributeType {
     Undefined = 0,
     Float = 1,
     Int = 2,
@@ -90,21 +90,21 @@ pub enum AttributeType {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct TensorProto {
+pub(super) struct TensorProto {
     #[prost(int64, repeated, packed = "false", tag = "1")]
-    pub dims: Vec<i64>,
+    pub(super) dims: Vec<i64>,
     #[prost(enumeration = "DataType", tag = "2")]
-    pub data_type: i32,
+    pub(super) data_type: i32,
     #[prost(string, tag = "8")]
-    pub name: String,
+    pub(super) name: String,
     /// The values, row-major and little-endian.
     #[prost(bytes = "vec", tag = "9")]
-    pub raw_data: Vec<u8>,
+    pub(super) raw_data: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
-pub enum DataType {
+pub(super) enum DataType {
     Undefined = 0,
     Float = 1,
     Uint8 = 2,
@@ -112,41 +112,41 @@ pub enum DataType {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct ValueInfoProto {
+pub(super) struct ValueInfoProto {
     #[prost(string, tag = "1")]
-    pub name: String,
+    pub(super) name: String,
     #[prost(message, optional, tag = "2")]
-    pub r#type: Option<TypeProto>,
+    pub(super) r#type: Option<TypeProto>,
     #[prost(string, tag = "3")]
-    pub doc_string: String,
+    pub(super) doc_string: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct TypeProto {
+pub(super) struct TypeProto {
     #[prost(message, optional, tag = "1")]
-    pub tensor_type: Option<TensorTypeProto>,
+    pub(super) tensor_type: Option<TensorTypeProto>,
 }
 
-/// `TypeProto.Tensor` there.
+/// `TypeProto.Tensor` in `onnx.proto`.
 #[derive(Clone, PartialEq, Message)]
-pub struct TensorTypeProto {
+pub(super) struct TensorTypeProto {
     #[prost(enumeration = "DataType", tag = "1")]
-    pub elem_type: i32,
+    pub(super) elem_type: i32,
     #[prost(message, optional, tag = "2")]
-    pub shape: Option<TensorShapeProto>,
+    pub(super) shape: Option<TensorShapeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct TensorShapeProto {
+pub(super) struct TensorShapeProto {
     #[prost(message, repeated, tag = "1")]
-    pub dim: Vec<Dimension>,
+    pub(super) dim: Vec<Dimension>,
 }
 
-/// Either a number or a name, for a side that may be of any length.
+/// Either a number, or a name for a dimension of any size.
 #[derive(Clone, PartialEq, Message)]
-pub struct Dimension {
+pub(super) struct Dimension {
     #[prost(int64, optional, tag = "1")]
-    pub dim_value: Option<i64>,
+    pub(super) dim_value: Option<i64>,
     #[prost(string, optional, tag = "2")]
-    pub dim_param: Option<String>,
+    pub(super) dim_param: Option<String>,
 }

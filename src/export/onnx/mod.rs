@@ -1,5 +1,5 @@
-//! The network as an ONNX file. Its one input is `input` for what is normalised and `pixels` for bytes; its one
-//! output is `logits`, f32 `[N, K]`. N, the number of images, is free.
+//! The network as an ONNX file. Its input is called `input` (normalised values) or `pixels` (bytes), its output is
+//! `logits`, f32 `[N, K]`. The number of images N is free.
 
 mod graph;
 mod messages;
@@ -13,18 +13,17 @@ use crate::model::Model;
 use crate::version;
 use messages::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
-/// The version of ONNX's operators: 17, of 2022, which every reader of today knows and which has all that is
-/// needed.
+/// The version of ONNX's operator set. Version 17, of 2022, is widely supported and has all operators needed.
 const OPSET: i64 = 17;
 
-/// The version of the file's own structure that came with that.
+/// The version of the file structure, published together with [`OPSET`].
 const IR_VERSION: i64 = 8;
 
-/// The content of an ONNX file.
+/// Returns the content of the ONNX file.
 ///
 /// # Panics
-/// Where the parameters are not the network's.
-pub fn to_bytes(model: &Model, input: Input) -> Vec<u8> {
+/// If the number of parameters is not the network's.
+pub(super) fn to_bytes(model: &Model, input: Input) -> Vec<u8> {
     let file = ModelProto {
         ir_version: IR_VERSION,
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
@@ -36,7 +35,7 @@ pub fn to_bytes(model: &Model, input: Input) -> Vec<u8> {
     file.encode_to_vec()
 }
 
-/// What is known of the model, as the safetensors file has it; the classes' names are a JSON array.
+/// What is known about the model, under the names used in the safetensors file; the class names are a JSON array.
 fn metadata(model: &Model) -> Vec<StringStringEntryProto> {
     let about = &model.about;
     let entries = [

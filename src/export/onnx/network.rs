@@ -1,4 +1,4 @@
-//! LeNet-5 as a graph of ONNX's operators, with constants named as PyTorch names them.
+//! LeNet-5 as a graph of ONNX operators, with constants under PyTorch's names.
 
 use super::graph::{Chain, batch_of, float, int, ints};
 use super::messages::{DataType, GraphProto};
@@ -6,11 +6,11 @@ use crate::export::Input;
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Activation, ConvShape, Model, NormShape, ParameterTable, PoolShape};
 
-/// The network from its input to the logits.
+/// Builds the network from its input to the logits.
 ///
 /// # Panics
-/// Where the parameters are not the network's.
-pub fn graph(model: &Model, input: Input) -> GraphProto {
+/// If the number of parameters is not the network's.
+pub(super) fn graph(model: &Model, input: Input) -> GraphProto {
     let network = &model.network;
     let mut chain = start(network.channels, input);
     parameters(&mut chain, model);
@@ -39,12 +39,16 @@ pub fn graph(model: &Model, input: Input) -> GraphProto {
     batch_norm(&mut chain, model, "bn4");
 
     dense(&mut chain, "fc3", "logits");
-    let logits =
-        batch_of("logits", DataType::Float, &[network.classes], "a number for each class; the largest wins");
+    let logits = batch_of(
+        "logits",
+        DataType::Float,
+        &[network.classes],
+        "a value for each class; the largest is the prediction",
+    );
     chain.finish("LeNet-5", logits)
 }
 
-/// From what the user gives to what the first layer sees.
+/// Builds the nodes from the graph's input to the first layer's input.
 fn start(channels: usize, input: Input) -> Chain {
     let (height, width) = input.size();
     let shape = [channels, height, width];
@@ -56,7 +60,7 @@ fn start(channels: usize, input: Input) -> Chain {
     let (top, left) = input.margins();
     let [bottom, right] = [IMAGE_SIDE - height - top, IMAGE_SIDE - width - left];
     if top + bottom + left + right > 0 {
-        // Before and after each of N, C, H and W; what is added is 0.
+        // Padding before each of N, C, H and W, then after each; the padding value is 0.
         let margins = [0, 0, top, left, 0, 0, bottom, right].map(|margin| margin as i64);
         chain.integers("margins", &margins);
         chain.then("Pad", "padded", &["margins"], vec![]);
@@ -69,7 +73,7 @@ fn start(channels: usize, input: Input) -> Chain {
     chain
 }
 
-/// All tensors, as constants.
+/// Adds all tensors as constants.
 fn parameters(chain: &mut Chain, model: &Model) {
     let table = ParameterTable::new(&model.network);
     assert_eq!(model.parameters.len(), table.arena_len(), "the parameters belong to another network");
@@ -93,13 +97,13 @@ fn max_pool(chain: &mut Chain, layer: &str, shape: PoolShape) {
     chain.then("MaxPool", layer, &[], attributes);
 }
 
-/// y = x Wᵀ + bias, under a name of its own.
+/// y = x Wᵀ + bias, in a node called `name`.
 fn dense(chain: &mut Chain, layer: &str, name: &str) {
     let constants = [format!("{layer}.weight"), format!("{layer}.bias")];
     chain.then("Gemm", name, &constants.each_ref().map(String::as_str), vec![int("transB", 1)]);
 }
 
-/// A batch normalisation by its running statistics, where the network has any.
+/// Batch normalisation with running statistics, if the network has it.
 fn batch_norm(chain: &mut Chain, model: &Model, layer: &str) {
     if model.network.batch_norm {
         let constants =

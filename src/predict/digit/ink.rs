@@ -1,52 +1,55 @@
-//! Ink told from paper.
+//! Separates ink from the background.
 
 use image::imageops;
 
-use super::paper::{self, Paper, median};
+use super::background::{self, Background, median};
 use super::threshold::otsu;
-use super::{Grey, NoInk};
+use super::{Grey, NoDigit};
 
-/// A picture's ink.
+/// The ink of an image.
 #[derive(Debug, Clone)]
-pub struct Ink {
-    /// How much of each pixel is ink: 0 for paper, 1 where strokes are full.
+pub(super) struct Ink {
+    /// Each pixel's ink coverage: 0 is background, 1 a full stroke.
     pub cover: Grey,
-    /// What is more than this is ink and no noise.
+    /// Coverage above this is ink; below it is noise.
     pub threshold: f32,
 }
 
-/// Less contrast than this, of what lies between black and white, is none.
-const LEAST_CONTRAST: f32 = 0.06;
+/// Ink must differ from the background by this share of the range from black to white.
+const MIN_CONTRAST: f32 = 0.06;
 
-/// How many of the noise's standard deviations ink stands out by at least.
-const LEAST_DEVIATIONS: f32 = 5.0;
+/// Ink must differ from the background by this many standard deviations of the noise.
+const MIN_DEVIATIONS: f32 = 5.0;
 
-/// Of pictures of this side at least, noise is blurred away.
-const BLURRED_SIDE: u32 = 100;
+/// Images whose shorter side has at least this many pixels are blurred to reduce noise.
+const BLUR_SIDE: u32 = 100;
 
-/// What of a full stroke is paper still: JPEG's and other shades.
+/// Differences below this share of a full stroke count as background, such as JPEG artefacts and faint shading.
 const FAINT: f32 = 0.1;
 
-/// The ink of a picture, be it dark on bright paper or the other way round.
-pub fn of(image: Grey) -> Result<Ink, NoInk> {
+/// Extracts the ink, dark on a bright background or bright on a dark one.
+///
+/// # Errors
+/// [`NoDigit`] if nothing stands out from the background.
+pub(super) fn extract(image: Grey) -> Result<Ink, NoDigit> {
     let (width, height) = image.dimensions();
-    let image = if width.min(height) < BLURRED_SIDE { image } else { imageops::blur(&image, 1.0) };
-    let Paper { surface, noise } = paper::under(&image);
+    let image = if width.min(height) < BLUR_SIDE { image } else { imageops::blur(&image, 1.0) };
+    let Background { surface, noise } = background::estimate(&image);
     let mut ink = image;
     for (pixel, level) in ink.pixels_mut().zip(surface.pixels()) {
         pixel.0[0] -= level.0[0];
     }
-    let sign = if is_darker(&ink, noise) { -1.0 } else { 1.0 };
+    let sign = if is_dark(&ink, noise) { -1.0 } else { 1.0 };
     ink.pixels_mut().for_each(|pixel| pixel.0[0] = (sign * pixel.0[0]).clamp(0.0, 1.0));
 
-    let threshold = otsu(values(&ink)).max(LEAST_DEVIATIONS / 2.0 * noise);
+    let threshold = otsu(values(&ink)).max(MIN_DEVIATIONS / 2.0 * noise);
     let strokes: Vec<f32> = values(&ink).filter(|&value| value > threshold).collect();
     if strokes.is_empty() {
-        return Err(NoInk);
+        return Err(NoDigit);
     }
     let full = median(strokes);
-    if full < LEAST_CONTRAST.max(LEAST_DEVIATIONS * noise) {
-        return Err(NoInk);
+    if full < MIN_CONTRAST.max(MIN_DEVIATIONS * noise) {
+        return Err(NoDigit);
     }
     let faint = (FAINT * full).max(noise);
     let cover = |value: f32| ((value - faint) / (full - faint)).clamp(0.0, 1.0);
@@ -58,9 +61,9 @@ fn values(image: &Grey) -> impl Iterator<Item = f32> {
     image.pixels().map(|pixel| pixel.0[0])
 }
 
-/// Whether what stands out from the paper is darker than it.
-fn is_darker(differs: &Grey, noise: f32) -> bool {
-    let least = (LEAST_DEVIATIONS * noise).max(LEAST_CONTRAST);
-    let outstanding = values(differs).filter(|value| value.abs() >= least);
-    outstanding.map(|value| f64::from(value * value.abs())).sum::<f64>() < 0.0
+/// Returns whether the ink is darker than the background, from each pixel's difference to the background.
+fn is_dark(difference: &Grey, noise: f32) -> bool {
+    let least = (MIN_DEVIATIONS * noise).max(MIN_CONTRAST);
+    let significant = values(difference).filter(|value| value.abs() >= least);
+    significant.map(|value| f64::from(value * value.abs())).sum::<f64>() < 0.0
 }

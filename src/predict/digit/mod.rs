@@ -1,13 +1,13 @@
-//! A photograph of a digit, made what MNIST's images are: NIST's black and white digits, scaled into 20×20 with
-//! their proportions kept, which is where their greys are from, and laid into 28×28 by their centre of mass
+//! Converts a photograph of a digit to the form of MNIST's images: NIST's black-and-white digits, scaled into 20×20
+//! with their proportions kept (which produces the grey levels) and centred in 28×28 by their centre of mass
 //! (LeCun et al., 1998, section III.A; <http://yann.lecun.com/exdb/mnist/>).
 //!
-//! On the way there the [`paper`] is taken away, with whatever light lies on it, so that ink is bright on
-//! black; a [`threshold`] tells ink from noise; of its [`strokes`] those stay that are no specks; and what
-//! they cover is [`placed`](placement).
+//! The steps: [`background`] estimates the background, including uneven lighting; [`ink`] subtracts it, so that ink is
+//! bright on black, and separates ink from noise by a [`threshold`]; [`strokes`] drops specks; [`placement`] scales
+//! and centres the rest.
 
+mod background;
 mod ink;
-mod paper;
 mod placement;
 mod strokes;
 mod threshold;
@@ -17,53 +17,53 @@ use image::{ImageBuffer, Luma};
 
 use crate::data::ImageFile;
 
-/// Grey, from 0 (black) to 1; also how much of a pixel is ink.
+/// Grey levels from 0 (black) to 1, or ink coverage from 0 to 1.
 type Grey = ImageBuffer<Luma<f32>, Vec<f32>>;
 
-/// The side of MNIST's images.
-pub const SIDE: usize = 28;
+/// The side of MNIST's images, in pixels.
+pub(super) const SIDE: usize = 28;
 
-/// Larger photographs are shrunk to this side first: a digit is told by far fewer pixels, and noise evens out.
-const LARGEST_SIDE: u32 = 400;
+/// Larger photographs are first shrunk to this side: it is ample for a digit, and averaging reduces noise.
+const MAX_SIDE: u32 = 400;
 
-/// A picture on which nothing stands out from its background.
+/// The image contains no digit: nothing stands out from its background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "shows no digit: nothing stands out from its background (--preprocess none shows the image to the network as it is)"
-)]
-pub struct NoInk;
+#[error("shows no digit: nothing stands out from its background")]
+pub struct NoDigit;
 
-/// A photograph's digit as MNIST has it, 28×28, 0 (background) to 255. The digit is darker than all around it, or
-/// brighter; it is the largest thing there, and its background fills the picture's edges.
+/// Converts a photograph of one digit to the form of MNIST's images: 28×28, 0 (background) to 255.
+///
+/// The digit must be darker than its surroundings or brighter, it must be the largest object in the image, and the
+/// background must reach the image's edges.
 ///
 /// # Errors
-/// Where nothing stands out.
-pub fn as_in_mnist(image: &ImageFile) -> Result<[u8; SIDE * SIDE], NoInk> {
-    let ink = ink::of(shrunk(grey(image)))?;
-    let digit = strokes::significant(&ink);
-    Ok(placement::placed(&digit))
+/// [`NoDigit`] if nothing stands out from the background.
+pub(super) fn to_mnist(image: &ImageFile) -> Result<[u8; SIDE * SIDE], NoDigit> {
+    let ink = ink::extract(shrink(to_grey(image)))?;
+    let digit = strokes::remove_specks(&ink);
+    Ok(placement::place(&digit))
 }
 
-/// Colour is seen by its luma (ITU-R BT.601).
-fn grey(image: &ImageFile) -> Grey {
+/// Converts colour to luma (ITU-R BT.601).
+fn to_grey(image: &ImageFile) -> Grey {
     let plane = image.height * image.width;
-    let luma = |place: usize| match image.channels {
-        1 => f32::from(image.pixels[place]),
+    let luma = |pixel: usize| match image.channels {
+        1 => f32::from(image.pixels[pixel]),
         _ => {
-            let channel = |index: usize| f32::from(image.pixels[index * plane + place]);
+            let channel = |index: usize| f32::from(image.pixels[index * plane + pixel]);
             0.299 * channel(0) + 0.587 * channel(1) + 0.114 * channel(2)
         }
     };
-    let values = (0..plane).map(|place| luma(place) / 255.0).collect();
+    let values = (0..plane).map(|pixel| luma(pixel) / 255.0).collect();
     Grey::from_raw(image.width as u32, image.height as u32, values).expect("a value for each pixel")
 }
 
-fn shrunk(image: Grey) -> Grey {
+fn shrink(image: Grey) -> Grey {
     let (width, height) = image.dimensions();
     let side = width.max(height);
-    if side <= LARGEST_SIDE {
+    if side <= MAX_SIDE {
         return image;
     }
-    let new = |length: u32| (u64::from(length) * u64::from(LARGEST_SIDE) / u64::from(side)).max(1) as u32;
-    imageops::resize(&image, new(width), new(height), FilterType::Triangle)
+    let scaled = |length: u32| (u64::from(length) * u64::from(MAX_SIDE) / u64::from(side)).max(1) as u32;
+    imageops::resize(&image, scaled(width), scaled(height), FilterType::Triangle)
 }

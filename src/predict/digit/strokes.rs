@@ -1,24 +1,24 @@
-//! Which ink is the digit's: strokes, and no specks.
+//! Keeps the strokes of a digit and drops specks.
 
 use image::GrayImage;
 
 use super::Grey;
 use super::ink::Ink;
 
-/// What of the largest stroke's ink another one has at least: the upper bar of a 5 that its pen left has a fifth.
-const SIGNIFICANT: f32 = 0.08;
+/// A stroke needs this share of the largest stroke's ink to be kept. The detached upper bar of a 5 has about a fifth.
+const MIN_INK: f32 = 0.08;
 
-/// The digit's ink alone, cut out of the picture.
-pub fn significant(ink: &Ink) -> Grey {
+/// Returns the coverage of the digit's strokes, with everything else set to 0.
+pub(super) fn remove_specks(ink: &Ink) -> Grey {
     let strokes = connected(&ink.cover, ink.threshold);
     let weights: Vec<f32> = strokes
         .iter()
         .map(|stroke| stroke.iter().map(|&(x, y)| ink.cover.get_pixel(x, y).0[0]).sum())
         .collect();
     let largest = weights.iter().copied().fold(0.0, f32::max);
-    let kept = strokes.iter().zip(&weights).filter(|(_, weight)| **weight >= SIGNIFICANT * largest);
+    let kept = strokes.iter().zip(&weights).filter(|(_, weight)| **weight >= MIN_INK * largest);
 
-    // A stroke's edge is softer than its threshold.
+    // Soft edges lie outside the threshold, so the kept area is grown by a margin.
     let (width, height) = ink.cover.dimensions();
     let edge = 1 + width.min(height) / 150;
     let mut near = GrayImage::new(width, height);
@@ -36,16 +36,16 @@ pub fn significant(ink: &Ink) -> Grey {
     digit
 }
 
-/// The pixels above a threshold, in groups that touch each other, also by their corners.
+/// Groups the pixels above a threshold into 8-connected components.
 fn connected(image: &Grey, threshold: f32) -> Vec<Vec<(u32, u32)>> {
     let (width, height) = image.dimensions();
     let mut open = GrayImage::from_fn(width, height, |x, y| {
         image::Luma([u8::from(image.get_pixel(x, y).0[0] > threshold)])
     });
     let mut groups = Vec::new();
-    for place in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
+    for start in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
         let mut group = Vec::new();
-        let mut found = vec![place];
+        let mut found = vec![start];
         while let Some((x, y)) = found.pop() {
             if std::mem::take(&mut open.get_pixel_mut(x, y).0[0]) == 0 {
                 continue;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_that_touch_by_a_corner_are_one_group() {
+    fn pixels_that_touch_at_a_corner_are_one_group() {
         let drawn = ["#..#", ".#..", "...#"];
         let image =
             Grey::from_fn(4, 3, |x, y| Luma([f32::from(drawn[y as usize].as_bytes()[x as usize] == b'#')]));
@@ -78,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn a_speck_goes_and_a_second_stroke_stays() {
+    fn specks_are_dropped_and_a_second_stroke_is_kept() {
         let stroke = |x: u32, y: u32| (10..14).contains(&x) && (5..25).contains(&y);
         let bar = |x: u32, y: u32| (16..24).contains(&x) && (5..8).contains(&y);
         let speck = |x: u32, y: u32| (26..28).contains(&x) && (26..28).contains(&y);
         let drawn = |x, y| stroke(x, y) || bar(x, y);
         let cover = Grey::from_fn(30, 30, |x, y| Luma([f32::from(drawn(x, y) || speck(x, y))]));
-        let digit = significant(&Ink { cover, threshold: 0.5 });
+        let digit = remove_specks(&Ink { cover, threshold: 0.5 });
         assert_eq!(digit, Grey::from_fn(30, 30, |x, y| Luma([f32::from(drawn(x, y))])));
     }
 }

@@ -1,8 +1,9 @@
-//! Where dark ends and bright begins.
+//! The threshold between dark and bright.
 
-/// Otsu's threshold: that which parts the values, 0 to 1, into two groups whose means lie furthest apart for their
-/// sizes (Otsu, "A Threshold Selection Method from Gray-Level Histograms", 1979).
-pub fn otsu(values: impl Iterator<Item = f32>) -> f32 {
+/// Returns Otsu's threshold of values from 0 to 1: the one that maximises the variance between the two groups (Otsu,
+/// "A Threshold Selection Method from Gray-Level Histograms", 1979). If no value lies between the groups, it is the
+/// midpoint of the gap.
+pub(super) fn otsu(values: impl Iterator<Item = f32>) -> f32 {
     const BINS: usize = 256;
     let mut counts = [0.0; BINS];
     for value in values {
@@ -12,7 +13,7 @@ pub fn otsu(values: impl Iterator<Item = f32>) -> f32 {
     let sum: f64 = counts.iter().enumerate().map(|(bin, count)| bin as f64 * count).sum();
 
     let (mut below, mut sum_below) = (0.0, 0.0);
-    // The largest variance between the groups, with the first and the last bin that part them so.
+    // The largest variance between the groups, and the first and last bin that give it.
     let mut best = (0.0, 0, 0);
     for (bin, count) in counts.iter().enumerate() {
         below += count;
@@ -21,15 +22,14 @@ pub fn otsu(values: impl Iterator<Item = f32>) -> f32 {
         if below == 0.0 || above == 0.0 {
             continue;
         }
-        let apart = sum_below / below - (sum - sum_below) / above;
-        let between = below * above * apart * apart;
+        let distance = sum_below / below - (sum - sum_below) / above;
+        let between = below * above * distance * distance;
         if between > best.0 {
             best = (between, bin, bin);
         } else if between == best.0 {
             best.2 = bin;
         }
     }
-    // Where no value lies between the groups, half-way.
     ((best.1 + best.2) as f32 / 2.0 + 0.5) / (BINS - 1) as f32
 }
 
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_groups_are_parted_half_way_between() {
+    fn the_threshold_is_midway_between_two_groups() {
         let threshold = otsu([0.2; 80].into_iter().chain([0.6; 20]));
         assert!((0.39..0.41).contains(&threshold), "{threshold}");
     }

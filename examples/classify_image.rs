@@ -1,0 +1,28 @@
+//! Classifies image files with a trained model and prints the three most probable classes of each.
+//!
+//! ```sh
+//! cargo run --release --example train_mnist
+//! cargo run --release --example classify_image -- mnist.safetensors seven.jpg
+//! ```
+
+use std::env;
+use std::error::Error;
+use std::path::PathBuf;
+
+use lenet_gpu::predict::Classifier;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args_os().skip(1).map(PathBuf::from);
+    let model = arguments.next().ok_or("usage: classify_image MODEL.safetensors IMAGE...")?;
+
+    // Images are preprocessed as the model requires. A model trained on MNIST expects a photograph of one digit.
+    let mut classifier = Classifier::load(model)?;
+    for path in arguments {
+        let prediction = classifier.classify_file(&path)?;
+        println!("{}", path.display());
+        for likely in prediction.top(3) {
+            println!("  {:5.1} %  {}", 100.0 * likely.probability, classifier.class_name(likely.class));
+        }
+    }
+    Ok(())
+}
