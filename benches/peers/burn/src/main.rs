@@ -86,13 +86,17 @@ fn main() {
         };
         let (mut correct, mut total) = (0, 0);
         let images_per_second = images_per_second(&args, batch, step, |(classes, labels)| {
-            let classes: Vec<i32> = classes.into_data().convert::<i32>().try_to_vec().expect("classes are numbers");
+            let classes: Vec<i32> =
+                classes.into_data().convert::<i32>().try_to_vec().expect("classes are numbers");
             assert_eq!(classes.len(), labels.len(), "each image has a prediction");
             correct += classes.iter().zip(&labels).filter(|(class, label)| class == label).count();
             total += labels.len();
         });
         let accuracy = correct as f64 / total as f64;
-        assert!(accuracy >= MIN_ACCURACY, "accuracy {accuracy} at batch size {batch}: the device skipped work");
+        assert!(
+            accuracy >= MIN_ACCURACY,
+            "accuracy {accuracy} at batch size {batch}: the device skipped work"
+        );
         rates.push(Rate { task: "infer", batch, images_per_second });
     }
     report(&args, &rates, first_step);
