@@ -91,7 +91,7 @@ pub fn differences(old: &Results, new: &Results) -> Vec<String> {
     let images = |results: &Results| {
         let images = &results.images;
         let (channels, height, width) = (images.channels, images.height, images.width);
-        format!("{} of {channels}×{height}×{width} from {}", images.count, images.name)
+        format!("{} images of {channels}×{height}×{width} ({})", images.count, images.name)
     };
     differ("the image set", images(old), images(new));
     for engine in &new.engines {
