@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::bench::{Bench, CLASSES, Contender, Results, Settings, Start, counts, synthetic, to_markdown};
+use crate::bench::{Bench, CLASSES, Candidate, Results, Settings, Startup, counts, synthetic, to_markdown};
 use crate::data::{Dataset, OpenedDataset};
 use crate::engine::LARGEST_MICRO_BATCH;
 use crate::files::{check_writable, write_atomically};
@@ -144,7 +144,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
 
     let found = contenders.find()?;
-    for adapter in found.iter().filter_map(Contender::adapter).filter(|adapter| adapter.software) {
+    for adapter in found.iter().filter_map(Candidate::adapter).filter(|adapter| adapter.software) {
         engine::warn_of_software(&adapter.name);
     }
     let mut progress = |text: &str| {
@@ -164,7 +164,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
 }
 
 /// Measures the start-up of the engine at `index` in a process of its own.
-fn start_in_own_process(index: usize) -> Result<Start, Failure> {
+fn start_in_own_process(index: usize) -> Result<Startup, Failure> {
     let cannot_start = "cannot measure an engine's start-up in a process of its own";
     let program = std::env::current_exe().context(cannot_start).map_err(Failure::Work)?;
     let mut command = Command::new(program);

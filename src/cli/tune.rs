@@ -95,12 +95,12 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let best = tune(&context, default, &sets, &setup, effort, &weights, &images, &mut report)
         .map_err(engine::failure)?;
 
-    let text = toml::to_string(&best.plan)
+    let text = toml::to_string(&best.config)
         .context("cannot serialize the kernel configuration")
         .map_err(Failure::Work)?;
     let head = format!("# {device}, batch size {}: {:.1} µs per step\n", args.batch_size, best.step.median);
     write_atomically(&args.out, (head + &text).as_bytes()).map_err(Failure::work)?;
-    let same = if best.plan == default { ", the device's default" } else { "" };
+    let same = if best.config == default { ", the device's default" } else { "" };
     let line = format!(
         "{}: {:.1} µs per step{same}; written to {}",
         best.what,

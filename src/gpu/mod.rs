@@ -3,7 +3,7 @@
 //! From what to run to running it: [`kernel_config`] chooses block sizes for a class of device, [`kernels`] is the
 //! one table of kernels (which shader, with which constants, over how many workgroups), [`network`] lines
 //! them up for a training step over one workspace, [`shader`] composes their WGSL, `pipeline` compiles
-//! it, [`buffers`] is what they work on, `part` is a part of the set on the device, and [`engine`] drives them. [`adapter`] chooses the device.
+//! it, [`buffers`] is what they work on, `part` is a part of the set on the device, and [`engine`] drives them. [`adapter`] lists the adapters.
 //!
 //! How fast it is: [`work`] counts what a kernel does, `profile` times each by the device's clock, [`ceilings`]
 //! tells what the device can do at most.

@@ -83,7 +83,7 @@ impl GpuEngine {
     }
 
     /// Runs training steps over the first batch and tells how long each kernel took by the device's clock; none
-    /// where it has none (see [`super::Context::open_to_profile`]). Each kernel has a compute pass of its
+    /// where it has none (see [`super::Context::open_with_timestamps`]). Each kernel has a compute pass of its
     /// own, so the whole takes longer than a step of training. Parameters stay, moments and running statistics are
     /// left as they come.
     ///

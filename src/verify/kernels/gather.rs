@@ -25,7 +25,7 @@ fn gather(channels: usize, side: usize) -> Check {
     let batch = 9;
     let name = format!("gather, {batch} of {channels}x{side}x{side}");
     Check::new(name, move |context, plan, seed| {
-        let split = Tensors::new(seed).split(channels, side, batch, 10);
+        let split = Tensors::new(seed).image_set(channels, side, batch, 10);
         let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
         cpu::reference::gather(&split, &Bench::order(batch), &mut x);
 
@@ -47,7 +47,7 @@ fn gather_augmented(
     let batch = 9;
     let name = format!("gather, augmented, {batch} of {channels}x{side}x{side}, {what}");
     Check::new(name, move |context, plan, seed| {
-        let split = Tensors::new(seed).split(channels, side, batch, 10);
+        let split = Tensors::new(seed).image_set(channels, side, batch, 10);
         let order = Bench::order(batch);
         let views = augmentation.views(seed, 0, &order).expect("something is asked for");
         let mut x = vec![0.0; batch * LeNet5::new(channels, 10).image_len()];
