@@ -169,7 +169,12 @@ fn start_apart(place: usize) -> Result<Start, Failure> {
     let finished = command.output().context(told).map_err(Failure::Work)?;
     if !finished.status.success() {
         let said = String::from_utf8_lossy(&finished.stderr);
-        let said = said.lines().last().unwrap_or("it said nothing").trim_start_matches("error: ").to_owned();
+        let said = said
+            .lines()
+            .rfind(|line| line.starts_with("error: "))
+            .unwrap_or("it said nothing")
+            .trim_start_matches("error: ")
+            .to_owned();
         // It has the same exit codes.
         return Err(match finished.status.code() {
             Some(2) => Failure::Input(anyhow!(said)),

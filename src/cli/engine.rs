@@ -1,4 +1,4 @@
-//! The options that say what computes, and how they become an engine.
+//! The options that choose the device, and the engine they lead to.
 
 use std::panic;
 use std::thread;
@@ -18,15 +18,15 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::kernel_args::KernelArgs;
 use super::{Failure, notice};
 
-/// Which device.
+/// The device.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub struct DeviceArgs {
-    /// What computes; auto takes a discrete GPU, then an integrated one, then the CPU
+    /// Where to compute; auto prefers a discrete GPU, then an integrated one, then the CPU
     #[arg(long, value_enum, value_name = "BACKEND", default_value_t = BackendArg::Auto)]
     backend: BackendArg,
 
-    /// An adapter, by its index in `lenet-gpu devices` or by part of its name [default: the best]
+    /// GPU to use: its index in `lenet-gpu devices`, or part of its name [default: the best]
     #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
     adapter: Option<AdapterName>,
 }
@@ -38,11 +38,11 @@ impl DeviceArgs {
         Device::find(&request).map_err(not_found)
     }
 
-    /// Chooses a GPU, for a command that the CPU engine has no part in: there is none to `what` then.
+    /// Chooses a GPU, for a command that does not support the CPU engine; `what` is what it would do with it.
     pub fn find_gpu(&self, what: &str) -> Result<adapter::Chosen, Failure> {
         match self.find()? {
             Device::Gpu(chosen) => Ok(chosen),
-            Device::Cpu { reason } => Err(Failure::Input(anyhow!("there is no GPU to {what}: {reason}"))),
+            Device::Cpu { reason } => Err(Failure::Input(anyhow!("no GPU to {what}: {reason}"))),
         }
     }
 }
@@ -54,17 +54,16 @@ fn not_found(error: DeviceError) -> Failure {
     }
 }
 
-/// Which engines, to be measured side by side.
+/// The engines to measure side by side.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub struct ContenderArgs {
-    /// What computes, one or several; auto is what train would take
+    /// Where to compute, one or several; auto is what `lenet-gpu train` uses
     #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',', action = ArgAction::Set)]
     #[arg(default_values_t = [BackendArg::Auto])]
     backend: Vec<BackendArg>,
 
-    /// An adapter for those that are GPUs, by its index in `lenet-gpu devices` or by part of its name [default: the
-    /// best of each]
+    /// GPU to use: its index in `lenet-gpu devices`, or part of its name [default: the best of each backend]
     #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
     adapter: Option<AdapterName>,
 
@@ -73,16 +72,13 @@ pub struct ContenderArgs {
 }
 
 impl ContenderArgs {
-    /// Chooses the devices, no two of which are the same.
+    /// Chooses the devices. Two that are the same are an error.
     pub fn find(&self) -> Result<Vec<Contender>, Failure> {
         let mut found: Vec<Contender> = Vec::new();
-        for place in 0..self.backend.len() {
-            let contender = self.find_one(place)?;
+        for index in 0..self.backend.len() {
+            let contender = self.find_one(index)?;
             if found.iter().any(|known| known.label() == contender.label()) {
-                return Err(Failure::Input(anyhow!(
-                    "--backend leads to {} twice; name each once",
-                    contender.label()
-                )));
+                return Err(Failure::Input(anyhow!("--backend selects {} twice", contender.label())));
             }
             found.push(contender);
         }
@@ -92,12 +88,12 @@ impl ContenderArgs {
         Ok(found)
     }
 
-    /// Chooses the device of a place in the list.
-    pub fn find_one(&self, place: usize) -> Result<Contender, Failure> {
-        let Some(&backend) = self.backend.get(place) else {
-            return Err(Failure::Input(anyhow!("--backend has no place {place}")));
+    /// Chooses the device of one entry in the list.
+    pub fn find_one(&self, index: usize) -> Result<Contender, Failure> {
+        let Some(&backend) = self.backend.get(index) else {
+            return Err(Failure::Input(anyhow!("--backend has no entry {index}")));
         };
-        // Beside GPUs the CPU engine has no part in the choice of an adapter.
+        // --adapter is meant for the GPUs in the list, if there are any.
         let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
         let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
         let request = Request { backend: backend.into(), adapter };
@@ -105,22 +101,21 @@ impl ContenderArgs {
         match contender.description() {
             None => Ok(contender),
             Some(description) => {
-                let plan = self.kernels.plan(description)?;
-                Ok(contender.by(plan))
+                let config = self.kernels.kernel_config(description)?;
+                Ok(contender.by(config))
             }
         }
     }
 }
 
-/// Which device, and how an engine uses it.
+/// The device and how an engine uses it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub struct EngineArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Advanced: keep the images on the GPU, or stream them to it batch by batch; the weights come out
-    /// the same
+    /// Advanced: where the images are kept; results are the same
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
     residency: ResidencyArg,
 
@@ -130,7 +125,7 @@ pub struct EngineArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BackendArg {
-    /// The best GPU, or the CPU where there is none
+    /// The best GPU, or the CPU if there is none
     Auto,
     /// Vulkan (Linux, Windows)
     Vulkan,
@@ -138,9 +133,9 @@ enum BackendArg {
     Metal,
     /// Direct3D 12 (Windows)
     Dx12,
-    /// OpenGL, for GPUs with no other driver
+    /// OpenGL, for GPUs without another driver
     Gl,
-    /// The CPU engine, in plain Rust
+    /// The CPU engine; needs no GPU
     Cpu,
 }
 
@@ -157,14 +152,14 @@ impl From<BackendArg> for Wanted {
     }
 }
 
-/// Where the images lie while a GPU trains on them.
+/// Where the images are kept while a GPU trains on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ResidencyArg {
-    /// On the GPU where they fit into one binding, else streamed
+    /// On the GPU if they fit into one buffer binding, else streamed
     Auto,
     /// On the GPU
     Resident,
-    /// In main memory
+    /// In main memory, streamed to the GPU batch by batch
     Streamed,
 }
 
@@ -180,43 +175,43 @@ impl From<ResidencyArg> for Residency {
 
 fn adapter_name(typed: &str) -> Result<AdapterName, String> {
     match typed {
-        "" => Err("it must not be empty".to_owned()),
+        "" => Err("must not be empty".to_owned()),
         typed => Ok(typed.parse().unwrap_or_else(|never| match never {})),
     }
 }
 
-/// An engine, and what is to be told of it.
+/// An engine and its description.
 pub struct Opened {
     pub engine: Box<dyn Engine>,
     pub config: EngineConfig,
-    /// Why this device.
+    /// Why this device was chosen.
     pub reason: String,
 }
 
-/// A device that engines can be made on.
+/// A device that was chosen.
 pub struct Chosen {
     device: Device,
     residency: Residency,
     kernels: KernelArgs,
-    /// A GPU's.
-    plan: Option<KernelConfig>,
+    /// The kernel configuration; `None` on the CPU.
+    kernel_config: Option<KernelConfig>,
 }
 
-/// A device that is open.
+/// A device that is open: engines can be made on it.
 pub struct Ready {
     chosen: Chosen,
-    /// None is the CPU.
+    /// `None` is the CPU.
     context: Option<Context>,
 }
 
 impl EngineArgs {
-    /// Chooses a device. A software adapter is never taken without a word.
+    /// Chooses a device, and warns if it is a software adapter.
     pub fn choose(&self) -> Result<Chosen, Failure> {
         self.choose_again(None)
     }
 
-    /// The same for a run that went on `before`: on the same device it has the same kernels, where no others are
-    /// asked for.
+    /// The same for a resumed run, which used the engine `before`: on the same device it keeps its kernels, unless
+    /// others were requested.
     fn choose_again(&self, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
         let device = self.device.find()?;
         if let Device::Gpu(chosen) = &device
@@ -224,12 +219,12 @@ impl EngineArgs {
         {
             warn_of_software(&chosen.description.name);
         }
-        // It follows from what was asked for and the class of device alone, so that a run can be repeated.
-        let plan = match &device {
+        // This depends only on the options and the class of device, so that a run can be repeated.
+        let kernel_config = match &device {
             Device::Gpu(chosen) => {
                 Some(match before.and_then(|before| before.kernels_on(&chosen.description)) {
-                    Some(plan) if self.kernels.are_default() => plan,
-                    _ => self.kernels.plan(&chosen.description)?,
+                    Some(config) if self.kernels.are_default() => config,
+                    _ => self.kernels.kernel_config(&chosen.description)?,
                 })
             }
             Device::Cpu { .. } => {
@@ -237,16 +232,11 @@ impl EngineArgs {
                 None
             }
         };
-        Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), plan })
+        Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), kernel_config })
     }
 
-    /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
-    /// time to start. Of two failures, the data's is told.
-    pub fn ready_beside<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<(T, Ready), Failure> {
-        self.open_concurrently(None, read)
-    }
-
-    /// The same for a run that went on `before`.
+    /// Chooses a device and opens it while `read` reads the data: drivers take long to start. A resumed run passes the
+    /// engine it used `before`. If both fail, the data's error is returned.
     pub fn open_concurrently<T>(
         &self,
         before: Option<&EngineConfig>,
@@ -264,17 +254,17 @@ impl EngineArgs {
     }
 }
 
-/// A software adapter is never taken without a word.
+/// Warns that a device is a software adapter.
 pub fn warn_of_software(name: &str) {
     notice::warning(format_args!(
-        "{name} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster"
+        "{name} is a software adapter, which emulates a GPU on the CPU; --backend cpu is faster"
     ));
 }
 
-/// Where in the cache folder compiled pipelines are kept.
+/// The subfolder of the cache for compiled pipelines.
 const PIPELINES: &str = "pipelines";
 
-/// Whether an engine that could not be made was asked for too much.
+/// Sorts an engine's error: wrong input if the options ask for something the device does not support.
 pub fn failure(error: EngineError) -> Failure {
     match error {
         EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } | EngineError::NotFused(_) => {
@@ -285,7 +275,7 @@ pub fn failure(error: EngineError) -> Failure {
 }
 
 impl Chosen {
-    /// Why it was taken.
+    /// Why it was chosen.
     pub fn reason(&self) -> &str {
         match &self.device {
             Device::Cpu { reason } => reason,
@@ -293,7 +283,7 @@ impl Chosen {
         }
     }
 
-    /// An engine on it.
+    /// Opens the device and makes an engine.
     pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
         Ok(self.engine_on(self.context()?, setup)?.0)
     }
@@ -311,24 +301,24 @@ impl Chosen {
         }
     }
 
-    /// An engine, on the CPU where no GPU is open; a GPU's has a kernel plan.
+    /// Makes an engine on an open GPU, or on the CPU if there is no context. Also returns a GPU's kernel configuration.
     fn engine_on(
         &self,
         context: Option<Context>,
         setup: &Setup,
     ) -> Result<(Box<dyn Engine>, Option<KernelConfig>), EngineError> {
-        let (Some(context), Some(plan)) = (context, self.plan) else {
+        let (Some(context), Some(config)) = (context, self.kernel_config) else {
             return Ok((Box::new(CpuEngine::new(setup)), None));
         };
         self.kernels.check(setup)?;
-        let options = GpuOptions { setup: *setup, residency: self.residency, plan };
+        let options = GpuOptions { setup: *setup, residency: self.residency, plan: config };
         let engine = GpuEngine::new(context, options)?;
-        Ok((Box::new(engine), Some(KernelConfig { set: plan.set_for(setup), ..plan })))
+        Ok((Box::new(engine), Some(KernelConfig { set: config.set_for(setup), ..config })))
     }
 }
 
 impl Ready {
-    /// An engine on it.
+    /// Makes an engine.
     pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
         let (engine, kernels) = self.chosen.engine_on(self.context, setup).map_err(failure)?;
         let name = engine.name();

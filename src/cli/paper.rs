@@ -215,7 +215,7 @@ struct Teller {
 
 impl Watcher for Teller {
     fn so_far(&mut self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
-        if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn epoch(&mut self, experiment: &Experiment, record: &EpochRecord) {

@@ -105,8 +105,6 @@ fn replace_by<T: Real>(values: &mut [T], others: &[T], by: impl Fn(T, T) -> T) {
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
-
     use super::*;
 
     fn activated(activation: Activation, x: f64) -> f64 {
@@ -123,7 +121,7 @@ mod tests {
 
     #[test]
     fn nan_passes_every_activation_forward_and_backward() {
-        for &activation in Activation::value_variants() {
+        for activation in Activation::ALL {
             assert!(activated(activation, f64::NAN).is_nan(), "{activation}");
             // ReLU and hard-tanh let the gradient pass where they do not know better.
             let at_nan = gradient(activation, f64::NAN, 2.0);

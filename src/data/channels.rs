@@ -1,19 +1,16 @@
 //! Grey images as colour ones, and colour images as grey ones.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::ImageSet;
 
 /// What images are seen in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channels {
     /// Grey, which is the luma (ITU-R BT.601) of colour
-    #[value(name = "1")]
     Grey,
     /// Red, green and blue, all three of which are grey's own where an image is grey
-    #[value(name = "3")]
     Colour,
 }
 

@@ -1,6 +1,5 @@
 //! What training makes small.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::log_softmax;
@@ -31,7 +30,7 @@ impl Loss {
 }
 
 /// How far outputs are from a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
     /// Negative log-likelihood of log-softmax: −log p(label)
@@ -47,6 +46,9 @@ pub enum LossKind {
 }
 
 impl LossKind {
+    /// Every loss.
+    pub const ALL: [Self; 4] = [Self::Nll, Self::CrossEntropy, Self::Mse, Self::RawNll];
+
     /// The last layer's outputs, N×K, as log-probabilities: they are where the loss is of those, and of logits
     /// they are made.
     pub(crate) fn log_probabilities(self, classes: usize, mut outputs: Vec<f32>) -> Vec<f32> {
@@ -59,7 +61,7 @@ impl LossKind {
 }
 
 /// How a batch's losses become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduction {
     /// Their mean
@@ -67,4 +69,9 @@ pub enum Reduction {
     Mean,
     /// Their sum, so that the gradient grows with the batch
     Sum,
+}
+
+impl Reduction {
+    /// Every reduction.
+    pub const ALL: [Self; 2] = [Self::Mean, Self::Sum];
 }

@@ -6,14 +6,12 @@ mod onnx;
 
 use std::path::Path;
 
-use clap::ValueEnum;
-
 use crate::model::{Model, weights};
 
 pub use input::{Input, InputError};
 
 /// What kind of file a model is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The whole network for onnxruntime, tract, and all that read ONNX
     Onnx,

@@ -2,11 +2,10 @@
 //!
 //! [`train`] runs a [`TrainingConfig`] on any [`Engine`](crate::engine::Engine). It knows neither files nor
 //! terminals: it tells a [`Listener`] how things stand, which may end the run. [`RunDirectory`] keeps
-//! a run's files, [`Progress`] shows it to people.
+//! a run's files.
 
 mod checkpoint;
 mod metrics;
-mod progress;
 mod run;
 mod run_config;
 mod run_directory;
@@ -17,7 +16,6 @@ mod training_config;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use metrics::{EpochRecord, Tally, weights_hash};
-pub use progress::Progress;
 pub use run::{Ending, EpochProgress, Listener, ProgressEvaluation, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, Program, RunConfig, Weights};
 pub use run_directory::{RunDirectory, RunError};

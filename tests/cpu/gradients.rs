@@ -7,7 +7,6 @@
 //! both evaluations' signs and argmaxes are compared, a point across a kink is left out, and the test
 //! fails if that leaves too few.
 
-use clap::ValueEnum;
 use lenet_gpu::cpu::{
     Maps, Network, Statistics, Targets, batch_norm_backward_input, batch_norm_backward_weight,
     batch_norm_forward, batch_norm_statistics, conv_backward_input, conv_backward_weight, conv_forward,
@@ -248,7 +247,7 @@ fn defined(activation: Activation, x: f64) -> f64 {
 }
 
 fn by_value() -> impl Iterator<Item = Activation> {
-    Activation::value_variants().iter().copied().filter(|&activation| activation != Activation::LogSoftmax)
+    Activation::ALL.into_iter().filter(|&activation| activation != Activation::LogSoftmax)
 }
 
 #[test]
@@ -449,8 +448,8 @@ fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64,
 /// Every kind and reduction, with and without smoothing.
 fn losses() -> Vec<Loss> {
     let mut all = Vec::new();
-    for &kind in LossKind::value_variants() {
-        for &reduction in Reduction::value_variants() {
+    for kind in LossKind::ALL {
+        for reduction in Reduction::ALL {
             all.extend([0.0, 0.1].map(|label_smoothing| Loss { kind, reduction, label_smoothing }));
         }
     }

@@ -96,7 +96,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     if let Some(path) = &args.contact_sheet {
         check_writable(path).map_err(Failure::input)?;
     }
-    let (images, device) = args.engine.ready_beside(|| images::named_by(&args.images))?;
+    let (images, device) = args.engine.open_concurrently(None, || images::named_by(&args.images))?;
     // Engines evaluate in batches of their own size; this one is of training, which does not come.
     let mut opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {
