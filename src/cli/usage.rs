@@ -41,7 +41,7 @@ pub fn message(error: &clap::Error) -> String {
         ErrorKind::ArgumentConflict => {
             let others = context(error, ContextKind::PriorArg).unwrap_or_default();
             let others: Vec<_> = others.iter().map(|other| name(other)).collect();
-            format!("{argument} cannot be combined with {}", others.join(" and "))
+            format!("{argument} cannot be used with {}", others.join(" and "))
         }
         ErrorKind::NoEquals => format!("{argument} takes its value after an equals sign: {argument}=VALUE"),
         // The first paragraph of clap's text.
@@ -163,8 +163,7 @@ mod tests {
             (&["train", "mnist"], "unexpected argument \"mnist\""),
             (&["frobnicate"], "unknown command \"frobnicate\""),
             (&["evaluate"], "missing --model <FILE.safetensors>"),
-            (&["train", "--resume", "x", "--preset", "y"], "--resume cannot be combined with --preset"),
-            (&["data"], "missing command"),
+            (&["train", "--resume", "x", "--preset", "y"], "--resume cannot be used with --preset"),
         ] {
             let (message, _) = rejected(arguments);
             assert_eq!(message, expected, "{arguments:?}");
