@@ -22,8 +22,8 @@ pub struct DataArgs {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Data set, downloaded by `lenet-gpu data fetch`; with --data-dir, the format of the data in it [default:
-    /// detected]
+    /// Data set: mnist is built in, `lenet-gpu data fetch` downloads others; with --data-dir, the expected format
+    /// [default: detected]
     #[arg(long, value_name = "KIND", value_enum)]
     dataset: Option<DatasetKind>,
 

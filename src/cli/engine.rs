@@ -115,7 +115,7 @@ pub struct EngineArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Advanced: where the images are kept; results are the same
+    /// Advanced: where images are kept during training; does not affect results
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
     residency: ResidencyArg,
 

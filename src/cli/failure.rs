@@ -13,10 +13,10 @@ pub enum Failure {
     Work(anyhow::Error),
 }
 
-/// Wrong usage, with advice.
+/// An error of the command line itself, with a hint.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct UsageError {
+pub struct HintedError {
     pub message: String,
     /// What to type instead.
     pub hint: Option<String>,
@@ -33,7 +33,7 @@ impl Failure {
 
     /// Wrong usage, with a hint about what to type instead.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::input(UsageError { message: message.into(), hint: Some(hint.into()) })
+        Self::input(HintedError { message: message.into(), hint: Some(hint.into()) })
     }
 
     pub fn exit_code(&self) -> ExitCode {

@@ -13,7 +13,7 @@ use crate::paper::PaperError;
 use crate::predict::digit::NoInk;
 use crate::train::{CheckpointError, RunError, TrainError, TrainingConfigError};
 
-use super::failure::UsageError;
+use super::failure::HintedError;
 use super::train::resume_command;
 
 type Hint = Option<Cow<'static, str>>;
@@ -24,7 +24,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
 }
 
 fn of(error: &(dyn Error + 'static)) -> Hint {
-    None.or_else(|| error.downcast_ref().and_then(usage))
+    None.or_else(|| error.downcast_ref().and_then(hinted))
         .or_else(|| error.downcast_ref().and_then(train))
         .or_else(|| error.downcast_ref().and_then(paper))
         .or_else(|| error.downcast_ref().and_then(engine))
@@ -43,7 +43,7 @@ fn text(hint: &'static str) -> Hint {
     Some(hint.into())
 }
 
-fn usage(error: &UsageError) -> Hint {
+fn hinted(error: &HintedError) -> Hint {
     error.hint.clone().map(Cow::from)
 }
 

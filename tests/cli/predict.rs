@@ -247,6 +247,6 @@ fn what_cannot_be_done_is_told_before_anything_is_predicted() {
     let folder_png = empty.path().join("sheet.png");
     fs::create_dir(&folder_png).unwrap();
     refused(predict(&model).arg(&photo).arg("--contact-sheet").arg(folder_png), "it is a folder");
-    refused(predict(&model).arg(&photo).args(["--contact-sheet", "seen.gif"]), "ends in .png");
+    refused(predict(&model).arg(&photo).args(["--contact-sheet", "seen.gif"]), "must end in .png");
     refused(predict(&folder.path().join("gone")).arg(&photo), "gone");
 }

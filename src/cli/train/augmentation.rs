@@ -8,7 +8,7 @@ use crate::data::Augmentation;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Augmentation")]
 pub struct AugmentationArgs {
-    /// Largest random shift in pixels along each side, 0 to 31; black moves in, as in a random crop with this padding
+    /// Largest random shift in pixels along each axis, 0 to 31, filled with black (a random crop with this padding)
     #[arg(
         long,
         value_name = "N",

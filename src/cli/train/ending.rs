@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use super::resume;
 use super::saver::{Files, Saved};
 use super::target::Target;
-use crate::cli::failure::UsageError;
+use crate::cli::failure::HintedError;
 use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
 use crate::model::SelectionSplit;
@@ -21,7 +21,7 @@ pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engin
     if interrupted || !*model {
         let parameters = engine.parameters().map_err(Failure::work)?;
         if !parameters.iter().all(|parameter| parameter.is_finite()) {
-            return Err(Failure::work(UsageError {
+            return Err(Failure::work(HintedError {
                 message: format!(
                     "interrupted after step {}; the weights are not finite and were not saved",
                     summary.steps

@@ -12,7 +12,7 @@ pub struct LossArgs {
     #[arg(long, value_name = "KIND", value_enum, default_value_t = LossKind::Nll)]
     loss: LossKind,
 
-    /// Reduction of a batch's losses to one
+    /// How the losses of a batch are combined
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Reduction::Mean)]
     reduction: Reduction,
 

@@ -30,7 +30,7 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "SHAPE", value_enum, default_value_t = Shape::Constant)]
     schedule: Shape,
 
-    /// Fraction of the steps over which the learning rate rises at first, in [0, 1) [default: 0; 0.3 with one-cycle]
+    /// Warm-up, as a fraction of all steps, in [0, 1) [default: 0; 0.3 with one-cycle]
     #[arg(long, value_name = "FRACTION", value_parser = values::warmup, allow_negative_numbers = true)]
     warmup: Option<f64>,
 
@@ -42,12 +42,12 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "X", value_parser = values::fraction, allow_negative_numbers = true)]
     lr_step_factor: Option<f64>,
 
-    /// Random seed of the initial weights, the order of the images, augmentation and splits; 0 to 2^63 - 1
+    /// Random seed of the initial weights, the image order, augmentation and splits; 0 to 2^63 - 1
     #[arg(long, value_name = "N", default_value_t = TrainingConfig::default().seed, allow_negative_numbers = true)]
     #[arg(value_parser = values::integer::<u64>(0..=values::MAX_INTEGER))]
     pub seed: u64,
 
-    /// Keep the stored order of the images [default: a new order each epoch]
+    /// Train on the images in their stored order instead of a new random order each epoch
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
     #[arg(default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     no_shuffle: bool,
