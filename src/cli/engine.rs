@@ -235,8 +235,8 @@ impl EngineArgs {
         Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), kernel_config })
     }
 
-    /// Chooses a device and opens it while `read` reads the data: drivers take long to start. A resumed run passes the
-    /// engine it used `before`. If both fail, the data's error is returned.
+    /// Chooses a device and opens it while `read` reads the data: drivers are slow to start. `before` is the engine
+    /// that a resumed run used. If both fail, the data's error is returned.
     pub fn open_concurrently<T>(
         &self,
         before: Option<&EngineConfig>,

@@ -1,4 +1,4 @@
-//! Writes a run's files on a thread of its own: on a fast GPU an epoch takes less time than writing a checkpoint.
+//! Writes a run's files on a separate thread: on a fast GPU an epoch takes less time than writing a checkpoint.
 
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
