@@ -232,7 +232,7 @@ fn a_run_that_has_ended_does_not_go_on_unless_it_is_made_longer() {
     let run = place.path("run");
     lenet_gpu().args(place.train(&run, &[])).assert().success();
     let before = fs::read(run.join("metrics.jsonl")).unwrap();
-    let told = contains("has done all of its 48 steps; --epochs makes it longer");
+    let told = contains("has finished all of its 48 steps; --epochs extends it");
     resume(&run).assert().success().stdout(contains("test accuracy")).stderr(told);
     assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), before);
 
