@@ -129,7 +129,7 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
     let patience = Duration::from_secs(args.timeout);
     let fetched = download::fetch(&set, args.from.as_ref(), &folder, patience, &mut |event| {
         progress.show(event);
-        if interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     progress.end();
     let already = match fetched {

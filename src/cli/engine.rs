@@ -1,4 +1,4 @@
-//! The options that say what computes, and how they become an engine.
+//! The options that choose the device, and the engine they lead to.
 
 use std::panic;
 use std::thread;
@@ -10,7 +10,7 @@ use crate::device::{
 };
 use crate::engine::{Engine, EngineError, Setup};
 use crate::gpu::Residency;
-use crate::gpu::adapter::{ApiBackend, ChosenAdapter, Platform};
+use crate::gpu::adapter::{ApiBackend, ChosenAdapter};
 use crate::train::EngineConfig;
 use anyhow::anyhow;
 use clap::{ArgAction, Args, ValueEnum};
@@ -18,15 +18,15 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::kernel_args::KernelArgs;
 use super::{Failure, engine_config, notice};
 
-/// Which device.
+/// The device.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub struct DeviceArgs {
-    /// What computes; auto takes a discrete GPU, then an integrated one, then the CPU
+    /// Where to compute; auto prefers a discrete GPU, then an integrated one, then the CPU
     #[arg(long, value_enum, value_name = "BACKEND", default_value_t = BackendArg::Auto)]
     backend: BackendArg,
 
-    /// An adapter, by its index in `lenet-gpu devices` or by part of its name [default: the best]
+    /// GPU to use: its index in `lenet-gpu devices`, or part of its name [default: the best]
     #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
     adapter: Option<AdapterName>,
 }
@@ -38,40 +38,32 @@ impl DeviceArgs {
         Device::find(&request).map_err(not_found)
     }
 
-    /// Chooses a GPU, for a command that the CPU engine has no part in: there is none to `what` then.
+    /// Chooses a GPU, for a command that does not support the CPU engine; `what` is what it would do with it.
     pub fn find_gpu(&self, what: &str) -> Result<ChosenAdapter, Failure> {
         match self.find()? {
             Device::Gpu(chosen) => Ok(chosen),
-            Device::Cpu { reason } => Err(Failure::Input(anyhow!("there is no GPU to {what}: {reason}"))),
+            Device::Cpu { reason } => Err(Failure::Input(anyhow!("no GPU to {what}: {reason}"))),
         }
     }
 }
 
 fn not_found(error: DeviceError) -> Failure {
     match error {
-        DeviceError::NoAdapter(missing) => {
-            let hint = match missing.alternative() {
-                Some(backend) => format!("use `--backend {}`", backend.id()),
-                None => Platform::current().driver_advice().to_owned(),
-            };
-            Failure::Work(anyhow!("{missing}\nhint: {hint}; or use the CPU with `--backend cpu`"))
-        }
-        DeviceError::Choice(ChoiceError::Unfit { .. }) => Failure::work(error),
+        DeviceError::NoAdapter(_) | DeviceError::Choice(ChoiceError::Unfit { .. }) => Failure::work(error),
         DeviceError::Choice(_) => Failure::input(error),
     }
 }
 
-/// Which engines, to be measured side by side.
+/// The engines to measure side by side.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub struct ContenderArgs {
-    /// What computes, one or several; auto is what train would take
+    /// Where to compute, one or several; auto is what `lenet-gpu train` uses
     #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',', action = ArgAction::Set)]
     #[arg(default_values_t = [BackendArg::Auto])]
     backend: Vec<BackendArg>,
 
-    /// An adapter for those that are GPUs, by its index in `lenet-gpu devices` or by part of its name [default: the
-    /// best of each]
+    /// GPU to use: its index in `lenet-gpu devices`, or part of its name [default: the best of each backend]
     #[arg(long, value_name = "INDEX|NAME", value_parser = adapter_name)]
     adapter: Option<AdapterName>,
 
@@ -80,16 +72,13 @@ pub struct ContenderArgs {
 }
 
 impl ContenderArgs {
-    /// Chooses the devices, no two of which are the same.
+    /// Chooses the devices. Two that are the same are an error.
     pub fn find(&self) -> Result<Vec<Candidate>, Failure> {
         let mut found: Vec<Candidate> = Vec::new();
-        for place in 0..self.backend.len() {
-            let candidate = self.find_one(place)?;
+        for index in 0..self.backend.len() {
+            let candidate = self.find_one(index)?;
             if found.iter().any(|known| known.label() == candidate.label()) {
-                return Err(Failure::Input(anyhow!(
-                    "--backend leads to {} twice; name each once",
-                    candidate.label()
-                )));
+                return Err(Failure::Input(anyhow!("--backend selects {} twice", candidate.label())));
             }
             found.push(candidate);
         }
@@ -99,12 +88,12 @@ impl ContenderArgs {
         Ok(found)
     }
 
-    /// Chooses the device of a place in the list.
-    pub fn find_one(&self, place: usize) -> Result<Candidate, Failure> {
-        let Some(&backend) = self.backend.get(place) else {
-            return Err(Failure::Input(anyhow!("--backend has no place {place}")));
+    /// Chooses the device of one entry in the list.
+    pub fn find_one(&self, index: usize) -> Result<Candidate, Failure> {
+        let Some(&backend) = self.backend.get(index) else {
+            return Err(Failure::Input(anyhow!("--backend has no entry {index}")));
         };
-        // Beside GPUs the CPU engine has no part in the choice of an adapter.
+        // --adapter is meant for the GPUs in the list, if there are any.
         let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
         let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
         let request = DeviceRequest { backend: backend.into(), adapter };
@@ -112,22 +101,21 @@ impl ContenderArgs {
         match candidate.description() {
             None => Ok(candidate),
             Some(description) => {
-                let plan = self.kernels.plan(description)?;
-                Ok(candidate.with_kernels(plan))
+                let config = self.kernels.kernel_config(description)?;
+                Ok(candidate.with_kernels(config))
             }
         }
     }
 }
 
-/// Which device, and how an engine uses it.
+/// The device and how an engine uses it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
 pub struct EngineArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Advanced: keep the images on the GPU, or stream them to it batch by batch; the weights come out
-    /// the same
+    /// Advanced: where images are kept during training; does not affect results
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
     residency: ResidencyArg,
 
@@ -137,7 +125,7 @@ pub struct EngineArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BackendArg {
-    /// The best GPU, or the CPU where there is none
+    /// The best GPU, or the CPU if there is none
     Auto,
     /// Vulkan (Linux, Windows)
     Vulkan,
@@ -145,9 +133,9 @@ enum BackendArg {
     Metal,
     /// Direct3D 12 (Windows)
     Dx12,
-    /// OpenGL, for GPUs with no other driver
+    /// OpenGL, for GPUs without another driver
     Gl,
-    /// The CPU engine, in plain Rust
+    /// The CPU engine; needs no GPU
     Cpu,
 }
 
@@ -164,14 +152,14 @@ impl From<BackendArg> for WantedBackend {
     }
 }
 
-/// Where the images lie while a GPU trains on them.
+/// Where the images are kept while a GPU trains on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ResidencyArg {
-    /// On the GPU where they fit into one binding, else streamed
+    /// On the GPU if they fit into one buffer binding, else streamed
     Auto,
     /// On the GPU
     Resident,
-    /// In main memory
+    /// In main memory, streamed to the GPU batch by batch
     Streamed,
 }
 
@@ -187,16 +175,16 @@ impl From<ResidencyArg> for Residency {
 
 fn adapter_name(typed: &str) -> Result<AdapterName, String> {
     match typed {
-        "" => Err("it must not be empty".to_owned()),
+        "" => Err("must not be empty".to_owned()),
         typed => Ok(typed.parse().unwrap_or_else(|never| match never {})),
     }
 }
 
-/// An engine, and what is to be told of it.
+/// An engine and its description.
 pub struct Opened {
     pub engine: Box<dyn Engine>,
     pub config: EngineConfig,
-    /// Why this device.
+    /// Why this device was chosen.
     pub reason: String,
 }
 
@@ -207,20 +195,20 @@ pub struct Chosen {
     kernels: KernelArgs,
 }
 
-/// A device that is open.
+/// A device that is open: engines can be made on it.
 pub struct Ready {
     chosen: Chosen,
     open: OpenDevice,
 }
 
 impl EngineArgs {
-    /// Chooses a device. A software adapter is never taken without a word.
+    /// Chooses a device, and warns if it is a software adapter.
     pub fn choose(&self) -> Result<Chosen, Failure> {
         self.choose_again(None)
     }
 
-    /// The same for a run that went on `before`: on the same device it has the same kernels, where no others are
-    /// asked for.
+    /// The same for a resumed run, which used the engine `before`: on the same device it keeps its kernels, unless
+    /// others were requested.
     fn choose_again(&self, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
         let device = self.device.find()?;
         if let Device::Gpu(chosen) = &device
@@ -228,16 +216,16 @@ impl EngineArgs {
         {
             warn_of_software(&chosen.description.name);
         }
-        // It follows from what was asked for and the class of device alone, so that a run can be repeated.
-        let plan = match &device {
+        // This depends only on the options and the class of device, so that a run can be repeated.
+        let kernel_config = match &device {
             Device::Gpu(chosen) => {
                 let earlier = match before {
                     Some(before) => engine_config::kernels_on(before, &chosen.description)?,
                     None => None,
                 };
                 Some(match earlier {
-                    Some(plan) if self.kernels.are_default() => plan,
-                    _ => self.kernels.plan(&chosen.description)?,
+                    Some(config) if self.kernels.are_default() => config,
+                    _ => self.kernels.kernel_config(&chosen.description)?,
                 })
             }
             Device::Cpu { .. } => {
@@ -247,20 +235,15 @@ impl EngineArgs {
         };
         let options = DeviceOptions {
             residency: self.residency.into(),
-            kernels: plan,
+            kernels: kernel_config,
             pipeline_cache: cache::folder().map(|folder| folder.join(PIPELINES)),
             timestamps: false,
         };
         Ok(Chosen { device, options, kernels: self.kernels.clone() })
     }
 
-    /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
-    /// time to start. Of two failures, the data's is told.
-    pub fn ready_beside<T>(&self, read: impl FnOnce() -> Result<T, Failure>) -> Result<(T, Ready), Failure> {
-        self.open_concurrently(None, read)
-    }
-
-    /// The same for a run that went on `before`.
+    /// Chooses a device and opens it while `read` reads the data: drivers are slow to start. `before` is the engine
+    /// that a resumed run used. If both fail, the data's error is returned.
     pub fn open_concurrently<T>(
         &self,
         before: Option<&EngineConfig>,
@@ -278,17 +261,17 @@ impl EngineArgs {
     }
 }
 
-/// A software adapter is never taken without a word.
+/// Warns that a device is a software adapter.
 pub fn warn_of_software(name: &str) {
     notice::warning(format_args!(
-        "{name} is a software adapter: the CPU plays a GPU, so this is slow; --backend cpu is faster"
+        "{name} is a software adapter, which emulates a GPU on the CPU; --backend cpu is faster"
     ));
 }
 
-/// Where in the cache folder compiled pipelines are kept.
+/// The subfolder of the cache for compiled pipelines.
 const PIPELINES: &str = "pipelines";
 
-/// Whether an engine that could not be made was asked for too much.
+/// Sorts an engine's error: wrong input if the options ask for something the device does not support.
 pub fn failure(error: EngineError) -> Failure {
     match error {
         EngineError::BatchTooLarge { .. } | EngineError::TooManyClasses { .. } | EngineError::NotFused(_) => {

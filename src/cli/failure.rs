@@ -1,14 +1,25 @@
-//! Why a command failed, and whose part it is to act: the exit code says that to scripts.
+//! Why a command failed. The exit code tells scripts whether the input or the work was at fault.
 
 use std::fmt;
 use std::process::ExitCode;
 
+use super::hints;
+
 #[derive(Debug)]
 pub enum Failure {
-    /// What was typed or given is wrong: another command line or another file helps.
+    /// Wrong usage or wrong input: another command line or another file helps.
     Input(anyhow::Error),
-    /// The work failed: the machine, its disk or the training itself.
+    /// A failure at work: of the machine, its disk or the training itself.
     Work(anyhow::Error),
+}
+
+/// An error of the command line itself, with a hint.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct HintedError {
+    pub message: String,
+    /// What to type instead.
+    pub hint: Option<String>,
 }
 
 impl Failure {
@@ -20,11 +31,22 @@ impl Failure {
         Self::Work(error.into())
     }
 
+    /// Wrong usage, with a hint about what to type instead.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::input(HintedError { message: message.into(), hint: Some(hint.into()) })
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Input(_) => 2,
             Self::Work(_) => 1,
         })
+    }
+
+    /// Advice in terms of the command line.
+    pub fn hint(&self) -> Option<String> {
+        let (Self::Input(error) | Self::Work(error)) = self;
+        hints::hint(error)
     }
 }
 

@@ -1,32 +1,31 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks a run to end between two steps, the second ends the
-//! program at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first ends a run between two steps, the second ends the program at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// 128 + SIGINT, as shells have it.
+/// 128 + SIGINT, the shells' convention.
 pub const EXIT_CODE: u8 = 130;
 
-/// Whether the user has asked for the end.
+/// Whether the user has interrupted the program.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
-    came: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
 }
 
 impl Interrupt {
-    /// Listens from now on. To be called once.
+    /// Installs the signal handlers. May be called once per process.
     pub fn listen() -> Result<Self, ctrlc::Error> {
-        let came = Arc::new(AtomicBool::new(false));
-        let handlers = Arc::clone(&came);
+        let requested = Arc::new(AtomicBool::new(false));
+        let handler = Arc::clone(&requested);
         ctrlc::set_handler(move || {
-            if handlers.swap(true, Ordering::Relaxed) {
+            if handler.swap(true, Ordering::Relaxed) {
                 std::process::exit(EXIT_CODE.into());
             }
         })?;
-        Ok(Self { came })
+        Ok(Self { requested })
     }
 
-    pub fn came(&self) -> bool {
-        self.came.load(Ordering::Relaxed)
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 }

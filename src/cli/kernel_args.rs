@@ -1,4 +1,4 @@
-//! The options that say which kernels make a step on a GPU, and how they become a plan.
+//! The options that choose the kernels on a GPU.
 
 use std::path::{Path, PathBuf};
 
@@ -11,32 +11,31 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 
-/// Which kernels.
+/// Kernel set and block sizes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Device")]
 pub struct KernelArgs {
-    /// Advanced: which kernels make a step on a GPU; others round in another way
+    /// Advanced: kernel set on a GPU; results of different sets differ in the last bits
     #[arg(long, value_enum, value_name = "SET", default_value_t = KernelsArg::Auto)]
     kernels: KernelsArg,
 
     #[command(flatten)]
-    plan: PlanArg,
+    config: KernelConfigArg,
 }
 
-/// How large the kernels' blocks are.
+/// Block sizes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Device")]
-pub struct PlanArg {
-    /// Advanced: the kernels' block sizes, from a file that `lenet-gpu tune` wrote [default: those for the
-    /// device's class]
-    #[arg(long, value_name = "FILE.toml")]
-    plan: Option<PathBuf>,
+pub struct KernelConfigArg {
+    /// Advanced: kernel configuration (block sizes), a file written by `lenet-gpu tune` [default: by the device's class]
+    #[arg(long = "kernel-config", alias = "plan", value_name = "FILE.toml")]
+    kernel_config: Option<PathBuf>,
 }
 
-impl PlanArg {
-    /// The plan for a device.
-    pub fn plan(&self, device: &Description) -> Result<KernelConfig, Failure> {
-        match &self.plan {
+impl KernelConfigArg {
+    /// The kernel configuration for a device.
+    pub fn kernel_config(&self, device: &Description) -> Result<KernelConfig, Failure> {
+        match &self.kernel_config {
             None => Ok(KernelConfig::of(device)),
             Some(path) => read(path).map_err(Failure::Input),
         }
@@ -45,43 +44,43 @@ impl PlanArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KernelsArg {
-    /// The plan's: on real GPUs the fused ones, where they can make the step, else the layered ones
+    /// The kernel configuration's set: on real GPUs fused if it supports the network, else layered
     Auto,
-    /// A kernel for each operation, for every network
+    /// One kernel per operation; supports every network
     Layered,
-    /// Several layers in each kernel, four in all
+    /// Several layers per kernel, four kernels per step
     Fused,
 }
 
 impl KernelArgs {
-    /// Refuses what was asked for where no GPU is there to heed it.
+    /// Rejects these options if the CPU engine was chosen.
     pub fn refuse_on_cpu(&self) -> Result<(), Failure> {
         if self.are_default() {
             return Ok(());
         }
-        Err(Failure::Input(anyhow!(
-            "--kernels and --plan say how a GPU works, and here the CPU does; leave them out, or name a GPU by \
-             --backend"
-        )))
+        Err(Failure::usage(
+            "--kernels and --kernel-config apply to GPUs, and the CPU engine was chosen",
+            "omit them, or choose a GPU with --backend",
+        ))
     }
 
-    /// Whether nothing was asked for.
+    /// Whether neither option was given.
     pub fn are_default(&self) -> bool {
-        self.kernels == KernelsArg::Auto && self.plan.plan.is_none()
+        self.kernels == KernelsArg::Auto && self.config.kernel_config.is_none()
     }
 
-    /// The plan for a device.
-    pub fn plan(&self, device: &Description) -> Result<KernelConfig, Failure> {
-        let plan = self.plan.plan(device)?;
+    /// The kernel configuration for a device.
+    pub fn kernel_config(&self, device: &Description) -> Result<KernelConfig, Failure> {
+        let config = self.config.kernel_config(device)?;
         let set = match self.kernels {
-            KernelsArg::Auto => plan.set,
+            KernelsArg::Auto => config.set,
             KernelsArg::Layered => KernelSet::Layered,
             KernelsArg::Fused => KernelSet::Fused,
         };
-        Ok(KernelConfig { set, ..plan })
+        Ok(KernelConfig { set, ..config })
     }
 
-    /// Refuses a setup whose steps the kernels that were asked for cannot make.
+    /// Checks that the requested kernel set supports a setup.
     pub fn check(&self, setup: &Setup) -> Result<(), EngineError> {
         match not_fused(setup) {
             Some(what) if self.kernels == KernelsArg::Fused => Err(EngineError::NotFused(what)),
@@ -90,12 +89,13 @@ impl KernelArgs {
     }
 }
 
-/// Reads a plan and looks at its sizes, which kernels are compiled for.
+/// Reads a kernel configuration and checks that kernels can be compiled for it.
 fn read(path: &Path) -> anyhow::Result<KernelConfig> {
     let shown = path.display();
-    let text = read_text(path).with_context(|| format!("cannot read {shown}, which --plan names"))?;
-    let plan: KernelConfig = toml::from_str(&text)
-        .map_err(|error| anyhow!("{shown} is no kernel plan: {}", error.message().replace('\n', " ")))?;
-    plan.check().with_context(|| format!("{shown} is no kernel plan that can be run"))?;
-    Ok(plan)
+    let text = read_text(path).with_context(|| format!("cannot read the kernel configuration {shown}"))?;
+    let config: KernelConfig = toml::from_str(&text).map_err(|error| {
+        anyhow!("{shown} is not a kernel configuration: {}", error.message().replace('\n', " "))
+    })?;
+    config.check().with_context(|| format!("invalid kernel configuration {shown}"))?;
+    Ok(config)
 }

@@ -1,11 +1,11 @@
-//! The command line, in three steps that each have their place: what was typed (a struct of clap's
-//! for each subcommand), what it means (validated and built), and the work.
+//! The command line. Each subcommand has three stages: what was typed (a clap struct), what it means (validated and
+//! built), and the work.
 //!
-//! stdout carries results and nothing else; what is told on the way goes to stderr. The exit code is
-//! 0, 2 where what was typed or given is wrong, 1 where the work failed, and 130 where it was
-//! interrupted.
+//! Only results go to stdout; progress, notes, warnings and errors go to stderr. Exit codes: 0 success, 1 the work
+//! failed, 2 wrong usage or input, 130 interrupted.
 
 mod bench;
+mod choices;
 mod data;
 mod data_args;
 mod devices;
@@ -14,6 +14,7 @@ mod engine_config;
 mod evaluate;
 mod export;
 mod failure;
+mod hints;
 mod interrupt;
 mod kernel_args;
 mod notice;
@@ -24,6 +25,7 @@ mod presets;
 mod recipe;
 mod train;
 mod tune;
+mod usage;
 mod values;
 mod verify;
 
@@ -39,19 +41,19 @@ use output::Output;
 
 const AFTER_HELP: &str = "\
 Examples:
-  lenet-gpu train                     learn MNIST, which is built in, on the best GPU there is
+  lenet-gpu train                     train on MNIST (built in), on the best GPU
   lenet-gpu evaluate --model runs/mnist-20261122-174530/model.safetensors
   lenet-gpu predict --model runs/mnist-20261122-174530/model.safetensors seven.jpg
   lenet-gpu export --model model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
-  lenet-gpu devices                   what there is to train on
-  lenet-gpu verify                    hold every kernel on your GPU against the CPU
+  lenet-gpu devices                   list the devices to train on
+  lenet-gpu verify                    check every kernel on your GPU
   lenet-gpu bench --backend vulkan,cpu
 
-Exit code: 0; 2 wrong usage or input; 1 a failure at work; 130 interrupted.";
+Exit codes: 0 success; 1 failure; 2 wrong usage or input; 130 interrupted.";
 
-/// LeNet-5 image classifiers, trained wholly on the GPU
-// Of an option that is given twice the last one counts, so that a script's defaults can be overridden.
+/// LeNet-5 image classifiers trained entirely on the GPU
+// The last occurrence of an option counts, so that options override those of presets and scripts.
 #[derive(Debug, Parser)]
 #[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP)]
 struct Cli {
@@ -78,21 +80,21 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// How a command ended, if it did not fail.
+/// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Done,
     Interrupted,
 }
 
-/// The whole program.
+/// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
     let started = Instant::now();
     match run(started) {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(failure) => {
-            notice::error(&failure);
+            notice::failure(&failure);
             failure.exit_code()
         }
     }
@@ -100,8 +102,8 @@ pub fn main() -> ExitCode {
 
 fn run(started: Instant) -> Result<Ending, Failure> {
     let arguments = recipe::expand(std::env::args_os().collect())?;
-    let matches = Cli::command().get_matches_from(arguments);
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = Cli::command().try_get_matches_from(arguments).map_err(usage::failure)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(usage::failure)?;
     show_log(cli.verbose);
 
     let mut output = Output::default();
@@ -120,8 +122,8 @@ fn run(started: Instant) -> Result<Ending, Failure> {
     }
 }
 
-/// What this program's own library warns of is always shown, as other warnings are. Of all else only errors
-/// are without `-v`: drivers say much there that is no concern of the user's.
+/// Installs the logger. This library's warnings are always shown; without `-v`, other crates' logs are limited to
+/// errors, because drivers log a lot that does not concern users.
 fn show_log(verbose: u8) {
     let mut log = env_logger::Builder::new();
     log.format(|to, record| {

@@ -1,23 +1,28 @@
-//! Lines on stderr. A stderr that is gone is no reason to fail, so what cannot be written is dropped.
+//! Lines on stderr. A line that cannot be written is dropped: a closed stderr does not end a command.
 
-use std::fmt::Display;
+use std::fmt::{Arguments, Display};
 use std::io::{self, Write};
 
-/// What the user may want to know.
+use super::Failure;
+
+/// Something the user may want to know.
 pub fn note(text: impl Display) {
     line(format_args!("{text}"));
 }
 
-/// What the user should know.
+/// Something the user should know.
 pub fn warning(text: impl Display) {
     line(format_args!("warning: {text}"));
 }
 
-/// Why the program ends.
-pub fn error(text: impl Display) {
-    line(format_args!("error: {text}"));
+/// Why the program ends, and a hint if there is one.
+pub fn failure(failure: &Failure) {
+    line(format_args!("error: {failure}"));
+    if let Some(hint) = failure.hint() {
+        line(format_args!("hint: {hint}"));
+    }
 }
 
-fn line(text: std::fmt::Arguments) {
+fn line(text: Arguments) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,5 +1,5 @@
-//! stdout, which a reader may close before all is said (`| head`). That is no error, and no reason to
-//! end a run whose files are wanted: what follows is just not said.
+//! stdout. Its reader may close it early (`| head`), which is not an error: the rest of the output is dropped, and the
+//! run continues because its files are still wanted.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -9,7 +9,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Writes a line, or several.
+    /// Writes text and a line break.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         if self.closed {
             return Ok(());

@@ -224,7 +224,7 @@ struct Progress {
 
 impl ExperimentListener for Progress {
     fn progress(&mut self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
-        if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn epoch(&mut self, experiment: &Experiment, record: &EpochRecord) {

@@ -9,15 +9,15 @@ use super::{Ending, Failure, Output};
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu presets mnist-fast > mine.toml
-          a file to change, for `lenet-gpu train --config mine.toml`
+          a file to edit, for `lenet-gpu train --config mine.toml`
   lenet-gpu train --preset mnist-fast --seed 3
-          a preset with an option of your own; what is typed counts more";
+          a preset with one option changed; options on the command line take precedence";
 
-/// Show the recipes that `train --preset` knows
+/// List or show the presets of `train --preset`
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct PresetsArgs {
-    /// The one to show in full [default: all, a line each]
+    /// Preset to show in full [default: list all, one per line]
     name: Option<String>,
 }
 

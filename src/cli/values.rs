@@ -1,92 +1,110 @@
-//! Numbers and paths as they are typed. Each is refused with the reason where it makes no sense.
+//! Parsers of option values. Each says what a value must be when it rejects one.
 
+use std::fmt::Display;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-/// How far a seed or a number of steps goes: `config.toml` keeps it, and TOML's integers are signed.
+/// The largest seed or number of steps: `config.toml` stores them, and TOML's integers are signed.
 pub const MAX_INTEGER: u64 = i64::MAX as u64;
 
-/// A path of a PNG file: what is written is one, whatever its name says.
+/// The path of a PNG file to write.
 pub fn png(typed: PathBuf) -> Result<PathBuf, &'static str> {
-    let is_png = typed.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
-    if is_png { Ok(typed) } else { Err("the name of a PNG file ends in .png") }
+    let is_png = typed.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    if is_png { Ok(typed) } else { Err("must end in .png") }
 }
 
-/// Above 0 and finite.
+/// A parser of whole numbers in a range.
+pub fn integer<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |typed| {
+        let (least, most) = (*range.start(), *range.end());
+        let value: i128 = typed.parse().map_err(|_| "must be a whole number".to_owned())?;
+        if value < least.into() {
+            return Err(format!("must be at least {least}"));
+        }
+        u64::try_from(value)
+            .ok()
+            .filter(|value| *value <= most)
+            .and_then(|value| T::try_from(value).ok())
+            .ok_or_else(|| format!("must be at most {most}"))
+    }
+}
+
+/// A number of things, at least 1.
+pub fn count(typed: &str) -> Result<NonZeroUsize, String> {
+    let count = integer::<usize>(1..=usize::MAX as u64)(typed)?;
+    Ok(NonZeroUsize::new(count).expect("the parser rejects 0"))
+}
+
+/// A number of things, at least 1, with the same limit on every platform.
+pub fn count_u64(typed: &str) -> Result<NonZeroU64, String> {
+    let count = integer::<u64>(1..=MAX_INTEGER)(typed)?;
+    Ok(NonZeroU64::new(count).expect("the parser rejects 0"))
+}
+
+/// A number of epochs: above 0 and finite.
 pub fn epochs(typed: &str) -> Result<f64, String> {
     let epochs: f64 = number(typed)?;
-    if epochs > 0.0 && epochs.is_finite() {
-        Ok(epochs)
-    } else {
-        Err("it must be above 0 and finite".to_owned())
-    }
+    check(epochs, epochs > 0.0 && epochs.is_finite(), "must be above 0 and finite")
 }
 
-/// Above 0 and at most an hour.
+/// Seconds: above 0, at most an hour.
 pub fn seconds(typed: &str) -> Result<f64, String> {
     let seconds: f64 = number(typed)?;
-    if seconds > 0.0 && seconds <= 3600.0 {
-        Ok(seconds)
-    } else {
-        Err("it must be above 0 and at most 3600".to_owned())
-    }
+    check(seconds, seconds > 0.0 && seconds <= 3600.0, "must be above 0 and at most 3600")
 }
 
-/// Above 0 and finite, as an f32. The smallest ones, which lack bits, are 0 to many a GPU.
+/// Above 0 and finite as an f32. Subnormal numbers are rejected because many GPUs treat them as 0.
 pub fn positive(typed: &str) -> Result<f32, String> {
     let value: f32 = number(typed)?;
-    if value > 0.0 && value.is_normal() {
-        Ok(value)
-    } else {
-        Err("it must be above 0 (at least 1.2e-38) and finite".to_owned())
-    }
+    check(value, value > 0.0 && value.is_normal(), "must be above 0 (at least 1.2e-38) and finite")
 }
 
 /// At least 0 and below 1, as an f32.
-pub fn decay(typed: &str) -> Result<f32, String> {
+pub fn below_one(typed: &str) -> Result<f32, String> {
     let value: f32 = number(typed)?;
-    if (0.0..1.0).contains(&value) { Ok(value) } else { Err("it must be at least 0 and below 1".to_owned()) }
+    check(value, (0.0..1.0).contains(&value), "must be at least 0 and below 1")
 }
 
 /// At least 0 and finite, as an f32.
-pub fn not_negative(typed: &str) -> Result<f32, String> {
+pub fn non_negative(typed: &str) -> Result<f32, String> {
     let value: f32 = number(typed)?;
-    if value >= 0.0 && value.is_finite() {
-        Ok(value)
-    } else {
-        Err("it must be at least 0 and finite".to_owned())
-    }
+    check(value, value >= 0.0 && value.is_finite(), "must be at least 0 and finite")
 }
 
-/// Between 0 and 1, both excluded.
-pub fn share(typed: &str) -> Result<f64, String> {
+/// A fraction between 0 and 1, both excluded.
+pub fn fraction(typed: &str) -> Result<f64, String> {
     let value: f64 = number(typed)?;
-    if value > 0.0 && value < 1.0 { Ok(value) } else { Err("it must be above 0 and below 1".to_owned()) }
+    check(value, value > 0.0 && value < 1.0, "must be above 0 and below 1")
 }
 
 /// At least 0 and below 1.
 pub fn warmup(typed: &str) -> Result<f64, String> {
     let value: f64 = number(typed)?;
-    if (0.0..1.0).contains(&value) { Ok(value) } else { Err("it must be at least 0 and below 1".to_owned()) }
+    check(value, (0.0..1.0).contains(&value), "must be at least 0 and below 1")
 }
 
-/// Above 0 and at most 100.
+/// A percentage: above 0, at most 100.
 pub fn percent(typed: &str) -> Result<f64, String> {
     let value: f64 = number(typed)?;
-    if value > 0.0 && value <= 100.0 {
-        Ok(value)
-    } else {
-        Err("it must be above 0 and at most 100".to_owned())
-    }
+    check(value, value > 0.0 && value <= 100.0, "must be above 0 and at most 100")
 }
 
-/// 0 to 180.
+/// An angle of 0 to 180 degrees.
 pub fn degrees(typed: &str) -> Result<f32, String> {
     let value: f32 = number(typed)?;
-    if (0.0..=180.0).contains(&value) { Ok(value) } else { Err("it must be 0 to 180".to_owned()) }
+    check(value, (0.0..=180.0).contains(&value), "must be 0 to 180")
 }
 
-fn number<T: std::str::FromStr>(typed: &str) -> Result<T, String> {
-    typed.parse().map_err(|_| "it is no number".to_owned())
+fn number<T: FromStr>(typed: &str) -> Result<T, String> {
+    typed.parse().map_err(|_| "must be a number".to_owned())
+}
+
+fn check<T>(value: T, is_valid: bool, rule: impl Display) -> Result<T, String> {
+    if is_valid { Ok(value) } else { Err(rule.to_string()) }
 }
 
 #[cfg(test)]
@@ -97,45 +115,64 @@ mod tests {
     fn epochs_are_above_zero_and_finite() {
         assert_eq!(epochs("1.75"), Ok(1.75));
         for typed in ["0", "-1", "inf", "NaN", "three", ""] {
-            assert!(epochs(typed).is_err(), "{typed:?} was taken");
+            assert!(epochs(typed).is_err(), "{typed:?} was accepted");
         }
     }
 
     #[test]
-    fn a_rate_that_vanishes_or_overflows_as_f32_is_refused() {
+    fn integers_are_rejected_with_the_limit_they_exceed() {
+        let parse = integer::<u32>(5..=1000);
+        assert_eq!(parse("5"), Ok(5));
+        for (typed, rule) in [
+            ("3", "must be at least 5"),
+            ("-3", "must be at least 5"),
+            ("1001", "must be at most 1000"),
+            ("99999999999999999999999", "must be at most 1000"),
+            ("many", "must be a whole number"),
+            ("7.5", "must be a whole number"),
+            ("", "must be a whole number"),
+        ] {
+            assert_eq!(parse(typed), Err(rule.to_owned()), "{typed:?}");
+        }
+        assert_eq!(count("0"), Err("must be at least 1".to_owned()));
+        assert_eq!(count_u64("9223372036854775808"), Err("must be at most 9223372036854775807".to_owned()));
+    }
+
+    #[test]
+    fn rates_that_underflow_or_overflow_as_f32_are_rejected() {
         assert_eq!(positive("1e-3"), Ok(1e-3));
         for typed in ["0", "-0.1", "1e-60", "1e-40", "1e39", "inf", "nan"] {
-            assert!(positive(typed).is_err(), "{typed:?} was taken");
+            assert!(positive(typed).is_err(), "{typed:?} was accepted");
         }
     }
 
     #[test]
-    fn a_share_leaves_something_on_both_sides() {
-        assert_eq!(share("0.1"), Ok(0.1));
+    fn fractions_exclude_zero_and_one_and_a_warmup_may_be_zero() {
+        assert_eq!(fraction("0.1"), Ok(0.1));
         assert_eq!(warmup("0"), Ok(0.0));
         for typed in ["0", "1", "10", "-0.1", "nan", "10%"] {
-            assert!(share(typed).is_err(), "{typed:?} was taken");
-            assert!(typed == "0" || warmup(typed).is_err(), "{typed:?} was taken");
+            assert!(fraction(typed).is_err(), "{typed:?} was accepted");
+            assert!(typed == "0" || warmup(typed).is_err(), "{typed:?} was accepted");
         }
     }
 
     #[test]
-    fn percents_and_degrees_keep_to_their_circle() {
+    fn percentages_and_degrees_are_limited() {
         assert_eq!(percent("100"), Ok(100.0));
         assert_eq!(degrees("180"), Ok(180.0));
         for typed in ["-1", "nan", "inf", "181"] {
-            assert!(percent(typed).is_err() && degrees(typed).is_err(), "{typed:?} was taken");
+            assert!(percent(typed).is_err() && degrees(typed).is_err(), "{typed:?} was accepted");
         }
         assert!(percent("0").is_err());
-        assert!(not_negative("-1e-3").is_err() && not_negative("0") == Ok(0.0));
+        assert!(non_negative("-1e-3").is_err() && non_negative("0") == Ok(0.0));
     }
 
     #[test]
-    fn a_decay_that_rounds_to_one_as_f32_is_refused() {
-        assert_eq!(decay("0"), Ok(0.0));
-        assert_eq!(decay("0.999"), Ok(0.999));
+    fn a_decay_that_rounds_to_one_as_f32_is_rejected() {
+        assert_eq!(below_one("0"), Ok(0.0));
+        assert_eq!(below_one("0.999"), Ok(0.999));
         for typed in ["1", "0.99999999999", "-0.1", "nan"] {
-            assert!(decay(typed).is_err(), "{typed:?} was taken");
+            assert!(below_one(typed).is_err(), "{typed:?} was accepted");
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::engine::DeviceArgs;
-use super::kernel_args::PlanArg;
+use super::kernel_args::KernelConfigArg;
 use super::{Ending, Failure, Output, notice};
 
 const AFTER_HELP: &str = "\
@@ -31,7 +31,7 @@ pub struct VerifyArgs {
     device: DeviceArgs,
 
     #[command(flatten)]
-    plan: PlanArg,
+    kernel_config: KernelConfigArg,
 
     /// Run only the checks whose name contains TEXT, such as `max_pool` or `whole step` [default: all]
     #[arg(long, value_name = "TEXT", help_heading = "Checks")]
@@ -49,7 +49,7 @@ pub struct VerifyArgs {
 
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     let chosen = args.device.find_gpu("verify")?;
-    let plan = args.plan.plan(&chosen.description)?;
+    let plan = args.kernel_config.kernel_config(&chosen.description)?;
     let context = Context::open(&chosen).map_err(Failure::work)?;
     notice::note(format_args!("verifying {}", context.description));
 

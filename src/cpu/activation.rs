@@ -105,8 +105,6 @@ fn zip_replace<T: Real>(values: &mut [T], others: &[T], by: impl Fn(T, T) -> T) 
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
-
     use super::*;
 
     fn activated(activation: Activation, x: f64) -> f64 {
@@ -123,7 +121,7 @@ mod tests {
 
     #[test]
     fn activations_propagate_nan() {
-        for &activation in Activation::value_variants() {
+        for activation in Activation::ALL {
             assert!(activated(activation, f64::NAN).is_nan(), "{activation}");
             // ReLU and hard-tanh pass the gradient unless the output is at a bound.
             let at_nan = gradient(activation, f64::NAN, 2.0);

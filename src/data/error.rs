@@ -119,7 +119,7 @@ pub enum DataError {
          the share of each class to test with",
         folder.display()
     )]
-    Undivided {
+    Unsplit {
         /// The folder.
         folder: PathBuf,
     },

@@ -82,11 +82,11 @@ impl Dataset {
     /// the detection.
     ///
     /// # Errors
-    /// As [`OpenOptions::open`], and [`DataError::Undivided`] for a folder of images without a split.
+    /// As [`OpenOptions::open`], and [`DataError::Unsplit`] for a folder of images without a split.
     pub fn open(folder: &Path, kind: Option<DatasetKind>, conversion: Conversion) -> Result<Self, DataError> {
         match (OpenOptions { kind, conversion, ..OpenOptions::default() }).open(folder)? {
             OpenedDataset::Split(data) => Ok(data),
-            OpenedDataset::Unsplit(images) => Err(DataError::Undivided { folder: images.folder }),
+            OpenedDataset::Unsplit(images) => Err(DataError::Unsplit { folder: images.folder }),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The loss function.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// The loss of a batch, as a function of the last layer's logits z `[K]` and the label of each image.
@@ -30,23 +29,27 @@ impl Loss {
     }
 }
 
-/// How far outputs are from a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+/// A loss function: a measure of how far the outputs are from the label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
-    /// Negative log-likelihood of log-softmax: −log p(label)
+    /// Negative log-likelihood of log-softmax: −log p(label).
     #[default]
     Nll,
-    /// Cross-entropy on the logits: the same as nll, whose log-softmax it includes
+    /// Cross-entropy on the logits: the same as [`Self::Nll`], which includes the log-softmax.
     CrossEntropy,
-    /// Squared distance of the logits from the label's one-hot vector, divided by K where the mean is taken
+    /// Squared distance of the logits from the one-hot vector of the label, divided by the number of classes for
+    /// [`Reduction::Mean`].
     Mse,
-    /// Negative likelihood of the raw outputs, −z of the label, without log-softmax; it has no lowest value, and
-    /// without batch normalisation it learns nothing
+    /// Negative likelihood of the raw outputs without log-softmax: −z of the label. It has no minimum, and learns
+    /// nothing without batch normalisation.
     RawNll,
 }
 
 impl LossKind {
+    /// Every loss.
+    pub const ALL: [Self; 4] = [Self::Nll, Self::CrossEntropy, Self::Mse, Self::RawNll];
+
     /// Converts the last layer's outputs `[N, classes]`, which are logits for some losses, to log-probabilities.
     pub(crate) fn log_probabilities(self, classes: usize, mut outputs: Vec<f32>) -> Vec<f32> {
         match self {
@@ -57,15 +60,20 @@ impl LossKind {
     }
 }
 
-/// How a batch's losses become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+/// How the losses of a batch are combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduction {
-    /// Their mean
+    /// Their mean.
     #[default]
     Mean,
-    /// Their sum, so that the gradient grows with the batch
+    /// Their sum. The gradient then grows with the batch size.
     Sum,
+}
+
+impl Reduction {
+    /// Every reduction.
+    pub const ALL: [Self; 2] = [Self::Mean, Self::Sum];
 }
 
 /// Replaces logits z by log-probabilities, z − max z − ln Σ exp(z − max z).

@@ -15,14 +15,12 @@ mod onnx;
 
 use std::path::Path;
 
-use clap::ValueEnum;
-
 use crate::model::{Model, weights};
 
 pub use input::{Input, InputError};
 
 /// The format of an exported model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The whole network for onnxruntime, tract, and all that read ONNX
     Onnx,

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// The activation function of a layer (the argument `activation` of the paper's layer class).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// y = x
@@ -24,6 +23,12 @@ pub enum Activation {
     HardTanh,
     /// y = x − ln Σ eˣ over the layer's outputs
     LogSoftmax,
+}
+
+impl Activation {
+    /// Every activation.
+    pub const ALL: [Self; 7] =
+        [Self::Identity, Self::Relu, Self::Sigmoid, Self::Sign, Self::Tanh, Self::HardTanh, Self::LogSoftmax];
 }
 
 impl fmt::Display for Activation {

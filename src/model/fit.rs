@@ -1,6 +1,5 @@
 //! How images of any size are brought to the network's 32×32. `src/data/fit.rs` has the implementation.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::lenet::IMAGE_SIDE;
@@ -9,7 +8,7 @@ use super::lenet::IMAGE_SIDE;
 pub const PADDED_SIDE: usize = 28;
 
 /// How images are brought to 32×32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
     /// In the middle of 32×32, with black around them; for those that are not larger

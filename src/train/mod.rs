@@ -7,7 +7,6 @@
 mod checkpoint;
 mod listener;
 mod metrics;
-mod progress;
 mod run;
 mod run_config;
 mod run_directory;
@@ -20,7 +19,6 @@ pub use crate::engine::Tally;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, weights_hash};
-pub use progress::Progress;
 pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, InitialWeights, Program, RunConfig};
 pub use run_directory::{RunDirectory, RunError};

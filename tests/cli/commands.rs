@@ -1,4 +1,4 @@
-//! The program as it is run, on the CPU engine and with few images.
+//! The whole program, on the CPU engine and with few images.
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,10 +15,10 @@ fn lenet_gpu() -> Command {
     Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
 }
 
-/// By which sums of the same seconds may differ: they are rounded to f64 in another order.
+/// Tolerance for sums of the same seconds, added in another order.
 const ADDING_SECONDS: f64 = 1e-9;
 
-/// A run that takes a moment: 256 images, 64 to test with, 8 steps an epoch.
+/// A short run: 256 training images, 64 test images, 8 steps per epoch.
 fn quick_train(run_dir: &Path) -> Command {
     let mut command = lenet_gpu();
     command
@@ -34,11 +34,19 @@ fn metrics(run_dir: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Where a run may go that no other test knows of.
-fn place() -> (TempDir, PathBuf) {
+/// A temporary folder and a run directory in it, which does not exist yet.
+fn new_run_dir() -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
     (folder, run_dir)
+}
+
+/// Whether stderr is one error line, followed by at most one hint.
+fn is_one_error(stderr: &str) -> bool {
+    let mut lines = stderr.lines();
+    lines.next().is_some_and(|line| line.starts_with("error: "))
+        && lines.next().is_none_or(|line| line.starts_with("hint: "))
+        && lines.next().is_none()
 }
 
 /// An environment in which neither Vulkan nor GL finds a driver.
@@ -51,8 +59,8 @@ fn without_drivers(command: &mut Command) -> &mut Command {
 }
 
 #[test]
-fn a_run_leaves_its_config_its_metrics_and_its_model() {
-    let (_folder, run_dir) = place();
+fn a_run_writes_its_config_metrics_and_model() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir)
         .args(["--epochs", "1.75", "--lr", "2e-3", "--seed", "5", "--init", "kaiming"])
         .assert()
@@ -76,8 +84,8 @@ fn a_run_leaves_its_config_its_metrics_and_its_model() {
 }
 
 #[test]
-fn json_prints_an_object_an_epoch_and_nothing_else() {
-    let (_folder, run_dir) = place();
+fn json_prints_one_object_per_epoch_and_nothing_else() {
+    let (_folder, run_dir) = new_run_dir();
     let assert = quick_train(&run_dir).args(["--epochs", "2", "--json"]).assert().success();
     let stdout = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     let printed: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -102,15 +110,15 @@ fn json_prints_an_object_an_epoch_and_nothing_else() {
 }
 
 #[test]
-fn quiet_says_nothing_but_the_result() {
-    let (_folder, run_dir) = place();
+fn quiet_prints_only_the_result() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir).arg("-q").assert().success().stdout(contains("test accuracy")).stderr(is_empty());
 }
 
 #[test]
-fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
+fn equal_seeds_give_equal_weights_and_other_seeds_do_not() {
     let hash = |seed: &str| {
-        let (_folder, run_dir) = place();
+        let (_folder, run_dir) = new_run_dir();
         quick_train(&run_dir).args(["--seed", seed]).assert().success();
         metrics(&run_dir)[0]["weights_hash"].as_str().unwrap().to_owned()
     };
@@ -121,8 +129,8 @@ fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
 }
 
 #[test]
-fn no_steps_at_all_only_initialise_and_save() {
-    let (_folder, run_dir) = place();
+fn zero_steps_save_the_initial_weights() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir)
         .args(["--max-steps", "0"])
         .assert()
@@ -134,8 +142,8 @@ fn no_steps_at_all_only_initialise_and_save() {
 }
 
 #[test]
-fn a_run_goes_on_from_the_weights_of_an_earlier_one() {
-    let (folder, first) = place();
+fn a_run_starts_from_the_weights_of_an_earlier_run() {
+    let (folder, first) = new_run_dir();
     quick_train(&first).assert().success();
     let second = folder.path().join("second");
     quick_train(&second)
@@ -149,11 +157,11 @@ fn a_run_goes_on_from_the_weights_of_an_earlier_one() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_path_that_is_not_utf_8_is_a_path_like_any_other() {
+fn paths_need_not_be_utf_8() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
-    let (folder, first) = place();
+    let (folder, first) = new_run_dir();
     quick_train(&first).args(["--max-steps", "0"]).assert().success();
     let model = folder.path().join(OsStr::from_bytes(b"model-\xff.safetensors"));
     fs::rename(first.join("model.safetensors"), &model).unwrap();
@@ -163,8 +171,8 @@ fn a_path_that_is_not_utf_8_is_a_path_like_any_other() {
 }
 
 #[test]
-fn evaluate_finds_what_the_last_epoch_found() {
-    let (_folder, run_dir) = place();
+fn evaluate_reproduces_the_test_metrics_of_the_last_epoch() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir).args(["--limit-test", "10000"]).assert().success();
     let assert = lenet_gpu()
         .args(["evaluate", "--backend", "cpu", "--json", "--model"])
@@ -180,8 +188,8 @@ fn evaluate_finds_what_the_last_epoch_found() {
 }
 
 #[test]
-fn a_folder_of_cifar_10_is_trained_on_and_evaluated() {
-    let (_folder, run_dir) = place();
+fn cifar_10_is_trained_on_and_evaluated() {
+    let (_folder, run_dir) = new_run_dir();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cifar10-sample");
     lenet_gpu()
         .args(["train", "--backend", "cpu", "--dataset", "cifar10", "--max-steps", "5", "--data-dir"])
@@ -209,12 +217,12 @@ fn a_folder_of_cifar_10_is_trained_on_and_evaluated() {
     let found: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
     assert_eq!(found["images"], 100);
     assert_eq!(found["accuracy"], metrics(&run_dir)[0]["test_accuracy"]);
-    evaluate(&[]).code(2).stderr(contains("takes images of 3 channels"));
+    evaluate(&[]).code(2).stderr(contains("expects images with 3 channels"));
 }
 
 #[test]
-fn images_are_resized_and_seen_in_three_channels_where_that_is_asked_for() {
-    let (_folder, run_dir) = place();
+fn images_are_resized_and_converted_to_three_channels() {
+    let (_folder, run_dir) = new_run_dir();
     let converted = ["--fit", "resize", "--channels", "3"];
     quick_train(&run_dir)
         .args(converted)
@@ -234,14 +242,14 @@ fn images_are_resized_and_seen_in_three_channels_where_that_is_asked_for() {
     let assert = evaluate(&converted).success();
     let found: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
     assert_eq!(found["loss"], metrics(&run_dir)[0]["test_loss"]);
-    evaluate(&[]).code(2).stderr(contains("takes images of 3 channels").and(contains("--channels 3")));
+    evaluate(&[]).code(2).stderr(contains("expects images with 3 channels").and(contains("--channels 3")));
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cifar10-sample");
-    evaluate(&["--channels", "1", "--data-dir", sample]).code(2).stderr(contains("data set's have 1"));
+    evaluate(&["--channels", "1", "--data-dir", sample]).code(2).stderr(contains("the data set has 1"));
 }
 
 #[test]
-fn images_too_large_to_pad_are_refused() {
-    let (folder, run_dir) = place();
+fn images_too_large_to_pad_are_rejected() {
+    let (folder, run_dir) = new_run_dir();
     for part in ["train", "t10k"] {
         let images = [vec![0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 40], vec![9; 28 * 40]].concat();
         fs::write(folder.path().join(format!("{part}-images-idx3-ubyte")), images).unwrap();
@@ -252,14 +260,16 @@ fn images_too_large_to_pad_are_refused() {
         let mut command = quick_train(&run_dir);
         command.arg("--data-dir").arg(folder.path()).args(options).assert()
     };
-    train(&["--fit", "pad"]).code(2).stderr(contains("28 pixels high and 40 wide").and(contains("resize")));
-    assert!(!run_dir.exists(), "a run that never began left a folder");
+    train(&["--fit", "pad"])
+        .code(2)
+        .stderr(contains("28 pixels high and 40 wide").and(contains("use --fit resize")));
+    assert!(!run_dir.exists(), "a run that did not start left a folder");
     train(&["--max-steps", "0"]).success();
 }
 
 #[test]
-fn cifar_10_that_is_cut_off_is_refused_before_a_run_begins() {
-    let (folder, run_dir) = place();
+fn truncated_cifar_10_is_rejected_before_a_run_starts() {
+    let (folder, run_dir) = new_run_dir();
     fs::write(folder.path().join("data_batch_1.bin"), [0; 3_073]).unwrap();
     fs::write(folder.path().join("test_batch.bin"), [0; 3_072]).unwrap();
     let folder = folder.path().to_str().unwrap();
@@ -269,12 +279,12 @@ fn cifar_10_that_is_cut_off_is_refused_before_a_run_begins() {
         .code(2)
         .stderr(contains("test_batch.bin").and(contains("multiple of 3073")));
     lenet_gpu().args(["train", "--help"]).assert().success().stdout(contains("cifar10"));
-    assert!(!run_dir.exists(), "a run that never began left a folder");
+    assert!(!run_dir.exists(), "a run that did not start left a folder");
 }
 
 #[test]
-fn a_model_whose_loss_is_not_finite_is_told_of() {
-    let (folder, _) = place();
+fn evaluate_reports_a_loss_that_is_not_finite() {
+    let (folder, _) = new_run_dir();
     let network = LeNet5::new(1, 10);
     let parameters = vec![1e38; ParameterTable::new(&network).arena_len()];
     let huge = Model { network, parameters, about: ModelInfo::default() };
@@ -290,7 +300,7 @@ fn a_model_whose_loss_is_not_finite_is_told_of() {
 }
 
 #[test]
-fn numbers_that_make_no_sense_are_wrong_usage() {
+fn invalid_values_are_rejected_by_the_name_of_their_option() {
     for (option, value) in [
         ("--epochs", "0"),
         ("--epochs", "-1"),
@@ -345,7 +355,7 @@ fn numbers_that_make_no_sense_are_wrong_usage() {
             .assert()
             .code(2)
             .stdout(is_empty())
-            .stderr(contains(option.split('=').next().unwrap()));
+            .stderr(contains(option.split('=').next().unwrap()).and(predicate::function(is_one_error)));
     }
 }
 
@@ -372,8 +382,8 @@ fn help_and_version_go_to_stdout() {
 }
 
 #[test]
-fn a_missing_data_folder_is_named() {
-    let (folder, run_dir) = place();
+fn a_missing_data_folder_is_named_in_the_error() {
+    let (folder, run_dir) = new_run_dir();
     let missing = folder.path().join("no-such-folder");
     quick_train(&run_dir)
         .arg("--data-dir")
@@ -381,11 +391,11 @@ fn a_missing_data_folder_is_named() {
         .assert()
         .code(2)
         .stderr(contains("error: ").and(contains("no-such-folder")));
-    assert!(!run_dir.exists(), "a run that never began left a folder");
+    assert!(!run_dir.exists(), "a run that did not start left a folder");
 }
 
 #[test]
-fn a_run_directory_that_cannot_be_made_is_an_error_before_training() {
+fn a_run_directory_that_cannot_be_created_fails_before_training() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -396,8 +406,8 @@ fn a_run_directory_that_cannot_be_made_is_an_error_before_training() {
 }
 
 #[test]
-fn a_run_directory_with_a_run_is_refused_and_stays_as_it_is() {
-    let (_folder, run_dir) = place();
+fn a_run_directory_that_holds_a_run_is_rejected_unchanged() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir).assert().success();
     let before = metrics(&run_dir);
     quick_train(&run_dir).assert().code(2).stderr(contains("already contains a run"));
@@ -406,7 +416,7 @@ fn a_run_directory_with_a_run_is_refused_and_stays_as_it_is() {
 
 #[test]
 fn a_damaged_model_is_wrong_input() {
-    let (_folder, run_dir) = place();
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir).args(["--max-steps", "0"]).assert().success();
     let model = run_dir.join("model.safetensors");
     let mut bytes = fs::read(&model).unwrap();
@@ -425,7 +435,7 @@ fn a_damaged_model_is_wrong_input() {
 
 #[cfg(unix)]
 #[test]
-fn a_model_that_is_a_pipe_is_refused_rather_than_waited_for() {
+fn a_model_that_is_a_pipe_is_rejected_without_waiting() {
     let folder = tempdir().unwrap();
     let pipe = folder.path().join("model.safetensors");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -441,8 +451,8 @@ fn a_model_that_is_a_pipe_is_refused_rather_than_waited_for() {
 }
 
 #[test]
-fn a_closed_stdout_is_no_error() {
-    let (folder, run_dir) = place();
+fn a_closed_stdout_is_not_an_error() {
+    let (folder, run_dir) = new_run_dir();
     let json_run = folder.path().join("json");
     let train = |run_dir: &Path, last: &str| {
         let run_dir = run_dir.to_str().unwrap().to_owned();
@@ -468,12 +478,12 @@ fn a_closed_stdout_is_no_error() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
         assert!(!stderr.contains("cannot write") && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
     }
-    assert_eq!(metrics(&json_run).len(), 2, "the run went on to its end");
+    assert_eq!(metrics(&json_run).len(), 2, "the run finished");
 }
 
 #[test]
-fn a_loss_that_is_not_finite_ends_the_run_with_advice() {
-    let (_folder, run_dir) = place();
+fn a_loss_that_is_not_finite_ends_the_run_with_a_hint() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir)
         .args(["--lr", "1e30", "--epochs", "3"])
         .assert()
@@ -483,9 +493,9 @@ fn a_loss_that_is_not_finite_ends_the_run_with_advice() {
 
 #[cfg(unix)]
 #[test]
-fn a_full_disk_ends_the_run_and_names_the_file() {
-    let (_folder, run_dir) = place();
-    // A limit on the size of files stands for the disk: the model is larger, all else is smaller.
+fn a_full_disk_ends_the_run_and_the_error_names_the_file() {
+    let (_folder, run_dir) = new_run_dir();
+    // A limit on file sizes emulates the disk: only the model exceeds it.
     let script = format!(
         "trap '' XFSZ; ulimit -f 100; exec '{}' train --backend cpu --limit-train 64 --limit-test 64 \
          --run-dir '{}'",
@@ -497,13 +507,13 @@ fn a_full_disk_ends_the_run_and_names_the_file() {
         .assert()
         .code(1)
         .stderr(contains("cannot write").and(contains("model.safetensors")));
-    assert!(!run_dir.join("model.safetensors").exists(), "half a model was left");
+    assert!(!run_dir.join("model.safetensors").exists(), "a partial model was left");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_is_full_from_the_start_is_a_failure_and_no_wrong_input() {
-    let (_folder, run_dir) = place();
+fn a_disk_that_is_full_from_the_start_is_a_failure() {
+    let (_folder, run_dir) = new_run_dir();
     let script = format!(
         "trap '' XFSZ; ulimit -f 0; exec '{}' train --backend cpu --limit-train 64 --limit-test 64 \
          --run-dir '{}'",
@@ -515,9 +525,9 @@ fn a_disk_that_is_full_from_the_start_is_a_failure_and_no_wrong_input() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_run_keeps_its_model_and_ends_with_130() {
+fn an_interrupted_run_saves_its_model_and_exits_with_130() {
     for signal in ["-INT", "-TERM"] {
-        let (_folder, run_dir) = place();
+        let (_folder, run_dir) = new_run_dir();
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
             .args(["train", "--backend", "cpu", "--epochs", "1e6", "--limit-test", "64", "--run-dir"])
             .arg(&run_dir)
@@ -525,10 +535,10 @@ fn an_interrupted_run_keeps_its_model_and_ends_with_130() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // The first epoch takes seconds; its metrics file stands when it begins.
+        // The metrics file exists when the first epoch starts, which takes seconds.
         let started = Instant::now();
         while !run_dir.join("metrics.jsonl").exists() {
-            assert!(started.elapsed() < Duration::from_secs(60), "training does not begin");
+            assert!(started.elapsed() < Duration::from_secs(60), "training does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
         std::thread::sleep(Duration::from_millis(300));
@@ -545,8 +555,8 @@ fn an_interrupted_run_keeps_its_model_and_ends_with_130() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_a_driver_auto_trains_on_the_cpu_and_says_so() {
-    let (_folder, run_dir) = place();
+fn without_a_driver_auto_uses_the_cpu_and_says_so() {
+    let (_folder, run_dir) = new_run_dir();
     without_drivers(&mut lenet_gpu())
         .args(["train", "--limit-train", "64", "--limit-test", "64", "--run-dir"])
         .arg(run_dir)
@@ -557,8 +567,8 @@ fn without_a_driver_auto_trains_on_the_cpu_and_says_so() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_a_driver_a_backend_asked_for_says_what_was_tried_and_what_to_install() {
-    let (_folder, run_dir) = place();
+fn without_a_driver_a_requested_backend_fails_with_a_hint() {
+    let (_folder, run_dir) = new_run_dir();
     without_drivers(&mut lenet_gpu())
         .args(["train", "--backend", "vulkan", "--run-dir"])
         .arg(&run_dir)
@@ -572,12 +582,12 @@ fn without_a_driver_a_backend_asked_for_says_what_was_tried_and_what_to_install(
                 .and(contains("hint: install"))
                 .and(contains("--backend cpu")),
         );
-    assert!(!run_dir.exists(), "a run that never began left a folder");
+    assert!(!run_dir.exists(), "a run that did not start left a folder");
 }
 
 #[test]
-fn an_adapter_that_is_not_there_is_wrong_input() {
-    let (_folder, run_dir) = place();
+fn a_missing_adapter_is_wrong_input() {
+    let (_folder, run_dir) = new_run_dir();
     for (adapter, message) in [("999", "no adapter 999"), ("voodoo 2", "\"voodoo 2\"")] {
         lenet_gpu()
             .args(["train", "--adapter", adapter, "--run-dir"])
@@ -590,14 +600,14 @@ fn an_adapter_that_is_not_there_is_wrong_input() {
 }
 
 #[test]
-fn devices_says_what_auto_would_take_and_why() {
+fn devices_names_the_device_that_auto_uses() {
     lenet_gpu().arg("devices").assert().success().stdout(contains("default: "));
     let assert = lenet_gpu().args(["devices", "--json"]).assert().success();
     let devices: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
     assert!(devices["auto"]["reason"].is_string());
     assert!(devices["backends"]["vulkan"].is_string());
-    for (place, adapter) in devices["adapters"].as_array().unwrap().iter().enumerate() {
-        assert_eq!(adapter["index"], place);
+    for (index, adapter) in devices["adapters"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(adapter["index"], index);
         assert!(adapter["limits"]["max_storage_buffer_binding_size"].is_u64());
         for field in ["name", "backend", "type", "driver"] {
             assert!(adapter[field].is_string(), "{field} of {adapter}");
@@ -606,11 +616,10 @@ fn devices_says_what_auto_would_take_and_why() {
 }
 
 #[test]
-fn verify_holds_the_kernels_of_the_device_against_the_reference() {
-    // On a machine without a real GPU auto finds nothing to verify and says so; a software adapter must
-    // be asked for.
+fn verify_checks_the_kernels_of_the_device() {
+    // Without a real GPU, auto fails, and a software adapter must be requested.
     let mut command = lenet_gpu();
-    // The whole table is what tests/parity.rs goes through.
+    // The parity tests run the whole table.
     command.args(["verify", "--json", "--only", "max_pool"]);
     if command.output().unwrap().status.code() == Some(2) {
         command.args(["--backend", "vulkan"]);
@@ -628,12 +637,12 @@ fn verify_holds_the_kernels_of_the_device_against_the_reference() {
 }
 
 #[test]
-fn options_that_contradict_each_other_are_one_line_before_anything_is_made() {
-    for (options, told) in [
+fn contradicting_options_are_rejected_in_one_line_before_training() {
+    for (options, expected) in [
         (&["--momentum", "0.9"][..], "--optimizer sgd"),
         (&["--optimizer", "sgd", "--beta2", "0.9"], "--optimizer adam"),
         (&["--optimizer", "sgd", "--nesterov"], "--momentum above 0"),
-        (&["--optimizer", "gd", "--batch-size", "32"], "--optimizer sgd goes by batches"),
+        (&["--optimizer", "gd", "--batch-size", "32"], "hint: use --optimizer sgd"),
         (&["--schedule", "step"], "--lr-step-epochs"),
         (&["--lr-step-epochs", "1"], "--schedule step"),
         (&["--schedule", "step", "--lr-step-epochs", "2"], "never fall"),
@@ -643,20 +652,20 @@ fn options_that_contradict_each_other_are_one_line_before_anything_is_made() {
         (&["--preset", "fastest"], "mnist-fast"),
         (&["--config", "no-such-file.toml"], "no-such-file.toml"),
     ] {
-        let (_folder, run_dir) = place();
+        let (_folder, run_dir) = new_run_dir();
         quick_train(&run_dir)
             .args(options)
             .assert()
             .code(2)
             .stdout(is_empty())
-            .stderr(contains(told).and(predicate::function(|text: &str| text.lines().count() == 1)));
+            .stderr(contains(expected).and(predicate::function(is_one_error)));
         assert!(!run_dir.exists(), "{options:?}");
     }
 }
 
 #[test]
-fn steps_of_one_image_are_refused_with_batch_normalisation_and_told_of_where_there_are_some() {
-    let (_temporary, run_dir) = place();
+fn batch_normalisation_requires_batches_of_more_than_one_image() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir)
         .args(["--batch-norm", "--batch-size", "1"])
         .assert()
@@ -672,8 +681,8 @@ fn steps_of_one_image_are_refused_with_batch_normalisation_and_told_of_where_the
 }
 
 #[test]
-fn a_schedule_moves_the_rate_that_the_metrics_tell() {
-    let (_folder, run_dir) = place();
+fn metrics_record_the_scheduled_learning_rate() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir).args(["--epochs", "2", "--lr", "0.01", "--schedule", "linear"]).assert().success();
     let rates: Vec<_> = metrics(&run_dir).iter().map(|line| line["lr"].as_f64().unwrap()).collect();
     // The 8th and the 16th step of 16.
@@ -684,8 +693,8 @@ fn a_schedule_moves_the_rate_that_the_metrics_tell() {
 }
 
 #[test]
-fn a_stopping_rule_ends_a_run_and_is_told() {
-    let (_folder, run_dir) = place();
+fn a_stopping_rule_ends_a_run_and_is_reported() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir)
         .args(["--epochs", "50", "--early-stop-train-accuracy", "40"])
         .assert()
@@ -697,8 +706,8 @@ fn a_stopping_rule_ends_a_run_and_is_told() {
 }
 
 #[test]
-fn reaching_the_target_ends_the_run_and_tells_the_time_it_took() {
-    let (_folder, run_dir) = place();
+fn reaching_the_target_accuracy_ends_the_run_and_reports_the_time() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir)
         .args(["--epochs", "50", "--target-accuracy", "30"])
         .assert()
@@ -710,8 +719,8 @@ fn reaching_the_target_ends_the_run_and_tells_the_time_it_took() {
 }
 
 #[test]
-fn a_target_that_is_reached_with_the_last_epoch_is_reached() {
-    let (_folder, run_dir) = place();
+fn a_target_accuracy_can_be_reached_in_the_last_epoch() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir)
         .args(["--target-accuracy", "1"])
         .assert()
@@ -720,9 +729,9 @@ fn a_target_that_is_reached_with_the_last_epoch_is_reached() {
 }
 
 #[test]
-fn a_target_that_is_missed_is_told_of_with_the_time_however_the_run_ended() {
+fn a_missed_target_accuracy_is_reported_with_the_time() {
     for ending in [&["--epochs", "1"][..], &["--epochs", "50", "--early-stop-train-accuracy", "1"]] {
-        let (_folder, run_dir) = place();
+        let (_folder, run_dir) = new_run_dir();
         quick_train(&run_dir)
             .args(["--target-accuracy", "100"])
             .args(ending)
@@ -733,8 +742,8 @@ fn a_target_that_is_missed_is_told_of_with_the_time_however_the_run_ended() {
 }
 
 #[test]
-fn json_tells_how_each_epoch_stands_towards_the_target() {
-    let (_folder, run_dir) = place();
+fn json_includes_the_target_accuracy_of_each_epoch() {
+    let (_folder, run_dir) = new_run_dir();
     let mut command = quick_train(&run_dir);
     let assert = command.args(["--epochs", "50", "--target-accuracy", "50", "--json"]).assert().success();
     let stdout = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
@@ -743,7 +752,7 @@ fn json_tells_how_each_epoch_stands_towards_the_target() {
     assert!(earlier.iter().all(|line| line["target"]["reached"] == false));
     assert_eq!((&last["target"]["reached"], &last["target"]["percent"]), (&true.into(), &50.0.into()));
 
-    // Training is part of it all, and its seconds are those of all epochs.
+    // `training_seconds` is the sum over all epochs, and part of `wall_seconds`.
     let number = |line: &Value, name: &str| line["target"][name].as_f64().unwrap();
     let training: f64 = lines.iter().map(|line| line["seconds"].as_f64().unwrap()).sum();
     assert!((number(last, "training_seconds") - training).abs() < ADDING_SECONDS);
@@ -751,8 +760,8 @@ fn json_tells_how_each_epoch_stands_towards_the_target() {
 }
 
 #[test]
-fn held_back_images_are_told_of_and_not_trained_on() {
-    let (_folder, run_dir) = place();
+fn validation_images_are_evaluated_and_not_trained_on() {
+    let (_folder, run_dir) = new_run_dir();
     quick_train(&run_dir).args(["--validation-split", "0.25"]).assert().success();
     let line = &metrics(&run_dir)[0];
     assert_eq!(line["step"].as_u64(), Some(6));
@@ -763,8 +772,8 @@ fn held_back_images_are_told_of_and_not_trained_on() {
 }
 
 #[test]
-fn a_runs_config_makes_the_same_run_again_and_what_is_typed_counts_more() {
-    let (folder, first) = place();
+fn a_runs_config_repeats_the_run_and_typed_options_take_precedence() {
+    let (folder, first) = new_run_dir();
     quick_train(&first).args(["--preset", "mnist-fast", "--seed", "4"]).assert().success();
     let again = |name: &str, options: &[&str]| {
         let run_dir = folder.path().join(name);
@@ -784,7 +793,7 @@ fn a_runs_config_makes_the_same_run_again_and_what_is_typed_counts_more() {
 }
 
 #[test]
-fn presets_are_listed_and_shown_as_files_that_train_takes() {
+fn presets_are_listed_and_shown_as_config_files() {
     let output = lenet_gpu().arg("presets").assert().success().get_output().stdout.clone();
     let text = String::from_utf8(output).unwrap();
     for name in ["mnist-fast", "mnist-best", "cifar10-best"] {

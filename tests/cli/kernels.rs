@@ -1,4 +1,4 @@
-//! The choice of kernels by the command line: what is taken, what is refused, and in which words.
+//! The choice of kernels on the command line.
 use std::fs;
 use std::path::Path;
 
@@ -11,8 +11,8 @@ fn lenet_gpu() -> Command {
     Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
 }
 
-/// One step on a GPU, or a software one.
-fn a_step() -> Command {
+/// One training step on a GPU or a software adapter.
+fn train_one_step() -> Command {
     let mut command = lenet_gpu();
     command.args([
         "train",
@@ -28,76 +28,81 @@ fn a_step() -> Command {
     command
 }
 
-/// The plan that a run's config.toml keeps.
-fn kernel_plan(run_dir: &Path) -> toml::Table {
+/// The kernel configuration in a run's config.toml.
+fn kernel_config(run_dir: &Path) -> toml::Table {
     let config: toml::Table = fs::read_to_string(run_dir.join("config.toml")).unwrap().parse().unwrap();
     config["engine"]["kernels"].as_table().unwrap().clone()
 }
 
 #[test]
-fn a_run_keeps_which_kernels_made_it_in_a_plan_that_can_be_given_again() {
+fn a_run_can_be_repeated_with_its_recorded_kernel_configuration() {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
-    a_step().args(["--kernels", "fused", "--run-dir"]).arg(&run_dir).assert().success();
-    let plan = kernel_plan(&run_dir);
-    assert_eq!(plan["set"].as_str(), Some("fused"));
+    train_one_step().args(["--kernels", "fused", "--run-dir"]).arg(&run_dir).assert().success();
+    let config = kernel_config(&run_dir);
+    assert_eq!(config["set"].as_str(), Some("fused"));
 
-    let file = folder.path().join("plan.toml");
-    fs::write(&file, toml::to_string(&plan).unwrap()).unwrap();
-    let verify = ["verify", "--backend", "vulkan", "--only", "max_pool", "--plan"];
+    let file = folder.path().join("kernels.toml");
+    fs::write(&file, toml::to_string(&config).unwrap()).unwrap();
+    let verify = ["verify", "--backend", "vulkan", "--only", "max_pool", "--kernel-config"];
     lenet_gpu().args(verify).arg(&file).assert().success();
     let again = folder.path().join("again");
-    a_step().arg("--plan").arg(&file).arg("--run-dir").arg(&again).assert().success();
+    train_one_step().arg("--kernel-config").arg(&file).arg("--run-dir").arg(&again).assert().success();
     let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
     assert_eq!(model(&run_dir), model(&again));
 }
 
 #[test]
-fn fused_kernels_are_refused_where_they_cannot_make_the_step_and_auto_takes_the_layered_ones() {
+fn fused_kernels_reject_unsupported_networks_and_auto_falls_back() {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
-    a_step()
+    train_one_step()
         .args(["--kernels", "fused", "--batch-norm", "--run-dir"])
         .arg(&run_dir)
         .assert()
         .code(2)
-        .stderr(contains("no kernels for batch normalisation").and(contains("--kernels auto")));
+        .stderr(contains("batch normalisation").and(contains("--kernels auto")));
     assert!(!run_dir.exists());
 
-    a_step().args(["--batch-norm", "--run-dir"]).arg(&run_dir).assert().success();
-    assert_eq!(kernel_plan(&run_dir)["set"].as_str(), Some("layered"));
+    train_one_step().args(["--batch-norm", "--run-dir"]).arg(&run_dir).assert().success();
+    assert_eq!(kernel_config(&run_dir)["set"].as_str(), Some("layered"));
 }
 
 #[test]
-fn a_plan_that_cannot_be_read_or_run_is_refused_by_its_name() {
+fn an_invalid_kernel_configuration_is_rejected_with_its_path() {
     let folder = tempdir().unwrap();
-    let file = folder.path().join("plan.toml");
-    let refused = |words: &str| {
-        a_step().arg("--plan").arg(&file).assert().code(2).stderr(contains("plan.toml").and(contains(words)));
+    let file = folder.path().join("kernels.toml");
+    let rejected = |words: &str| {
+        train_one_step()
+            .arg("--kernel-config")
+            .arg(&file)
+            .assert()
+            .code(2)
+            .stderr(contains("kernels.toml").and(contains(words)));
     };
-    refused("cannot read");
+    rejected("cannot read");
     fs::write(&file, "set = \"fused\"").unwrap();
-    refused("no kernel plan");
-    let verify = lenet_gpu().args(["verify", "--backend", "vulkan", "--plan"]).arg(&file).assert();
-    verify.code(2).stderr(contains("no kernel plan"));
+    rejected("is not a kernel configuration");
+    let verify = lenet_gpu().args(["verify", "--backend", "vulkan", "--kernel-config"]).arg(&file).assert();
+    verify.code(2).stderr(contains("is not a kernel configuration"));
 }
 
 #[test]
-fn kernels_are_no_option_of_the_cpu_engine_and_it_is_not_tuned() {
+fn the_cpu_engine_has_no_kernel_options_and_cannot_be_tuned() {
     let folder = tempdir().unwrap();
     for command in ["train", "bench"] {
         lenet_gpu()
             .args([command, "--backend", "cpu", "--kernels", "fused"])
             .assert()
             .code(2)
-            .stderr(contains("say how a GPU works"));
+            .stderr(contains("apply to GPUs"));
     }
-    let plan = folder.path().join("plan.toml");
+    let file = folder.path().join("kernels.toml");
     lenet_gpu()
         .args(["tune", "--backend", "cpu", "--out"])
-        .arg(&plan)
+        .arg(&file)
         .assert()
         .code(2)
         .stderr(contains("no GPU to tune for"));
-    assert!(!plan.exists());
+    assert!(!file.exists());
 }

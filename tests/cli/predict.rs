@@ -263,6 +263,6 @@ fn invalid_arguments_are_refused_before_any_work() {
     let folder_png = empty.path().join("sheet.png");
     fs::create_dir(&folder_png).unwrap();
     refused(predict(&model).arg(&photo).arg("--contact-sheet").arg(folder_png), "it is a folder");
-    refused(predict(&model).arg(&photo).args(["--contact-sheet", "seen.gif"]), "ends in .png");
+    refused(predict(&model).arg(&photo).args(["--contact-sheet", "seen.gif"]), "must end in .png");
     refused(predict(&folder.path().join("gone")).arg(&photo), "gone");
 }

@@ -4,7 +4,6 @@
 //! Finite differences are meaningless across the kinks of ReLU and max-pooling, so the values are further apart, and
 //! further from 0, than two steps ([`separated`]).
 
-use clap::ValueEnum;
 use lenet_gpu::cpu::reference::{
     batch_norm_backward_weight, batch_norm_statistics, conv_backward_input, conv_backward_weight,
     conv_forward, dense_backward, dense_forward, max_pool,
@@ -241,7 +240,7 @@ fn definition(activation: Activation, x: f64) -> f64 {
 }
 
 fn elementwise() -> impl Iterator<Item = Activation> {
-    Activation::value_variants().iter().copied().filter(|&activation| activation != Activation::LogSoftmax)
+    Activation::ALL.into_iter().filter(|&activation| activation != Activation::LogSoftmax)
 }
 
 #[test]
@@ -446,8 +445,8 @@ fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64,
 /// Every kind of loss and reduction, with and without smoothing.
 fn losses() -> Vec<Loss> {
     let mut all = Vec::new();
-    for &kind in LossKind::value_variants() {
-        for &reduction in Reduction::value_variants() {
+    for kind in LossKind::ALL {
+        for reduction in Reduction::ALL {
             all.extend([0.0, 0.1].map(|label_smoothing| Loss { kind, reduction, label_smoothing }));
         }
     }

@@ -737,7 +737,7 @@ mod command {
         let cache = tempfile::tempdir().unwrap();
         let fetch =
             |arguments: &[&str]| lenet_gpu(cache.path()).args(["data", "fetch"]).args(arguments).assert();
-        fetch(&["imagenet"]).code(2).stderr(contains("mnist, cifar10, fashion-mnist"));
+        fetch(&["imagenet"]).code(2).stderr(contains("mnist, cifar10 or fashion-mnist"));
         fetch(&["cifar10", "--from", "/home"]).code(2).stderr(contains("--from").and(contains("http")));
         fetch(&["cifar10", "--timeout", "0"]).code(2).stderr(contains("--timeout"));
         let occupied = env!("CARGO_MANIFEST_DIR");

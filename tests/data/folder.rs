@@ -412,7 +412,7 @@ mod program {
         evaluate(folder.path(), &run)
             .assert()
             .code(2)
-            .stderr(one_line("class 5 is \"seven\" to the model and \"sieben\" in the data set"));
+            .stderr(one_line("class 5 is \"seven\" in the model and \"sieben\" in the data set"));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The exported networks, their input images, and the CPU engine's logits.
 
-use clap::ValueEnum;
 use lenet_gpu::cpu::{Network, gather};
 use lenet_gpu::data::{Channels, Conversion, ImageSet, embedded_mnist_test};
 use lenet_gpu::engine::{Loss, LossKind};
@@ -17,7 +16,7 @@ pub const GREY: LeNet5 = LeNet5::new(1, 10);
 /// Networks of every kind: grey and colour, other numbers of classes, batch normalisation, each activation.
 pub fn networks() -> Vec<LeNet5> {
     let mut networks = vec![LeNet5::new(3, 17), LeNet5 { batch_norm: true, ..LeNet5::new(3, 2) }];
-    networks.extend(Activation::value_variants().iter().map(|&activation| LeNet5 { activation, ..GREY }));
+    networks.extend(Activation::ALL.iter().map(|&activation| LeNet5 { activation, ..GREY }));
     networks.extend([Activation::Relu, Activation::LogSoftmax].map(|activation| LeNet5 {
         batch_norm: true,
         activation,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
 
-use clap::ValueEnum;
 use lenet_gpu::data::View;
 use lenet_gpu::engine::{
     Clip, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Rule, SampleOutcome, Setup, Sgd,
@@ -28,11 +27,11 @@ fn kernels() -> Vec<Kernel> {
             let large = Setup { optimizer: sgd, ..Setup::new(network, LARGEST_MICRO_BATCH + 1) };
             all.extend(step(&large, &plan));
         }
-        for &activation in Activation::value_variants() {
+        for activation in Activation::ALL {
             let network = LeNet5 { batch_norm: true, activation, ..LeNet5::new(1, 10) };
             all.extend(step(&Setup::new(network, 64), &plan));
         }
-        for &kind in LossKind::value_variants() {
+        for kind in LossKind::ALL {
             let loss = Loss { kind, ..Loss::default() };
             all.extend(step(&Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) }, &plan));
         }

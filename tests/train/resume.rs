@@ -232,7 +232,7 @@ fn a_finished_run_continues_only_if_it_is_extended() {
     let run = scratch.path("run");
     lenet_gpu().args(scratch.train(&run, &[])).assert().success();
     let before = fs::read(run.join("metrics.jsonl")).unwrap();
-    let told = contains("has done all of its 48 steps; --epochs makes it longer");
+    let told = contains("has finished all of its 48 steps; --epochs extends it");
     resume(&run).assert().success().stdout(contains("test accuracy")).stderr(told);
     assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), before);
 
@@ -241,7 +241,7 @@ fn a_finished_run_continues_only_if_it_is_extended() {
     // The new length is saved.
     let config = fs::read_to_string(run.join("config.toml")).unwrap();
     assert!(config.contains("epochs = 5"), "{config}");
-    resume(&run).args(["--epochs", "4"]).assert().code(2).stderr(contains("has done 80 steps already"));
+    resume(&run).args(["--epochs", "4"]).assert().code(2).stderr(contains("has already done 80 steps"));
 }
 
 #[test]
@@ -280,11 +280,11 @@ fn changed_options_that_define_the_run_are_rejected_by_name() {
     let run = scratch.path("run");
     lenet_gpu().args(scratch.train(&run, &["--max-steps", "20"])).assert().success();
     for (more, told) in [
-        (&["--lr", "0.5"][..], "--lr is another"),
-        (&["--batch-size", "16"], "--batch-size is another"),
-        (&["--seed", "3"], "--seed is another"),
+        (&["--lr", "0.5"][..], "--lr differs"),
+        (&["--batch-size", "16"], "--batch-size differs"),
+        (&["--seed", "3"], "--seed differs"),
         (&["--limit-train", "100"], "images"),
-        (&["--batch-norm"], "--batch-norm is another"),
+        (&["--batch-norm"], "--batch-norm differs"),
         (&["--run-dir", "elsewhere"], "cannot be used with"),
         (&["--preset", "mnist-fast"], "cannot be used with"),
     ] {
@@ -297,7 +297,12 @@ fn changed_options_that_define_the_run_are_rejected_by_name() {
     let mut bytes = fs::read(&images).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&images, bytes).unwrap();
-    resume(&run).arg("--data-dir").arg(&set).assert().code(2).stderr(contains("--data-dir must lead to"));
+    resume(&run)
+        .arg("--data-dir")
+        .arg(&set)
+        .assert()
+        .code(2)
+        .stderr(contains("--data-dir must name the original data"));
 }
 
 #[test]
@@ -306,7 +311,7 @@ fn a_folder_without_a_run_and_a_run_in_progress_are_rejected() {
     resume(&scratch.path("nowhere"))
         .assert()
         .code(2)
-        .stderr(contains("is no run that --resume can go on with"));
+        .stderr(contains("cannot read the config.toml of the run"));
     let empty = scratch.path("empty");
     fs::create_dir(&empty).unwrap();
     resume(&empty).assert().code(2).stderr(contains("config.toml"));
@@ -357,7 +362,7 @@ fn a_damaged_checkpoint_is_rejected_with_the_reason_and_left_unchanged() {
         let output = resume(&run).assert().code(2).stdout(is_empty()).stderr(contains(told));
         let stderr = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
         assert!(stderr.contains("checkpoint.safetensors"), "{stderr}");
-        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+        assert_eq!(stderr.lines().filter(|line| !line.starts_with("hint: ")).count(), 1, "{stderr}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
 }
@@ -389,7 +394,7 @@ fn a_run_resumed_on_another_engine_prints_a_notice() {
         .args(["--epochs", "4", "--backend", "vulkan"])
         .assert()
         .success()
-        .stderr(contains("goes on on").and(contains("other bits")));
+        .stderr(contains("continues on").and(contains("differ in the last bits")));
     assert_eq!(metrics(&run).len(), 4);
 }
 
@@ -401,7 +406,7 @@ fn a_resumed_gpu_run_keeps_its_kernels_and_is_bit_identical() {
     let run = scratch.path("run");
     lenet_gpu().args(scratch.train(&run, &[&fused[..], &["--epochs", "1"]].concat())).assert().success();
     // --kernels is not given again.
-    resume(&run).args(["--epochs", "2"]).assert().success().stderr(contains("other bits").not());
+    resume(&run).args(["--epochs", "2"]).assert().success().stderr(contains("last bits").not());
     assert_same(&run, &whole);
 }
 
@@ -415,7 +420,7 @@ fn a_full_disk_stops_no_run_and_leaves_no_partial_file() {
     let script =
         format!("trap '' XFSZ; ulimit -f 1000; exec '{}' '{arguments}'", env!("CARGO_BIN_EXE_lenet-gpu"));
     let output = Command::new("sh").args(["-c", &script]).assert().success();
-    output.stderr(contains("checkpoint.safetensors").and(contains("the run goes on")));
+    output.stderr(contains("checkpoint.safetensors").and(contains("the run continues")));
     assert_eq!(metrics(&run).len(), 4);
     assert!(!RunDirectory::checkpoint_path(&run).exists(), "a partial checkpoint was left");
     weights::load(&run.join("model.safetensors")).unwrap();

@@ -62,7 +62,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let model = weights::load(&args.model).map_err(Failure::input)?;
     let Model { network, parameters, about } = &model;
     args.pictures.check()?;
-    let (part, device) = args.engine.ready_beside(|| args.data.open_test(about))?;
+    let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(about))?;
     let TestSet { images: test, class_names } = part;
     check_class_names(about.class_names.as_deref(), class_names.as_deref())?;
     check_fit(*network, test.channels, test.classes())?;

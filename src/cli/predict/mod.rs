@@ -110,7 +110,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     if let Some(path) = &args.contact_sheet {
         check_writable(path).map_err(Failure::input)?;
     }
-    let (images, device) = args.engine.ready_beside(|| images::resolve(&args.images))?;
+    let (images, device) = args.engine.open_concurrently(None, || images::resolve(&args.images))?;
     // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {

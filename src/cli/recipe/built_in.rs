@@ -1,4 +1,4 @@
-//! The recipes that are built in.
+//! The built-in presets.
 
 use anyhow::anyhow;
 
@@ -10,7 +10,7 @@ macro_rules! built_in {
     };
 }
 
-/// Every preset's name and file.
+/// The name and the file of every preset.
 pub const PRESETS: &[(&str, &str)] =
     &built_in!["mnist-fast", "mnist-best", "cifar10-best", "paper-adam", "paper-gd"];
 
@@ -19,6 +19,6 @@ pub fn preset(name: &str) -> Result<&'static str, Failure> {
     let found = PRESETS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text).ok_or_else(|| {
         let names: Vec<_> = PRESETS.iter().map(|(name, _)| *name).collect();
-        Failure::Input(anyhow!("there is no preset named {name:?}; there are {}", names.join(", ")))
+        Failure::Input(anyhow!("unknown preset {name:?}; presets are {}", names.join(", ")))
     })
 }

@@ -1,5 +1,5 @@
-//! Options from a preset or a file. They are laid before those that were typed, as if they had been typed
-//! first; of an option that is given twice the last one counts, so what was typed wins.
+//! Options from a preset or a file. They are inserted before the typed options; as the last occurrence of an option
+//! counts, typed options take precedence.
 
 mod built_in;
 
@@ -18,7 +18,7 @@ use toml::{Table, Value};
 pub use built_in::{PRESETS, preset};
 
 use super::train::OptimizerKind;
-use super::{Cli, Failure};
+use super::{Cli, Failure, usage};
 
 /// The subcommand that takes recipes.
 const SUBCOMMAND: &str = "train";
@@ -27,23 +27,25 @@ const SUBCOMMAND: &str = "train";
 const PRESET: &str = "preset";
 const CONFIG: &str = "config";
 
-/// The option that names a run to go on with, whose options are taken as a recipe's.
+/// The option that names a run to resume, whose options are used like a recipe's.
 const RESUME: &str = "resume";
 
-/// What is not taken of a run that goes on: on the same device its kernels are, and on another they may not be there.
-const OF_THE_DEVICE: [&str; 2] = ["kernels", "plan"];
+/// Options that a resumed run does not take over: its checkpoint has the kernel configuration, which is kept on the same
+/// device and may not work on another.
+const DEVICE_OPTIONS: [&str; 3] = ["kernels", "kernel-config", "plan"];
 
 const OPTIMIZER: &str = "optimizer";
 
-/// Options of `train` and where they come from.
+/// Options of `train` from a file.
 #[derive(Debug)]
 pub struct Recipe {
     pub summary: Option<String>,
+    /// Names the recipe in messages.
     origin: String,
     options: Table,
 }
 
-/// What of a file is looked at: a run's `config.toml` has more tables.
+/// The entries of a file. A run's `config.toml` has other tables, which are ignored.
 #[derive(Deserialize)]
 struct RecipeFile {
     summary: Option<String>,
@@ -53,130 +55,130 @@ struct RecipeFile {
 }
 
 impl Recipe {
-    /// Reads a recipe's text; `origin` names it in messages.
+    /// Parses a recipe; `origin` names it in messages.
     pub fn parse(origin: &str, text: &str) -> Result<Self, Failure> {
         let file: RecipeFile = toml::from_str(text).map_err(|error| {
-            let place =
+            let line =
                 error.span().map_or(String::new(), |span| format!(" in line {}", line_at(text, span.start)));
-            Failure::Input(anyhow!("{origin} cannot be read as TOML{place}: {}", error.message()))
+            Failure::Input(anyhow!("{origin}: invalid TOML{line}: {}", error.message()))
         })?;
-        // What a run's config.toml has beside its options are tables.
         if let Some((name, _)) = file.others.iter().find(|(_, value)| !value.is_table()) {
             return Err(Failure::Input(anyhow!(
-                "{origin} has {name:?} outside of its [options] table, where it does nothing; options stand in that table"
+                "{origin}: {name:?} is outside of the [options] table; move it into that table"
             )));
         }
         let Some(options) = file.options else {
-            return Err(Failure::Input(anyhow!(
-                "{origin} has no [options] table; `lenet-gpu presets mnist-fast` shows what one looks like"
-            )));
+            return Err(Failure::usage(
+                format!("{origin}: missing [options] table"),
+                "`lenet-gpu presets mnist-fast` shows an example",
+            ));
         };
         Ok(Self { summary: file.summary, origin: origin.to_owned(), options })
     }
 
-    /// The preset of a name.
+    /// The preset with this name.
     pub fn preset(name: &str) -> Result<Self, Failure> {
         Self::parse(&format!("the preset {name}"), preset(name)?)
     }
 
     fn load(path: &Path) -> Result<Self, Failure> {
         let text = read_text(path)
-            .with_context(|| format!("cannot read {}, which --config names", path.display()))
+            .with_context(|| format!("--config: cannot read {}", path.display()))
             .map_err(Failure::Input)?;
         Self::parse(&path.display().to_string(), &text)
     }
 
-    /// The options of a run that shall go on.
+    /// The options of a run to resume.
     fn of_run(run: &Path) -> Result<Self, Failure> {
         let path = RunDirectory::config_path(run);
         let text = read_text(&path)
-            .with_context(|| {
-                format!(
-                    "{} is no run that --resume can go on with: cannot read its config.toml",
-                    run.display()
-                )
-            })
+            .with_context(|| format!("--resume: cannot read the config.toml of the run {}", run.display()))
             .map_err(Failure::Input)?;
         let mut recipe = Self::parse(&path.display().to_string(), &text)?;
-        recipe.options.retain(|name, _| !OF_THE_DEVICE.contains(&name));
+        recipe.options.retain(|name, _| !DEVICE_OPTIONS.contains(&name));
         Ok(recipe)
     }
 
-    /// The options as they would be typed. Each is looked at by itself, so that an error can name the recipe.
+    /// The options as arguments. Each recipe is parsed on its own, so that errors can name it.
     fn arguments(&self) -> Result<Vec<OsString>, Failure> {
         let command = train_command();
-        let typed =
-            |(name, value): (&String, &Value)| self.argument(&command, name, value).map(OsString::from);
-        let arguments = self.options.iter().map(typed).collect::<Result<Vec<_>, _>>()?;
+        let arguments = self
+            .options
+            .iter()
+            .map(|(name, value)| self.argument(&command, name, value).map(OsString::from))
+            .collect::<Result<Vec<_>, _>>()?;
         let program = ["lenet-gpu", SUBCOMMAND].map(OsString::from);
-        if let Err(error) = Cli::command().try_get_matches_from(program.iter().chain(&arguments)) {
-            // The first paragraph: what is wrong, and the choices where there are some.
-            let text = error.to_string();
-            let told: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-            let line = told.join(" ");
-            return Err(Failure::Input(anyhow!("{}: {}", self.origin, line.trim_start_matches("error: "))));
+        match Cli::command().try_get_matches_from(program.iter().chain(&arguments)) {
+            Ok(_) => Ok(arguments),
+            Err(error) => Err(Failure::Input(anyhow!("{}: {}", self.origin, usage::message(&error)))),
         }
-        Ok(arguments)
     }
 
     fn argument(&self, command: &Command, name: &str, value: &Value) -> Result<String, Failure> {
-        let told = match find(command, name) {
-            None => format!("which `lenet-gpu {SUBCOMMAND}` does not; --help lists what there is"),
-            Some(argument) if is_recipes_own(argument) => "which can only be typed; take it out".to_owned(),
-            Some(_) => String::new(),
-        };
-        if !told.is_empty() {
-            return Err(Failure::Input(anyhow!("{} has the option {name:?}, {told}", self.origin)));
+        match find(command, name) {
+            None => {
+                return Err(Failure::usage(
+                    format!("{}: unknown option {name:?}", self.origin),
+                    format!("`lenet-gpu {SUBCOMMAND} --help` lists the options"),
+                ));
+            }
+            Some(argument) if !belongs_in_recipes(argument) => {
+                return Err(Failure::Input(anyhow!(
+                    "{}: {name:?} is only allowed on the command line; remove it",
+                    self.origin
+                )));
+            }
+            Some(_) => {}
         }
         match as_typed(value) {
             Some(value) => Ok(format!("--{name}={value}")),
             None => Err(Failure::Input(anyhow!(
-                "{}: the option {name} must be a number, a text, true or false",
+                "{}: {name:?} must be a number, a string, true or false",
                 self.origin
             ))),
         }
     }
 }
 
-/// The arguments with those of the recipes that they name laid before them: the preset's, then the file's,
-/// then what was typed. Where an optimizer is typed, options of another one are left out of the recipes.
+/// Inserts the options of the recipes that the arguments name: first the preset's, then the file's, then the typed ones.
+/// Options of the recipes that a typed `--optimizer` does not support are omitted.
 pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let is_option = |argument: &OsStr| argument.as_encoded_bytes().starts_with(b"-");
-    let first = typed.iter().skip(1).position(|argument| !is_option(argument)).map(|place| place + 1);
-    let Some(place) = first.filter(|&place| typed[place] == SUBCOMMAND) else {
+    let first = typed.iter().skip(1).position(|argument| !is_option(argument)).map(|index| index + 1);
+    let Some(subcommand) = first.filter(|&index| typed[index] == SUBCOMMAND) else {
         return Ok(typed);
     };
-    let (before, after) = typed.split_at(place + 1);
+    let (before, after) = typed.split_at(subcommand + 1);
 
-    let mut laid = Vec::new();
+    let mut inserted = Vec::new();
     if let Some(name) = given(after, PRESET) {
-        laid.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
+        inserted.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
     }
     if let Some(path) = given(after, CONFIG) {
-        laid.extend(Recipe::load(Path::new(&path))?.arguments()?);
+        inserted.extend(Recipe::load(Path::new(&path))?.arguments()?);
     }
     if let Some(run) = given(after, RESUME) {
-        laid.extend(Recipe::of_run(Path::new(&run))?.arguments()?);
+        inserted.extend(Recipe::of_run(Path::new(&run))?.arguments()?);
     }
-    // Else a recipe of Adam's could not be tried with another optimizer: its options would be refused.
+    // This allows a preset for Adam to be tried with another optimizer.
     if let Some(kind) =
         given(after, OPTIMIZER).and_then(|kind| OptimizerKind::from_str(kind.to_str()?, false).ok())
     {
-        let is_of = |option: &str, argument: &OsString| {
+        let sets = |option: &str, argument: &OsString| {
             argument.to_string_lossy().strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
         };
-        laid.retain(|argument| !kind.refused().any(|option| is_of(option, argument)));
+        inserted.retain(|argument| !kind.unsupported().any(|option| sets(option, argument)));
     }
-    Ok([before, &laid, after].concat())
+    Ok([before, &inserted, after].concat())
 }
 
 /// The value of the last `--name VALUE` or `--name=VALUE`.
 fn given(arguments: &[OsString], name: &str) -> Option<OsString> {
-    let (alone, joined) = (format!("--{name}"), format!("--{name}="));
+    let (separate, joined) = (format!("--{name}"), format!("--{name}="));
     let mut found = None;
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
-        if argument == alone.as_str() {
+        if argument == separate.as_str() {
             found = arguments.next().cloned();
         } else if let Some(value) = argument.to_str().and_then(|text| text.strip_prefix(&joined)) {
             found = Some(value.into());
@@ -185,12 +187,12 @@ fn given(arguments: &[OsString], name: &str) -> Option<OsString> {
     found
 }
 
-/// The options that were given, typed or by a recipe, as a recipe has them.
+/// All options given, typed or by a recipe, in the form of a recipe.
 pub fn options(matches: &ArgMatches) -> Table {
     let command = train_command();
     let Some(matches) = matches.subcommand_matches(SUBCOMMAND) else { return Table::new() };
     let mut options = Table::new();
-    for argument in command.get_arguments().filter(|argument| !is_recipes_own(argument)) {
+    for argument in command.get_arguments().filter(|argument| belongs_in_recipes(argument)) {
         let id = argument.get_id().as_str();
         let (Some(name), Ok(true)) = (argument.get_long(), matches.try_contains_id(id)) else { continue };
         if matches.value_source(id) != Some(ValueSource::CommandLine) {
@@ -205,8 +207,8 @@ pub fn options(matches: &ArgMatches) -> Table {
     options
 }
 
-/// A typed value with the type that TOML would give it; a text where another type would not be typed the same
-/// again, as with a folder named 007.
+/// A typed value as TOML. It becomes a string unless it can be converted back to exactly what was typed: 007 would become
+/// 7.
 fn as_value(typed: &str) -> Value {
     let whole = typed.parse().ok().map(Value::Integer);
     let number = typed.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float);
@@ -215,7 +217,7 @@ fn as_value(typed: &str) -> Value {
     [whole, number, flag].into_iter().flatten().find(same).unwrap_or_else(|| Value::String(typed.to_owned()))
 }
 
-/// What is typed for a value; none for a list or a table.
+/// A value as it is typed; `None` for arrays and tables.
 fn as_typed(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -226,20 +228,20 @@ fn as_typed(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether an option's values are paths, which stay as typed: a folder named 007 is not the number 7.
+/// Whether an option's values are paths, which stay strings: a folder may be named 7.
 fn is_path(argument: &Arg) -> bool {
     argument.get_value_parser().type_id() == TypeId::of::<PathBuf>()
 }
 
-/// The line of a text, counted from 1, that has this byte.
+/// The line, counted from 1, that contains a byte of a text.
 fn line_at(text: &str, byte: usize) -> usize {
     1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
 }
 
-/// Whether an option is of one run alone, and so of no recipe.
-fn is_recipes_own(argument: &Arg) -> bool {
-    let named = argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME].contains(&name));
-    named || argument.get_help_heading() == Some("Output")
+/// Whether recipes may have an option. Options for a single run are only allowed on the command line.
+fn belongs_in_recipes(argument: &Arg) -> bool {
+    let names_recipe = argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME].contains(&name));
+    !names_recipe && argument.get_help_heading() != Some("Output")
 }
 
 fn train_command() -> Command {
@@ -248,9 +250,10 @@ fn train_command() -> Command {
     command.find_subcommand(SUBCOMMAND).expect("the command line has this subcommand").clone()
 }
 
+/// The option with this name or alias.
 fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|argument| {
-        let aliases = argument.get_visible_aliases().unwrap_or_default();
+        let aliases = argument.get_all_aliases().unwrap_or_default();
         argument.get_long() == Some(name) || aliases.contains(&name)
     })
 }
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_is_understood_and_has_a_summary() {
+    fn every_preset_is_valid_and_has_a_summary() {
         for (name, _) in PRESETS {
             let recipe = Recipe::preset(name).unwrap();
             assert!(recipe.summary.as_ref().is_some_and(|summary| summary.len() > 20), "{name}");
@@ -273,16 +276,16 @@ mod tests {
     }
 
     #[test]
-    fn a_presets_options_stand_before_what_was_typed() {
+    fn preset_options_come_before_typed_options() {
         let expanded =
             expand(strings(&["lenet-gpu", "-v", "train", "--preset", "mnist-fast", "--lr=1"])).unwrap();
-        let place = |wanted: &str| expanded.iter().position(|argument| argument == wanted).unwrap();
-        assert!(place("train") < place("--epochs=1.75"));
-        assert!(place("--lr=0.007") < place("--lr=1"));
+        let index = |wanted: &str| expanded.iter().position(|argument| argument == wanted).unwrap();
+        assert!(index("train") < index("--epochs=1.75"));
+        assert!(index("--lr=0.007") < index("--lr=1"));
     }
 
     #[test]
-    fn an_optimizer_that_is_typed_leaves_out_a_recipes_options_of_another() {
+    fn a_typed_optimizer_omits_preset_options_that_it_does_not_support() {
         let expanded = |optimizer: &str| {
             let typed = ["lenet-gpu", "train", "--preset=mnist-fast", "--optimizer", optimizer];
             let has = |name: &str, all: &[OsString]| {
@@ -297,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn other_subcommands_and_plain_runs_are_left_alone() {
+    fn arguments_without_recipes_are_unchanged() {
         for typed in [&["lenet-gpu"][..], &["lenet-gpu", "devices", "--preset", "x"], &["lenet-gpu", "train"]]
         {
             assert_eq!(expand(strings(typed)).unwrap(), strings(typed));
@@ -305,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_makes_the_same_arguments_again() {
+    fn options_can_be_read_back_as_a_recipe() {
         let typed =
             strings(&["lenet-gpu", "train", "--preset=mnist-fast", "--batch-size", "all", "--flip", "-q"]);
         let options = options(&Cli::command().get_matches_from(expand(typed).unwrap()));
@@ -313,7 +316,7 @@ mod tests {
         assert_eq!(options["batch-size"], Value::String("all".to_owned()));
         assert_eq!(options["flip"], Value::Boolean(true));
         assert!(!options.contains_key("preset") && !options.contains_key("quiet"));
-        assert!(!options.contains_key("seed"), "a default was not given");
+        assert!(!options.contains_key("seed"), "defaults are not recorded");
 
         let text = toml::to_string(&toml::toml! { options = (options.clone()) }).unwrap_or_default();
         let again = Recipe { summary: None, origin: "a test".to_owned(), options };
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_typed_again_as_it_was() {
+    fn values_are_converted_back_to_what_was_typed() {
         for typed in ["7", "007", "0.5", "1e-3", "1e5", "true", "inf", "runs/a", "-1"] {
             assert_eq!(as_typed(&as_value(typed)).as_deref(), Some(typed));
         }
@@ -334,34 +337,41 @@ mod tests {
 
     #[test]
     fn an_error_in_a_recipe_names_the_recipe() {
-        for (text, told) in [
-            ("options = 3", "cannot be read as TOML"),
+        for (text, expected) in [
+            ("options = 3", "invalid TOML"),
             ("[options]\nlr = 1\nlr = 2", "in line 3: duplicate key"),
-            ("", "no [options] table"),
-            ("epochs = 3", "\"epochs\" outside of its [options] table"),
-            ("preset = 'mnist-fast'\n[options]\nlr = 1", "\"preset\" outside"),
-            ("[options]\nepoch = 3", "\"epoch\""),
-            ("[options]\npreset = 'mnist-fast'", "\"preset\", which can only be typed"),
-            ("[options]\nrun-dir = 'here'", "\"run-dir\", which can only be typed"),
-            ("[options]\nepochs = -3", "'-3'"),
+            ("", "missing [options] table"),
+            ("epochs = 3", "\"epochs\" is outside of the [options] table"),
+            ("preset = 'mnist-fast'\n[options]\nlr = 1", "\"preset\" is outside"),
+            ("[options]\nepoch = 3", "unknown option \"epoch\""),
+            ("[options]\npreset = 'mnist-fast'", "\"preset\" is only allowed on the command line"),
+            ("[options]\nrun-dir = 'here'", "\"run-dir\" is only allowed on the command line"),
+            ("[options]\nepochs = -3", "--epochs -3: must be above 0"),
             ("[options]\nschedule = 'zigzag'", "one-cycle"),
             ("[options]\nepochs = [3]", "must be a number"),
         ] {
-            let told_of = |failure: Failure| match failure {
-                Failure::Input(error) => format!("{error:#}"),
-                Failure::Work(error) => panic!("{error:#} is no fault of the input"),
+            let failure = match Recipe::parse("mine.toml", text) {
+                Ok(recipe) => recipe.arguments().unwrap_err(),
+                Err(failure) => failure,
             };
-            let found = match Recipe::parse("mine.toml", text) {
-                Ok(recipe) => told_of(recipe.arguments().unwrap_err()),
-                Err(failure) => told_of(failure),
-            };
-            assert!(found.contains("mine.toml") && found.contains(told), "{found}");
-            assert_eq!(found.lines().count(), 1, "{found}");
+            let Failure::Input(error) = failure else { panic!("{failure} is wrong input") };
+            let message = format!("{error:#}");
+            assert!(message.contains("mine.toml") && message.contains(expected), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
         }
     }
 
     #[test]
-    fn a_folder_whose_name_reads_as_a_number_keeps_its_name() {
+    fn the_former_name_of_an_option_is_accepted() {
+        let recipe = Recipe::parse("mine.toml", "[options]\nplan = 'plan.toml'").unwrap();
+        assert_eq!(recipe.arguments().unwrap(), strings(&["--plan=plan.toml"]));
+        let typed = strings(&["lenet-gpu", "train", "--plan", "plan.toml"]);
+        let options = options(&Cli::command().get_matches_from(typed));
+        assert_eq!(options["kernel-config"], Value::String("plan.toml".to_owned()));
+    }
+
+    #[test]
+    fn a_folder_named_like_a_number_stays_a_string() {
         let typed = strings(&["lenet-gpu", "train", "--data-dir", "007", "--seed", "7"]);
         let options = options(&Cli::command().get_matches_from(typed));
         assert_eq!(options["data-dir"], Value::String("007".to_owned()));

@@ -1,63 +1,66 @@
-//! The end of a run: what is not on the disk yet is brought there, and the user is told where all of it is.
+//! The end of a run: saves what is not saved yet, and reports the result.
 
 use std::time::Instant;
 
+use anyhow::{Context, anyhow};
+
+use super::resume;
+use super::saver::{Files, Saved};
+use super::target::Target;
+use crate::cli::failure::HintedError;
+use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
 use crate::model::SelectionSplit;
 use crate::train::{self, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
-use anyhow::{Context, anyhow};
 
-use super::keeper::{Files, Kept};
-use super::resume;
-use super::target::Target;
-use crate::cli::{Ending, Failure, Output, notice};
-
-/// After a run that ended by itself or was interrupted.
-pub fn save_the_rest(kept: &mut Kept, report: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
-    let Kept { files, checkpoint, model, .. } = kept;
-    let interrupted = report.outcome == train::RunOutcome::Interrupted;
-    // Else the last epoch has saved it.
+/// Saves what is missing after a run that finished or was interrupted.
+pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
+    let Saved { files, checkpoint, model, .. } = saved;
+    let interrupted = summary.outcome == train::RunOutcome::Interrupted;
+    // Otherwise the last epoch has saved the model.
     if interrupted || !*model {
         let parameters = engine.parameters().map_err(Failure::work)?;
         if !parameters.iter().all(|parameter| parameter.is_finite()) {
-            return Err(Failure::Work(anyhow!(
-                "interrupted after step {}, and the weights are not all finite: they were not saved; a lower \
-                 --lr usually helps",
-                report.steps
-            )));
+            return Err(Failure::work(HintedError {
+                message: format!(
+                    "interrupted after step {}; the weights are not finite and were not saved",
+                    summary.steps
+                ),
+                hint: Some("try a lower --lr".to_owned()),
+            }));
         }
         files.directory.save_model(&files.model(parameters)).map_err(Failure::work)?;
     }
     files.directory.flush().map_err(Failure::work)?;
-    if interrupted && *checkpoint != Some(report.steps) {
-        let last = checkpoint.map_or(String::new(), |step| format!(", the last one is of step {step}"));
+    if interrupted && *checkpoint != Some(summary.steps) {
+        let last = checkpoint.map_or(String::new(), |step| format!(" (the last is of step {step})"));
         return Err(Failure::Work(anyhow!(
-            "interrupted after step {}, of which there is no checkpoint{last}; the model is in {}",
-            report.steps,
+            "interrupted after step {}; its checkpoint could not be saved{last}; the model is in {}",
+            summary.steps,
             files.directory.model_path().display()
         )));
     }
     Ok(())
 }
 
-/// After a run that failed.
-pub fn failed(kept: &Kept, error: TrainError) -> Failure {
-    if let Some(step) = kept.checkpoint {
-        let run = kept.files.directory.path();
+/// The failure of a run. Notes which checkpoint it can be continued from.
+pub fn failed(saved: &Saved, error: TrainError) -> Failure {
+    if let Some(step) = saved.checkpoint {
+        let run = saved.files.directory.path();
         let how = if error.is_numeric() {
             let checkpoint = RunDirectory::checkpoint_path(run);
-            format!("--init-from {} starts a new run from there", checkpoint.display())
+            format!("--init-from {} starts a new run from it", checkpoint.display())
         } else {
-            format!("to go on from there: {}", resume::command(run))
+            format!("to continue from it: {}", resume::command(run))
         };
         notice::note(format_args!("the last checkpoint is of step {step}; {how}"));
     }
     Failure::work(error)
 }
 
-/// The last lines: what the run came to, and where the model is.
+/// Prints how a run ended and where its model is.
 pub fn conclude(
-    report: &RunSummary,
+    summary: &RunSummary,
     stopping: &Stopping,
     started: Instant,
     files: &Files,
@@ -67,43 +70,43 @@ pub fn conclude(
     let directory = &files.directory;
     let model = directory.model_path();
     let model = model.display();
-    match report.outcome {
+    match summary.outcome {
         train::RunOutcome::Interrupted => {
             notice::note(format_args!(
-                "interrupted after step {}; the model so far is in {model}; to go on: {}",
-                report.steps,
+                "interrupted after step {}; the model so far is in {model}; to continue: {}",
+                summary.steps,
                 resume::command(directory.path())
             ));
             return Ok(Ending::Interrupted);
         }
-        // Which is told below.
+        // Reported as the target below.
         train::RunOutcome::Stopped(StopReason::TestAccuracy(_)) | train::RunOutcome::Finished => {}
         train::RunOutcome::Stopped(stop) => {
-            notice::note(format_args!("stopped after {} steps: {stop}", report.steps));
+            notice::note(format_args!("stopped after {} steps: {stop}", summary.steps));
         }
     }
     let target =
-        report.last.as_ref().and_then(|record| Target::after(record, stopping, report.seconds, started));
+        summary.last.as_ref().and_then(|record| Target::after(record, stopping, summary.seconds, started));
     if let Some(target) = target {
         notice::note(target);
     }
     if let Some(best) =
-        report.best.filter(|best| report.last.as_ref().is_some_and(|last| last.epoch > best.epoch))
+        summary.best.filter(|best| summary.last.as_ref().is_some_and(|last| last.epoch > best.epoch))
     {
         let selected = if best.part == SelectionSplit::Test { " (selected on test)" } else { "" };
         notice::note(format_args!(
-            "the best epoch was {}, with {:.2} % of the {} images{selected}: {}",
+            "the best epoch was {}, with an accuracy of {:.2} % on the {} images{selected}: {}",
             best.epoch,
             100.0 * best.accuracy,
             best.part,
             directory.best_path().display()
         ));
     }
-    let line = match &report.last {
+    let line = match &summary.last {
         Some(record) => {
             format!("test accuracy {:.2} %; the model is in {model}", 100.0 * record.test_accuracy)
         }
-        None => format!("no step was asked for; the initial weights are in {model}"),
+        None => format!("no training steps; the initial weights are in {model}"),
     };
     if !json {
         output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;

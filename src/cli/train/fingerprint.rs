@@ -1,5 +1,5 @@
-//! The fingerprint of the images to train on, made while the run begins: nothing waits for it but the first
-//! checkpoint.
+//! The fingerprint of the training images. It is computed while the run starts, as only the first checkpoint waits for
+//! it.
 
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -9,19 +9,19 @@ use crate::data::ImageSet;
 pub struct Fingerprint(Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>);
 
 impl Fingerprint {
-    /// Begins to make it.
-    pub fn of(split: &Arc<ImageSet>) -> Self {
-        let split = Arc::clone(split);
-        let make: Box<dyn FnOnce() -> String + Send> = Box::new(move || split.fingerprint());
-        let fingerprint = Arc::new(LazyLock::new(make));
-        let made = Arc::clone(&fingerprint);
+    /// Starts to compute it on another thread.
+    pub fn of(images: &Arc<ImageSet>) -> Self {
+        let images = Arc::clone(images);
+        let compute: Box<dyn FnOnce() -> String + Send> = Box::new(move || images.fingerprint());
+        let fingerprint = Arc::new(LazyLock::new(compute));
+        let shared = Arc::clone(&fingerprint);
         thread::spawn(move || {
-            LazyLock::force(&made);
+            LazyLock::force(&shared);
         });
         Self(fingerprint)
     }
 
-    /// Waits until it is made.
+    /// Waits until it is computed.
     pub fn get(&self) -> &str {
         &self.0
     }

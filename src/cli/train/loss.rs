@@ -1,24 +1,24 @@
-//! What is made small.
+//! The options for the loss function.
 
-use crate::engine::{Loss, LossKind, Reduction};
 use clap::Args;
 
 use crate::cli::values;
+use crate::engine::{Loss, LossKind, Reduction};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Loss")]
 pub struct LossArgs {
-    /// What is made small
+    /// Loss function
     #[arg(long, value_name = "KIND", value_enum, default_value_t = LossKind::Nll)]
     loss: LossKind,
 
-    /// How a batch's losses become one
+    /// How the losses of a batch are combined
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Reduction::Mean)]
     reduction: Reduction,
 
-    /// What the label leaves to all classes alike, in [0, 1); in training only
+    /// Label smoothing, in [0, 1); used in training only
     #[arg(long, value_name = "X", default_value_t = 0.0)]
-    #[arg(value_parser = values::decay, allow_negative_numbers = true)]
+    #[arg(value_parser = values::below_one, allow_negative_numbers = true)]
     label_smoothing: f32,
 }
 

@@ -1,89 +1,87 @@
-//! How the weights are moved.
+//! The options for the optimizer.
 
-use crate::engine::{Adam, Clip, Optimizer, Rule, Sgd};
-use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Failure, values};
+use crate::engine::{Adam, Clip, Optimizer, Rule, Sgd};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Optimizer")]
 pub struct OptimizerArgs {
-    /// What moves the weights
+    /// Optimizer
     #[arg(long, value_name = "KIND", value_enum, default_value_t = OptimizerKind::Adam)]
     optimizer: OptimizerKind,
 
-    /// Of adam: the decay of the first moment, in [0, 1) [default: 0.9]
-    #[arg(long, value_name = "X", value_parser = values::decay, allow_negative_numbers = true)]
+    /// adam: decay rate of the first moment, in [0, 1) [default: 0.9]
+    #[arg(long, value_name = "X", value_parser = values::below_one, allow_negative_numbers = true)]
     beta1: Option<f32>,
 
-    /// Of adam: the decay of the second moment, in [0, 1) [default: 0.999]
-    #[arg(long, value_name = "X", value_parser = values::decay, allow_negative_numbers = true)]
+    /// adam: decay rate of the second moment, in [0, 1) [default: 0.999]
+    #[arg(long, value_name = "X", value_parser = values::below_one, allow_negative_numbers = true)]
     beta2: Option<f32>,
 
-    /// Of adam: ε, added outside the root; above 0 [default: 1e-8]
+    /// adam: ε, added outside the square root; above 0 [default: 1e-8]
     #[arg(long, value_name = "X", value_parser = values::positive, allow_negative_numbers = true)]
     eps: Option<f32>,
 
-    /// Of sgd and gd: what is kept of the last step's move, in [0, 1) [default: 0]
-    #[arg(long, value_name = "X", value_parser = values::decay, allow_negative_numbers = true)]
+    /// sgd and gd: momentum, in [0, 1) [default: 0]
+    #[arg(long, value_name = "X", value_parser = values::below_one, allow_negative_numbers = true)]
     momentum: Option<f32>,
 
-    /// Of sgd and gd: momentum as Nesterov has it
+    /// sgd and gd: use Nesterov momentum
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
     #[arg(default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     nesterov: bool,
 
-    /// Pulls every parameter towards 0: decoupled with adam (AdamW), in the gradient with sgd and gd
-    #[arg(long, value_name = "X", value_parser = values::not_negative, allow_negative_numbers = true)]
+    /// Weight decay of every parameter: decoupled with adam (AdamW), part of the gradient with sgd and gd
+    #[arg(long, value_name = "X", value_parser = values::non_negative, allow_negative_numbers = true)]
     #[arg(default_value_t = 0.0)]
     weight_decay: f32,
 
-    /// Cut each value of the dense layers' gradients to ±X (the paper: 5) [default: off]
+    /// Clip each value of the dense layers' gradients to ±X (the paper: 5) [default: off]
     #[arg(long, value_name = "X", value_parser = values::positive, allow_negative_numbers = true)]
     clip_fc: Option<f32>,
 
-    /// Cut each value of the convolutions' gradients to ±X (the paper: 1) [default: off]
+    /// Clip each value of the convolutions' gradients to ±X (the paper: 1) [default: off]
     #[arg(long, value_name = "X", value_parser = values::positive, allow_negative_numbers = true)]
     clip_conv: Option<f32>,
 
-    /// Shrink the gradient where its 2-norm exceeds X [default: off]
+    /// Maximum 2-norm of the gradient; a larger one is scaled down [default: off]
     #[arg(long, value_name = "X", value_parser = values::positive, allow_negative_numbers = true)]
     clip_norm: Option<f32>,
 
-    /// Shrink each tensor's gradient where its 2-norm exceeds X [default: off]
+    /// Maximum 2-norm of each tensor's gradient; a larger one is scaled down [default: off]
     #[arg(long, value_name = "X", value_parser = values::positive, allow_negative_numbers = true)]
     clip_tensor_norm: Option<f32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OptimizerKind {
-    /// Adam (Kingma and Ba, 2015), and AdamW with --weight-decay
+    /// Adam (Kingma and Ba, 2015); AdamW with --weight-decay
     Adam,
-    /// Gradient descent by batches
+    /// Stochastic gradient descent: one step per batch
     Sgd,
-    /// Gradient descent proper: the gradient over all images, one step an epoch
+    /// Full-batch gradient descent: one step per epoch
     Gd,
 }
 
-/// The options of one optimizer alone.
-const OF_ADAM: [&str; 3] = ["--beta1", "--beta2", "--eps"];
-const OF_SGD: [&str; 2] = ["--momentum", "--nesterov"];
+/// Options that only some optimizers have.
+const ADAM_OPTIONS: [&str; 3] = ["--beta1", "--beta2", "--eps"];
+const SGD_OPTIONS: [&str; 2] = ["--momentum", "--nesterov"];
 
 impl OptimizerKind {
-    /// The options that this optimizer does not take.
-    pub fn refused(self) -> impl Iterator<Item = &'static str> {
+    /// The options that this optimizer does not support.
+    pub fn unsupported(self) -> impl Iterator<Item = &'static str> {
         let (others, batches): (&[&str], _) = match self {
-            Self::Adam => (&OF_SGD, None),
-            Self::Sgd => (&OF_ADAM, None),
-            // It takes all images as one.
-            Self::Gd => (&OF_ADAM, Some("--batch-size")),
+            Self::Adam => (&SGD_OPTIONS, None),
+            Self::Sgd => (&ADAM_OPTIONS, None),
+            // Its batch is always the whole training set.
+            Self::Gd => (&ADAM_OPTIONS, Some("--batch-size")),
         };
         others.iter().copied().chain(batches)
     }
 
-    /// The learning rate where none is given.
-    pub fn usual_rate(self) -> f32 {
+    pub fn default_learning_rate(self) -> f32 {
         match self {
             Self::Adam => 1e-3,
             Self::Sgd | Self::Gd => 1e-2,
@@ -96,39 +94,11 @@ impl OptimizerArgs {
         self.optimizer
     }
 
-    /// The optimizer; what was given and is none of its own is refused.
+    /// The optimizer. Options that it does not support are an error.
     pub fn optimizer(&self) -> Result<Optimizer, Failure> {
-        let usual = Adam::default();
         let rule = match self.optimizer {
-            OptimizerKind::Adam => {
-                if self.momentum.is_some() || self.nesterov {
-                    return Err(Failure::Input(anyhow!(
-                        "{} are of --optimizer sgd and gd, and it is adam",
-                        OF_SGD.join(" and ")
-                    )));
-                }
-                Rule::Adam(Adam {
-                    beta1: self.beta1.unwrap_or(usual.beta1),
-                    beta2: self.beta2.unwrap_or(usual.beta2),
-                    eps: self.eps.unwrap_or(usual.eps),
-                    ..usual
-                })
-            }
-            OptimizerKind::Sgd | OptimizerKind::Gd => {
-                let given = [self.beta1, self.beta2, self.eps];
-                if let Some((option, _)) = OF_ADAM.iter().zip(given).find(|(_, value)| value.is_some()) {
-                    return Err(Failure::Input(anyhow!(
-                        "{option} is of --optimizer adam, and another was asked for"
-                    )));
-                }
-                let momentum = self.momentum.unwrap_or(0.0);
-                if self.nesterov && momentum == 0.0 {
-                    return Err(Failure::Input(anyhow!(
-                        "--nesterov needs a --momentum above 0, such as 0.9"
-                    )));
-                }
-                Rule::Sgd(Sgd { momentum, nesterov: self.nesterov })
-            }
+            OptimizerKind::Adam => self.adam()?,
+            OptimizerKind::Sgd | OptimizerKind::Gd => self.sgd()?,
         };
         let clip = Clip {
             fc: self.clip_fc,
@@ -137,5 +107,33 @@ impl OptimizerArgs {
             tensor_norm: self.clip_tensor_norm,
         };
         Ok(Optimizer { rule, weight_decay: self.weight_decay, clip, ..Optimizer::default() })
+    }
+
+    fn adam(&self) -> Result<Rule, Failure> {
+        let given = [self.momentum.is_some(), self.nesterov];
+        if let Some((option, _)) = SGD_OPTIONS.iter().zip(given).find(|(_, given)| *given) {
+            let message = format!("{option} requires --optimizer sgd or gd");
+            return Err(Failure::usage(message, format!("omit {option}, or add --optimizer sgd")));
+        }
+        let default = Adam::default();
+        Ok(Rule::Adam(Adam {
+            beta1: self.beta1.unwrap_or(default.beta1),
+            beta2: self.beta2.unwrap_or(default.beta2),
+            eps: self.eps.unwrap_or(default.eps),
+            ..default
+        }))
+    }
+
+    fn sgd(&self) -> Result<Rule, Failure> {
+        let given = [self.beta1, self.beta2, self.eps].map(|value| value.is_some());
+        if let Some((option, _)) = ADAM_OPTIONS.iter().zip(given).find(|(_, given)| *given) {
+            let message = format!("{option} requires --optimizer adam");
+            return Err(Failure::usage(message, format!("omit {option}, or use --optimizer adam")));
+        }
+        let momentum = self.momentum.unwrap_or(0.0);
+        if self.nesterov && momentum == 0.0 {
+            return Err(Failure::usage("--nesterov requires a --momentum above 0", "add --momentum 0.9"));
+        }
+        Ok(Rule::Sgd(Sgd { momentum, nesterov: self.nesterov }))
     }
 }

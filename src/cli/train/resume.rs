@@ -1,22 +1,22 @@
-//! A run that was left is taken up again.
+//! Resuming a run: what a resumed run keeps, and what may be changed.
 
 use std::path::Path;
 
-use crate::train::{Checkpoint, EngineConfig, RunConfig, RunDirectory, Schedule, TrainingConfig};
 use anyhow::anyhow;
 
-use super::unfit;
+use super::unusable;
 use crate::cli::{Failure, notice};
+use crate::train::{Checkpoint, EngineConfig, RunConfig, RunDirectory, Schedule, TrainingConfig};
 
-/// A run that was left, and what it left.
+/// The files of a run to resume.
 pub struct Resumed {
     pub directory: RunDirectory,
-    /// None where the run was ended before it could write one.
+    /// `None` if the run ended before it wrote one.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// Options that may be others than before: they decide how long and on what a run goes on, not what it is.
-const MAY_CHANGE: [&str; 12] = [
+/// Options that may differ from the original run: they determine its length and its device.
+const MAY_CHANGE: [&str; 13] = [
     "epochs",
     "max-steps",
     "early-stop-train-accuracy",
@@ -27,18 +27,22 @@ const MAY_CHANGE: [&str; 12] = [
     "adapter",
     "residency",
     "kernels",
-    "plan",
+    "kernel-config",
+    "plan", // the former name of kernel-config
     "data-dir",
 ];
 
 impl Resumed {
-    /// Takes up the folder of a run.
+    /// Opens the folder of a run.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let directory = RunDirectory::reopen(path).map_err(unfit)?;
+        let directory = RunDirectory::reopen(path).map_err(unusable)?;
         let checkpoint = match Checkpoint::load(&RunDirectory::checkpoint_path(path)) {
             Ok(checkpoint) => Some(checkpoint),
             Err(error) if error.is_missing() => {
-                notice::note(format_args!("{} has no checkpoint yet: the run begins again", path.display()));
+                notice::note(format_args!(
+                    "{} has no checkpoint yet: the run starts from the beginning",
+                    path.display()
+                ));
                 None
             }
             Err(error) => return Err(Failure::input(error)),
@@ -46,83 +50,86 @@ impl Resumed {
         Ok(Self { directory, checkpoint })
     }
 
-    /// What computed before.
+    /// The engine that the run used.
     pub fn engine(&self) -> Option<&EngineConfig> {
         self.checkpoint.as_ref().map(|checkpoint| &checkpoint.config.engine)
     }
 
-    /// Whether the run as it is now goes on with what it was, and how.
+    /// Checks that `config` continues the original run, and notes if results will differ.
     pub fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
         let before = &checkpoint.config;
         if checkpoint.images != images {
-            return Err(Failure::Input(anyhow!(
-                "the {} images of {} are not the {} of {} that the run was trained on; --data-dir must lead to \
-                 those, and what limits them must be as it was",
-                config.data.train,
-                config.data.name,
-                before.data.train,
-                before.data.name
-            )));
+            return Err(Failure::usage(
+                format!(
+                    "the training images differ from the original run: {} images of {} now, {} of {} then",
+                    config.data.train, config.data.name, before.data.train, before.data.name
+                ),
+                "--data-dir must name the original data; limits and splits must be the same",
+            ));
         }
         if let Some(option) = changed_option(before, config) {
-            return Err(Failure::Input(anyhow!(
-                "--{option} is another than the run began with, and a run that goes on keeps it; leave it out, or \
-                 start a new run from these weights with --init-from {}",
-                RunDirectory::checkpoint_path(self.directory.path()).display()
-            )));
+            let checkpoint = RunDirectory::checkpoint_path(self.directory.path());
+            return Err(Failure::usage(
+                format!("--{option} differs from the original run"),
+                format!(
+                    "omit it, or start a new run from these weights with --init-from {}",
+                    checkpoint.display()
+                ),
+            ));
         }
         if adapted(before, config) != *config {
-            return Err(Failure::Input(anyhow!(
-                "the run was begun by lenet-gpu {}, by whose options it was another than by those of this version, \
-                 {}; that version goes on with it",
-                before.program.version,
-                config.program.version
-            )));
+            return Err(Failure::usage(
+                format!(
+                    "the run was started by lenet-gpu {}; version {} interprets its options differently",
+                    before.program.version, config.program.version
+                ),
+                format!("resume it with version {}", before.program.version),
+            ));
         }
         self.check_length(&config.training, config.data.train)?;
 
         if !before.engine.is_bit_identical_to(&config.engine) {
             notice::note(format_args!(
-                "the run was on {} and goes on on {}: it comes to other bits than it would have there",
+                "the run was on {} and continues on {}; results will differ in the last bits",
                 before.engine.name, config.engine.name
             ));
         }
         Ok(())
     }
 
-    /// Whether a run of this length can stand where the checkpoint does.
-    fn check_length(&self, plan: &TrainingConfig, samples: usize) -> Result<(), Failure> {
-        let Some(Checkpoint { state: standing, config: before, .. }) = &self.checkpoint else {
+    /// Checks that a run of the configured length can have the checkpoint's state.
+    fn check_length(&self, config: &TrainingConfig, samples: usize) -> Result<(), Failure> {
+        let Some(Checkpoint { state, config: before, .. }) = &self.checkpoint else {
             return Ok(());
         };
-        let (total, total_before) = (plan.total_steps(samples), before.training.total_steps(samples));
-        if total < standing.step {
+        let (total, total_before) = (config.total_steps(samples), before.training.total_steps(samples));
+        if total < state.step {
             return Err(Failure::Input(anyhow!(
-                "the run has done {} steps already, and by --epochs and --max-steps it would have {total}",
-                standing.step
+                "the run has already done {} steps, more than the {total} of --epochs and --max-steps",
+                state.step
             )));
         }
         if total == total_before {
             return Ok(());
         }
-        if standing.step < standing.epochs * plan.steps_per_epoch(samples) {
-            return Err(Failure::Input(anyhow!(
-                "the run ended within epoch {}, so it cannot be made longer; start a new one from its weights with \
-                 --init-from",
-                standing.epochs
-            )));
+        if state.step < state.epochs * config.steps_per_epoch(samples) {
+            return Err(Failure::usage(
+                format!("the run ended within epoch {} and cannot be extended", state.epochs),
+                "--init-from starts a new run from its weights",
+            ));
         }
-        if plan.schedule != Schedule::CONSTANT {
+        if config.schedule != Schedule::CONSTANT {
             notice::note(format_args!(
-                "the run has {total} steps now and had {total_before}: the rates to come follow from the new length"
+                "the run now has {total} steps instead of {total_before}; the learning-rate schedule follows the new \
+                 length"
             ));
         }
         Ok(())
     }
 }
 
-/// An option that decides what a run is and is another now.
+/// An option that must not change and did.
 fn changed_option<'a>(before: &'a RunConfig, now: &'a RunConfig) -> Option<&'a str> {
     let names = before.options.keys().chain(now.options.keys()).map(String::as_str);
     names
@@ -130,7 +137,7 @@ fn changed_option<'a>(before: &'a RunConfig, now: &'a RunConfig) -> Option<&'a s
         .find(|&name| before.options.get(name) != now.options.get(name))
 }
 
-/// The config before with all that may change as it is now.
+/// The original config, with everything that may change taken from the new one.
 fn adapted(before: &RunConfig, now: &RunConfig) -> RunConfig {
     let TrainingConfig { epochs, max_steps, stopping, checkpoint_every, .. } = now.training;
     let mut config = before.clone();
@@ -142,11 +149,12 @@ fn adapted(before: &RunConfig, now: &RunConfig) -> RunConfig {
     config
 }
 
-/// The command that goes on with a run.
+/// The command that resumes a run.
 pub fn command(run: &Path) -> String {
     let shown = run.display().to_string();
-    let plain = shown.chars().all(|letter| letter.is_alphanumeric() || "/.-_:\\".contains(letter));
-    if plain {
+    let is_plain =
+        shown.chars().all(|character| character.is_alphanumeric() || "/.-_:\\".contains(character));
+    if is_plain {
         format!("lenet-gpu train --resume {shown}")
     } else {
         format!("lenet-gpu train --resume '{shown}'")

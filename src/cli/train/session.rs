@@ -1,30 +1,31 @@
-//! What listens to a run: its files, its display, and the user who may end it.
+//! The listener of a run: saves its files, shows its progress, and ends it if the user interrupts it.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use crate::train::{EpochProgress, EpochRecord, Listener, Progress, RunError, Snapshot, Stopping};
 use serde::Serialize;
 
-use super::keeper::Keeper;
+use super::progress::Progress;
+use super::saver::Saver;
 use super::target::Target;
 use crate::cli::Output;
 use crate::cli::interrupt::Interrupt;
+use crate::train::{EpochProgress, EpochRecord, Listener, RunError, Snapshot, Stopping};
 
 pub struct Session<'a> {
-    /// When the program began.
+    /// When the program started.
     pub started: Instant,
     pub stopping: Stopping,
-    pub keeper: Keeper,
+    pub saver: Saver,
     pub progress: Progress,
     pub interrupt: Interrupt,
-    /// Where each epoch's object goes, if anywhere.
+    /// Where `--json` prints each epoch's object.
     pub json: Option<&'a mut Output>,
 }
 
-/// What `--json` prints of an epoch.
+/// The object that `--json` prints for an epoch.
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     #[serde(flatten)]
     record: &'a EpochRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,24 +34,24 @@ struct Line<'a> {
 
 impl Session<'_> {
     fn flow(&self) -> ControlFlow<()> {
-        if self.interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
 impl Listener for Session<'_> {
-    fn progress(&mut self, so_far: &EpochProgress) -> ControlFlow<()> {
-        self.progress.so_far(so_far);
+    fn progress(&mut self, progress: &EpochProgress) -> ControlFlow<()> {
+        self.progress.update(progress);
         self.flow()
     }
 
     fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError> {
-        self.keeper.keep(Some(record), snapshot);
+        self.saver.save(Some(record), snapshot);
         self.progress.epoch(record);
         if let Some(output) = &mut self.json {
             let seconds = snapshot.state.seconds;
             let target = Target::after(record, &self.stopping, seconds, self.started);
             let line =
-                serde_json::to_string(&Line { record, target }).expect("a record has only what JSON can say");
+                serde_json::to_string(&JsonLine { record, target }).expect("a record can be written as JSON");
             output
                 .line(&line)
                 .map_err(|source| RunError::Write { path: "the standard output".into(), source })?;
@@ -59,6 +60,6 @@ impl Listener for Session<'_> {
     }
 
     fn checkpoint(&mut self, snapshot: &Snapshot) {
-        self.keeper.keep(None, snapshot);
+        self.saver.save(None, snapshot);
     }
 }

@@ -1,28 +1,29 @@
-//! The time to a test accuracy: what `--target-accuracy` asks for.
+//! The time to a test accuracy, reported for `--target-accuracy`.
 
 use std::fmt;
 use std::time::Instant;
 
-use crate::train::{EpochRecord, Stopping};
 use serde::Serialize;
 
-/// How a run stands towards the test accuracy that it was asked for.
+use crate::train::{EpochRecord, Stopping};
+
+/// How far a run is from its target accuracy.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Target {
-    /// What was asked for.
+    /// The target accuracy.
     pub percent: f64,
     pub reached: bool,
-    /// Done since the run began; an epoch's record tells them too.
+    /// Steps since the start of the run. Not in the JSON, as an epoch's record has them too.
     #[serde(skip)]
     pub steps: u64,
-    /// Of training alone, since the run began.
+    /// Time spent on training alone, since the start of the run.
     pub training_seconds: f64,
-    /// Since the program began, with everything: reading data, compiling kernels, evaluating, saving.
+    /// Time since the program started, including reading data, compiling kernels, evaluating and saving.
     pub wall_seconds: f64,
 }
 
 impl Target {
-    /// After an epoch; none where no test accuracy was asked for. `training_seconds` are those of all epochs.
+    /// The state after an epoch; `None` without a target. `training_seconds` is the sum over all epochs.
     pub fn after(
         record: &EpochRecord,
         stopping: &Stopping,
@@ -39,8 +40,7 @@ impl Target {
     }
 }
 
-/// "test accuracy of 99 % reached after 1640 steps: 0.118 s of training, 0.943 s since the program began, with
-/// everything"
+/// "test accuracy of 99 % reached after 1640 steps: 0.118 s of training, 0.943 s in total"
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { percent, reached, steps, training_seconds, wall_seconds } = self;
@@ -48,7 +48,7 @@ impl fmt::Display for Target {
         write!(
             f,
             "test accuracy of {percent} % {reached} {steps} steps: {training_seconds:.3} s of training, \
-             {wall_seconds:.3} s since the program began, with everything"
+             {wall_seconds:.3} s in total"
         )
     }
 }

@@ -1,19 +1,16 @@
 //! Conversion between grey and colour images.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::data::ImageSet;
 
 /// The channels of images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channels {
     /// Grey; colour images are converted to luma (ITU-R BT.601)
-    #[value(name = "1")]
     Grey,
     /// Red, green and blue; grey images are repeated three times
-    #[value(name = "3")]
     Colour,
 }
 

@@ -1,7 +1,5 @@
 //! Dense layers, and the activations after them.
 
-use clap::ValueEnum;
-
 use super::bench::Bench;
 use crate::cpu;
 use crate::gpu::kernels::{self, Places};
@@ -26,7 +24,7 @@ pub fn checks() -> Vec<Check> {
             all.push(dense_backward(batch, shape, activation));
         }
     }
-    for &activation in Activation::value_variants() {
+    for activation in Activation::ALL {
         all.push(match activation {
             Activation::LogSoftmax => nan_passes_log_softmax(),
             of_one_value => nan_passes(of_one_value),

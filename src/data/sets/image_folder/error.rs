@@ -25,7 +25,7 @@ pub enum ImageFolderError {
          its images",
         train.display(), test.display()
     )]
-    NoTestPart {
+    NoTestSplit {
         /// The folder `train`.
         train: PathBuf,
         /// The missing folder.
@@ -37,7 +37,7 @@ pub enum ImageFolderError {
         "{} contains test images but {} is missing; create it with the same classes",
         test.display(), train.display()
     )]
-    NoTrainPart {
+    NoTrainSplit {
         /// The missing folder.
         train: PathBuf,
         /// The folder `test`.

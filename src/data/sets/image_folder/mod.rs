@@ -99,8 +99,8 @@ fn subset(folder: &Path, name: &str) -> Result<ClassFolders, ImageFolderError> {
         return ClassFolders::find(&path);
     }
     Err(match name {
-        TEST => ImageFolderError::NoTestPart { train: folder.join(TRAIN), test: path },
-        _ => ImageFolderError::NoTrainPart { train: path, test: folder.join(TEST) },
+        TEST => ImageFolderError::NoTestSplit { train: folder.join(TRAIN), test: path },
+        _ => ImageFolderError::NoTrainSplit { train: path, test: folder.join(TEST) },
     })
 }
 

@@ -1,14 +1,14 @@
-//! How a run shows itself on stderr: a bar on a terminal, a line an epoch elsewhere, or nothing.
+//! The progress of a run on stderr: a bar if stderr is a terminal, else a line per epoch, or nothing.
 //!
-//! A stderr that is gone or full is no reason to end a run, so what cannot be written is dropped.
+//! A line that cannot be written is dropped: a closed or full stderr does not end a run.
 
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{EpochProgress, EpochRecord, TrainingConfig};
+use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
 
-/// A display of one run. Clones show the same.
+/// The display of a run. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Progress {
     epochs: u64,
@@ -23,12 +23,12 @@ enum Display {
 }
 
 impl Progress {
-    /// A bar where stderr is a terminal, lines where it is none.
-    pub fn new(plan: &TrainingConfig, samples: usize) -> Self {
+    /// A bar if stderr is a terminal, else lines.
+    pub fn new(config: &TrainingConfig, samples: usize) -> Self {
         let display = if io::stderr().is_terminal() {
-            let bar = ProgressBar::new(plan.total_images(samples));
+            let bar = ProgressBar::new(config.total_images(samples));
             bar.set_style(
-                // The bar takes what is left of the line, so that 80 columns are enough.
+                // The bar takes what the message leaves of the line: 80 columns are enough.
                 ProgressStyle::with_template("{msg} [{wide_bar}] {percent:>3} %, {eta} left")
                     .expect("the template is well-formed")
                     .progress_chars("=> "),
@@ -37,7 +37,7 @@ impl Progress {
         } else {
             Display::Lines
         };
-        Self { epochs: plan.epochs_begun(samples), display }
+        Self { epochs: config.epochs_begun(samples), display }
     }
 
     /// Shows nothing.
@@ -45,26 +45,26 @@ impl Progress {
         Self { epochs: 0, display: Display::Silent }
     }
 
-    /// Shows how an epoch stands.
-    pub fn so_far(&self, so_far: &EpochProgress) {
+    /// Shows the progress within an epoch.
+    pub fn update(&self, progress: &EpochProgress) {
         let Display::Bar(bar) = &self.display else {
             return;
         };
-        let tally = &so_far.tally;
-        let rate = tally.samples as f64 / so_far.seconds;
+        let tally = &progress.tally;
+        let rate = tally.samples as f64 / progress.seconds;
         bar.set_message(format!(
             "epoch {}/{}  loss {:.4}  accuracy {:.2} %  {rate:.0} images/s",
-            so_far.epoch,
+            progress.epoch,
             self.epochs,
             tally.loss(),
             100.0 * tally.accuracy(),
         ));
-        bar.set_position(so_far.images);
+        bar.set_position(progress.images);
     }
 
-    /// Shows what an epoch came to.
+    /// Shows the metrics of a finished epoch.
     pub fn epoch(&self, record: &EpochRecord) {
-        self.say(&format!(
+        self.print(&format!(
             "epoch {}/{}  train loss {:.4}, accuracy {:.2} %  test loss {:.4}, accuracy {:.2} %  \
              {:.0} images/s  weights {}",
             record.epoch,
@@ -78,23 +78,23 @@ impl Progress {
         ));
     }
 
-    /// Tells something else meanwhile.
-    pub fn aside(&self, tell: impl FnOnce()) {
+    /// Hides the bar while `print` writes to stderr.
+    pub fn suspend(&self, print: impl FnOnce()) {
         match &self.display {
-            Display::Bar(bar) => bar.suspend(tell),
-            Display::Lines | Display::Silent => tell(),
+            Display::Bar(bar) => bar.suspend(print),
+            Display::Lines | Display::Silent => print(),
         }
     }
 
-    /// Takes the bar away, so that other lines can follow.
-    pub fn end(&self) {
+    /// Removes the bar.
+    pub fn finish(&self) {
         if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
     }
 
-    /// A line that stays.
-    fn say(&self, line: &str) {
+    /// Prints a line that stays.
+    fn print(&self, line: &str) {
         match &self.display {
             Display::Bar(bar) => bar.println(line),
             Display::Lines => drop(writeln!(io::stderr(), "{line}")),

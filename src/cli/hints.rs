@@ -1,0 +1,210 @@
+//! Hints for errors, in terms of the command line. Library errors say what is wrong; which option helps is only known
+//! here.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use crate::bench::ResultsError;
+use crate::data::{DataError, ImageFolderError};
+use crate::device::{ChoiceError, DeviceError};
+use crate::engine::EngineError;
+use crate::gpu::adapter::Platform;
+use crate::paper::PaperError;
+use crate::predict::NoDigit;
+use crate::train::{CheckpointError, RunError, TrainError, TrainingConfigError};
+
+use super::failure::HintedError;
+use super::train::resume_command;
+
+type Hint = Option<Cow<'static, str>>;
+
+/// The hint for the first error of a chain that has one.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(of).map(Cow::into_owned)
+}
+
+fn of(error: &(dyn Error + 'static)) -> Hint {
+    None.or_else(|| error.downcast_ref().and_then(hinted))
+        .or_else(|| error.downcast_ref().and_then(train))
+        .or_else(|| error.downcast_ref().and_then(paper))
+        .or_else(|| error.downcast_ref().and_then(engine))
+        .or_else(|| error.downcast_ref().and_then(training_config))
+        .or_else(|| error.downcast_ref().and_then(checkpoint))
+        .or_else(|| error.downcast_ref().and_then(run))
+        .or_else(|| error.downcast_ref().and_then(data))
+        .or_else(|| error.downcast_ref().and_then(image_folder))
+        .or_else(|| error.downcast_ref().and_then(device))
+        .or_else(|| error.downcast_ref().and_then(choice))
+        .or_else(|| error.downcast_ref().and_then(no_digit))
+        .or_else(|| error.downcast_ref().and_then(bench_results))
+}
+
+fn text(hint: &'static str) -> Hint {
+    Some(hint.into())
+}
+
+fn hinted(error: &HintedError) -> Hint {
+    error.hint.clone().map(Cow::from)
+}
+
+// Transparent errors are not links of a chain themselves, so that these two pass on to what they contain.
+
+fn train(error: &TrainError) -> Hint {
+    match error {
+        TrainError::Engine(error) => engine(error),
+        TrainError::Run(error) => run(error),
+    }
+}
+
+fn paper(error: &PaperError) -> Hint {
+    match error {
+        PaperError::Engine(error) => engine(error),
+        _ => None,
+    }
+}
+
+fn engine(error: &EngineError) -> Hint {
+    match error {
+        EngineError::NonFinite { .. } | EngineError::NonFiniteLoss { .. } => {
+            text("try a lower --lr or another --init")
+        }
+        EngineError::NonFiniteEvaluation { .. } => {
+            text("train the model again with a lower --lr or another --init")
+        }
+        EngineError::BatchTooLarge { largest, .. } => {
+            Some(format!("--batch-size {largest} is the largest that fits (bench: --batch {largest})").into())
+        }
+        EngineError::TooManyClasses { .. } => text("--backend cpu supports any number of classes"),
+        EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
+        EngineError::SetTooLarge { .. } => text("--residency auto streams the images"),
+        EngineError::Device(_) => {
+            text("`lenet-gpu verify` checks the GPU and its driver; --backend cpu does without a GPU")
+        }
+    }
+}
+
+fn training_config(error: &TrainingConfigError) -> Hint {
+    match error {
+        TrainingConfigError::StepTooLong { .. } => text("use a smaller --lr-step-epochs or more --epochs"),
+        TrainingConfigError::PatienceTooLong { .. } => text("use a smaller --patience or more --epochs"),
+        TrainingConfigError::WarmupTooShort { .. } => text("use a larger --warmup, or --warmup 0"),
+        TrainingConfigError::Augmentation(_) => text("see --shift, --rotate and --scale"),
+    }
+}
+
+fn checkpoint(error: &CheckpointError) -> Hint {
+    match error {
+        CheckpointError::NoState => text("--init-from starts a new run from these weights"),
+        _ => None,
+    }
+}
+
+fn run(error: &RunError) -> Hint {
+    match error {
+        RunError::HoldsARun { path } => {
+            Some(format!("`{}` continues it; --run-dir names another folder", resume_command(path)).into())
+        }
+        RunError::NoRun { .. } => {
+            text("--resume takes the folder of a run, such as runs/mnist-20261122-174530")
+        }
+        RunError::NotEmpty { .. } | RunError::Make { .. } => text("--run-dir names another folder"),
+        _ => None,
+    }
+}
+
+fn data(error: &DataError) -> Hint {
+    match error {
+        DataError::Folder { .. } => text("--data-dir takes the folder of a data set"),
+        DataError::NotAFolder { .. } => {
+            text("--data-dir takes the folder with the data files, or CIFAR-10's .tar.gz")
+        }
+        DataError::NotRecognised { .. } => text("--help describes the formats under --dataset"),
+        DataError::Unsplit { .. } => {
+            text("--validation-split 0.2 holds out a fifth of each class for testing")
+        }
+        DataError::TooLargeToPad { .. } => text("use --fit resize"),
+        DataError::ImageFolder(error) => image_folder(error),
+        _ => None,
+    }
+}
+
+fn image_folder(error: &ImageFolderError) -> Hint {
+    match error {
+        ImageFolderError::NoTestSplit { train, .. } => Some(
+            format!(
+                "`--data-dir {} --validation-split 0.2` holds out a fifth of each class for testing",
+                train.display()
+            )
+            .into(),
+        ),
+        ImageFolderError::BadImage { .. } => text("--skip-bad-images skips unreadable images"),
+        ImageFolderError::TooLargeToPad { .. } => text("use --fit resize"),
+        _ => None,
+    }
+}
+
+fn device(error: &DeviceError) -> Hint {
+    match error {
+        DeviceError::Choice(error) => choice(error),
+        DeviceError::NoAdapter(missing) => {
+            let advice = match missing.alternative() {
+                Some(backend) => format!("use --backend {}", backend.id()),
+                None => Platform::current().driver_advice().to_owned(),
+            };
+            Some(format!("{advice}; or use the CPU with --backend cpu").into())
+        }
+    }
+}
+
+fn choice(error: &ChoiceError) -> Hint {
+    match error {
+        ChoiceError::AdapterOfCpu => text("omit --adapter, or choose a GPU with --backend"),
+        ChoiceError::OtherBackend { .. } => text("omit --backend: the index alone identifies an adapter"),
+        ChoiceError::NoSuchIndex { .. } | ChoiceError::NoSuchName { .. } => {
+            text("--adapter takes an index or part of a name, as `lenet-gpu devices` lists them")
+        }
+        ChoiceError::Ambiguous { .. } => text("--adapter INDEX selects one"),
+        ChoiceError::Unfit { .. } => text("choose another --adapter, or --backend cpu"),
+        ChoiceError::NoAdapter(_) => text("`lenet-gpu devices` lists the adapters of this machine"),
+    }
+}
+
+fn no_digit(_: &NoDigit) -> Hint {
+    text("--preprocess none classifies the image as it is")
+}
+
+fn bench_results(error: &ResultsError) -> Hint {
+    match error {
+        ResultsError::Parse { .. } | ResultsError::Format { .. } => {
+            text("`lenet-gpu bench --json FILE` writes a new one")
+        }
+        ResultsError::Read { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn hints_come_from_the_library_error_in_a_chain() {
+        let non_finite = || EngineError::NonFiniteLoss { sample: 3 };
+        let too_large = || ImageFolderError::TooLargeToPad { path: PathBuf::new(), height: 40, width: 40 };
+        for (error, option) in [
+            (anyhow!(non_finite()), "--lr"),
+            (anyhow!(non_finite()).context("training"), "--lr"),
+            (anyhow!(TrainError::Engine(non_finite())), "--lr"),
+            (anyhow!(DataError::ImageFolder(too_large())), "--fit resize"),
+            (anyhow!(DeviceError::Choice(ChoiceError::AdapterOfCpu)), "--adapter"),
+            (anyhow!(TrainingConfigError::WarmupTooShort { warmup: 0.1, steps: 2 }), "--warmup 0"),
+        ] {
+            let hint = hint(&error).unwrap_or_default();
+            assert!(hint.contains(option), "{error:#}: {hint}");
+        }
+        assert_eq!(hint(&anyhow!("something else")), None);
+    }
+}
