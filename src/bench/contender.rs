@@ -6,9 +6,8 @@ use super::results::{Adapter, Stage, Task};
 use crate::cpu::CpuEngine;
 use crate::engine::{Engine, EngineError, Mode, Setup};
 use crate::gpu::adapter::{Chosen, Description, Device, DeviceError, Request};
-use crate::gpu::kernels::Kernel;
-use crate::gpu::network::StepPlan;
-use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, KernelSet, Residency, kernels_of};
+use crate::gpu::recording::{RecordedKernel, Recording};
+use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, KernelSet, Residency};
 
 /// A device that was chosen.
 #[derive(Debug)]
@@ -121,7 +120,7 @@ impl AnyEngine {
 
     /// The kernels of a task, for an engine that was made for `setup`; on the CPU, those whose
     /// twins its operations are.
-    pub fn kernels(&self, task: Task, setup: &Setup) -> Vec<Kernel> {
+    pub fn kernels(&self, task: Task, setup: &Setup) -> Vec<RecordedKernel> {
         let pass = match task {
             Task::Train => Mode::Train,
             Task::Infer => Mode::Evaluate,
@@ -141,9 +140,9 @@ impl AnyEngine {
 }
 
 /// The kernels that are the twins of the CPU engine's operations.
-pub fn twins(pass: Mode, setup: &Setup) -> Vec<Kernel> {
+pub fn twins(pass: Mode, setup: &Setup) -> Vec<RecordedKernel> {
     let plan = KernelConfig { set: KernelSet::Layered, ..KernelConfig::HARDWARE };
-    kernels_of(&StepPlan::new(setup, setup.at_once(), &plan), pass)
+    Recording::new(setup, &plan).kernels_of(pass).cloned().collect()
 }
 
 /// Does `work` and tells what it took.

@@ -10,7 +10,7 @@ use super::subject::Subject;
 use crate::cpu;
 use crate::data::ImageSet;
 use crate::engine::{Engine, EngineError, Setup, Split};
-use crate::gpu::kernels::Kernel;
+use crate::gpu::recording::RecordedKernel;
 use crate::gpu::{GpuEngine, ceilings};
 
 /// Training steps whose kernels are timed one by one.
@@ -68,12 +68,12 @@ fn ceilings(opened: &Opened) -> Result<Ceilings, EngineError> {
 }
 
 /// What a kernel does for a batch, and how long it took if that is known.
-pub fn by_count(kernel: &Kernel, batch: usize, us: Option<Summary>) -> KernelResults {
+pub fn by_count(kernel: &RecordedKernel, batch: usize, us: Option<Summary>) -> KernelResults {
     KernelResults {
         label: kernel.label.clone(),
         workgroups: kernel.workgroups(batch),
         barriers: kernel.barriers(),
-        work: kernel.work(batch),
+        work: Some(kernel.cost(batch)),
         us,
     }
 }

@@ -9,7 +9,7 @@ use super::statistics::Summary;
 use super::subject::Subject;
 use crate::data::ImageSet;
 use crate::engine::{EngineError, Setup};
-use crate::gpu::work::total;
+use crate::gpu::cost::Cost;
 
 /// Measures each of the engines at each task, in their order.
 pub fn race(
@@ -67,7 +67,7 @@ impl Runner {
         let batch = setup.batch_size;
         let result = |Timed { task, steps, seconds }| {
             let kernels = subject.engine.kernels(task, setup);
-            let work = total(&kernels, batch);
+            let work = Some(kernels.iter().map(|kernel| kernel.cost(batch)).sum::<Cost>());
             let step = Summary::of(seconds);
             let billions = |count: u64| count as f64 * 1e-9 / step.median;
             Throughput {

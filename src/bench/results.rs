@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use super::statistics::Summary;
 use crate::gpu::KernelConfig;
-use crate::gpu::work::Work;
+use crate::gpu::cost::Cost;
 use crate::train::Program;
 
 /// The version of this format. A change of what a field means, or of its name, is another version.
@@ -113,7 +113,7 @@ pub struct Ceilings {
 
 impl Ceilings {
     /// Seconds that work takes at least: its operations or its bytes at the device's most, whichever take longer.
-    pub fn least_seconds(&self, work: &Work) -> f64 {
+    pub fn least_seconds(&self, work: &Cost) -> f64 {
         (work.flops as f64 / self.gflops).max(work.bytes as f64 / self.gbytes) * 1e-9
     }
 }
@@ -126,7 +126,7 @@ pub struct KernelResults {
     /// Barriers of a workgroup in its code.
     pub barriers: usize,
     /// None where it is not counted.
-    pub work: Option<Work>,
+    pub work: Option<Cost>,
     /// Microseconds on the device, by its clock; none where it has none.
     pub us: Option<Summary>,
 }
@@ -165,7 +165,7 @@ pub struct Throughput {
     /// Dispatches a step; none on the CPU.
     pub dispatches: Option<usize>,
     /// What a step does; none where a kernel's is not counted.
-    pub work: Option<Work>,
+    pub work: Option<Cost>,
     /// 10⁹ operations a second.
     pub gflops: Option<f64>,
     /// 10⁹ bytes a second.

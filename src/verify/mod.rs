@@ -22,6 +22,8 @@ type Run = Box<dyn Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, Engi
 /// One check: a name that says what is computed over which shape, and the work.
 pub struct Check {
     pub name: String,
+    /// The kernels whose results it compares; empty if it compares other things.
+    pub kernels: Vec<&'static str>,
     run: Run,
 }
 
@@ -36,17 +38,31 @@ impl Check {
         name: impl Into<String>,
         run: impl Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), run: Box::new(run) }
+        Self { name: name.into(), kernels: Vec::new(), run: Box::new(run) }
+    }
+
+    /// Names the kernels that it covers.
+    fn covering(self, kernels: &[&'static str]) -> Self {
+        Self { kernels: kernels.to_vec(), ..self }
+    }
+
+    /// Whether `text` is part of its name or of the name of a kernel that it covers.
+    pub fn is_about(&self, text: &str) -> bool {
+        self.name.contains(text) || self.kernels.iter().any(|kernel| kernel.contains(text))
     }
 
     /// The same check of one set of kernels, whatever the plan takes.
     fn by(self, set: KernelSet) -> Self {
-        let Self { name, run } = self;
+        let Self { name, mut kernels, run } = self;
         let name = match set {
             KernelSet::Layered => name,
-            KernelSet::Fused => format!("fused: {name}"),
+            KernelSet::Fused => {
+                kernels.extend(["fused_conv_forward", "fused_dense", "fused_conv_backward"]);
+                format!("fused: {name}")
+            }
         };
         Self::new(name, move |context, plan, seed| run(context, &KernelConfig { set, ..*plan }, seed))
+            .covering(&kernels)
     }
 
     /// Runs the check on random inputs drawn from `seed`: a finding for each tensor it looks at.

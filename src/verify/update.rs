@@ -13,8 +13,8 @@ use crate::engine::{
     Adam, Clip, Engine, EngineError, Epoch, Loss, MicroBatch, Optimizer, Rule, Setup, Sgd, Split, Step, steps,
 };
 use crate::gpu::buffers::{BatchRecord, Fault};
-use crate::gpu::kernels::{self, GradientSource, Kernel, Partials};
-use crate::gpu::single::{Inputs, Outputs, run};
+use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
+use crate::gpu::kernels::{self, GradientSource, Kernel, Partials, WorkspaceOffset};
 use crate::gpu::{Context, KernelConfig, Residency};
 use crate::model::parameters::LayerKind;
 use crate::model::{LeNet5, ParameterTable};
@@ -80,7 +80,7 @@ impl Bench {
     fn new(plan: &KernelConfig, seed: u64, summed: bool) -> Self {
         let table = ParameterTable::new(&NETWORK);
         let len = if summed { table.conv_len() } else { 0 };
-        let partials = Partials { place: 0, len, chunks: plan.weight_chunks };
+        let partials = Partials { offset: WorkspaceOffset::new(0), len, chunks: plan.weight_chunks };
         let mut draw = Tensors::new(seed);
         let chunks = draw.normal(partials.chunks * partials.len);
         Self { table, partials, chunks, draw }
@@ -124,12 +124,12 @@ impl Bench {
         kernel: &Kernel,
         (batch, t, optimizer): (MicroBatch, u64, &Optimizer),
         inputs: Arenas,
-    ) -> Result<Outputs, EngineError> {
+    ) -> Result<KernelOutputs, EngineError> {
         let tensors = self.table.tensors().len();
         let split = self.draw.split(1, 1, 1, 2);
         let record = BatchRecord::new(&batch, 0, t, &Loss::default(), optimizer, &split);
         let Arenas { parameters, gradients, first_moment, second_moment, accumulated, norms } = inputs;
-        let inputs = Inputs {
+        let inputs = KernelInputs {
             workspace: self.chunks,
             parameters,
             gradients,
@@ -137,13 +137,13 @@ impl Bench {
             second_moment,
             accumulated,
             norms,
-            split: &split,
+            images: &split,
             order: vec![0],
             views: Vec::new(),
             tensors,
             record,
         };
-        run(context, kernel, &inputs)
+        run_kernel(context, kernel, &inputs)
     }
 }
 
@@ -160,7 +160,11 @@ struct Arenas {
 
 /// One update by `optimizer` in the middle of a training.
 fn update(name: &str, optimizer: Optimizer) -> Check {
-    Check::new(format!("update, {name}"), move |context, plan, seed| {
+    let kernel_name = match optimizer.rule {
+        Rule::Adam(_) => "adam",
+        Rule::Sgd(_) => "sgd",
+    };
+    Check::new(format!("{kernel_name}, {name}"), move |context, plan, seed| {
         /// Both of Adam's corrections count.
         const STEP: u64 = 5;
         const RATE: f32 = 0.01;
@@ -198,6 +202,7 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
             no_faults(&out),
         ])
     })
+    .covering(&[kernel_name])
 }
 
 /// The norms of all tensors, and gradients made whole.
@@ -221,6 +226,7 @@ fn gradient_norm(summed: bool) -> Check {
             no_faults(&out),
         ])
     })
+    .covering(&["gradient_norm"])
 }
 
 /// The gradient of a step's first or second micro-batch, taken in.
@@ -244,9 +250,10 @@ fn accumulate(follows: bool) -> Check {
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
         ])
     })
+    .covering(&["accumulate"])
 }
 
-fn no_faults(out: &Outputs) -> Finding {
+fn no_faults(out: &KernelOutputs) -> Finding {
     let faults = out.faults.iter().filter(|fault| **fault != Fault::NONE).count();
     Finding::new("faults", faults as f64, tolerance::EXACT)
 }

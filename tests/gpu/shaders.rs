@@ -9,14 +9,13 @@ use lenet_gpu::engine::{
     Clip, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Rule, SampleOutcome, Setup, Sgd,
 };
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
-use lenet_gpu::gpu::kernels::Kernel;
-use lenet_gpu::gpu::network::StepPlan;
+use lenet_gpu::gpu::recording::{RecordedKernel, Recording};
 use lenet_gpu::gpu::{KernelConfig, shader};
 use lenet_gpu::model::{Activation, LeNet5};
 
 /// Every kernel of a step, for grey and for colour, by both optimizers, with every activation and loss,
 /// normalised or not, by both plans.
-fn kernels() -> Vec<Kernel> {
+fn kernels() -> Vec<RecordedKernel> {
     let clip = Clip { fc: Some(5.0), conv: Some(1.0), norm: Some(1.0), tensor_norm: Some(0.5) };
     let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
     let sgd = Optimizer { rule, clip, bound: Some(1e3), ..Optimizer::default() };
@@ -40,12 +39,9 @@ fn kernels() -> Vec<Kernel> {
     all
 }
 
-fn step(setup: &Setup, plan: &KernelConfig) -> Vec<Kernel> {
+fn step(setup: &Setup, plan: &KernelConfig) -> Vec<RecordedKernel> {
     let augmented = Setup { augmented: true, ..*setup };
-    [*setup, augmented]
-        .iter()
-        .flat_map(|setup| StepPlan::new(setup, 64, plan).kernels().cloned().collect::<Vec<_>>())
-        .collect()
+    [*setup, augmented].iter().flat_map(|setup| Recording::new(setup, plan).kernels).collect()
 }
 
 fn parse(source: &str) -> naga::Module {
@@ -53,8 +49,8 @@ fn parse(source: &str) -> naga::Module {
 }
 
 fn module_of(shader: &str) -> naga::Module {
-    let kernel = kernels().into_iter().find(|kernel| kernel.shader == shader).unwrap();
-    parse(&kernel.source())
+    let kernel = kernels().into_iter().find(|kernel| kernel.entry_point == shader).unwrap();
+    parse(&kernel.wgsl)
 }
 
 /// Names and offsets of a WGSL struct's members, and its size.
@@ -79,20 +75,20 @@ fn every_shader_parses_and_validates() {
     );
     let kernels = kernels();
     for kernel in &kernels {
-        let source = kernel.source();
+        let source = &kernel.wgsl;
         validator
-            .validate(&parse(&source))
-            .unwrap_or_else(|error| panic!("{}: {}", kernel.label, error.emit_to_string(&source)));
+            .validate(&parse(source))
+            .unwrap_or_else(|error| panic!("{}: {}", kernel.label, error.emit_to_string(source)));
     }
     for (name, _) in shader::KERNELS {
-        assert!(kernels.iter().any(|kernel| kernel.shader == *name), "no kernel uses {name}.wgsl");
+        assert!(kernels.iter().any(|kernel| kernel.entry_point == *name), "no kernel uses {name}.wgsl");
     }
 }
 
 #[test]
 fn every_kernel_keeps_to_webgpus_default_limits() {
     for kernel in kernels() {
-        let module = parse(&kernel.source());
+        let module = parse(&kernel.wgsl);
         let storage =
             |(_, v): &(_, &naga::GlobalVariable)| matches!(v.space, naga::AddressSpace::Storage { .. });
         let buffers = module.global_variables.iter().filter(storage).count();
@@ -106,7 +102,7 @@ fn every_kernel_keeps_to_webgpus_default_limits() {
 fn a_buffer_has_one_number_in_all_kernels_and_shares_it_with_no_other() {
     let mut numbers = BTreeMap::new();
     for kernel in kernels() {
-        for (_, variable) in parse(&kernel.source()).global_variables.iter() {
+        for (_, variable) in parse(&kernel.wgsl).global_variables.iter() {
             let Some(binding) = &variable.binding else { continue };
             let name = variable.name.clone().unwrap();
             let known = numbers.entry(binding.binding).or_insert_with(|| name.clone());
@@ -155,6 +151,6 @@ fn a_fault_is_laid_out_alike_in_rust_and_wgsl() {
 #[test]
 fn a_view_is_laid_out_alike_in_rust_and_wgsl() {
     let module = kernels().into_iter().find(|kernel| kernel.label == "gather, augmented").unwrap();
-    let module = parse(&module.source());
+    let module = parse(&module.wgsl);
     assert_eq!(layout(&module, "View"), (offsets!(View, row, column), size_of::<View>() as u32));
 }

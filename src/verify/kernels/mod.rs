@@ -1,22 +1,24 @@
-//! Each kernel alone, held against its f64 twin: over LeNet-5's own shapes, and over others that cover
-//! strides, paddings, overlapping pools, odd sizes, blocks cut short, and a batch of one image.
+//! Each kernel alone, checked against its f64 reference: over LeNet-5's own shapes, and over others that cover
+//! strides, paddings, overlapping pools, odd sizes, incomplete blocks, and a batch of one image.
 
 mod batch_norm;
-mod bench;
-mod convolution;
+mod conv;
 mod dense;
+mod fixture;
 mod gather;
+mod log_softmax;
 mod loss;
 mod pool;
 
 use super::{Check, update};
 
-/// The checks, a few hundred tensors' worth.
+/// The checks of single kernels, in which a few hundred tensors are compared.
 pub fn checks() -> Vec<Check> {
     [
-        convolution::checks(),
+        conv::checks(),
         pool::checks(),
         dense::checks(),
+        log_softmax::checks(),
         loss::checks(),
         batch_norm::checks(),
         gather::checks(),
@@ -25,4 +27,52 @@ pub fn checks() -> Vec<Check> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::gpu::shader::KERNELS;
+
+    /// The paths that a kernel's header names after `CPU twin:` or `Counterpart:`.
+    fn counterparts(source: &str) -> Vec<&str> {
+        let header = source.lines().take_while(|line| line.starts_with("//"));
+        let named = header.filter_map(|line| {
+            let text = line.trim_start_matches('/').trim();
+            text.strip_prefix("CPU twin:").or_else(|| text.strip_prefix("Counterpart:"))
+        });
+        named.flat_map(|list| list.split([',', ' ', '`'])).filter(|word| word.contains('/')).collect()
+    }
+
+    #[test]
+    fn every_kernel_has_a_cpu_twin_or_names_its_counterpart() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (name, source) in KERNELS {
+            let named = counterparts(source);
+            let twin = root.join(format!("src/cpu/{name}.rs")).exists();
+            assert!(twin || !named.is_empty(), "{name} has no src/cpu/{name}.rs and names no counterpart");
+            for path in named {
+                let path = path.trim_end_matches(['.', ';', ')']);
+                assert!(root.join(path).exists(), "{name}.wgsl names {path}, which does not exist");
+            }
+        }
+    }
+
+    #[test]
+    fn every_kernel_is_covered_by_a_check() {
+        let checks = crate::verify::checks();
+        for (name, _) in KERNELS {
+            assert!(checks.iter().any(|check| check.kernels.contains(name)), "no check covers {name}");
+        }
+    }
+
+    #[test]
+    fn every_check_names_kernels_that_exist() {
+        for check in crate::verify::checks() {
+            for kernel in &check.kernels {
+                assert!(KERNELS.iter().any(|(name, _)| name == kernel), "{}: {kernel}", check.name);
+            }
+        }
+    }
 }
