@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers, storage};
+use super::buffers::{BatchRecord, Buffers, Fault, ImageSetBuffers, Lengths, storage};
 use super::context::Context;
 use super::kernel_config::KernelConfig;
 use super::network::{MapPlace, StepPlan};
@@ -76,6 +76,7 @@ impl GpuEngine {
             accumulated: if setup.accumulates() { trained } else { 0 },
             tensors: table.tensors().len(),
             workspace: plan.workspace_len,
+            partials: plan.partials_len,
         };
         let (stages, buffers, ring) = context.checked(|| {
             // Side by side: drivers compile on the thread that asks.
@@ -101,9 +102,9 @@ impl GpuEngine {
         &self.plan
     }
 
-    /// Writes `values` to a buffer that has as many.
+    /// Writes `values` to the beginning of a buffer.
     fn write_all(&self, buffer: &wgpu::Buffer, values: &[f32]) -> Result<(), EngineError> {
-        assert_eq!(size_of_val(values) as u64, buffer.size(), "an arena has the table's length");
+        assert!(size_of_val(values) as u64 <= buffer.size(), "an arena has the table's length");
         self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
         self.context.check()
     }
@@ -241,8 +242,9 @@ impl Engine for GpuEngine {
         let loaded = context.checked(|| {
             let held = policy.held(&split);
             let views = if augmented { held } else { 0 };
-            let buffers = PartBuffers::new(context, &split, held, views, split.len());
-            let bind = |stage: &Stage| stage.pipeline.bind(context, |name| self.buffers.get(&buffers, name));
+            let buffers = ImageSetBuffers::new(context, &split, held, views, split.len());
+            let bind =
+                |stage: &Stage| stage.pipeline.bind(context, |binding| self.buffers.get(&buffers, binding));
             let groups = self.stages.iter().map(bind).collect();
             LoadedPart { split, policy, buffers, groups, pace: Pace::default() }
         })?;

@@ -30,7 +30,7 @@ pub enum FilterMemory {
 }
 
 impl FilterMemory {
-    /// As plans and the files of `shaders/filters/` name it.
+    /// The name in a kernel configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Storage => "storage",

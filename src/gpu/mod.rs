@@ -9,6 +9,7 @@
 //! tells what the device can do at most.
 
 pub mod adapter;
+pub mod bindings;
 pub mod buffers;
 pub mod ceilings;
 pub mod context;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::buffers::PartBuffers;
+use super::buffers::ImageSetBuffers;
 use super::context::Context;
 use super::network::MapPlace;
 use super::pace::Pace;
@@ -36,7 +36,7 @@ impl Kept<'_> {
 pub struct LoadedPart {
     pub split: Arc<ImageSet>,
     pub policy: Policy,
-    pub buffers: PartBuffers,
+    pub buffers: ImageSetBuffers,
     /// One for each stage of the engine.
     pub groups: Vec<wgpu::BindGroup>,
     pub pace: Pace,

@@ -1,6 +1,6 @@
 //! One kernel by itself, over tensors laid out by hand: how a kernel is held against its twin.
 
-use super::buffers::{BatchRecord, Buffers, Fault, Lengths, PartBuffers};
+use super::buffers::{BatchRecord, Buffers, Fault, ImageSetBuffers, Lengths};
 use super::context::Context;
 use super::kernels::Kernel;
 use super::pipeline::Pipeline;
@@ -12,6 +12,7 @@ use crate::engine::{EngineError, SampleOutcome};
 #[derive(Debug, Clone)]
 pub struct Inputs<'a> {
     pub workspace: Vec<f32>,
+    pub partials: Vec<f32>,
     pub parameters: Vec<f32>,
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
@@ -32,6 +33,7 @@ pub struct Inputs<'a> {
 #[derive(Debug, Clone)]
 pub struct Outputs {
     pub workspace: Vec<f32>,
+    pub partials: Vec<f32>,
     pub parameters: Vec<f32>,
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
@@ -50,26 +52,27 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
         let buffers = Buffers::new(
             context,
             &Lengths {
-                // Kernels that see them as quads see whole ones.
-                parameters: arena.next_multiple_of(4),
+                parameters: arena,
                 trained: arena,
                 second_moment: arena,
                 accumulated: arena,
                 tensors: inputs.tensors,
                 workspace: inputs.workspace.len(),
+                partials: inputs.partials.len(),
             },
         );
         let held = inputs.split.len();
         let samples = samples.max(inputs.order.len());
-        let part = PartBuffers::new(context, inputs.split, held, inputs.views.len(), samples);
+        let part = ImageSetBuffers::new(context, inputs.split, held, inputs.views.len(), samples);
         let pipeline = Pipeline::new(context, kernel);
-        let group = pipeline.bind(context, |name| buffers.get(&part, name));
+        let group = pipeline.bind(context, |binding| buffers.get(&part, binding));
         (buffers, part, pipeline, group)
     })?;
 
     let faults = vec![Fault::NONE; inputs.tensors];
     for (buffer, bytes) in [
         (&buffers.workspace, bytemuck::cast_slice(&inputs.workspace)),
+        (&buffers.partials, bytemuck::cast_slice(&inputs.partials)),
         (&buffers.parameters, bytemuck::cast_slice(&inputs.parameters)),
         (&buffers.gradients, bytemuck::cast_slice(&inputs.gradients)),
         (&buffers.first_moment, bytemuck::cast_slice(&inputs.first_moment)),
@@ -97,6 +100,7 @@ pub fn run(context: &Context, kernel: &Kernel, inputs: &Inputs) -> Result<Output
 
     Ok(Outputs {
         workspace: read(context, &buffers.workspace, 0, inputs.workspace.len())?,
+        partials: read(context, &buffers.partials, 0, inputs.partials.len())?,
         parameters: read(context, &buffers.parameters, 0, arena)?,
         gradients: read(context, &buffers.gradients, 0, inputs.gradients.len())?,
         first_moment: read(context, &buffers.first_moment, 0, inputs.first_moment.len())?,

@@ -177,7 +177,7 @@ fn work_of(kernel: &Kernel, shapes: &Shapes, images: u64) -> Option<(Work, Work)
             let image = Work::of(4 * inputs * outputs + outputs, 2 * inputs + outputs);
             (image, Work::of(0, inputs * outputs + weight))
         }
-        "dense_log_softmax" | "dense_mse" | "dense_raw_nll" => {
+        "dense_loss" => {
             let (inputs, classes) = (size("INPUTS"), size("CLASSES"));
             // Of a class: its exponential twice, its share of the sum, its log-probability and its gradient.
             let image = Work::of(2 * inputs * classes + 6 * classes, inputs + 2 * classes);

@@ -24,7 +24,7 @@ pub struct DenseHead {
     pub fc3: Places,
 }
 
-/// `shaders/fused_conv_forward.wgsl`, as one of the passes has it.
+/// `shaders/kernels/fused_conv_forward.wgsl`, as one of the passes has it.
 pub fn conv_forward(
     network: &LeNet5,
     augmented: bool,
@@ -44,7 +44,7 @@ pub fn conv_forward(
         .only_in(pass)
 }
 
-/// `shaders/fused_dense.wgsl`, as one of the passes has it, for batches of up to `batch` images.
+/// `shaders/kernels/fused_dense.wgsl`, as one of the passes has it, for batches of up to `batch` images.
 pub fn dense(network: &LeNet5, pass: Mode, batch: usize, plan: &KernelConfig, at: &DenseHead) -> Kernel {
     let FusedConfig { head_images, head_groups, head_share, head_loads, .. } = plan.fused;
     // Few images go one by one, so that all of the device has work; of many, several share each weight loaded.
@@ -85,7 +85,7 @@ pub fn dense(network: &LeNet5, pass: Mode, batch: usize, plan: &KernelConfig, at
         .only_in(pass)
 }
 
-/// `shaders/fused_conv_backward.wgsl`.
+/// `shaders/kernels/fused_conv_backward.wgsl`.
 pub fn conv_backward(
     network: &LeNet5,
     augmented: bool,
@@ -98,7 +98,6 @@ pub fn conv_backward(
         ("SPLIT", plan.fused.conv_split.into()),
         ("DPOOL2", at.second.dy.into()),
         ("CHUNKS", partials.chunks.into()),
-        ("PARTIALS", partials.place.into()),
         ("PARTIAL_LEN", partials.len.into()),
     ]);
     let grid = Grid::workgroups_per_chunk(plan.fused.conv_split, partials.chunks);

@@ -6,7 +6,7 @@ pub mod fused;
 use super::grid::Grid;
 use super::kernel_config::{KernelConfig, even_block};
 use super::shader::{Choice, Constant, compose};
-use crate::engine::{Clip, Mode, Optimizer, Reduction, Rule};
+use crate::engine::{Clip, Loss, LossKind, Mode, Optimizer, Reduction, Rule};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Activation, ConvShape, DenseShape, NormShape, PoolShape, Tensor};
 
@@ -54,7 +54,7 @@ impl Kernel {
 
     /// The kernel's whole WGSL.
     pub fn source(&self) -> String {
-        compose(self.shader, &self.choices, &self.constants)
+        compose(&format!("kernels/{}", self.shader), &self.choices, &self.constants)
     }
 }
 
@@ -87,11 +87,9 @@ pub struct NormPlaces {
     pub running_var: usize,
 }
 
-/// Where the partial sums of the convolutions' gradients stand in the workspace, how long one is, and how many
-/// there are at most.
+/// The length of a partial sum of the convolutions' gradients, and how many there are at most.
 #[derive(Debug, Clone, Copy)]
 pub struct Partials {
-    pub place: usize,
     pub len: usize,
     pub chunks: usize,
 }
@@ -111,12 +109,12 @@ pub enum GradientSource {
 impl GradientSource {
     fn partials(&self) -> Partials {
         match self {
-            Self::Arena => Partials { place: 0, len: 0, chunks: 0 },
+            Self::Arena => Partials { len: 0, chunks: 0 },
             Self::PartialSums(partials) | Self::OuterProducts(partials, _) => *partials,
         }
     }
 
-    /// The file of `shaders/gradients/`.
+    /// The file of `shaders/variants/gradient/`.
     fn choice(&self) -> Choice {
         match self {
             Self::Arena | Self::PartialSums(_) => Choice::PARTIAL_SUMS,
@@ -125,9 +123,8 @@ impl GradientSource {
     }
 
     fn constants(&self) -> Vec<(&'static str, Constant)> {
-        let Partials { place, len, chunks } = self.partials();
-        let mut constants =
-            vec![("CHUNKS", chunks.into()), ("PARTIALS", place.into()), ("PARTIAL_LEN", len.into())];
+        let Partials { len, chunks } = self.partials();
+        let mut constants = vec![("CHUNKS", chunks.into()), ("PARTIAL_LEN", len.into())];
         if let Self::OuterProducts(_, layers) = self {
             let each =
                 |of: fn(&(DenseShape, Places)) -> usize| Constant::Sizes(layers.iter().map(of).collect());
@@ -145,7 +142,7 @@ impl GradientSource {
     }
 }
 
-/// `shaders/gather.wgsl` for images of so many channels.
+/// `shaders/kernels/gather.wgsl` for images of so many channels.
 pub fn gather(channels: usize, augmented: bool, plan: &KernelConfig, x: usize) -> Kernel {
     let plan = &plan.mapping();
     let constants = vec![("CHANNELS", channels.into()), ("SIDE", IMAGE_SIDE.into()), ("X", x.into())];
@@ -154,7 +151,7 @@ pub fn gather(channels: usize, augmented: bool, plan: &KernelConfig, x: usize) -
     Kernel::new("gather", label, plan, grid, constants).choosing(Choice::input(augmented))
 }
 
-/// `shaders/conv_forward.wgsl`.
+/// `shaders/kernels/conv_forward.wgsl`.
 pub fn conv_forward(
     layer: &str,
     shape: &ConvShape,
@@ -171,19 +168,23 @@ pub fn conv_forward(
         ("BLOCK_COLUMNS", columns.into()),
         ("X", at.x.into()),
         ("Y", at.y.into()),
-        ("FILTER_QUADS", filter_quads(shape, at).into()),
+        ("PARAMETER_VEC4S", parameter_vec4s(shape, at).into()),
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
-    let paired = all_multiples(2, &[at.x, shape.width, columns * shape.stride, shape.padding]);
+    // Pairs are loaded and stored whole.
+    let aligned = all_multiples(
+        2,
+        &[at.x, at.y, shape.width, shape.out_width(), columns, columns * shape.stride, shape.padding],
+    );
     Kernel::new("conv_forward", format!("{layer} forward"), plan, grid, constants)
         .choosing(Choice::activation(activation))
-        .choosing(Choice::filter(plan.filters))
-        .choosing(Choice::pair(paired))
+        .choosing(Choice::parameters_in(plan.filters))
+        .choosing(Choice::workspace_vec2(aligned))
 }
 
-/// `shaders/conv_backward_input.wgsl`.
+/// `shaders/kernels/conv_backward_input.wgsl`.
 pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelConfig, at: &Places) -> Kernel {
     let channels = even_block(shape.channels, plan.conv_filters);
     let columns = even_block(shape.width, plan.conv_columns);
@@ -194,18 +195,18 @@ pub fn conv_backward_input(layer: &str, shape: &ConvShape, plan: &KernelConfig, 
         ("BLOCK_COLUMNS", columns.into()),
         ("DX", at.dx.into()),
         ("DY", at.dy.into()),
-        ("FILTER_QUADS", filter_quads(shape, at).into()),
+        ("PARAMETER_VEC4S", parameter_vec4s(shape, at).into()),
         ("WEIGHT", at.weight.into()),
     ]);
     let grid = Grid::per_image(blocks, plan);
     let first_column = shape.size - 1 + shape.padding;
-    let paired = all_multiples(2, &[at.dy, shape.out_width(), columns, first_column]);
+    let aligned = all_multiples(2, &[at.dx, at.dy, shape.width, shape.out_width(), columns, first_column]);
     Kernel::new("conv_backward_input", format!("{layer} backward, input"), plan, grid, constants)
-        .choosing(Choice::filter(plan.filters))
-        .choosing(Choice::pair(paired))
+        .choosing(Choice::parameters_in(plan.filters))
+        .choosing(Choice::workspace_vec2(aligned))
 }
 
-/// `shaders/conv_backward_weight.wgsl`.
+/// `shaders/kernels/conv_backward_weight.wgsl`.
 pub fn conv_backward_weight(
     layer: &str,
     shape: &ConvShape,
@@ -225,7 +226,6 @@ pub fn conv_backward_weight(
         ("CHUNKS", partials.chunks.into()),
         ("X", at.x.into()),
         ("DY", at.dy.into()),
-        ("PARTIALS", partials.place.into()),
         ("PARTIAL_LEN", partials.len.into()),
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
@@ -233,10 +233,10 @@ pub fn conv_backward_weight(
     let grid = Grid::per_chunk(blocks, partials.chunks, plan);
     let places = [at.x, at.dy, shape.width, shape.out_width(), columns, shape.padding];
     Kernel::new("conv_backward_weight", format!("{layer} backward, weight"), plan, grid, constants)
-        .choosing(Choice::pair(all_multiples(2, &places)))
+        .choosing(Choice::workspace_vec2(all_multiples(2, &places)))
 }
 
-/// `shaders/max_pool.wgsl`.
+/// `shaders/kernels/max_pool.wgsl`.
 pub fn max_pool(layer: &str, shape: &PoolShape, plan: &KernelConfig, at: &Places) -> Kernel {
     let plan = &plan.mapping();
     let mut constants = pool_constants(shape);
@@ -245,7 +245,7 @@ pub fn max_pool(layer: &str, shape: &PoolShape, plan: &KernelConfig, at: &Places
     Kernel::new("max_pool", format!("{layer} forward"), plan, grid, constants)
 }
 
-/// `shaders/max_pool_backward.wgsl`; `activation` is the one before the pool.
+/// `shaders/kernels/max_pool_backward.wgsl`; `activation` is the one before the pool.
 pub fn max_pool_backward(
     layer: &str,
     shape: &PoolShape,
@@ -267,7 +267,7 @@ pub fn max_pool_backward(
         .choosing(Choice::activation(activation))
 }
 
-/// `shaders/dense_forward.wgsl`.
+/// `shaders/kernels/dense_forward.wgsl`.
 pub fn dense_forward(
     layer: &str,
     shape: &DenseShape,
@@ -275,7 +275,8 @@ pub fn dense_forward(
     plan: &KernelConfig,
     at: &Places,
 ) -> Kernel {
-    let outputs = even_block(shape.outputs, plan.dense_columns);
+    // Outputs are stored four at a time.
+    let outputs = even_block(shape.outputs, plan.dense_columns).next_multiple_of(4);
     let grid = Grid { images: plan.dense_rows, ..Grid::per_image(shape.outputs.div_ceil(outputs), plan) };
     let constants = vec![
         ("INPUTS", shape.inputs.into()),
@@ -287,12 +288,14 @@ pub fn dense_forward(
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ];
+    let aligned = all_multiples(4, &[shape.inputs, shape.outputs, at.x, at.y]);
     Kernel::new("dense_forward", format!("{layer} forward"), plan, grid, constants)
         .choosing(Choice::activation(activation))
-        .choosing(Choice::quad(all_multiples(4, &[shape.inputs, at.x, at.weight])))
+        .choosing(Choice::parameters_vec4(all_multiples(4, &[shape.inputs, at.weight])))
+        .choosing(Choice::workspace_vec4(aligned))
 }
 
-/// `shaders/dense_backward.wgsl`; `activation` is the one before the layer.
+/// `shaders/kernels/dense_backward.wgsl`; `activation` is the one before the layer.
 pub fn dense_backward(
     layer: &str,
     shape: &DenseShape,
@@ -318,49 +321,50 @@ pub fn dense_backward(
         ("WEIGHT", at.weight.into()),
         ("BIAS", at.bias.into()),
     ];
-    let aligned = all_multiples(4, &[shape.inputs, shape.outputs, at.x, at.dy, at.weight]);
+    let aligned = all_multiples(4, &[shape.inputs, shape.outputs, at.x, at.dx, at.dy]);
     Kernel::new("dense_backward", format!("{layer} backward"), plan, grid, constants)
         .choosing(Choice::activation(activation))
-        .choosing(Choice::quad(aligned))
+        .choosing(Choice::parameters_vec4(all_multiples(4, &[shape.inputs, at.weight])))
+        .choosing(Choice::workspace_vec4(aligned))
 }
 
-/// `shaders/dense_log_softmax.wgsl`; `y` takes the log-probabilities and `dy` the gradient at the logits.
-pub fn dense_log_softmax(layer: &str, shape: &DenseShape, plan: &KernelConfig, at: &Places) -> Kernel {
-    let (grid, constants) = (Grid::workgroup_per_image(plan), last_layer_constants(shape, at));
-    Kernel::new("dense_log_softmax", format!("{layer} + log-softmax + NLL"), plan, grid, constants)
-}
-
-/// `shaders/dense_mse.wgsl`; `y` takes the logits and `dy` their gradient.
-pub fn dense_mse(
-    layer: &str,
-    shape: &DenseShape,
-    reduction: Reduction,
-    plan: &KernelConfig,
-    at: &Places,
-) -> Kernel {
-    let divisor = match reduction {
+/// `shaders/kernels/dense_loss.wgsl`. `y` receives the log-probabilities if the loss is computed from them, else the
+/// logits; `dy` receives the gradient at the logits.
+pub fn dense_loss(layer: &str, shape: &DenseShape, loss: &Loss, plan: &KernelConfig, at: &Places) -> Kernel {
+    let divisor = match loss.reduction {
         Reduction::Mean => shape.outputs,
         Reduction::Sum => 1,
     };
-    let mut constants = last_layer_constants(shape, at);
-    constants.push(("DIVISOR", divisor.into()));
-    Kernel::new("dense_mse", format!("{layer} + MSE"), plan, Grid::workgroup_per_image(plan), constants)
+    let constants = vec![
+        ("INPUTS", shape.inputs.into()),
+        ("CLASSES", shape.outputs.into()),
+        // A workgroup takes one image.
+        ("LOGITS", shape.outputs.into()),
+        ("DIVISOR", divisor.into()),
+        ("X", at.x.into()),
+        ("OUTPUTS", at.y.into()),
+        ("DZ", at.dy.into()),
+        ("WEIGHT", at.weight.into()),
+        ("BIAS", at.bias.into()),
+    ];
+    let name = match loss.kind {
+        LossKind::Nll | LossKind::CrossEntropy => "log-softmax + NLL",
+        LossKind::Mse => "MSE",
+        LossKind::RawNll => "raw NLL",
+    };
+    let grid = Grid::workgroup_per_image(plan);
+    Kernel::new("dense_loss", format!("{layer} + {name}"), plan, grid, constants)
+        .choosing(Choice::loss(loss.kind))
 }
 
-/// `shaders/dense_raw_nll.wgsl`; `y` takes the logits and `dy` their gradient.
-pub fn dense_raw_nll(layer: &str, shape: &DenseShape, plan: &KernelConfig, at: &Places) -> Kernel {
-    let (grid, constants) = (Grid::workgroup_per_image(plan), last_layer_constants(shape, at));
-    Kernel::new("dense_raw_nll", format!("{layer} + raw NLL"), plan, grid, constants)
-}
-
-/// `shaders/log_softmax.wgsl` over a layer's `outputs`, at `y`.
+/// `shaders/kernels/log_softmax.wgsl` over a layer's `outputs`, at `y`.
 pub fn log_softmax(layer: &str, outputs: usize, plan: &KernelConfig, at: &Places) -> Kernel {
     let constants = vec![("OUTPUTS", outputs.into()), ("Y", at.y.into())];
     let grid = Grid::workgroup_per_image(plan);
     Kernel::new("log_softmax", format!("{layer} log-softmax"), plan, grid, constants)
 }
 
-/// `shaders/log_softmax_backward.wgsl` over a layer's `outputs`, at `y` and `dy`.
+/// `shaders/kernels/log_softmax_backward.wgsl` over a layer's `outputs`, at `y` and `dy`.
 pub fn log_softmax_backward(layer: &str, outputs: usize, plan: &KernelConfig, at: &Places) -> Kernel {
     let constants = vec![("OUTPUTS", outputs.into()), ("Y", at.y.into()), ("DY", at.dy.into())];
     let grid = Grid::workgroup_per_image(plan);
@@ -368,7 +372,7 @@ pub fn log_softmax_backward(layer: &str, outputs: usize, plan: &KernelConfig, at
     Kernel::new("log_softmax_backward", label, plan, grid, constants)
 }
 
-/// `shaders/batch_norm_statistics.wgsl` in an arena whose tensors end at `ends`, in training alone.
+/// `shaders/kernels/batch_norm_statistics.wgsl` in an arena whose tensors end at `ends`, in training alone.
 pub fn batch_norm_statistics(
     layer: &str,
     shape: &NormShape,
@@ -388,7 +392,7 @@ pub fn batch_norm_statistics(
         .only_in(Mode::Train)
 }
 
-/// `shaders/batch_norm_forward.wgsl`, as one of the passes has it.
+/// `shaders/kernels/batch_norm_forward.wgsl`, as one of the passes has it.
 pub fn batch_norm_forward(
     layer: &str,
     shape: &NormShape,
@@ -409,7 +413,7 @@ pub fn batch_norm_forward(
     Kernel::new("batch_norm_forward", format!("{layer} {label}"), plan, grid, constants).only_in(pass)
 }
 
-/// `shaders/batch_norm_backward_weight.wgsl`.
+/// `shaders/kernels/batch_norm_backward_weight.wgsl`.
 pub fn batch_norm_backward_weight(
     layer: &str,
     shape: &NormShape,
@@ -422,7 +426,7 @@ pub fn batch_norm_backward_weight(
     Kernel::new("batch_norm_backward_weight", label, &plan.summing(), grid, constants)
 }
 
-/// `shaders/batch_norm_backward_input.wgsl`; `activation` is the one before the normalisation.
+/// `shaders/kernels/batch_norm_backward_input.wgsl`; `activation` is the one before the normalisation.
 pub fn batch_norm_backward_input(
     layer: &str,
     shape: &NormShape,
@@ -438,7 +442,7 @@ pub fn batch_norm_backward_input(
         .choosing(Choice::activation(activation))
 }
 
-/// `shaders/accumulate.wgsl` over an arena of these tensors.
+/// `shaders/kernels/accumulate.wgsl` over an arena of these tensors.
 pub fn accumulate(tensors: &[Tensor], plan: &KernelConfig, gradients: &GradientSource) -> Kernel {
     let plan = &plan.mapping();
     let (grid, constants) =
@@ -446,7 +450,7 @@ pub fn accumulate(tensors: &[Tensor], plan: &KernelConfig, gradients: &GradientS
     Kernel::new("accumulate", "accumulate", plan, grid, constants).choosing(gradients.choice())
 }
 
-/// `shaders/gradient_norm.wgsl` over an arena of these tensors.
+/// `shaders/kernels/gradient_norm.wgsl` over an arena of these tensors.
 pub fn gradient_norm(tensors: &[Tensor], plan: &KernelConfig, gradients: &GradientSource) -> Kernel {
     let grid = Grid::workgroups_per_batch(tensors.len());
     let constants = arena_constants(tensors, plan, gradients);
@@ -454,7 +458,7 @@ pub fn gradient_norm(tensors: &[Tensor], plan: &KernelConfig, gradients: &Gradie
         .choosing(gradients.choice())
 }
 
-/// The optimizer's `shaders/adam.wgsl` or `shaders/sgd.wgsl` over an arena of these tensors.
+/// The optimizer's `shaders/kernels/adam.wgsl` or `shaders/kernels/sgd.wgsl` over an arena of these tensors.
 pub fn update(
     optimizer: &Optimizer,
     tensors: &[Tensor],
@@ -489,20 +493,6 @@ pub fn update(
     };
     let grid = Grid::per_batch(arena_len(tensors), plan);
     Kernel::new(name, name, plan, grid, constants).choosing(gradients.choice())
-}
-
-fn last_layer_constants(shape: &DenseShape, at: &Places) -> Vec<(&'static str, Constant)> {
-    vec![
-        ("INPUTS", shape.inputs.into()),
-        ("CLASSES", shape.outputs.into()),
-        // A workgroup takes one image.
-        ("LOGITS", shape.outputs.into()),
-        ("X", at.x.into()),
-        ("OUTPUTS", at.y.into()),
-        ("DZ", at.dy.into()),
-        ("WEIGHT", at.weight.into()),
-        ("BIAS", at.bias.into()),
-    ]
 }
 
 fn norm_constants(shape: &NormShape, at: &NormPlaces) -> Vec<(&'static str, Constant)> {
@@ -556,8 +546,8 @@ fn all_multiples(of: usize, counts: &[usize]) -> bool {
     counts.iter().all(|count| count.is_multiple_of(of))
 }
 
-/// Quads of the parameter arena up to where a convolution's weight and bias end.
-fn filter_quads(shape: &ConvShape, at: &Places) -> usize {
+/// vec4s of the parameter arena up to where a convolution's weight and bias end.
+fn parameter_vec4s(shape: &ConvShape, at: &Places) -> usize {
     let weights = shape.filters * shape.channels * shape.size * shape.size;
     (at.weight + weights).max(at.bias + shape.filters).div_ceil(4)
 }

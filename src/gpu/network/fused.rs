@@ -29,7 +29,7 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> Step
     let fc1 = space.map(["fc1", "d.fc1"], network.fc1().outputs);
     let fc2 = space.map(["fc2", "d.fc2"], network.fc2().outputs);
     let outputs = space.map(["outputs", "d.logits"], network.fc3().outputs);
-    let partials = Partials { place: space.len, len: table.conv_len(), chunks: plan.fused.chunks };
+    let partials = Partials { len: table.conv_len(), chunks: plan.fused.chunks };
 
     let blocks = ConvBlocks {
         first: Places { y: pool1.value, argmax: argmax1, ..layer("conv1") },
@@ -59,6 +59,7 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> Step
             .collect(),
         update,
         maps: space.maps,
-        workspace_len: partials.place + partials.chunks * partials.len,
+        workspace_len: space.len,
+        partials_len: partials.chunks * partials.len,
     }
 }

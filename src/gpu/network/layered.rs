@@ -2,7 +2,7 @@
 
 use super::workspace::{Map, Workspace};
 use super::{StepPlan, ending};
-use crate::engine::{LossKind, Mode, Setup};
+use crate::engine::{Mode, Setup};
 use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::{self, GradientSource, Kernel, NormPlaces, Partials, Places};
 use crate::model::{Activation, NormShape, ParameterTable};
@@ -47,7 +47,7 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> Step
     let bn2 = norm("bn2", network.bn2(), Activation::Relu, conv2_map, bn2_map);
     let bn3 = norm("bn3", network.bn3(), act, fc1_map, bn3_map);
     let bn4 = norm("bn4", network.bn4(), act, fc2_map, bn4_map);
-    let partials = Partials { place: space.len, len: table.conv_len(), chunks: plan.weight_chunks };
+    let partials = Partials { len: table.conv_len(), chunks: plan.weight_chunks };
 
     let at_conv1 = Places { x, y: conv1_map.value, dy: conv1_map.gradient, ..weights("conv1") };
     let at_pool1 =
@@ -79,11 +79,7 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> Step
     forward.push(kernels::dense_forward("fc2", &fc2, act, plan, &at_fc2));
     forward.extend(log_softmax("fc2", fc2.outputs, &at_fc2));
     forward.extend(bn4.iter().flat_map(|norm| norm.forward(plan)));
-    forward.push(match setup.loss.kind {
-        LossKind::Nll | LossKind::CrossEntropy => kernels::dense_log_softmax("fc3", &fc3, plan, &at_fc3),
-        LossKind::Mse => kernels::dense_mse("fc3", &fc3, setup.loss.reduction, plan, &at_fc3),
-        LossKind::RawNll => kernels::dense_raw_nll("fc3", &fc3, plan, &at_fc3),
-    });
+    forward.push(kernels::dense_loss("fc3", &fc3, &setup.loss, plan, &at_fc3));
 
     // A layer's backward kernel takes the gradient through the activation before it, unless a batch
     // normalisation stands between: then that one's does. Before fc1 stands a pool, whose backward kernel
@@ -113,7 +109,8 @@ pub fn line_up(setup: &Setup, largest_batch: usize, plan: &KernelConfig) -> Step
         backward,
         update,
         maps: space.maps,
-        workspace_len: partials.place + partials.chunks * partials.len,
+        workspace_len: space.len,
+        partials_len: partials.chunks * partials.len,
     }
 }
 

@@ -42,6 +42,8 @@ pub struct StepPlan {
     pub maps: Vec<MapPlace>,
     /// Values in the workspace.
     pub workspace_len: usize,
+    /// Values in the buffer of partial sums.
+    pub partials_len: usize,
 }
 
 impl StepPlan {
@@ -164,7 +166,7 @@ mod tests {
                 assert_eq!(map.place, end, "{}", map.name);
                 end += 5 * map.len;
             }
-            assert!(end < plan.workspace_len);
+            assert!(end <= plan.workspace_len);
         }
     }
 

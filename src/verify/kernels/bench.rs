@@ -12,6 +12,7 @@ use crate::verify::tensors::stale;
 #[derive(Default)]
 pub struct Bench {
     pub workspace: Vec<f32>,
+    pub partials: Vec<f32>,
     pub parameters: Vec<f32>,
     /// As many as there are parameters; none where the kernel does not read them.
     pub gradients: Vec<f32>,
@@ -56,6 +57,7 @@ impl Bench {
         let inputs = Inputs {
             gradients,
             workspace: self.workspace,
+            partials: self.partials,
             parameters: self.parameters,
             first_moment: Vec::new(),
             second_moment: Vec::new(),

@@ -66,20 +66,20 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
                 cpu::dense_log_softmax(
                     &shape, &x64, &weight64, &bias64, &targets, made.0, made.1, outcome.0, outcome.1,
                 );
-                kernels::dense_log_softmax("dense", &shape, plan, &at)
+                kernels::dense_loss("dense", &shape, &loss, plan, &at)
             }
             LossKind::Mse => {
                 cpu::dense_mse(
                     &shape, reduction, &x64, &weight64, &bias64, &targets, made.0, made.1, outcome.0,
                     outcome.1,
                 );
-                kernels::dense_mse("dense", &shape, reduction, plan, &at)
+                kernels::dense_loss("dense", &shape, &loss, plan, &at)
             }
             LossKind::RawNll => {
                 cpu::dense_raw_nll(
                     &shape, &x64, &weight64, &bias64, &targets, made.0, made.1, outcome.0, outcome.1,
                 );
-                kernels::dense_raw_nll("dense", &shape, plan, &at)
+                kernels::dense_loss("dense", &shape, &loss, plan, &at)
             }
         };
 
