@@ -1,5 +1,4 @@
-//! What kernels work on. Everything is allocated once, when an engine is made; a set's images when it is
-//! loaded.
+//! What the host writes to buffers and reads from them, and how they are created.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,15 +6,16 @@ use super::context::Context;
 use crate::data::ImageSet;
 use crate::engine::{Loss, MicroBatch, Optimizer, Rule};
 
-/// Records that lie on the device at once.
+/// The number of step records on the device at a time.
 pub const RECORD_WINDOW: usize = 1024;
 
-/// Words of one image as the images' buffer holds it.
-pub fn image_words(split: &ImageSet) -> usize {
-    split.image_len().div_ceil(4)
+/// The number of words that one image takes in the image buffer.
+pub fn image_words(images: &ImageSet) -> usize {
+    images.image_len().div_ceil(4)
 }
 
-/// A micro-batch's record as `shaders/shared/batch.wgsl` declares it (a test holds the two together).
+/// The record of a batch, in the layout of `shaders/shared/batch.wgsl`, which documents the fields. A test
+/// compares the two layouts.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct BatchRecord {
@@ -37,17 +37,17 @@ pub struct BatchRecord {
 }
 
 impl BatchRecord {
-    /// The record of a micro-batch of the optimizer's step `t`, whose images are of `split` and stand at
-    /// `first` in the device's order.
+    /// The record of a micro-batch of the optimizer's step `t`. Its images belong to `images` and begin at
+    /// position `first` of the device's order.
     pub fn new(
         batch: &MicroBatch,
         first: usize,
         t: u64,
         loss: &Loss,
         optimizer: &Optimizer,
-        split: &ImageSet,
+        images: &ImageSet,
     ) -> Self {
-        let (top, left) = split.margins();
+        let (top, left) = images.margins();
         let learning_rate = f64::from(batch.step.learning_rate);
         let decay = f64::from(optimizer.weight_decay);
         let [rate, root_correction, decay] = match optimizer.rule {
@@ -62,7 +62,7 @@ impl BatchRecord {
             first: first as u32,
             count: batch.count as u32,
             outcome: batch.first as u32,
-            // Only names the step in an error; a run of 2^32 steps would name the last.
+            // Used only to name the step in an error; steps from 2^32 - 1 on are all reported as 2^32 - 2.
             step: u32::try_from(t).unwrap_or(u32::MAX - 1),
             follows: u32::from(!batch.starts_step()),
             loss_scale: loss.scale(batch.step.count) as f32,
@@ -70,17 +70,17 @@ impl BatchRecord {
             rate: rate as f32,
             root_correction: root_correction as f32,
             decay: decay as f32,
-            height: split.height as u32,
-            width: split.width as u32,
-            image_words: image_words(split) as u32,
+            height: images.height as u32,
+            width: images.width as u32,
+            image_words: image_words(images) as u32,
             top: top as u32,
             left: left as u32,
         }
     }
 }
 
-/// What was found not to be finite in a tensor: the first step at which the parameter, and at which its
-/// gradient, was not. The update looks at what it moves, batch normalisation at its running statistics.
+/// The first step at which a tensor, and the first at which its gradient, had a value that is not finite. The
+/// update checks the parameters that it changes, batch normalisation its running statistics.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct Fault {
@@ -95,15 +95,16 @@ impl Fault {
 const STORAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
-/// A buffer that kernels read and write, and that is copied from and to.
+/// Creates a storage buffer that can be copied from and to.
 pub fn storage(context: &Context, label: &str, size: u64) -> wgpu::Buffer {
     buffer(context, label, size, STORAGE)
 }
 
+/// Creates a buffer of at least 4 bytes.
 pub fn buffer(context: &Context, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
     context.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some(label),
-        // Bindings of no size are refused; nothing reads what is too much.
+        // Empty bindings are not allowed.
         size: size.max(4),
         usage,
         mapped_at_creation: false,

@@ -3,7 +3,7 @@
 use super::buffers::{BatchRecord, Fault, image_words};
 use super::context::Context;
 use super::executor::Executor;
-use super::kernels::{ArenaOffset, Kernel, Partials, WorkspaceOffset};
+use super::kernels::{ArenaOffset, Kernel, WorkspaceOffset};
 use super::loaded_split::write_samples;
 use super::recording::{BufferLengths, BufferName, Dispatch, Recording, SplitCounts};
 use crate::data::{ImageSet, View};
@@ -13,6 +13,7 @@ use crate::engine::{EngineError, SampleOutcome};
 #[derive(Debug, Clone)]
 pub struct KernelInputs<'a> {
     pub workspace: Vec<f32>,
+    pub partials: Vec<f32>,
     pub parameters: Vec<f32>,
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
@@ -33,6 +34,7 @@ pub struct KernelInputs<'a> {
 #[derive(Debug, Clone)]
 pub struct KernelOutputs {
     pub workspace: Vec<f32>,
+    pub partials: Vec<f32>,
     pub parameters: Vec<f32>,
     pub gradients: Vec<f32>,
     pub first_moment: Vec<f32>,
@@ -47,11 +49,6 @@ impl KernelOutputs {
     /// `len` values of the workspace.
     pub fn tensor(&self, offset: WorkspaceOffset, len: usize) -> &[f32] {
         &self.workspace[offset.get()..][..len]
-    }
-
-    /// Partial sums, chunk by chunk.
-    pub fn partials(&self, partials: &Partials) -> &[f32] {
-        self.tensor(partials.offset, partials.chunks * partials.len)
     }
 
     /// `len` values of the parameter arena.
@@ -84,13 +81,13 @@ pub fn run_kernel(
     let recording = Recording::of_kernel(
         kernel,
         &BufferLengths {
-            // Kernels that read vectors of four read whole ones.
-            parameters: arena.next_multiple_of(4),
+            parameters: arena,
             trained: arena,
             second_moment: arena,
             accumulated: arena,
             tensors: inputs.tensors,
             workspace: inputs.workspace.len(),
+            partials: inputs.partials.len(),
         },
     );
     let executor = Executor::new(context.clone(), recording)?;
@@ -103,6 +100,7 @@ pub fn run_kernel(
 
     for (name, values) in [
         (BufferName::Workspace, &inputs.workspace),
+        (BufferName::Partials, &inputs.partials),
         (BufferName::Parameters, &inputs.parameters),
         (BufferName::Gradients, &inputs.gradients),
         (BufferName::FirstMoment, &inputs.first_moment),
@@ -127,6 +125,7 @@ pub fn run_kernel(
     let values = |name, count| executor.buffers.read(context, name, 0, count);
     Ok(KernelOutputs {
         workspace: values(BufferName::Workspace, inputs.workspace.len())?,
+        partials: values(BufferName::Partials, inputs.partials.len())?,
         parameters: values(BufferName::Parameters, arena)?,
         gradients: values(BufferName::Gradients, inputs.gradients.len())?,
         first_moment: values(BufferName::FirstMoment, inputs.first_moment.len())?,

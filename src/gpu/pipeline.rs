@@ -87,15 +87,15 @@ fn is_record(binding: &Binding) -> bool {
     binding.range == BindingRange::Record
 }
 
-/// Compiles without the checks that naga adds to loops and to array indices: a clamped index keeps drivers from
-/// unrolling loops, and so blocks from staying in registers.
+/// Compiles without the checks that naga adds to loops and array indices: a clamped index keeps drivers from
+/// unrolling loops, and then blocks do not stay in registers.
 fn compile(device: &wgpu::Device, label: Option<&str>, wgsl: &str) -> wgpu::ShaderModule {
     let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
-    // SAFETY: each loop in `shaders/` counts up to a constant, to the batch's size or to a tensor's end, or
-    // halves down to 0. An index follows from the kernel's constants, the grid (which kernels cut off at the
-    // batch's size) and the batch's size, or is an index of `order` or a label: the buffers are sized for these,
-    // the engine allows no micro-batch to have more images, no index past the images on the device, and no label
-    // past the classes. Points of views are cut off at the image's edge. Nothing outside of this crate runs
-    // a kernel.
+    // SAFETY: Every loop in `shaders/` counts up to a constant, the batch size or the end of a tensor, or halves
+    // down to 0. Every index follows from the kernel's constants, the grid (kernels return if their part of it is
+    // beyond the batch) and the batch size, or is an image index from `order` or a label. The buffers are sized
+    // for these. The engine checks that no micro-batch has more images than the workspace, that image indices
+    // are below the number of images on the device, and that labels are below the number of classes. Points of
+    // views are clamped to the image. Nothing outside this crate runs a kernel.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }

@@ -14,7 +14,7 @@ use crate::engine::{
 };
 use crate::gpu::buffers::{BatchRecord, Fault};
 use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
-use crate::gpu::kernels::{self, GradientSource, Kernel, Partials, WorkspaceOffset};
+use crate::gpu::kernels::{self, GradientSource, Kernel, Partials};
 use crate::gpu::{Context, KernelConfig, Residency};
 use crate::model::parameters::LayerKind;
 use crate::model::{LeNet5, ParameterTable};
@@ -80,7 +80,7 @@ impl Bench {
     fn new(plan: &KernelConfig, seed: u64, summed: bool) -> Self {
         let table = ParameterTable::new(&NETWORK);
         let len = if summed { table.conv_len() } else { 0 };
-        let partials = Partials { offset: WorkspaceOffset::new(0), len, chunks: plan.weight_chunks };
+        let partials = Partials { len, chunks: plan.weight_chunks };
         let mut draw = Tensors::new(seed);
         let chunks = draw.normal(partials.chunks * partials.len);
         Self { table, partials, chunks, draw }
@@ -130,7 +130,8 @@ impl Bench {
         let record = BatchRecord::new(&batch, 0, t, &Loss::default(), optimizer, &split);
         let Arenas { parameters, gradients, first_moment, second_moment, accumulated, norms } = inputs;
         let inputs = KernelInputs {
-            workspace: self.chunks,
+            workspace: Vec::new(),
+            partials: self.chunks,
             parameters,
             gradients,
             first_moment,

@@ -95,10 +95,9 @@ impl GpuEngine {
         self.executor.buffers.read(&self.context, name, first, count)
     }
 
-    /// Writes a buffer of as many values.
-    fn write_all(&self, name: BufferName, values: &[f32]) -> Result<(), EngineError> {
-        let size = self.executor.buffers.get(name).size();
-        assert_eq!(size_of_val(values) as u64, size, "an arena has the length of the parameter table");
+    /// Writes the `len` values of an arena.
+    fn write_arena(&self, name: BufferName, len: usize, values: &[f32]) -> Result<(), EngineError> {
+        assert_eq!(values.len(), len, "an arena has the length of the parameter table");
         self.executor.buffers.write(&self.context, name, values);
         self.context.check()
     }
@@ -133,7 +132,7 @@ impl Engine for GpuEngine {
     fn set_parameters(&mut self, arena: &[f32]) -> Result<(), EngineError> {
         let faults = vec![Fault::NONE; self.table.tensors().len()];
         self.executor.buffers.write(&self.context, BufferName::Faults, &faults);
-        self.write_all(BufferName::Parameters, arena)
+        self.write_arena(BufferName::Parameters, self.table.arena_len(), arena)
     }
 
     fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError> {
@@ -150,9 +149,10 @@ impl Engine for GpuEngine {
     }
 
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError> {
-        self.write_all(BufferName::FirstMoment, &state.first_moment)?;
+        let len = self.table.trained_len();
+        self.write_arena(BufferName::FirstMoment, len, &state.first_moment)?;
         if self.options.setup.optimizer.rule.has_second_moment() {
-            self.write_all(BufferName::SecondMoment, &state.second_moment)?;
+            self.write_arena(BufferName::SecondMoment, len, &state.second_moment)?;
         }
         self.step = state.step;
         Ok(())

@@ -50,17 +50,19 @@ pub fn conv_forward(
         ("BLOCK_COLUMNS", columns.into()),
         ("X", x.into()),
         ("Y", y.into()),
-        ("FILTER_QUADS", filter_quads(shape, &weights).into()),
+        ("PARAMETER_VEC4S", parameter_vec4s(shape, &weights).into()),
         ("WEIGHT", weights.weight.into()),
         ("BIAS", weights.bias.into()),
     ]);
     let grid = Grid::per_image(blocks, config.workgroup);
     let label = format!("{layer} forward");
-    let paired = all_multiples(2, &[x.get(), shape.width, columns * shape.stride, shape.padding]);
+    // Pairs are loaded and stored whole.
+    let row = [shape.width, shape.out_width(), columns, columns * shape.stride, shape.padding];
+    let aligned = all_multiples(2, &[x.get(), y.get()]) && all_multiples(2, &row);
     Kernel::new("conv_forward", label, config.workgroup, grid, product_cost(shape), constants)
         .choosing(Choice::activation(activation))
-        .choosing(Choice::filter(config.filters))
-        .choosing(Choice::pair(paired))
+        .choosing(Choice::parameters_in(config.filters))
+        .choosing(Choice::workspace_vec2(aligned))
 }
 
 /// `conv_backward_input`.
@@ -80,16 +82,17 @@ pub fn conv_backward_input(
         ("BLOCK_COLUMNS", columns.into()),
         ("DX", dx.into()),
         ("DY", dy.into()),
-        ("FILTER_QUADS", filter_quads(shape, &weights).into()),
+        ("PARAMETER_VEC4S", parameter_vec4s(shape, &weights).into()),
         ("WEIGHT", weights.weight.into()),
     ]);
     let grid = Grid::per_image(blocks, config.workgroup);
     let label = format!("{layer} backward, input");
     let first_column = shape.size - 1 + shape.padding;
-    let paired = all_multiples(2, &[dy.get(), shape.out_width(), columns, first_column]);
+    let row = [shape.width, shape.out_width(), columns, first_column];
+    let aligned = all_multiples(2, &[dx.get(), dy.get()]) && all_multiples(2, &row);
     Kernel::new("conv_backward_input", label, config.workgroup, grid, product_cost(shape), constants)
-        .choosing(Choice::filter(config.filters))
-        .choosing(Choice::pair(paired))
+        .choosing(Choice::parameters_in(config.filters))
+        .choosing(Choice::workspace_vec2(aligned))
 }
 
 /// `conv_backward_weight`.
@@ -112,7 +115,6 @@ pub fn conv_backward_weight(
         ("CHUNKS", partials.chunks.into()),
         ("X", x.into()),
         ("DY", dy.into()),
-        ("PARTIALS", partials.offset.into()),
         ("PARTIAL_LEN", partials.len.into()),
         ("WEIGHT", weights.weight.into()),
         ("BIAS", weights.bias.into()),
@@ -121,11 +123,11 @@ pub fn conv_backward_weight(
     let (input, output) = (shape.in_len(), shape.out_len());
     let cost = BatchCost::per_image(Cost::new(2 * products(shape) + output, input + output))
         .and_per_chunk(partials.chunks, Cost::new(0, parameters(shape)));
-    let paired =
-        all_multiples(2, &[x.get(), dy.get(), shape.width, shape.out_width(), columns, shape.padding]);
+    let row = [shape.width, shape.out_width(), columns, shape.padding];
+    let aligned = all_multiples(2, &[x.get(), dy.get()]) && all_multiples(2, &row);
     let label = format!("{layer} backward, weight");
     Kernel::new("conv_backward_weight", label, config.workgroup, grid, cost, constants)
-        .choosing(Choice::pair(paired))
+        .choosing(Choice::workspace_vec2(aligned))
 }
 
 fn shape_constants(shape: &ConvShape) -> Constants {
@@ -142,8 +144,8 @@ fn shape_constants(shape: &ConvShape) -> Constants {
     ]
 }
 
-/// Groups of four values from the arena's start to the end of a convolution's weight and bias.
-fn filter_quads(shape: &ConvShape, weights: &Weights) -> usize {
+/// vec4s from the arena's start to the end of a convolution's weight and bias.
+fn parameter_vec4s(shape: &ConvShape, weights: &Weights) -> usize {
     (weights.weight.get() + shape.weight_len()).max(weights.bias.get() + shape.filters).div_ceil(4)
 }
 

@@ -33,7 +33,8 @@ pub fn dense_forward(
     offsets: &DenseForwardOffsets,
 ) -> Kernel {
     let DenseForwardOffsets { x, y, weights } = *offsets;
-    let outputs = even_block(shape.outputs, config.dense_columns);
+    // Outputs are stored four at a time.
+    let outputs = even_block(shape.outputs, config.dense_columns).next_multiple_of(4);
     let constants = vec![
         ("INPUTS", shape.inputs.into()),
         ("OUTPUTS", shape.outputs.into()),
@@ -48,9 +49,11 @@ pub fn dense_forward(
     let cost = BatchCost::per_image(Cost::new(2 * shape.weight_len(), shape.inputs + shape.outputs))
         .and_per_batch(Cost::new(0, parameters(shape)));
     let label = format!("{layer} forward");
+    let aligned = all_multiples(4, &[shape.inputs, shape.outputs, x.get(), y.get()]);
     Kernel::new("dense_forward", label, config.workgroup, grid, cost, constants)
         .choosing(Choice::activation(activation))
-        .choosing(Choice::quad(all_multiples(4, &[shape.inputs, x.get(), weights.weight.get()])))
+        .choosing(Choice::parameters_vec4(all_multiples(4, &[shape.inputs, weights.weight.get()])))
+        .choosing(Choice::workspace_vec4(aligned))
 }
 
 /// `dense_backward`, through the `activation` that precedes the layer.
@@ -82,12 +85,13 @@ pub fn dense_backward(
     let per_image = Cost::new(4 * shape.weight_len() + shape.outputs, 2 * shape.inputs + shape.outputs);
     let cost =
         BatchCost::per_image(per_image).and_per_batch(Cost::new(0, shape.weight_len() + parameters(shape)));
-    let offsets = [x.get(), dy.get(), weights.weight.get()];
+    let offsets = [x.get(), dx.get(), dy.get()];
     let aligned = all_multiples(4, &[shape.inputs, shape.outputs]) && all_multiples(4, &offsets);
     let label = format!("{layer} backward");
     Kernel::new("dense_backward", label, config.workgroup, grid, cost, constants)
         .choosing(Choice::activation(activation))
-        .choosing(Choice::quad(aligned))
+        .choosing(Choice::parameters_vec4(all_multiples(4, &[shape.inputs, weights.weight.get()])))
+        .choosing(Choice::workspace_vec4(aligned))
 }
 
 /// Values of weight and bias.

@@ -133,7 +133,6 @@ pub fn conv_backward(
         ("SPLIT", config.fused.conv_split.into()),
         ("DPOOL2", offsets.pool2.gradient.into()),
         ("CHUNKS", partials.chunks.into()),
-        ("PARTIALS", partials.offset.into()),
         ("PARTIAL_LEN", partials.len.into()),
     ]);
     let [pool1, pool2] = [network.pool1().out_len(), network.pool2().out_len()];

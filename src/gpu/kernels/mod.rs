@@ -26,7 +26,7 @@ pub use conv::{
 pub use dense::{DenseBackwardOffsets, DenseForwardOffsets, dense_backward, dense_forward};
 pub use gather::gather;
 pub use log_softmax::{log_softmax, log_softmax_backward};
-pub use loss::{LossOffsets, dense_log_softmax, dense_mse, dense_raw_nll};
+pub use loss::{LossOffsets, dense_loss};
 pub use offsets::{ArenaOffset, Partials, Weights, WithGradient, WorkspaceOffset};
 pub use pool::{MaxPoolBackwardOffsets, MaxPoolOffsets, max_pool, max_pool_backward};
 pub use update::{DenseGradient, GradientSource, accumulate, gradient_norm, update};
@@ -49,7 +49,7 @@ pub struct Kernel {
     pub shader: &'static str,
     /// For tables and debuggers: "conv1 forward".
     pub label: String,
-    /// The file for each import of which there are several.
+    /// The file for each import that has variants.
     pub choices: Vec<Choice>,
     pub constants: Constants,
     pub grid: Grid,
@@ -77,7 +77,7 @@ impl Kernel {
 
     /// The kernel's complete WGSL.
     pub fn source(&self) -> String {
-        compose(self.shader, &self.choices, &self.constants)
+        compose(&format!("kernels/{}", self.shader), &self.choices, &self.constants)
     }
 }
 

@@ -77,11 +77,10 @@ pub struct WithGradient {
     pub gradient: WorkspaceOffset,
 }
 
-/// Where the convolutions' backward kernels leave partial sums of the weights' gradients: one array for each chunk
-/// of the batch, laid out like the start of the arena.
+/// The partial sums that the convolutions' backward kernels compute of the weights' gradients: an array for each chunk of
+/// the batch, laid out like the start of the arena.
 #[derive(Debug, Clone, Copy)]
 pub struct Partials {
-    pub offset: WorkspaceOffset,
     /// Values of one chunk.
     pub len: usize,
     /// The most chunks that a batch is divided into.

@@ -37,20 +37,16 @@ impl GradientSource {
         }
     }
 
-    fn partials(&self) -> Option<&Partials> {
+    fn partials(&self) -> Partials {
         match self {
-            Self::Arena => None,
-            Self::PartialSums(partials) | Self::OuterProducts(partials, _) => Some(partials),
+            Self::Arena => Partials { len: 0, chunks: 0 },
+            Self::PartialSums(partials) | Self::OuterProducts(partials, _) => *partials,
         }
     }
 
     fn constants(&self) -> Constants {
-        let [chunks, offset, len]: [Constant; 3] = match self.partials() {
-            // No tensor has partial sums.
-            None => [0.into(), 0.into(), 0.into()],
-            Some(partials) => [partials.chunks.into(), partials.offset.into(), partials.len.into()],
-        };
-        let mut constants = vec![("CHUNKS", chunks), ("PARTIALS", offset), ("PARTIAL_LEN", len)];
+        let Partials { chunks, len } = self.partials();
+        let mut constants = vec![("CHUNKS", chunks.into()), ("PARTIAL_LEN", len.into())];
         if let Self::OuterProducts(_, layers) = self {
             let each =
                 |value: fn(&DenseGradient) -> usize| Constant::Sizes(layers.iter().map(value).collect());
@@ -69,7 +65,7 @@ impl GradientSource {
 
     /// The cost of completing `parameters` gradients, followed by `each` on every one of them.
     fn cost(&self, parameters: usize, each: Cost) -> BatchCost {
-        let (chunks, partial) = self.partials().map_or((0, 0), |partials| (partials.chunks, partials.len));
+        let Partials { chunks, len: partial } = self.partials();
         let rest = parameters - partial;
         let per_image = match self {
             Self::Arena | Self::PartialSums(_) => Cost::default(),

@@ -46,7 +46,9 @@ pub fn reflect(wgsl: &str) -> Vec<Binding> {
         .iter()
         .filter_map(|(_, variable)| {
             let number = variable.binding?.binding;
-            let buffer = BufferName::of_variable(variable.name.as_deref()?);
+            let name = variable.name.as_deref()?;
+            let buffer = BufferName::of_variable(name)
+                .unwrap_or_else(|| panic!("no buffer belongs to the shader variable {name}"));
             let access = match variable.space {
                 naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
                     Access::ReadWrite

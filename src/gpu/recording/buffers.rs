@@ -5,78 +5,53 @@ use crate::data::View;
 use crate::engine::SampleOutcome;
 use crate::gpu::buffers::{Fault, RECORD_WINDOW};
 
-/// The buffers that kernels bind.
+/// The buffers that kernels bind. `shaders/shared/bindings.wgsl` says what each holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BufferName {
-    /// Records of batches.
     Batch,
-    /// The parameter arena.
+    Images,
+    Order,
+    Labels,
     Parameters,
     Gradients,
     FirstMoment,
     SecondMoment,
-    /// Gradients summed over the micro-batches of a step.
-    Accumulated,
-    /// The 2-norm of each tensor's gradient.
-    Norms,
-    /// Activations and their gradients.
     Workspace,
-    /// The first non-finite value of each tensor.
-    Faults,
-    /// Images as bytes, each padded to a multiple of 4.
-    Images,
-    Labels,
-    /// The index of the image of each sample.
-    Order,
-    /// The affine view of each image, for augmentation.
-    Views,
-    /// Loss and predicted class of each sample.
     Outcomes,
+    Faults,
+    Norms,
+    Accumulated,
+    Views,
+    Partials,
 }
 
 impl BufferName {
-    /// The name of the buffer, and of the variable that shaders bind it to unless they read it as vectors.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Batch => "batch",
-            Self::Parameters => "parameters",
-            Self::Gradients => "gradients",
-            Self::FirstMoment => "first_moment",
-            Self::SecondMoment => "second_moment",
-            Self::Accumulated => "accumulated",
-            Self::Norms => "norms",
-            Self::Workspace => "workspace",
-            Self::Faults => "faults",
-            Self::Images => "images",
-            Self::Labels => "labels",
-            Self::Order => "order",
-            Self::Views => "views",
-            Self::Outcomes => "outcomes",
-        }
+    /// The buffers with their names, which are those of the shader variables that they are bound to.
+    pub const ALL: [(&'static str, Self); 15] = [
+        ("batch", Self::Batch),
+        ("images", Self::Images),
+        ("order", Self::Order),
+        ("labels", Self::Labels),
+        ("parameters", Self::Parameters),
+        ("gradients", Self::Gradients),
+        ("first_moment", Self::FirstMoment),
+        ("second_moment", Self::SecondMoment),
+        ("workspace", Self::Workspace),
+        ("outcomes", Self::Outcomes),
+        ("faults", Self::Faults),
+        ("norms", Self::Norms),
+        ("accumulated", Self::Accumulated),
+        ("views", Self::Views),
+        ("partials", Self::Partials),
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
     }
 
-    /// The buffer that a shader's variable is bound to.
-    ///
-    /// # Panics
-    /// If there is none: shaders are part of this crate.
-    pub fn of_variable(variable: &str) -> Self {
-        match variable {
-            "batch" => Self::Batch,
-            "parameters" | "quads" | "filters" => Self::Parameters,
-            "gradients" => Self::Gradients,
-            "first_moment" => Self::FirstMoment,
-            "second_moment" => Self::SecondMoment,
-            "accumulated" => Self::Accumulated,
-            "norms" => Self::Norms,
-            "workspace" | "workspace_pairs" | "workspace_quads" => Self::Workspace,
-            "faults" => Self::Faults,
-            "images" => Self::Images,
-            "labels" => Self::Labels,
-            "order" => Self::Order,
-            "views" => Self::Views,
-            "outcomes" => Self::Outcomes,
-            _ => panic!("no buffer is bound to a variable named {variable}"),
-        }
+    /// The buffer that is bound to a shader's variable.
+    pub fn of_variable(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, buffer)| buffer)
     }
 }
 
@@ -154,13 +129,14 @@ pub struct BufferLengths {
     /// Tensors of the arena.
     pub tensors: usize,
     pub workspace: usize,
+    pub partials: usize,
 }
 
 /// All buffers.
 pub(super) fn specs(lengths: &BufferLengths) -> Vec<BufferSpec> {
     use BufferName::{
         Accumulated, Batch, Faults, FirstMoment, Gradients, Images, Labels, Norms, Order, Outcomes,
-        Parameters, SecondMoment, Views, Workspace,
+        Parameters, Partials, SecondMoment, Views, Workspace,
     };
     let bytes = |values: usize| (values * size_of::<f32>()) as u64;
     let storage = |name, bytes, per| BufferSpec { name, bytes, per, usage: BufferUsage::Storage };
@@ -168,13 +144,18 @@ pub(super) fn specs(lengths: &BufferLengths) -> Vec<BufferSpec> {
     let records = RECORD_WINDOW as u64 * u64::from(RecordLayout::STRIDE);
     vec![
         BufferSpec { name: Batch, bytes: records, per: Count::One, usage: BufferUsage::Uniform },
-        BufferSpec { usage: BufferUsage::StorageAndUniform, ..fixed(Parameters, lengths.parameters) },
+        // Some kernels declare these two as arrays of vec4, which must be whole.
+        BufferSpec {
+            usage: BufferUsage::StorageAndUniform,
+            ..fixed(Parameters, lengths.parameters.next_multiple_of(4))
+        },
         fixed(Gradients, lengths.trained),
         fixed(FirstMoment, lengths.trained),
         fixed(SecondMoment, lengths.second_moment),
         fixed(Accumulated, lengths.accumulated),
         fixed(Norms, lengths.tensors),
-        fixed(Workspace, lengths.workspace),
+        fixed(Workspace, lengths.workspace.next_multiple_of(4)),
+        fixed(Partials, lengths.partials),
         storage(Faults, (lengths.tensors * size_of::<Fault>()) as u64, Count::One),
         storage(Images, 4, Count::ImageWord),
         storage(Labels, 4, Count::Image),
@@ -182,4 +163,16 @@ pub(super) fn specs(lengths: &BufferLengths) -> Vec<BufferSpec> {
         storage(Views, size_of::<View>() as u64, Count::View),
         storage(Outcomes, size_of::<SampleOutcome>() as u64, Count::Sample),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffer_names_are_listed_in_order() {
+        for (name, buffer) in BufferName::ALL {
+            assert_eq!(buffer.as_str(), name);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::{Phase, StepKernels};
 use crate::engine::{Mode, Setup};
 use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::fused::{ConvBlockOffsets, DenseHeadOffsets, conv_backward, conv_forward, dense};
-use crate::gpu::kernels::{DenseGradient, GradientSource, Weights};
+use crate::gpu::kernels::{DenseGradient, GradientSource, Partials, Weights};
 use crate::model::ParameterTable;
 
 /// The fused kernels of a setup that they support.
@@ -23,7 +23,7 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
     let fc1 = workspace.with_gradient(["fc1", "d.fc1"], network.fc1().outputs);
     let fc2 = workspace.with_gradient(["fc2", "d.fc2"], network.fc2().outputs);
     let outputs = workspace.with_gradient(["outputs", "d.logits"], network.fc3().outputs);
-    let partials = workspace.partials(table.conv_len(), config.fused.chunks);
+    let partials = Partials { len: table.conv_len(), chunks: config.fused.chunks };
 
     let blocks =
         ConvBlockOffsets { conv1: weights("conv1"), pool1, argmax1, conv2: weights("conv2"), pool2, argmax2 };
@@ -55,7 +55,7 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
         ],
     );
 
-    let mut step = StepKernels::new(workspace);
+    let mut step = StepKernels::new(workspace, &partials);
     for (phase, mode) in [(Phase::Training, Mode::Train), (Phase::Evaluation, Mode::Evaluate)] {
         step.push(phase, conv_forward(network, setup.augmented, mode, config, &blocks));
     }

@@ -2,12 +2,12 @@
 
 use super::workspace::Workspace;
 use super::{Phase, StepKernels};
-use crate::engine::{LossKind, Mode, Setup};
+use crate::engine::{Mode, Setup};
 use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::{
     self, ArenaOffset, BatchNormOffsets, ConvBackwardInputOffsets, ConvBackwardWeightOffsets,
     ConvForwardOffsets, DenseBackwardOffsets, DenseForwardOffsets, GradientSource, Kernel, LossOffsets,
-    MaxPoolBackwardOffsets, MaxPoolOffsets, Weights, WithGradient,
+    MaxPoolBackwardOffsets, MaxPoolOffsets, Partials, Weights, WithGradient,
 };
 use crate::model::{Activation, NormShape, ParameterTable};
 
@@ -48,13 +48,13 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
     let bn2 = norm("bn2", network.bn2(), Relu, conv2_out, bn2_out);
     let bn3 = norm("bn3", network.bn3(), act, fc1_out, bn3_out);
     let bn4 = norm("bn4", network.bn4(), act, fc2_out, bn4_out);
-    let partials = workspace.partials(table.conv_len(), config.weight_chunks);
+    let partials = Partials { len: table.conv_len(), chunks: config.weight_chunks };
 
     // What the next layer reads.
     let (pool1_in, pool2_in) = (bn1_out.unwrap_or(conv1_out), bn2_out.unwrap_or(conv2_out));
     let (fc2_in, fc3_in) = (bn3_out.unwrap_or(fc1_out), bn4_out.unwrap_or(fc2_out));
 
-    let mut step = StepKernels::new(workspace);
+    let mut step = StepKernels::new(workspace, &partials);
     match setup.augmented {
         true => {
             step.push(Phase::Training, kernels::gather(network.channels, true, config, x));
@@ -85,16 +85,7 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
     step.extend(Phase::Always, log_softmax("fc2", fc2.outputs, fc2_out));
     BatchNorm::forward(bn4.as_ref(), config, &mut step);
     let offsets = LossOffsets { x: fc3_in.value, outputs, weights: weights("fc3") };
-    step.push(
-        Phase::Always,
-        match setup.loss.kind {
-            LossKind::Nll | LossKind::CrossEntropy => {
-                kernels::dense_log_softmax("fc3", &fc3, config, &offsets)
-            }
-            LossKind::Mse => kernels::dense_mse("fc3", &fc3, setup.loss.reduction, config, &offsets),
-            LossKind::RawNll => kernels::dense_raw_nll("fc3", &fc3, config, &offsets),
-        },
-    );
+    step.push(Phase::Always, kernels::dense_loss("fc3", &fc3, &setup.loss, config, &offsets));
 
     // A layer's backward kernel also takes the gradient through the activation that precedes the layer, unless a batch
     // normalisation does. A pool precedes fc1; the pool's backward kernel takes it through the convolution's.

@@ -23,7 +23,7 @@ pub use workspace::WorkspaceTensor;
 use super::cost::{BatchCost, Cost};
 use super::grid::Grid;
 use super::kernel_config::{KernelConfig, KernelSet};
-use super::kernels::{self, GradientSource, Kernel};
+use super::kernels::{self, GradientSource, Kernel, Partials};
 use crate::engine::{Mode, Setup};
 use crate::model::{ParameterTable, Tensor};
 use workspace::Workspace;
@@ -114,6 +114,7 @@ impl Recording {
             accumulated: if setup.accumulates() { trained } else { 0 },
             tensors: table.tensors().len(),
             workspace: step.workspace.len,
+            partials: step.partials_len,
         });
         let dispatches = |includes: fn(&Phase) -> bool| -> Vec<_> {
             let kernels = step.kernels.iter().enumerate();
@@ -185,11 +186,13 @@ enum Phase {
 struct StepKernels {
     kernels: Vec<(Phase, Kernel)>,
     workspace: Workspace,
+    /// Values of all partial sums.
+    partials_len: usize,
 }
 
 impl StepKernels {
-    fn new(workspace: Workspace) -> Self {
-        Self { kernels: Vec::new(), workspace }
+    fn new(workspace: Workspace, partials: &Partials) -> Self {
+        Self { kernels: Vec::new(), workspace, partials_len: partials.chunks * partials.len }
     }
 
     fn push(&mut self, phase: Phase, kernel: Kernel) {

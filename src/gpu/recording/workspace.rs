@@ -1,6 +1,6 @@
 //! The ranges of the workspace.
 
-use crate::gpu::kernels::{Partials, WithGradient, WorkspaceOffset};
+use crate::gpu::kernels::{WithGradient, WorkspaceOffset};
 
 /// A named tensor of the workspace: [images, `len`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +36,6 @@ impl Workspace {
     /// A tensor of `len` values per image, and its gradient.
     pub fn with_gradient(&mut self, [name, gradient]: [&'static str; 2], len: usize) -> WithGradient {
         WithGradient { value: self.tensor(name, len), gradient: self.tensor(gradient, len) }
-    }
-
-    /// Partial sums of `len` values for each of up to `chunks` chunks.
-    pub fn partials(&mut self, len: usize, chunks: usize) -> Partials {
-        Partials { offset: self.unnamed(chunks * len), len, chunks }
     }
 
     /// `len` values for a batch of any size.

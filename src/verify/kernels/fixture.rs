@@ -12,6 +12,7 @@ use crate::verify::tensors::stale;
 #[derive(Default)]
 pub struct Fixture {
     workspace: Vec<f32>,
+    partials: Vec<f32>,
     parameters: Vec<f32>,
     /// As many values as parameters; empty if the kernel does not read them.
     pub gradients: Vec<f32>,
@@ -53,9 +54,10 @@ impl Fixture {
         Weights { weight: self.parameter(weight), bias: self.parameter(bias) }
     }
 
-    /// Appends room for `chunks` partial sums of `len` values.
+    /// Makes room for `chunks` partial sums of `len` values.
     pub fn partials(&mut self, len: usize, chunks: usize) -> Partials {
-        Partials { offset: self.result(chunks * len), len, chunks }
+        self.partials = stale(chunks * len);
+        Partials { len, chunks }
     }
 
     /// The indices of a batch's images, last one first, so that a kernel that ignores the order is found out.
@@ -96,6 +98,7 @@ impl Fixture {
         let inputs = KernelInputs {
             gradients,
             workspace: self.workspace,
+            partials: self.partials,
             parameters: self.parameters,
             first_moment: Vec::new(),
             second_moment: Vec::new(),

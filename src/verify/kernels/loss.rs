@@ -28,14 +28,11 @@ pub fn checks() -> Vec<Check> {
 }
 
 fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
-    let kernel_name = match loss.kind {
-        LossKind::Nll | LossKind::CrossEntropy => "dense_log_softmax",
-        LossKind::Mse => "dense_mse",
-        LossKind::RawNll => "dense_raw_nll",
-    };
-    let Loss { reduction, label_smoothing, .. } = loss;
-    let name =
-        format!("{kernel_name} {reduction:?}, smoothing {label_smoothing}, {}", describe(&shape, batch));
+    let Loss { kind, reduction, label_smoothing } = loss;
+    let name = format!(
+        "dense_loss {kind:?} {reduction:?}, smoothing {label_smoothing}, {}",
+        describe(&shape, batch)
+    );
     Check::new(name, move |context, config, seed| {
         let mut draw = Tensors::new(seed);
         // Logits of magnitude 1 to 2, so that no class takes all the probability.
@@ -59,7 +56,7 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
             outputs: fixture.with_gradient(&stale(len), &stale(len)),
             weights: fixture.weights(&weight, &bias),
         };
-        let kernel = match loss.kind {
+        match loss.kind {
             LossKind::Nll | LossKind::CrossEntropy => {
                 cpu::dense_log_softmax(
                     &shape,
@@ -72,7 +69,6 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
                     &mut losses,
                     &mut predicted,
                 );
-                kernels::dense_log_softmax("dense", &shape, config, &offsets)
             }
             LossKind::Mse => {
                 cpu::dense_mse(
@@ -87,7 +83,6 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
                     &mut losses,
                     &mut predicted,
                 );
-                kernels::dense_mse("dense", &shape, reduction, config, &offsets)
             }
             LossKind::RawNll => {
                 cpu::dense_raw_nll(
@@ -101,9 +96,9 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
                     &mut losses,
                     &mut predicted,
                 );
-                kernels::dense_raw_nll("dense", &shape, config, &offsets)
             }
-        };
+        }
+        let kernel = kernels::dense_loss("dense", &shape, &loss, config, &offsets);
 
         let out = fixture.run_over(context, &kernel, batch, &images)?;
         let found_losses: Vec<_> = out.outcomes.iter().map(|outcome| outcome.loss).collect();
@@ -118,5 +113,5 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
             Finding::by_largest("predicted", &found_predicted, &predicted, tolerance::EXACT),
         ])
     })
-    .covering(&[kernel_name])
+    .covering(&["dense_loss"])
 }
