@@ -1,34 +1,34 @@
-//! Random numbers. All of them are drawn on the host from ChaCha with 8 rounds, so a seed gives the
-//! same ones on every backend and every machine.
+//! Random numbers. All are generated on the host by ChaCha with 8 rounds, so a seed gives the same numbers on every
+//! backend and machine.
 //!
-//! Nothing here leans on a crate's choice of algorithm beyond ChaCha itself: the key, the bounded
-//! draw and the normal distribution are written out below, and tests pin their first values. A
-//! logarithm and a cosine come from `libm`, since the platform's own may differ in the last bit.
+//! Only ChaCha itself comes from a crate. The key, bounded integers and the normal distribution are implemented here,
+//! and tests pin their first values. The logarithm and the cosine are those of `libm`, because the platform's own may
+//! differ in the last bit.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What numbers are drawn for. Each purpose has its own key, so that one seed serves them all.
+/// What random numbers are used for. Each purpose has its own key, so one seed serves all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Initial parameters; the stream is the tensor's place in the table.
+    /// Initial parameters; the stream is the tensor's index in the parameter table.
     Parameters,
-    /// An epoch's order of samples; the stream is the epoch.
+    /// The order of samples; the stream is the epoch.
     Order,
-    /// How an image is seen in an epoch; the stream is the epoch and the image's place in the set.
+    /// Augmentation; the stream is the epoch and the image's index in its set.
     Augmentation,
-    /// Which images are held back for validation.
+    /// The choice of validation images.
     Validation,
-    /// Which images of a folder without parts are to test with; the stream is the class.
+    /// The choice of test images in a folder without splits; the stream is the class.
     Test,
-    /// Inputs of the checks in [`crate::verify`]; the stream is a tensor's place in its check.
+    /// Inputs of the checks in [`crate::verify`]; the stream is the tensor's index in its check.
     Verify,
-    /// Images made up for [`crate::bench`].
+    /// Synthetic images for [`crate::bench`].
     Bench,
 }
 
 impl Purpose {
-    /// The name that goes into the key. A change of it changes every number drawn for the purpose.
+    /// The name in the key. Changing it changes every number drawn for the purpose.
     const fn name(self) -> &'static [u8] {
         match self {
             Self::Parameters => b"parameters",
@@ -42,13 +42,13 @@ impl Purpose {
     }
 }
 
-/// A sequence of random numbers.
+/// A random number generator.
 #[derive(Debug, Clone)]
 pub struct Draws(ChaCha8Rng);
 
 impl Draws {
-    /// The sequence of a purpose, a seed and a stream. The 32 bytes of ChaCha's key are the seed (8,
-    /// little-endian) and the purpose's name (24, filled up with zeros); the stream is its nonce.
+    /// Creates the generator of a purpose, a seed and a stream. ChaCha's key of 32 bytes is the seed (8 bytes,
+    /// little-endian) followed by the purpose's name (24 bytes, padded with zeros); the stream is its nonce.
     pub fn new(purpose: Purpose, seed: u64, stream: u64) -> Self {
         let (name, mut key) = (purpose.name(), [0; 32]);
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -58,34 +58,34 @@ impl Draws {
         Self(generator)
     }
 
-    /// A whole number of 0..bound, each equally likely (Lemire, "Fast random integer generation in an
-    /// interval", 2019: the high half of a product, drawn again where its low half would favour some).
+    /// Returns a uniform integer in `0..bound`. Uses the high half of a product and rejects low halves that would
+    /// introduce bias (Lemire, "Fast random integer generation in an interval", 2019).
     ///
     /// # Panics
-    /// Where `bound` is 0: there is nothing to draw.
+    /// If `bound` is 0.
     pub fn below(&mut self, bound: u32) -> u32 {
-        assert!(bound > 0, "no number is below 0");
-        let unfair = bound.wrapping_neg() % bound; // 2³² mod bound
+        assert!(bound > 0, "the bound is 0");
+        let threshold = bound.wrapping_neg() % bound; // 2³² mod bound
         loop {
             let product = u64::from(self.0.next_u32()) * u64::from(bound);
-            if product as u32 >= unfair {
+            if product as u32 >= threshold {
                 return (product >> 32) as u32;
             }
         }
     }
 
-    /// A multiple of 2⁻⁵³ in [0, 1).
+    /// Returns a uniform multiple of 2⁻⁵³ in [0, 1).
     pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Uniform in [−1, 1).
+    /// Returns a uniform number in [−1, 1).
     pub fn signed_unit(&mut self) -> f64 {
         2.0 * self.unit() - 1.0
     }
 
-    /// Normal with mean 0 and variance 1, by Box and Muller's transform (1958). The sine that it gives
-    /// too is left unused, so that every draw takes the same two uniform numbers.
+    /// Returns a normal number with mean 0 and variance 1 (Box and Muller, 1958). The transform's second result is
+    /// discarded, so every call uses exactly two uniform numbers.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * libm::log(1.0 - self.unit())).sqrt(); // 1 − [0, 1) is never 0
         radius * libm::cos(std::f64::consts::TAU * self.unit())
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seed_purpose_and_stream_each_give_other_numbers() {
+    fn seed_purpose_and_stream_change_the_numbers() {
         let first = |purpose, seed, stream| Draws::new(purpose, seed, stream).below(u32::MAX);
         let all = [
             first(Purpose::Order, 0, 0),
@@ -105,13 +105,13 @@ mod tests {
             first(Purpose::Order, 1, 0),
             first(Purpose::Parameters, 0, 0),
         ];
-        for (place, number) in all.iter().enumerate() {
-            assert!(!all[..place].contains(number), "{all:?}");
+        for (index, number) in all.iter().enumerate() {
+            assert!(!all[..index].contains(number), "{all:?}");
         }
     }
 
     #[test]
-    fn a_bounded_draw_favours_no_number() {
+    fn bounded_draws_are_uniform() {
         let mut draws = Draws::new(Purpose::Order, 0, 0);
         let mut counts = [0i32; 7];
         for _ in 0..70_000 {
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn normal_draws_have_the_moments_of_the_normal_distribution() {
+    fn normal_draws_have_the_moments_of_a_normal_distribution() {
         let mut draws = Draws::new(Purpose::Parameters, 0, 0);
         let values: Vec<f64> = (0..100_000).map(|_| draws.normal()).collect();
         let moment = |power| values.iter().map(|value| value.powi(power)).sum::<f64>() / values.len() as f64;
-        // Four standard errors: √(1, 2, 15, 96) / √100,000 each, times four.
+        // Four standard errors; the variances of the first four powers are 1, 2, 15 and 96.
         assert!(moment(1).abs() < 0.013, "{}", moment(1));
         assert!((moment(2) - 1.0).abs() < 0.018, "{}", moment(2));
         assert!(moment(3).abs() < 0.049, "{}", moment(3));

@@ -1,15 +1,15 @@
-//! A step's gradient as the sum of its micro-batches'.
+//! Accumulates the gradients of a step's micro-batches.
 
 use super::Real;
 use super::blocks::add;
 
-/// Takes in the gradient `[N]` of one micro-batch: adds it to those before it in the same step where it
-/// `follows` any, and leaves the sum so far in both.
+/// Adds the gradient `[N]` of a micro-batch to `accumulated` `[N]` if it `follows` others of the same step, or starts
+/// a new sum with it. Afterwards both slices hold the sum so far.
 ///
 /// # Panics
-/// Where the slices differ in length.
+/// If the slices differ in length.
 pub fn accumulate<T: Real>(follows: bool, gradient: &mut [T], accumulated: &mut [T]) {
-    assert_eq!(gradient.len(), accumulated.len(), "a sum for each gradient");
+    assert_eq!(gradient.len(), accumulated.len(), "the sum does not have the length of the gradient");
     if follows {
         add(accumulated, gradient);
         gradient.copy_from_slice(accumulated);

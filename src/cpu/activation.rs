@@ -1,24 +1,24 @@
-//! Activations, and their derivatives told from the *output*, so that nobody has to keep what came in.
+//! Activations and their derivatives. A derivative is a function of the *output*, so inputs need not be stored.
 //!
 //! | activation | y | dL/dx |
 //! |---|---|---|
 //! | identity | x | dL/dy |
-//! | relu | max(x, 0) | dL/dy where y is not exactly 0 |
+//! | relu | max(x, 0) | dL/dy if y is not exactly 0, else 0 |
 //! | sigmoid | 1/(1 + e⁻ˣ) | dL/dy · y(1 − y) |
 //! | sign | −1, 0 or 1 | 0 |
 //! | tanh | tanh x | dL/dy · (1 − y²) |
-//! | hard-tanh | x cut off at −1 and 1 | dL/dy where y is not exactly ±1 |
+//! | hard-tanh | x clamped to [−1, 1] | dL/dy if y is not exactly ±1, else 0 |
 //!
-//! A NaN passes each of them forward and backward, and shows where gradients meet parameters. Log-softmax,
-//! which needs all of a layer's outputs, is no function of single values: see `log_softmax.rs`.
+//! Every activation propagates NaN forward and backward, so that it is found when gradients are checked before the
+//! update. Log-softmax depends on all outputs of a layer and is in `log_softmax.rs`.
 
 use super::Real;
 use super::blocks::LANES;
 use crate::model::Activation;
 
-/// Replaces each x by y = activation(x); leaves values for log-softmax as they are.
+/// Replaces each x by y = activation(x). Does nothing for log-softmax.
 ///
-/// The activation is asked for once, outside of the loops, which are those of vectors.
+/// The `match` is outside of the loops, so that they vectorise.
 #[inline(always)]
 pub(super) fn activate<T: Real>(activation: Activation, values: &mut [T]) {
     let one = T::one();
@@ -48,30 +48,30 @@ pub(super) fn activate<T: Real>(activation: Activation, values: &mut [T]) {
     }
 }
 
-/// Turns dL/dy into dL/dx, where y = activation(x); leaves a gradient for log-softmax as it is.
+/// Replaces dL/dy by dL/dx for y = activation(x). Does nothing for log-softmax.
 #[inline(always)]
-pub(super) fn through<T: Real>(activation: Activation, y: &[T], gradient: &mut [T]) {
+pub(super) fn backward_through<T: Real>(activation: Activation, y: &[T], gradient: &mut [T]) {
     let one = T::one();
     match activation {
         Activation::Identity | Activation::LogSoftmax => {}
-        Activation::Relu => replace_by(gradient, y, |dy, y| if y == T::zero() { T::zero() } else { dy }),
-        Activation::Sigmoid => replace_by(gradient, y, |dy, y| dy * y * (one - y)),
-        Activation::Sign => replace_by(gradient, y, |_, y| if y.is_nan() { y } else { T::zero() }),
-        Activation::Tanh => replace_by(gradient, y, |dy, y| dy * (one - y * y)),
+        Activation::Relu => zip_replace(gradient, y, |dy, y| if y == T::zero() { T::zero() } else { dy }),
+        Activation::Sigmoid => zip_replace(gradient, y, |dy, y| dy * y * (one - y)),
+        Activation::Sign => zip_replace(gradient, y, |_, y| if y.is_nan() { y } else { T::zero() }),
+        Activation::Tanh => zip_replace(gradient, y, |dy, y| dy * (one - y * y)),
         Activation::HardTanh => {
-            replace_by(gradient, y, |dy, y| if y.abs() == one { T::zero() } else { dy });
+            zip_replace(gradient, y, |dy, y| if y.abs() == one { T::zero() } else { dy });
         }
     }
 }
 
-/// max(x, 0), written so that NaN, which compares false with everything, stays as it came.
+/// max(x, 0). A NaN, which compares false with everything, is returned unchanged.
 #[inline(always)]
 pub(super) fn relu<T: Real>(x: T) -> T {
     if x <= T::zero() { T::zero() } else { x }
 }
 
-/// Vectors are changed as a whole: left to itself the compiler writes only what changes, by masked stores,
-/// which take AMD's processors ten times as long.
+/// Stores whole vectors. Otherwise the compiler emits masked stores for the values that change, which are ten times
+/// slower on AMD processors.
 #[inline(always)]
 fn replace<T: Real>(values: &mut [T], by: impl Fn(T) -> T) {
     let (vectors, rest) = values.as_chunks_mut::<LANES>();
@@ -88,7 +88,7 @@ fn replace<T: Real>(values: &mut [T], by: impl Fn(T) -> T) {
 }
 
 #[inline(always)]
-fn replace_by<T: Real>(values: &mut [T], others: &[T], by: impl Fn(T, T) -> T) {
+fn zip_replace<T: Real>(values: &mut [T], others: &[T], by: impl Fn(T, T) -> T) {
     let (vectors, rest) = values.as_chunks_mut::<LANES>();
     let (other_vectors, others) = others.as_chunks::<LANES>();
     for (vector, others) in vectors.iter_mut().zip(other_vectors) {
@@ -117,15 +117,15 @@ mod tests {
 
     fn gradient(activation: Activation, y: f64, dy: f64) -> f64 {
         let mut dx = [dy];
-        through(activation, &[y], &mut dx);
+        backward_through(activation, &[y], &mut dx);
         dx[0]
     }
 
     #[test]
-    fn nan_passes_every_activation_forward_and_backward() {
+    fn activations_propagate_nan() {
         for &activation in Activation::value_variants() {
             assert!(activated(activation, f64::NAN).is_nan(), "{activation}");
-            // ReLU and hard-tanh let the gradient pass where they do not know better.
+            // ReLU and hard-tanh pass the gradient unless the output is at a bound.
             let at_nan = gradient(activation, f64::NAN, 2.0);
             assert!(at_nan.is_nan() || at_nan == 2.0, "{activation}: {at_nan}");
             if activation != Activation::Sign {
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn relu_lets_a_gradient_pass_where_the_output_is_not_exactly_zero() {
+    fn relu_passes_the_gradient_unless_its_output_is_zero() {
         for (x, expected) in [(-1.0, 0.0), (-0.0, 0.0), (0.0, 0.0), (1e-30, 2.0), (3.0, 2.0)] {
             assert_eq!(gradient(Activation::Relu, activated(Activation::Relu, x), 2.0), expected, "{x}");
         }
     }
 
     #[test]
-    fn hard_tanh_lets_a_gradient_pass_strictly_between_its_bounds() {
+    fn hard_tanh_passes_the_gradient_strictly_between_its_bounds() {
         for (x, y, passes) in
             [(-1.5, -1.0, 0.0), (-1.0, -1.0, 0.0), (-0.9, -0.9, 2.0), (1.0, 1.0, 0.0), (7.0, 1.0, 0.0)]
         {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn sign_has_three_values_and_no_derivative() {
+    fn sign_has_three_values_and_a_zero_derivative() {
         for (x, y) in [(-0.1, -1.0), (0.0, 0.0), (5.0, 1.0)] {
             assert_eq!(activated(Activation::Sign, x), y);
             assert_eq!(gradient(Activation::Sign, y, 2.0), 0.0);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn sigmoid_and_tanh_have_their_limits_where_exponentials_overflow() {
+    fn sigmoid_and_tanh_saturate_when_exponentials_overflow() {
         for (x, sigmoid, tanh) in [(-1e4, 0.0, -1.0), (1e4, 1.0, 1.0)] {
             assert_eq!(activated(Activation::Sigmoid, x), sigmoid);
             assert_eq!(activated(Activation::Tanh, x), tanh);

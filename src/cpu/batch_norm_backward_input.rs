@@ -1,25 +1,25 @@
-//! The gradient of batch normalisation's input (Ioffe and Szegedy, 2015, section 3), which moves the mean
-//! and the variance of its channel too.
+//! Gradient of batch normalisation's input (Ioffe and Szegedy, 2015, section 3), which includes the effect of x on
+//! its channel's mean and variance.
 //!
-//! `dx = weight[c] / √(variance[c] + ε) · (dy − (dbias[c] + x̂ · dweight[c]) / n)`, where
-//! x̂ = (x − mean)/√(variance + ε) is what was normalised, n = B·P, and dweight and dbias are the gradients of
-//! the weight and the bias: the very sums that are needed. Then through the activation whose output is x.
+//! `dx = weight[c] / √(variance[c] + ε) · (dy − (dbias[c] + x̂ · dweight[c]) / n)`, where x̂ = (x − mean)/√(variance
+//! + ε) is the normalised input and n = B·P. dweight and dbias are the gradients of the weight and the bias: they are
+//! the sums that the formula needs. The result is then multiplied by the derivative of the activation that x is the
+//! output of.
 //!
 //! Shapes: x, dy and dx `[B, C, P]`, all others `[C]`.
 
 use rayon::prelude::*;
 
-use super::activation::through;
-use super::blocks::part_len;
+use super::activation::backward_through;
+use super::blocks::chunk_len;
 use super::{Real, Statistics};
 use crate::model::{Activation, NormShape};
 
-/// dL/d(input of `activation`) `[B, C, P]` of a batch, where x = activation(input) `[B, C, P]` is what was
-/// normalised.
+/// Computes the gradient at the input of `activation`, whose output x was normalised: x and dy `[B, C, P]`, weight,
+/// dweight and dbias `[C]` → dx `[B, C, P]`.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's.
-// The gradient of what three things made, by the gradients of two of them.
+/// If a slice does not have the length of its shape.
 #[allow(clippy::too_many_arguments)]
 pub fn batch_norm_backward_input<T: Real>(
     shape: &NormShape,
@@ -39,8 +39,8 @@ pub fn batch_norm_backward_input<T: Real>(
 
     let scales = statistics.inverse_deviations();
     let n = T::of((batch * shape.positions) as f64);
-    let part = part_len(batch) * shape.image_len();
-    x.par_chunks(part).zip(dy.par_chunks(part)).zip(dx.par_chunks_mut(part)).for_each(|((x, dy), dx)| {
+    let chunk = chunk_len(batch) * shape.image_len();
+    x.par_chunks(chunk).zip(dy.par_chunks(chunk)).zip(dx.par_chunks_mut(chunk)).for_each(|((x, dy), dx)| {
         let channels = (0..shape.channels).cycle();
         let gradients = dy.chunks_exact(shape.positions).zip(dx.chunks_exact_mut(shape.positions));
         for (c, (x, (dy, dx))) in channels.zip(x.chunks_exact(shape.positions).zip(gradients)) {
@@ -50,6 +50,6 @@ pub fn batch_norm_backward_input<T: Real>(
                 *dx = weight * scale * (dy - (dbias + (x - mean) * scale * dweight) / n);
             }
         }
-        through(activation, x, dx);
+        backward_through(activation, x, dx);
     });
 }

@@ -1,18 +1,19 @@
-//! The gradients of batch normalisation's weight and bias.
+//! Gradients of batch normalisation's weight and bias.
 //!
-//! `dweight[c] = Σ_b Σ_i dy[b, c, i] · x̂[b, c, i]` and `dbias[c] = Σ_b Σ_i dy[b, c, i]`, where
-//! x̂ = (x − mean)/√(variance + ε) is what was normalised.
+//! `dweight[c] = Σ_b Σ_i dy[b, c, i] · x̂[b, c, i]` and `dbias[c] = Σ_b Σ_i dy[b, c, i]`, where x̂ = (x −
+//! mean)/√(variance + ε) is the normalised input.
 //!
 //! Shapes: x and dy `[B, C, P]`, statistics `[C]` → dweight and dbias `[C]`.
 
 use super::channel_sums::{channel_sums, sum};
+use super::nd::{Nd, indices};
 use super::{Real, Statistics};
 use crate::model::NormShape;
 
-/// dL/dweight and dL/dbias `[C]` of a batch: x and dy `[B, C, P]`, and the statistics it was normalised by.
+/// Computes dL/dweight and dL/dbias `[C]`: x and dy `[B, C, P]`, and the statistics used to normalise x.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's.
+/// If a slice does not have the length of its shape.
 pub fn batch_norm_backward_weight<T: Real>(
     shape: &NormShape,
     x: &[T],
@@ -31,4 +32,29 @@ pub fn batch_norm_backward_weight<T: Real>(
         let (mean, scale) = (statistics.mean[channel], scales[channel]);
         sum([&x[at.clone()], &dy[at]], |[x, dy]| dy * ((x - mean) * scale))
     });
+}
+
+/// The naive definition of [`batch_norm_backward_weight()`].
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn reference<T: Real>(
+    shape: &NormShape,
+    x: &[T],
+    statistics: &Statistics<T>,
+    dy: &[T],
+    dweight: &mut [T],
+    dbias: &mut [T],
+) {
+    let batch = x.len() / shape.image_len();
+    let dims = [batch, shape.channels, shape.positions];
+    let (x, dy) = (Nd::new(x, dims), Nd::new(dy, dims));
+    for c in 0..shape.channels {
+        let deviation = (statistics.variance[c] + T::of(NormShape::EPS)).sqrt();
+        (dweight[c], dbias[c]) = (T::zero(), T::zero());
+        for [b, i] in indices([batch, shape.positions]) {
+            dweight[c] += dy[[b, c, i]] * (x[[b, c, i]] - statistics.mean[c]) / deviation;
+            dbias[c] += dy[[b, c, i]];
+        }
+    }
 }

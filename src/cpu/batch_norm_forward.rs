@@ -1,22 +1,22 @@
-//! Batch normalisation, forward (Ioffe and Szegedy, 2015): each channel with mean 0 and variance 1, then
-//! with a weight and a bias that are trained.
+//! Batch normalisation, forward (Ioffe and Szegedy, 2015): scales each channel to mean 0 and variance 1, then applies
+//! a trained weight and bias.
 //!
-//! `y[b, c, i] = (x[b, c, i] − mean[c]) / √(variance[c] + ε) · weight[c] + bias[c]`, by the batch's statistics in
-//! training and by the running ones in evaluation. (The paper's listing normalises each position by itself,
-//! without weight and bias, and by the batch's statistics in both.)
+//! `y[b, c, i] = (x[b, c, i] − mean[c]) / √(variance[c] + ε) · weight[c] + bias[c]`, with the batch's statistics in
+//! training and the running statistics in evaluation. (The paper's listing normalises each position separately, has
+//! no weight and bias, and uses the batch's statistics in evaluation too.)
 //!
-//! Shapes: x and y `[B, C, P]`, statistics, weight and bias `[C]`.
+//! Shapes: x and y `[B, C, P]`; statistics, weight and bias `[C]`.
 
 use rayon::prelude::*;
 
-use super::blocks::part_len;
+use super::blocks::chunk_len;
 use super::{Real, Statistics};
 use crate::model::NormShape;
 
-/// Normalises a batch: x `[B, C, P]` → y `[B, C, P]`.
+/// Normalises a batch: x `[B, C, P]`, weight and bias `[C]` → y `[B, C, P]`.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's.
+/// If a slice does not have the length of its shape.
 pub fn batch_norm_forward<T: Real>(
     shape: &NormShape,
     x: &[T],
@@ -30,8 +30,8 @@ pub fn batch_norm_forward<T: Real>(
     assert_eq!(y.len(), x.len(), "y is not [batch, channels, positions]");
 
     let scales = statistics.inverse_deviations();
-    let part = part_len(batch) * shape.image_len();
-    x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| {
+    let chunk = chunk_len(batch) * shape.image_len();
+    x.par_chunks(chunk).zip(y.par_chunks_mut(chunk)).for_each(|(x, y)| {
         let channels = (0..shape.channels).cycle();
         let planes = x.chunks_exact(shape.positions).zip(y.chunks_exact_mut(shape.positions));
         for (c, (x, y)) in channels.zip(planes) {

@@ -1,24 +1,26 @@
-//! Batch normalisation's statistics: each channel's mean and variance over a batch and its positions.
+//! Batch normalisation's statistics: the mean and the variance of each channel over a batch and its positions.
 //!
-//! `mean[c] = Σ_b Σ_i x[b, c, i] / n` and `variance[c] = Σ_b Σ_i (x[b, c, i] − mean[c])² / n` for the n = B·P
-//! values of a channel. The second is summed in a pass of its own: the mean of squares minus the square
-//! of the mean would cancel out.
+//! `mean[c] = Σ_b Σ_i x[b, c, i] / n` and `variance[c] = Σ_b Σ_i (x[b, c, i] − mean[c])² / n` for the n = B·P values
+//! of a channel. The variance is summed in a second loop over x: the mean of squares minus the square of the mean
+//! would suffer from cancellation.
 //!
-//! Running statistics take in a tenth of them: `running ← 0.9 · running + 0.1 · batch`, with the variance
-//! divided by n − 1 instead of n, as PyTorch has it. One value alone (n = 1, a dense layer's channel in a
-//! batch of one image) tells nothing of the variance, so that the running variance then stays as it is;
-//! PyTorch refuses such a batch.
+//! Running statistics follow with a momentum of 0.1, `running ← 0.9 · running + 0.1 · batch`, using the variance
+//! divided by n − 1, as PyTorch does. A single value (n = 1: a dense layer's channel in a batch of one image) has no
+//! such variance, so it leaves the running variance as it is; PyTorch refuses such a batch.
 //!
 //! Shapes: x `[B, C, P]` → mean, variance and their running counterparts `[C]`.
 
 use super::Real;
 use super::channel_sums::{channel_sums, sum};
+use super::nd::{Nd, indices};
 use crate::model::NormShape;
 
-/// Each channel's mean and variance in a batch.
+/// The mean and the variance of each channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Statistics<'a, T> {
+    /// `[C]`
     pub mean: &'a [T],
+    /// `[C]`, divided by n, not n − 1
     pub variance: &'a [T],
 }
 
@@ -30,11 +32,11 @@ impl<T: Real> Statistics<'_, T> {
     }
 }
 
-/// Statistics of a batch, x `[B, C, P]` → mean and variance `[C]`, which are overwritten; the running
-/// ones `[C]` are moved towards them.
+/// Computes the statistics of a batch: x `[B, C, P]` → mean and variance `[C]`, which are overwritten. Also updates
+/// the running statistics `[C]`.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's, or the batch is empty.
+/// If a slice does not have the length of its shape or the batch is empty.
 pub fn batch_norm_statistics<T: Real>(
     shape: &NormShape,
     x: &[T],
@@ -60,14 +62,50 @@ pub fn batch_norm_statistics<T: Real>(
     });
     variance.iter_mut().for_each(|variance| *variance /= n);
 
+    update_running(count, mean, variance, running_mean, running_var);
+}
+
+/// The naive definition of [`batch_norm_statistics()`].
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn reference<T: Real>(
+    shape: &NormShape,
+    x: &[T],
+    mean: &mut [T],
+    variance: &mut [T],
+    running_mean: &mut [T],
+    running_var: &mut [T],
+) {
+    let batch = x.len() / shape.image_len();
+    let count = batch * shape.positions;
+    let n = T::of(count as f64);
+    let x = Nd::new(x, [batch, shape.channels, shape.positions]);
+    for c in 0..shape.channels {
+        let all = || indices([batch, shape.positions]).map(|[b, i]| x[[b, c, i]]);
+        mean[c] = all().sum::<T>() / n;
+        variance[c] = all().map(|x| (x - mean[c]).powi(2)).sum::<T>() / n;
+    }
+    update_running(count, mean, variance, running_mean, running_var);
+}
+
+/// Moves the running statistics towards those of a batch with `count` values per channel.
+fn update_running<T: Real>(
+    count: usize,
+    mean: &[T],
+    variance: &[T],
+    running_mean: &mut [T],
+    running_var: &mut [T],
+) {
+    let n = T::of(count as f64);
     let new = T::of(NormShape::MOMENTUM);
     let keep = T::one() - new;
-    for (running, &mean) in running_mean.iter_mut().zip(&*mean) {
+    for (running, &mean) in running_mean.iter_mut().zip(mean) {
         *running = keep * *running + new * mean;
     }
     if count > 1 {
         let unbiased = n / (n - T::one());
-        for (running, &variance) in running_var.iter_mut().zip(&*variance) {
+        for (running, &variance) in running_var.iter_mut().zip(variance) {
             *running = keep * *running + new * (variance * unbiased);
         }
     }

@@ -1,16 +1,16 @@
-//! Gradients cut down before they are used, and parameters kept within a bound after.
+//! Gradient clipping, and the bound on parameters.
 //!
-//! By norm as PyTorch's `clip_grad_norm_` does it, g ← g · min(1, bound/(‖g‖ + 1e-6)), each tensor by its
-//! own and then all by that of all; then by value, as its `clip_grad_value_`.
+//! Clipping by norm is that of PyTorch's `clip_grad_norm_`, g ← g · min(1, bound/(‖g‖ + 1e-6)): first each tensor by
+//! its own norm, then all by their common norm. Clipping by value follows, as in `clip_grad_value_`.
 
 use super::{Real, gradient_norm};
 use crate::engine::Clip;
 use crate::model::Tensor;
 
-/// Keeps a norm of 0 from dividing by 0. PyTorch's number.
+/// Avoids a division by 0; the value that PyTorch uses.
 const EPS: f64 = 1e-6;
 
-/// Clips an arena of gradients in place.
+/// Clips the trained part of a gradient arena in place, as [`Clip`] specifies.
 pub fn clip<T: Real>(clip: &Clip, tensors: &[Tensor], gradient: &mut [T]) {
     if clip.by_norm() {
         let mut norms = gradient_norm(tensors, gradient);
@@ -23,8 +23,8 @@ pub fn clip<T: Real>(clip: &Clip, tensors: &[Tensor], gradient: &mut [T]) {
         }
         if let Some(bound) = clip.norm {
             let norm = norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt();
-            let of_all = scale_to(bound, norm);
-            scales.iter_mut().for_each(|scale| *scale *= of_all);
+            let common = scale_to(bound, norm);
+            scales.iter_mut().for_each(|scale| *scale *= common);
         }
         for (tensor, scale) in tensors.iter().zip(scales) {
             let scale = T::of(scale);
@@ -38,12 +38,13 @@ pub fn clip<T: Real>(clip: &Clip, tensors: &[Tensor], gradient: &mut [T]) {
     }
 }
 
-/// Brings values that are further than `bound` from 0 back to it; a NaN stays one.
+/// Clamps values to [−bound, bound]. NaN stays NaN.
 pub fn limit<T: Real>(bound: f32, values: &mut [T]) {
     let bound = T::of(bound.into());
     values.iter_mut().for_each(|value| *value = num_traits::clamp(*value, -bound, bound));
 }
 
+/// min(1, bound/(norm + ε))
 fn scale_to(bound: f32, norm: f64) -> f64 {
     (f64::from(bound) / (norm + EPS)).min(1.0)
 }

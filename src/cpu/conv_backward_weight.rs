@@ -1,36 +1,39 @@
-//! The gradient of a convolution's weights: the paper's first proof, as code.
+//! Gradient of a convolution's weights: the paper's first proof.
 //!
-//! dL/dF is X convolved with dL/dY, summed over the images of the batch (the paper's listing keeps the
-//! last one's):
+//! dL/dF is the convolution of X with dL/dY, summed over the images of the batch (the paper's listing keeps only the
+//! last image's term):
 //! `dw[f, c, u, v] = Σ_b Σ_r Σ_q dy[b, f, r, q] · x[b, c, r·s + u − p, q·s + v − p]` and
 //! `db[f] = Σ_b Σ_r Σ_q dy[b, f, r, q]`.
 //!
-//! Each dy adds the window of x that it came from, scaled; those that are 0 are left out (see `terms.rs`). A block of sums is [`ROWS`] rows u of the filter, each of
-//! which is a vector of [`LANES`] places v or several; it runs over an image's whole map before it is
-//! added to the part's sums. PerSplit are added in their order at the end.
+//! The fast loop adds, for each non-zero dy (see `sparse_gradient.rs`), the window of x that it came from, scaled. A
+//! block of sums is [`ROWS`] rows u of the filter, each one vector of [`LANES`] columns v or several. It runs over a
+//! whole feature map of an image before it is added to the chunk's sums. The sums of chunks are added in order at the
+//! end.
 //!
-//! Shapes, an image: x `[C, H, W]`, dy `[F, H', W']` → dw `[F, C, f, f]`, db `[F]`.
+//! Shapes per image: x `[C, H, W]`, dy `[F, H', W']` → dw `[F, C, f, f]`, db `[F]`.
 
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::{LANES, add, add_scaled, for_each_part, head, part_len};
+use super::blocks::{LANES, add, add_scaled, chunk_len, for_each_chunk, head};
 use super::channel_sums::sum;
-use super::stage::Stage;
-use super::terms::Terms;
+use super::nd::{Nd, indices};
+use super::padded::PaddedLayout;
+use super::sparse_gradient::SparseGradient;
 use crate::model::ConvShape;
 
-/// Rows of a filter in a block of sums: two of LeNet-5's channels, which with their operands fit the 16
-/// registers of x86.
+/// Rows of a filter in a block of sums: two channels of LeNet-5's filters, which with their operands fit the 16
+/// vector registers of x86.
 const ROWS: usize = 10;
 
-/// dL/dF and dL/db, summed over the batch: x `[B, C, H, W]`, dy `[B, F, H', W']`. What `dweight` and
-/// `dbias` held is overwritten. `dy` is the gradient before the activation, that is, already masked.
+/// Computes dL/dF and dL/db, summed over the batch: x `[B, C, H, W]`, dy `[B, F, H', W']` → dweight `[F, C, f, f]`,
+/// dbias `[F]`, which are overwritten. `dy` is the gradient before the activation, that is, already multiplied by the
+/// activation's derivative.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's, or the batch is empty.
+/// If a slice does not have the length of its shape or the batch is empty.
 pub fn conv_backward_weight<T: Real>(
     shape: &ConvShape,
     x: &[T],
@@ -44,33 +47,56 @@ pub fn conv_backward_weight<T: Real>(
     assert_eq!(dweight.len(), shape.weight_len(), "dweight is not [filters, channels, size, size]");
     assert_eq!(dbias.len(), shape.filters, "dbias is not [filters]");
 
-    let part = part_len(batch);
-    let mut sums = vec![Sums::new(shape); batch.div_ceil(part)];
-    let images = x.par_chunks(part * shape.in_len()).zip(dy.par_chunks(part * shape.out_len()));
-    for_each_part(images.zip(&mut sums), |((x, dy), sums)| {
-        let stage = Stage::new(shape);
-        let starts = vector_starts(shape, &stage);
-        let mut staged = stage.empty();
-        let mut terms = Terms::new(shape, &stage, shape.out_height() * shape.out_width());
+    let chunk = chunk_len(batch);
+    let mut sums = vec![Sums::new(shape); batch.div_ceil(chunk)];
+    let images = x.par_chunks(chunk * shape.in_len()).zip(dy.par_chunks(chunk * shape.out_len()));
+    for_each_chunk(images.zip(&mut sums), |((x, dy), sums)| {
+        let layout = PaddedLayout::new(shape);
+        let starts = vector_starts(shape, &layout);
+        let mut padded = layout.zeros();
+        let mut gradient = SparseGradient::new(shape, &layout, shape.out_height() * shape.out_width());
         for (x, dy) in x.chunks_exact(shape.in_len()).zip(dy.chunks_exact(shape.out_len())) {
-            stage.place(x, &mut staged);
-            terms.pick(dy);
-            add_image(&starts, &staged, &terms, sums);
+            layout.copy_image(x, &mut padded);
+            gradient.set(dy);
+            add_image(&starts, &padded, &gradient, sums);
         }
     });
 
     total(shape, &mut sums, dweight, dbias);
 }
 
-/// Adds up the sums of all parts, and writes them to where the filters have them.
+/// The naive definition of [`conv_backward_weight()`].
 ///
 /// # Panics
-/// Where there is no part.
-pub(super) fn total<T: Real>(shape: &ConvShape, parts: &mut [Sums<T>], dweight: &mut [T], dbias: &mut [T]) {
-    let (total, others) = parts.split_first_mut().expect("the batch is not empty");
-    for part in others {
-        add(total.weight.as_flattened_mut(), part.weight.as_flattened());
-        add(&mut total.bias, &part.bias);
+/// If a slice does not have the length of its shape.
+pub fn reference<T: Real>(shape: &ConvShape, x: &[T], dy: &[T], dweight: &mut [T], dbias: &mut [T]) {
+    let &ConvShape { channels, height, width, filters, size, stride, padding } = shape;
+    let (out_height, out_width) = (shape.out_height(), shape.out_width());
+    let batch = x.len() / shape.in_len();
+    let x = Nd::new(x, [batch, channels, height, width]);
+    let dy = Nd::new(dy, [batch, filters, out_height, out_width]);
+    let mut dw = Nd::new(dweight, [filters, channels, size, size]);
+    for [f, c, u, v] in indices([filters, channels, size, size]) {
+        let mut sum = T::zero();
+        for [b, r, q] in indices([batch, out_height, out_width]) {
+            sum += dy[[b, f, r, q]] * x.padded([b, c, r * stride + u, q * stride + v], padding);
+        }
+        dw[[f, c, u, v]] = sum;
+    }
+    for (f, dbias) in dbias.iter_mut().enumerate() {
+        *dbias = indices([batch, out_height, out_width]).map(|[b, r, q]| dy[[b, f, r, q]]).sum();
+    }
+}
+
+/// Adds the sums of all chunks in order and writes the totals in the layout of the filters.
+///
+/// # Panics
+/// If there is no chunk.
+pub(super) fn total<T: Real>(shape: &ConvShape, chunks: &mut [Sums<T>], dweight: &mut [T], dbias: &mut [T]) {
+    let (total, others) = chunks.split_first_mut().expect("the batch is not empty");
+    for chunk in others {
+        add(total.weight.as_flattened_mut(), chunk.weight.as_flattened());
+        add(&mut total.bias, &chunk.bias);
     }
     let rows = total.weight.chunks_exact(row_vectors(shape));
     for (dweight, sums) in dweight.chunks_exact_mut(shape.size).zip(rows) {
@@ -79,10 +105,10 @@ pub(super) fn total<T: Real>(shape: &ConvShape, parts: &mut [Sums<T>], dweight: 
     dbias.copy_from_slice(&total.bias);
 }
 
-/// A part's sums.
+/// The sums of one chunk of the batch.
 #[derive(Clone)]
 pub(super) struct Sums<T> {
-    /// `[F, C, f, ⌈f/LANES⌉]`: rows of the filters as vectors, whose lanes beyond a row mean nothing.
+    /// `[F, C, f, ⌈f/LANES⌉]`: rows of the filters as vectors; lanes beyond a row are meaningless.
     weight: Vec<[T; LANES]>,
     /// `[F]`
     bias: Vec<T>,
@@ -95,27 +121,32 @@ impl<T: Real> Sums<T> {
     }
 }
 
-/// Where in staged x the vectors of the first window begin: `[C, f, ⌈f/LANES⌉]`.
-pub(super) fn vector_starts(shape: &ConvShape, stage: &Stage) -> Vec<usize> {
-    let rows = (0..shape.channels).flat_map(|c| (0..shape.size).map(move |u| c * stage.height() + u));
-    rows.flat_map(|row| (0..row_vectors(shape)).map(move |vector| row * stage.width() + vector * LANES))
+/// First indices, in padded x, of the vectors of the first window: `[C, f, ⌈f/LANES⌉]`.
+pub(super) fn vector_starts(shape: &ConvShape, layout: &PaddedLayout) -> Vec<usize> {
+    let rows = (0..shape.channels).flat_map(|c| (0..shape.size).map(move |u| c * layout.height() + u));
+    rows.flat_map(|row| (0..row_vectors(shape)).map(move |vector| row * layout.width() + vector * LANES))
         .collect()
 }
 
-/// Vectors of one row of a filter.
+/// Number of vectors per filter row.
 fn row_vectors(shape: &ConvShape) -> usize {
     shape.size.div_ceil(LANES)
 }
 
-/// Adds one image's gradients to its part's sums, given where a window's vectors begin.
+/// Adds one image's gradients to its chunk's sums. `starts` comes from [`vector_starts`].
 #[multiversion(targets("x86_64+avx2+fma"))]
-pub(super) fn add_image<T: Real>(starts: &[usize], x: &[T], terms: &Terms<T>, sums: &mut Sums<T>) {
+pub(super) fn add_image<T: Real>(
+    starts: &[usize],
+    x: &[T],
+    gradient: &SparseGradient<T>,
+    sums: &mut Sums<T>,
+) {
     let fused = target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64"));
     let (blocks, rest) = starts.as_chunks::<ROWS>();
     let (halves, rest) = rest.as_chunks::<{ ROWS / 2 }>();
     for (f, (mut weight, bias)) in sums.weight.chunks_exact_mut(starts.len()).zip(&mut sums.bias).enumerate()
     {
-        let terms = terms.of_filter(f);
+        let terms = gradient.of_filter(f);
         *bias += sum([terms.1], |[dy]| dy);
         for starts in blocks {
             weight = rows(fused, starts, x, terms, weight);
@@ -129,17 +160,17 @@ pub(super) fn add_image<T: Real>(starts: &[usize], x: &[T], terms: &Terms<T>, su
     }
 }
 
-/// Adds to the first N of `sums`, whose vectors of staged x begin at `starts` for the first window, and gives
-/// those that are left.
+/// Adds to the first N of `sums` and returns the others. The vectors of the first window start at `starts` in
+/// padded x.
 #[inline(always)]
 fn rows<'a, T: Real, const N: usize>(
     fused: bool,
     starts: &[usize; N],
     x: &[T],
-    (places, gradients): (&[usize], &[T]),
+    (windows, gradients): (&[usize], &[T]),
     sums: &'a mut [[T; LANES]],
 ) -> &'a mut [[T; LANES]] {
-    // A window's vectors are looked for within what it spans: one look a window, not one a vector.
+    // Vectors are read from a slice that spans the window: one bounds check per window, not one per vector.
     let (x, span) = (&x[starts[0]..], starts[N - 1] - starts[0] + LANES);
     let mut offsets = [0; N];
     for (offset, start) in offsets.iter_mut().zip(starts) {
@@ -147,8 +178,8 @@ fn rows<'a, T: Real, const N: usize>(
         assert!(*offset <= span && span - *offset >= LANES, "vectors are in order");
     }
     let mut image = [[T::zero(); LANES]; N];
-    for (&place, &dy) in places.iter().zip(gradients) {
-        let window = &x[place..][..span];
+    for (&start, &dy) in windows.iter().zip(gradients) {
+        let window = &x[start..][..span];
         for n in 0..N {
             add_scaled(fused, &mut image[n], dy, head(&window[offsets[n]..]));
         }

@@ -1,7 +1,7 @@
-//! A convolution with what follows it: `conv → ReLU → [bn] → max-pool`.
+//! A convolution and what follows it: `conv → ReLU → [batch norm] → max-pool`.
 //!
-//! Where nothing is between them, the convolution and its pool are one, and what the convolution itself gives
-//! is not kept: whoever wants to see it has it made again.
+//! Without batch normalisation the convolution and the pool are one operation, and the convolution's output is not
+//! stored. It is recomputed for those who want to inspect it.
 
 use std::borrow::Cow;
 
@@ -13,70 +13,70 @@ use super::{
 use crate::engine::Mode;
 use crate::model::{Activation, ConvShape, NormShape, PoolShape};
 
-/// What a block leaves.
+/// The results of a convolution block.
 #[derive(Debug, Clone)]
 pub(super) struct ConvBlock<T> {
     conv: ConvShape,
     pool: PoolShape,
-    /// What is between the convolution and its pool, where it is normalised.
-    pub between: Option<Layer<T>>,
+    /// The convolution's output; stored only with batch normalisation.
+    pub conv_layer: Option<Layer<T>>,
     pub pooled: Pooled<T>,
 }
 
 impl<T: Real> ConvBlock<T> {
-    /// A block of which a batch normalisation's tensors stand at `place`, as [`Layer::new`] has it.
+    /// A block for batches of up to `batch` images, with batch normalisation if there is a `norm_offset`; see
+    /// [`Layer::new`].
     pub fn new(
         batch: usize,
         conv: ConvShape,
         pool: PoolShape,
         norm: NormShape,
-        place: Option<usize>,
+        norm_offset: Option<usize>,
     ) -> Self {
         Self {
             conv,
             pool,
-            between: place.map(|place| Layer::new(batch, Activation::Relu, norm, Some(place))),
+            conv_layer: norm_offset.map(|offset| Layer::new(batch, Activation::Relu, norm, Some(offset))),
             pooled: Pooled::new(batch, pool),
         }
     }
 
-    /// x `[batch, C, H, W]` → what was pooled. `norms` are as [`Layer::finish`] wants them.
+    /// x `[batch, C, H, W]` → the pooled output. `norms` is as for [`Layer::finish_forward`].
     pub fn forward(
         &mut self,
-        pass: Mode,
+        mode: Mode,
         batch: usize,
         x: &[T],
         weight: &[T],
         bias: &[T],
         norms: &mut [T],
     ) -> &[T] {
-        let Self { conv, pool, between, pooled } = self;
-        let of_pool = ..batch * pool.out_len();
-        let (y, argmax) = (&mut pooled.map.value[of_pool], &mut pooled.argmax[of_pool]);
-        match between {
+        let Self { conv, pool, conv_layer, pooled } = self;
+        let used = ..batch * pool.out_len();
+        let (y, argmax) = (&mut pooled.output.value[used], &mut pooled.argmax[used]);
+        match conv_layer {
             Some(layer) => {
-                let maps = &mut layer.map.value[..batch * conv.out_len()];
-                conv_forward(conv, Activation::Relu, x, weight, bias, maps);
-                max_pool(pool, layer.finish(pass, batch, norms), y, argmax);
+                let conv_y = &mut layer.activated.value[..batch * conv.out_len()];
+                conv_forward(conv, Activation::Relu, x, weight, bias, conv_y);
+                max_pool(pool, layer.finish_forward(mode, batch, norms), y, argmax);
             }
             None => {
-                // Only the way back asks where maxima were.
-                let argmax = (pass == Mode::Train).then_some(argmax);
+                // Only the backward pass needs the positions of maxima.
+                let argmax = (mode == Mode::Train).then_some(argmax);
                 conv_pool_forward(conv, pool, x, weight, bias, y, argmax);
             }
         }
         y
     }
 
-    /// Where the next layer finds what was pooled, and leaves its gradient.
+    /// The pooled output, and where the next layer writes its gradient.
     pub fn output(&mut self, batch: usize) -> (&[T], &mut [T]) {
-        let (part, map) = (..batch * self.pool.out_len(), &mut self.pooled.map);
-        (&map.value[part], &mut map.gradient[part])
+        let (used, output) = (..batch * self.pool.out_len(), &mut self.pooled.output);
+        (&output.value[used], &mut output.gradient[used])
     }
 
-    /// The gradients of all that [`Self::forward`] took; of x where that is asked for. `norms` and `dnorms` are
-    /// as [`Layer::finish_backward`] wants them.
-    // The gradients of three things, from what made one thing of them.
+    /// Computes the gradients of everything that [`Self::forward`] took, and of x if `dx` is given. `norms` and
+    /// `dnorms` are as for [`Layer::finish_backward`].
     #[allow(clippy::too_many_arguments)]
     pub fn backward(
         &mut self,
@@ -89,15 +89,15 @@ impl<T: Real> ConvBlock<T> {
         dweight: &mut [T],
         dbias: &mut [T],
     ) {
-        let Self { conv, pool, between, pooled } = self;
-        let of_pool = ..batch * pool.out_len();
+        let Self { conv, pool, conv_layer, pooled } = self;
+        let used = ..batch * pool.out_len();
         let (y, argmax, dy) =
-            (&pooled.map.value[of_pool], &pooled.argmax[of_pool], &pooled.map.gradient[of_pool]);
-        let Some(layer) = between else {
+            (&pooled.output.value[used], &pooled.argmax[used], &pooled.output.gradient[used]);
+        let Some(layer) = conv_layer else {
             return conv_pool_backward(conv, pool, x, weight, y, argmax, dy, dx, dweight, dbias);
         };
-        let (activation, maps, dmaps) = layer.output(batch);
-        max_pool_backward(pool, activation, maps, argmax, dy, dmaps);
+        let (activation, pool_x, dpool_x) = layer.output(batch);
+        max_pool_backward(pool, activation, pool_x, argmax, dy, dpool_x);
         let dy = layer.finish_backward(batch, norms, dnorms);
         conv_backward_weight(conv, x, dy, dweight, dbias);
         if let Some(dx) = dx {
@@ -105,28 +105,29 @@ impl<T: Real> ConvBlock<T> {
         }
     }
 
-    /// The convolution's maps after ReLU, for x `[B, C, H, W]`.
-    pub fn maps(&self, x: &[T], weight: &[T], bias: &[T]) -> Cow<'_, [T]> {
+    /// The convolution's output after ReLU, for x `[B, C, H, W]`.
+    pub fn conv_output(&self, x: &[T], weight: &[T], bias: &[T]) -> Cow<'_, [T]> {
         let len = x.len() / self.conv.in_len() * self.conv.out_len();
-        match &self.between {
-            Some(layer) => Cow::Borrowed(&layer.map.value[..len]),
+        match &self.conv_layer {
+            Some(layer) => Cow::Borrowed(&layer.activated.value[..len]),
             None => {
-                let mut maps = vec![T::zero(); len];
-                conv_forward(&self.conv, Activation::Relu, x, weight, bias, &mut maps);
-                Cow::Owned(maps)
+                let mut y = vec![T::zero(); len];
+                conv_forward(&self.conv, Activation::Relu, x, weight, bias, &mut y);
+                Cow::Owned(y)
             }
         }
     }
 
-    /// The gradient of the convolution's maps before ReLU, once it went back.
-    pub fn gradient(&self, maps: &[T]) -> Cow<'_, [T]> {
-        if let Some(layer) = &self.between {
-            return Cow::Borrowed(&layer.map.gradient[..maps.len()]);
+    /// The gradient of the convolution's output before ReLU, once [`Self::backward`] ran. `conv_output` is the result
+    /// of [`Self::conv_output`].
+    pub fn conv_gradient(&self, conv_output: &[T]) -> Cow<'_, [T]> {
+        if let Some(layer) = &self.conv_layer {
+            return Cow::Borrowed(&layer.activated.gradient[..conv_output.len()]);
         }
-        let of_pool = ..maps.len() / self.conv.out_len() * self.pool.out_len();
-        let (argmax, dy) = (&self.pooled.argmax[of_pool], &self.pooled.map.gradient[of_pool]);
-        let mut gradient = vec![T::zero(); maps.len()];
-        max_pool_backward(&self.pool, Activation::Relu, maps, argmax, dy, &mut gradient);
+        let used = ..conv_output.len() / self.conv.out_len() * self.pool.out_len();
+        let (argmax, dy) = (&self.pooled.argmax[used], &self.pooled.output.gradient[used]);
+        let mut gradient = vec![T::zero(); conv_output.len()];
+        max_pool_backward(&self.pool, Activation::Relu, conv_output, argmax, dy, &mut gradient);
         Cow::Owned(gradient)
     }
 }

@@ -1,18 +1,18 @@
-//! The convolution, forward.
+//! Convolution, forward.
 //!
-//! `y[f, r, q] = act(b[f] + Σ_c Σ_u Σ_v w[f, c, u, v] · x[c, r·s + u − p, q·s + v − p])`, with x = 0
-//! beyond its edges: the paper's formula, a cross-correlation. The bias is added once, not once for each
-//! input channel as in the paper's listing.
+//! `y[f, r, q] = act(bias[f] + Σ_c Σ_u Σ_v w[f, c, u, v] · x[c, r·s + u − p, q·s + v − p])`, with x = 0 outside of
+//! the input: the paper's formula, a cross-correlation. The bias is added once; the paper's listing adds it once
+//! per input channel.
 //!
-//! A block of sums is one or two vectors of [`LANES`] filters wide, for which weights are packed, and some
-//! neighbouring columns q high: every weight loaded is used for each of the columns and every value of x
-//! for each of the filters, and strides cost nothing, since values of x are taken one by one.
+//! The fast loop computes blocks of sums, one or two vectors of [`LANES`] filters wide and a few neighbouring
+//! columns q high. Every weight vector that is loaded is used for all columns, and every value of x for all
+//! filters. Strides cost nothing, because values of x are loaded one by one.
 //!
-//! Sums are stored as the vectors they are, a row of them, and then laid out as maps. Stored across
-//! vectors at once, they would lead the compiler to vectorise across columns too, for less than half
-//! the speed.
+//! A row of sums is stored as vectors over filters first and transposed into feature maps afterwards. If sums were
+//! transposed as they are computed, the compiler would vectorise across columns too, at less than half the speed.
 //!
-//! Shapes, an image: x `[C, H, W]`, w `[F, C, f, f]`, b `[F]`, y `[F, ⌊(H + 2p − f)/s⌋ + 1, ⌊(W + 2p − f)/s⌋ + 1]`.
+//! Shapes per image: x `[C, H, W]`, w `[F, C, f, f]`, bias `[F]`, y
+//! `[F, ⌊(H + 2p − f)/s⌋ + 1, ⌊(W + 2p − f)/s⌋ + 1]`.
 
 use std::array::from_fn;
 
@@ -22,21 +22,23 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::activation::activate;
-use super::blocks::{LANES, add_scaled, for_each_part, part_len, starts};
-use super::stage::Stage;
+use super::blocks::{LANES, add_scaled, chunk_len, for_each_chunk, starts};
+use super::nd::{Nd, indices};
+use super::padded::PaddedLayout;
 use crate::model::{Activation, ConvShape};
 
-/// Vectors of filters and columns of a block, and columns where one vector of filters is left. LeNet-5's
-/// rows have 28 and 10 values, of which sevens and fives waste none; and ten sums with their operands fit
-/// the 16 registers of x86.
+/// Vectors of filters per block, columns per block, and columns per block when a single vector of filters is left.
+/// LeNet-5's rows have 28 and 10 columns, which blocks of 7 and 5 cover exactly, and ten sums with their operands
+/// fit the 16 vector registers of x86.
 pub(super) const VECTORS: usize = 2;
 const COLUMNS: usize = 5;
 const COLUMNS_OF_ONE: usize = 7;
 
-/// y = act(x ∗ weight + bias) for a batch: x `[B, C, H, W]` → y `[B, F, H', W']`.
+/// Computes y = act(x ∗ weight + bias) for a batch: x `[B, C, H, W]`, weight `[F, C, f, f]`, bias `[F]` →
+/// y `[B, F, H', W']`.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's.
+/// If a slice does not have the length of its shape.
 pub fn conv_forward<T: Real>(
     shape: &ConvShape,
     activation: Activation,
@@ -52,20 +54,48 @@ pub fn conv_forward<T: Real>(
     assert_eq!(bias.len(), shape.filters, "the bias is not [filters]");
 
     let packed = Packed::new(shape, weight, bias);
-    let part = part_len(batch);
-    let parts = x.par_chunks(part * shape.in_len()).zip(y.par_chunks_mut(part * shape.out_len()));
-    for_each_part(parts, |(x, y)| {
-        let stage = Stage::new(shape);
-        let mut staged = stage.empty();
+    let chunk = chunk_len(batch);
+    let chunks = x.par_chunks(chunk * shape.in_len()).zip(y.par_chunks_mut(chunk * shape.out_len()));
+    for_each_chunk(chunks, |(x, y)| {
+        let layout = PaddedLayout::new(shape);
+        let mut padded = layout.zeros();
         let mut vectors = vec![[T::zero(); LANES]; VECTORS * shape.out_width()];
         for (x, y) in x.chunks_exact(shape.in_len()).zip(y.chunks_exact_mut(shape.out_len())) {
-            stage.place(x, &mut staged);
-            image(shape, &stage, activation, &staged, &packed, &mut vectors, y);
+            layout.copy_image(x, &mut padded);
+            image(shape, &layout, activation, &padded, &packed, &mut vectors, y);
         }
     });
 }
 
-/// Weights and biases as vectors over [`LANES`] filters, 0 beyond the last one.
+/// The naive definition of [`conv_forward()`].
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn reference<T: Real>(
+    shape: &ConvShape,
+    activation: Activation,
+    x: &[T],
+    weight: &[T],
+    bias: &[T],
+    y: &mut [T],
+) {
+    let &ConvShape { channels, height, width, filters, size, stride, padding } = shape;
+    let batch = x.len() / shape.in_len();
+    let y_dims = [batch, filters, shape.out_height(), shape.out_width()];
+    let x = Nd::new(x, [batch, channels, height, width]);
+    let w = Nd::new(weight, [filters, channels, size, size]);
+    let mut sums = Nd::new(&mut *y, y_dims);
+    for [b, f, r, q] in indices(y_dims) {
+        let mut sum = bias[f];
+        for [c, u, v] in indices([channels, size, size]) {
+            sum += w[[f, c, u, v]] * x.padded([b, c, r * stride + u, q * stride + v], padding);
+        }
+        sums[[b, f, r, q]] = sum;
+    }
+    activate(activation, y);
+}
+
+/// Weights and biases as vectors over [`LANES`] filters; lanes beyond the last filter are 0.
 pub(super) struct Packed<T> {
     /// `[⌈F/LANES⌉, C, f, f]`
     weight: Vec<[T; LANES]>,
@@ -73,7 +103,7 @@ pub(super) struct Packed<T> {
     bias: Vec<[T; LANES]>,
 }
 
-/// What [`Packed`] has of up to [`VECTORS`] vectors of filters.
+/// Up to [`VECTORS`] vectors of filters of a [`Packed`].
 #[derive(Clone, Copy)]
 pub(super) struct Filters<'a, T> {
     weight: &'a [[T; LANES]],
@@ -95,7 +125,7 @@ impl<T: Real> Packed<T> {
         packed
     }
 
-    /// All filters, [`VECTORS`] · [`LANES`] at a time.
+    /// Iterates over all filters, [`VECTORS`] · [`LANES`] at a time.
     #[inline(always)]
     pub(super) fn filters(&self, shape: &ConvShape) -> impl Iterator<Item = Filters<'_, T>> {
         let weights = self.weight.chunks(VECTORS * filter_len(shape));
@@ -103,16 +133,16 @@ impl<T: Real> Packed<T> {
     }
 }
 
-/// Weights of one filter.
+/// Number of weights of one filter.
 fn filter_len(shape: &ConvShape) -> usize {
     shape.channels * shape.size * shape.size
 }
 
-/// One image: staged x → y `[F, H', W']`. `vectors` has room for a row of [`VECTORS`] vectors.
+/// One image: padded x → y `[F, H', W']`. `vectors` is scratch space for one row, `[VECTORS, W']`.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn image<T: Real>(
     shape: &ConvShape,
-    stage: &Stage,
+    layout: &PaddedLayout,
     activation: Activation,
     x: &[T],
     packed: &Packed<T>,
@@ -124,7 +154,7 @@ fn image<T: Real>(
     let positions = shape.out_height() * width;
     for (filters, y) in packed.filters(shape).zip(y.chunks_mut(VECTORS * LANES * positions)) {
         for r in 0..shape.out_height() {
-            row(fused, shape, stage, x, filters, r, |sum| sum, vectors);
+            row(fused, shape, layout, x, filters, r, |sum| sum, vectors);
             for (f, y) in y.chunks_exact_mut(positions).enumerate() {
                 let y = &mut y[r * width..][..width];
                 for (y, vector) in y.iter_mut().zip(&vectors[f / LANES * width..]) {
@@ -136,14 +166,13 @@ fn image<T: Real>(
     }
 }
 
-/// One row r of maps, of which each value is handed to `finish`: staged x → vectors `[VECTORS, W']`.
-// Everything that a row is made of.
+/// One row r of the output: padded x → vectors `[VECTORS, W']`, with `finish` applied to each sum.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 pub(super) fn row<T: Real>(
     fused: bool,
     shape: &ConvShape,
-    stage: &Stage,
+    layout: &PaddedLayout,
     x: &[T],
     filters: Filters<T>,
     r: usize,
@@ -151,22 +180,21 @@ pub(super) fn row<T: Real>(
     vectors: &mut [[T; LANES]],
 ) {
     let (wide, one_wide) = (shape.out_width() >= COLUMNS, shape.out_width() >= COLUMNS_OF_ONE);
-    let x = &x[r * shape.stride * stage.width()..];
+    let x = &x[r * shape.stride * layout.width()..];
     match (filters.bias.len() == VECTORS, wide, one_wide) {
-        (true, true, _) => blocks::<T, VECTORS, COLUMNS>(fused, shape, stage, x, filters, finish, vectors),
-        (true, false, _) => blocks::<T, VECTORS, 1>(fused, shape, stage, x, filters, finish, vectors),
-        (false, _, true) => blocks::<T, 1, COLUMNS_OF_ONE>(fused, shape, stage, x, filters, finish, vectors),
-        (false, _, false) => blocks::<T, 1, 1>(fused, shape, stage, x, filters, finish, vectors),
+        (true, true, _) => blocks::<T, VECTORS, COLUMNS>(fused, shape, layout, x, filters, finish, vectors),
+        (true, false, _) => blocks::<T, VECTORS, 1>(fused, shape, layout, x, filters, finish, vectors),
+        (false, _, true) => blocks::<T, 1, COLUMNS_OF_ONE>(fused, shape, layout, x, filters, finish, vectors),
+        (false, _, false) => blocks::<T, 1, 1>(fused, shape, layout, x, filters, finish, vectors),
     }
 }
 
-/// A row of `VECTORS` vectors of filters, `COLUMNS` columns at a time; x begins where the row's first window
-/// does.
+/// A row of `VECTORS` vectors of filters, `COLUMNS` columns at a time. `x` starts with the row's first window.
 #[inline(always)]
 fn blocks<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     fused: bool,
     shape: &ConvShape,
-    stage: &Stage,
+    layout: &PaddedLayout,
     x: &[T],
     filters: Filters<T>,
     finish: impl Fn(T) -> T,
@@ -175,10 +203,10 @@ fn blocks<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     let width = shape.out_width();
     for column in starts(width, COLUMNS) {
         let x = &x[column * shape.stride..];
-        // LeNet-5's side and stride, known when compiling, leave the loop that counts with nothing else to do.
+        // With LeNet-5's size and stride as constants the compiler unrolls the inner loop.
         let sums = match (shape.size, shape.stride) {
-            (5, 1) => block::<T, VECTORS, COLUMNS>(fused, shape, stage, 5, 1, x, filters),
-            (size, stride) => block::<T, VECTORS, COLUMNS>(fused, shape, stage, size, stride, x, filters),
+            (5, 1) => block::<T, VECTORS, COLUMNS>(fused, shape, layout, 5, 1, x, filters),
+            (size, stride) => block::<T, VECTORS, COLUMNS>(fused, shape, layout, size, stride, x, filters),
         };
         for (vector, sums) in sums.iter().enumerate() {
             let vectors = &mut vectors[vector * width + column..][..COLUMNS];
@@ -191,12 +219,12 @@ fn blocks<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     }
 }
 
-/// The sums of a block; x begins where its first window does.
+/// The sums of one block. `x` starts with the block's first window.
 #[inline(always)]
 fn block<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     fused: bool,
     shape: &ConvShape,
-    stage: &Stage,
+    layout: &PaddedLayout,
     size: usize,
     stride: usize,
     x: &[T],
@@ -205,9 +233,9 @@ fn block<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     let mut sums: [[[T; LANES]; COLUMNS]; VECTORS] = from_fn(|vector| [filters.bias[vector]; COLUMNS]);
     for c in 0..shape.channels {
         for u in 0..size {
-            let x = &x[(c * stage.height() + u) * stage.width()..];
-            // One vector of filters leaves registers for all that a row of the filter sees, if that is known to be
-            // there at once; two vectors do not, and each value is better loaded where it is used.
+            let x = &x[(c * layout.height() + u) * layout.width()..];
+            // With one vector of filters, registers are left to load everything that a row of the filter sees after a
+            // single bounds check. With two vectors it is faster to load each value where it is used.
             let seen = if VECTORS == 1 { (COLUMNS - 1) * stride + size } else { x.len() };
             let x = &x[..seen];
             let weight: [&[[T; LANES]]; VECTORS] = from_fn(|vector| {

@@ -1,28 +1,28 @@
-//! The convolution with its ReLU and its max-pool, backward.
+//! Convolution, ReLU and max-pool in one, backward.
 //!
-//! A window's gradient goes to where its maximum was, and on from there if that is not 0: as
-//! `max_pool_backward.rs`, `conv_backward_weight.rs` and `conv_backward_input.rs` one after the other, but the
-//! map between them, which is mostly zeros, is never made.
+//! A window's gradient goes to the position of its maximum and from there, unless ReLU blocks it, into the
+//! convolution. The result equals `max_pool_backward.rs` followed by `conv_backward_weight.rs` and
+//! `conv_backward_input.rs`, but the gradient of the convolution's output, which is mostly zeros, is never stored.
 //!
-//! Shapes, an image: x `[C, H, W]`, w `[F, C, f, f]`, y, argmax and dy `[F, H″, W″]` → dw `[F, C, f, f]`, db `[F]`,
+//! Shapes per image: x `[C, H, W]`, w `[F, C, f, f]`, y, argmax and dy `[F, H″, W″]` → dw `[F, C, f, f]`, db `[F]`,
 //! dx `[C, H, W]`.
 
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::{for_each_part, part_len};
+use super::blocks::{chunk_len, for_each_chunk};
 use super::conv_backward_input as input;
 use super::conv_backward_weight as weights;
-use super::stage::Stage;
-use super::terms::Terms;
+use super::padded::PaddedLayout;
+use super::sparse_gradient::SparseGradient;
 use crate::model::{ConvShape, PoolShape};
 
-/// dL/dF and dL/db, summed over the batch, and dL/dX where it is asked for: x `[B, C, H, W]`, y, argmax and dy
-/// `[B, F, H″, W″]` → dx `[B, C, H, W]`. What `dweight`, `dbias` and `dx` held is overwritten.
+/// Computes dL/dF and dL/db, summed over the batch, and dL/dX if `dx` is given: x `[B, C, H, W]`, y, argmax and dy
+/// `[B, F, H″, W″]` → dx `[B, C, H, W]`, dweight `[F, C, f, f]`, dbias `[F]`, which are overwritten. `y` and `argmax`
+/// are the results of [`super::conv_pool_forward()`].
 ///
 /// # Panics
-/// Where a slice's length is not its shape's, or the batch is empty.
-// The gradients of three things, from what made one thing of them.
+/// If a slice does not have the length of its shape or the batch is empty.
 #[allow(clippy::too_many_arguments)]
 pub fn conv_pool_backward<T: Real>(
     conv: &ConvShape,
@@ -45,38 +45,38 @@ pub fn conv_pool_backward<T: Real>(
     assert_eq!(dbias.len(), conv.filters, "dbias is not [filters]");
     assert_eq!(weight.len(), conv.weight_len(), "the weight is not [filters, channels, size, size]");
 
-    let part = part_len(batch);
-    let mut sums = vec![weights::Sums::new(conv); batch.div_ceil(part)];
-    // Weights are packed for the way back to x, which the first layer does not go.
+    let chunk = chunk_len(batch);
+    let mut sums = vec![weights::Sums::new(conv); batch.div_ceil(chunk)];
+    // Only dL/dX needs packed weights; the first layer does not compute it.
     let (packed, mut dx): (_, Vec<Option<&mut [T]>>) = match dx {
         Some(dx) => {
             assert_eq!(dx.len(), x.len(), "dx is not [batch, channels, height, width]");
-            (input::pack(conv, weight), dx.chunks_mut(part * conv.in_len()).map(Some).collect())
+            (input::pack(conv, weight), dx.chunks_mut(chunk * conv.in_len()).map(Some).collect())
         }
         None => (Vec::new(), sums.iter().map(|_| None).collect()),
     };
-    let images = x.par_chunks(part * conv.in_len()).zip(&mut dx);
+    let images = x.par_chunks(chunk * conv.in_len()).zip(&mut dx);
     let windows = y
-        .par_chunks(part * pool.out_len())
-        .zip(argmax.par_chunks(part * pool.out_len()))
-        .zip(dy.par_chunks(part * pool.out_len()));
-    for_each_part(images.zip(windows).zip(&mut sums), |(((x, dx), ((y, argmax), dy)), sums)| {
-        let stage = Stage::new(conv);
-        let starts = weights::vector_starts(conv, &stage);
-        let mut staged = stage.empty();
-        let mut terms = Terms::new(conv, &stage, pool.out_height() * pool.out_width());
-        let mut input_sums = input::Sums::new(conv, &stage);
+        .par_chunks(chunk * pool.out_len())
+        .zip(argmax.par_chunks(chunk * pool.out_len()))
+        .zip(dy.par_chunks(chunk * pool.out_len()));
+    for_each_chunk(images.zip(windows).zip(&mut sums), |(((x, dx), ((y, argmax), dy)), sums)| {
+        let layout = PaddedLayout::new(conv);
+        let starts = weights::vector_starts(conv, &layout);
+        let mut padded = layout.zeros();
+        let mut gradient = SparseGradient::new(conv, &layout, pool.out_height() * pool.out_width());
+        let mut input_sums = input::Sums::new(conv, &layout);
         let mut dx = dx.as_mut().map(|dx| dx.chunks_exact_mut(conv.in_len()));
         let windows = y
             .chunks_exact(pool.out_len())
             .zip(argmax.chunks_exact(pool.out_len()))
             .zip(dy.chunks_exact(pool.out_len()));
         for (x, ((y, argmax), dy)) in x.chunks_exact(conv.in_len()).zip(windows) {
-            stage.place(x, &mut staged);
-            terms.pick_pooled(y, argmax, dy);
-            weights::add_image(&starts, &staged, &terms, sums);
+            layout.copy_image(x, &mut padded);
+            gradient.set_pooled(y, argmax, dy);
+            weights::add_image(&starts, &padded, &gradient, sums);
             if let Some(dx) = dx.as_mut().and_then(Iterator::next) {
-                input::image(conv, &stage, &packed, &terms, &mut input_sums, dx);
+                input::image(conv, &layout, &packed, &gradient, &mut input_sums, dx);
             }
         }
     });
@@ -89,10 +89,10 @@ mod tests {
     use super::*;
     use crate::model::{Activation, LeNet5};
 
-    /// Sums of at most some hundred products of values in (−0.5, 0.5), in two orders.
+    /// Sums of at most a few hundred products of values in (−0.5, 0.5), added in two orders.
     const TOLERANCE: f64 = 1e-12;
 
-    /// Numbers of both signs.
+    /// Values in (−0.5, 0.5).
     fn values(len: usize, seed: usize) -> Vec<f64> {
         (0..len).map(|i| ((i + seed) * 7919 % 1013) as f64 / 1013.0 - 0.5).collect()
     }
@@ -100,13 +100,13 @@ mod tests {
     #[track_caller]
     fn assert_close(actual: &[f64], expected: &[f64]) {
         assert_eq!(actual.len(), expected.len());
-        for (place, (actual, expected)) in actual.iter().zip(expected).enumerate() {
-            assert!((actual - expected).abs() <= TOLERANCE, "at {place}: {actual} and {expected}");
+        for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+            assert!((actual - expected).abs() <= TOLERANCE, "[{index}]: {actual}, expected {expected}");
         }
     }
 
     #[test]
-    fn it_is_the_pools_way_back_and_then_the_convolutions() {
+    fn equals_the_pool_and_the_convolution_backward_in_sequence() {
         let [grey, colour] = [1, 3].map(|channels| LeNet5::new(channels, 10));
         let conv =
             ConvShape { channels: 9, height: 9, width: 11, filters: 3, size: 3, stride: 2, padding: 2 };
@@ -124,22 +124,33 @@ mod tests {
             let bias = values(conv.filters, 3);
             conv_pool_forward(&conv, &pool, &x, &weight, &bias, &mut y, Some(&mut argmax));
 
-            let mut maps = vec![0.0; batch * conv.out_len()];
-            super::super::conv_forward(&conv, Activation::Relu, &x, &weight, &bias, &mut maps);
-            let mut dmaps = vec![f64::NAN; maps.len()];
-            max_pool_backward(&pool, Activation::Relu, &maps, &argmax, &dy, &mut dmaps);
+            let mut conv_y = vec![0.0; batch * conv.out_len()];
+            super::super::conv_forward(&conv, Activation::Relu, &x, &weight, &bias, &mut conv_y);
+            let mut dconv = vec![f64::NAN; conv_y.len()];
+            max_pool_backward(&pool, Activation::Relu, &conv_y, &argmax, &dy, &mut dconv);
             let empty =
                 || (vec![f64::NAN; x.len()], vec![f64::NAN; weight.len()], vec![f64::NAN; bias.len()]);
             let expected = {
                 let (mut dx, mut dweight, mut dbias) = empty();
-                conv_backward_weight(&conv, &x, &dmaps, &mut dweight, &mut dbias);
-                conv_backward_input(&conv, &weight, &dmaps, &mut dx);
+                conv_backward_weight(&conv, &x, &dconv, &mut dweight, &mut dbias);
+                conv_backward_input(&conv, &weight, &dconv, &mut dx);
                 (dx, dweight, dbias)
             };
 
             let (mut dx, mut dweight, mut dbias) = empty();
-            let wanted = Some(&mut dx[..]);
-            conv_pool_backward(&conv, &pool, &x, &weight, &y, &argmax, &dy, wanted, &mut dweight, &mut dbias);
+            let some_dx = Some(&mut dx[..]);
+            conv_pool_backward(
+                &conv,
+                &pool,
+                &x,
+                &weight,
+                &y,
+                &argmax,
+                &dy,
+                some_dx,
+                &mut dweight,
+                &mut dbias,
+            );
             assert_close(&dx, &expected.0);
             assert_close(&dweight, &expected.1);
             assert_close(&dbias, &expected.2);

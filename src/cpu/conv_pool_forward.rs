@@ -1,13 +1,13 @@
-//! The convolution with its ReLU and its max-pool, forward: of each window only the maximum is ever stored.
+//! Convolution, ReLU and max-pool in one, forward: only the maximum of each window is stored.
 //!
-//! `y[f, R, Q] = max over i, j < w of relu(conv[f, R·s + i, Q·s + j])` for the convolution of `conv_forward.rs`,
-//! with the place of the maximum as in `max_pool.rs`; bit for bit what the two make one after the other. Places are
-//! for the way back: who only goes forward does without, and saves the work.
+//! `y[f, R, Q] = max over i, j < w of relu(conv[f, R·s + i, Q·s + j])` for the convolution of `conv_forward.rs`, with
+//! argmax positions as in `max_pool.rs`. The result is bit for bit that of the two operations in sequence. Only the
+//! backward pass needs argmax positions, so evaluation skips them.
 //!
-//! The rows of a window are made as vectors of filters, of which maxima are taken as they are; only maxima
-//! are laid out as maps, of an image at a time.
+//! The convolution rows that a window covers are computed as vectors over filters, and maxima are taken of these
+//! vectors. Only the maxima are transposed into feature maps, one image at a time.
 //!
-//! Shapes, an image: x `[C, H, W]`, w `[F, C, f, f]`, b `[F]` → y and argmax `[F, H″, W″]`.
+//! Shapes per image: x `[C, H, W]`, w `[F, C, f, f]`, bias `[F]` → y and argmax `[F, H″, W″]`.
 
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
@@ -15,18 +15,18 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::activation::relu;
-use super::blocks::{LANES, for_each_part, part_len};
+use super::blocks::{LANES, chunk_len, for_each_chunk};
 use super::conv_forward::{Packed, VECTORS, row};
-use super::max_pool::wins;
-use super::stage::Stage;
+use super::max_pool::replaces;
+use super::padded::PaddedLayout;
 use crate::model::{ConvShape, PoolShape};
 
-/// Maxima of a batch and, where that is asked for, where they were: x `[B, C, H, W]` → y, argmax `[B, F, H″, W″]`.
-/// An argmax is row · W' + column within the convolution's plane.
+/// Computes the pooled output of a batch and, if `argmax` is given, the positions of the maxima: x `[B, C, H, W]` →
+/// y, argmax `[B, F, H″, W″]`. An argmax is row · W' + column within the convolution's output plane.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's, where the pool is not one of the convolution's maps, or where
-/// its windows overlap.
+/// If a slice does not have the length of its shape, if the pool's input is not the convolution's output, or if the
+/// windows overlap.
 pub fn conv_pool_forward<T: Real>(
     conv: &ConvShape,
     pool: &PoolShape,
@@ -44,46 +44,47 @@ pub fn conv_pool_forward<T: Real>(
     assert_eq!(
         (pool.channels, pool.height, pool.width),
         (conv.filters, conv.out_height(), conv.out_width()),
-        "what is pooled is not the convolution's maps"
+        "the pool's input is not the convolution's output"
     );
-    assert!(pool.window <= pool.stride, "windows overlap");
+    assert!(pool.window <= pool.stride, "the windows overlap");
 
     let packed = Packed::new(conv, weight, bias);
-    let part = part_len(batch);
+    let chunk = chunk_len(batch);
     let mut argmax: Vec<Option<&mut [u32]>> = match argmax {
         Some(argmax) => {
             assert_eq!(argmax.len(), y.len(), "argmax is not [batch, filters, out_height, out_width]");
-            argmax.chunks_mut(part * pool.out_len()).map(Some).collect()
+            argmax.chunks_mut(chunk * pool.out_len()).map(Some).collect()
         }
-        None => (0..batch.div_ceil(part)).map(|_| None).collect(),
+        None => (0..batch.div_ceil(chunk)).map(|_| None).collect(),
     };
-    let images = x.par_chunks(part * conv.in_len()).zip(y.par_chunks_mut(part * pool.out_len()));
-    for_each_part(images.zip(&mut argmax), |((x, y), argmax)| {
-        let stage = Stage::new(conv);
-        let mut staged = stage.empty();
+    let images = x.par_chunks(chunk * conv.in_len()).zip(y.par_chunks_mut(chunk * pool.out_len()));
+    for_each_chunk(images.zip(&mut argmax), |((x, y), argmax)| {
+        let layout = PaddedLayout::new(conv);
+        let mut padded = layout.zeros();
         let mut vectors = Vectors::new(conv, pool);
         let mut argmax = argmax.as_mut().map(|argmax| argmax.chunks_exact_mut(pool.out_len()));
         for (x, y) in x.chunks_exact(conv.in_len()).zip(y.chunks_exact_mut(pool.out_len())) {
-            stage.place(x, &mut staged);
+            layout.copy_image(x, &mut padded);
             match argmax.as_mut().and_then(Iterator::next) {
                 Some(argmax) => {
-                    image::<T, true>(conv, pool, &stage, &staged, &packed, &mut vectors);
-                    lay_out(&vectors.places, pool, argmax);
+                    image::<T, true>(conv, pool, &layout, &padded, &packed, &mut vectors);
+                    transpose(&vectors.argmax, pool, argmax);
                 }
-                None => image::<T, false>(conv, pool, &stage, &staged, &packed, &mut vectors),
+                None => image::<T, false>(conv, pool, &layout, &padded, &packed, &mut vectors),
             }
-            lay_out(&vectors.maxima, pool, y);
+            transpose(&vectors.maxima, pool, y);
         }
     });
 }
 
-/// One image's values as vectors of filters.
+/// One image's values as vectors over filters.
 struct Vectors<T> {
     /// The convolution's rows that a window covers: `[window, VECTORS, W']`.
     rows: Vec<[T; LANES]>,
-    /// Maxima, and their places: `[⌈F/LANES⌉, H″, W″]`.
+    /// Maxima: `[⌈F/LANES⌉, H″, W″]`.
     maxima: Vec<[T; LANES]>,
-    places: Vec<[u32; LANES]>,
+    /// Positions of the maxima: `[⌈F/LANES⌉, H″, W″]`.
+    argmax: Vec<[u32; LANES]>,
 }
 
 impl<T: Real> Vectors<T> {
@@ -92,41 +93,41 @@ impl<T: Real> Vectors<T> {
         Self {
             rows: vec![[T::zero(); LANES]; pool.window * VECTORS * conv.out_width()],
             maxima: vec![[T::zero(); LANES]; out_len],
-            places: vec![[0; LANES]; out_len],
+            argmax: vec![[0; LANES]; out_len],
         }
     }
 }
 
-/// One image: staged x → maxima, and their places where those are kept.
+/// One image: padded x → maxima and, if `ARGMAX`, their positions.
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn image<T: Real, const PLACES: bool>(
+fn image<T: Real, const ARGMAX: bool>(
     conv: &ConvShape,
     pool: &PoolShape,
-    stage: &Stage,
+    layout: &PaddedLayout,
     x: &[T],
     packed: &Packed<T>,
     vectors: &mut Vectors<T>,
 ) {
     let fused = target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64"));
-    let Vectors { rows, maxima, places } = vectors;
+    let Vectors { rows, maxima, argmax } = vectors;
     let (width, out_width) = (conv.out_width(), pool.out_width());
     let out_plane = pool.out_height() * out_width;
-    let of_filters = maxima.chunks_mut(VECTORS * out_plane).zip(places.chunks_mut(VECTORS * out_plane));
-    for (filters, (maxima, places)) in packed.filters(conv).zip(of_filters) {
+    let of_filters = maxima.chunks_mut(VECTORS * out_plane).zip(argmax.chunks_mut(VECTORS * out_plane));
+    for (filters, (maxima, argmax)) in packed.filters(conv).zip(of_filters) {
         for out_row in 0..pool.out_height() {
             let first = out_row * pool.stride;
-            for (i, row_of_maps) in rows.chunks_exact_mut(VECTORS * width).enumerate() {
-                row(fused, conv, stage, x, filters, first + i, relu, row_of_maps);
+            for (i, conv_row) in rows.chunks_exact_mut(VECTORS * width).enumerate() {
+                row(fused, conv, layout, x, filters, first + i, relu, conv_row);
             }
-            let of_vectors = maxima.chunks_exact_mut(out_plane).zip(places.chunks_exact_mut(out_plane));
-            for (vector, (maxima, places)) in of_vectors.enumerate() {
+            let of_vectors = maxima.chunks_exact_mut(out_plane).zip(argmax.chunks_exact_mut(out_plane));
+            for (vector, (maxima, argmax)) in of_vectors.enumerate() {
                 let (rows, out) = (&rows[vector * width..], out_row * out_width..(out_row + 1) * out_width);
-                let (maxima, places) = (&mut maxima[out.clone()], &mut places[out]);
-                // LeNet-5's window, known when compiling, leaves no loop over it.
+                let (maxima, argmax) = (&mut maxima[out.clone()], &mut argmax[out]);
+                // With LeNet-5's window and stride as constants the compiler unrolls the loop over the window.
                 match (pool.window, pool.stride) {
-                    (2, 2) => windows::<T, PLACES>(2, 2, width, rows, first, maxima, places),
+                    (2, 2) => windows::<T, ARGMAX>(2, 2, width, rows, first, maxima, argmax),
                     (window, stride) => {
-                        windows::<T, PLACES>(window, stride, width, rows, first, maxima, places);
+                        windows::<T, ARGMAX>(window, stride, width, rows, first, maxima, argmax);
                     }
                 }
             }
@@ -134,45 +135,45 @@ fn image<T: Real, const PLACES: bool>(
     }
 }
 
-/// Maxima of a row of windows, `rows` of which begin VECTORS · `width` vectors apart, the first of them the
-/// map's row `first`: → maxima and places `[W″]`.
+/// Maxima of a row of windows → maxima and argmax `[W″]`. `rows` are the convolution's rows from row `first` on,
+/// VECTORS · `width` vectors apart.
 #[inline(always)]
-fn windows<T: Real, const PLACES: bool>(
+fn windows<T: Real, const ARGMAX: bool>(
     window: usize,
     stride: usize,
     width: usize,
     rows: &[[T; LANES]],
     first: usize,
     maxima: &mut [[T; LANES]],
-    places: &mut [[u32; LANES]],
+    argmax: &mut [[u32; LANES]],
 ) {
-    for (q, (maximum, place)) in maxima.iter_mut().zip(places).enumerate() {
+    for (q, (maximum, argmax)) in maxima.iter_mut().zip(argmax).enumerate() {
         let column = q * stride;
-        let (mut best, mut best_place) = (rows[column], [(first * width + column) as u32; LANES]);
+        let (mut best, mut best_position) = (rows[column], [(first * width + column) as u32; LANES]);
         for i in 0..window {
             for (j, values) in rows[i * VECTORS * width + column..][..window].iter().enumerate() {
-                let here = ((first + i) * width + column + j) as u32;
+                let position = ((first + i) * width + column + j) as u32;
                 for lane in 0..LANES {
-                    let better = wins(values[lane], best[lane]);
+                    let better = replaces(values[lane], best[lane]);
                     best[lane] = if better { values[lane] } else { best[lane] };
-                    if PLACES {
-                        best_place[lane] = if better { here } else { best_place[lane] };
+                    if ARGMAX {
+                        best_position[lane] = if better { position } else { best_position[lane] };
                     }
                 }
             }
         }
         *maximum = best;
-        if PLACES {
-            *place = best_place;
+        if ARGMAX {
+            *argmax = best_position;
         }
     }
 }
 
-/// Vectors `[⌈F/LANES⌉, H″, W″]` → maps `[F, H″, W″]`.
-fn lay_out<V: Copy>(vectors: &[[V; LANES]], pool: &PoolShape, maps: &mut [V]) {
+/// Vectors over filters `[⌈F/LANES⌉, H″, W″]` → feature maps `[F, H″, W″]`.
+fn transpose<V: Copy>(vectors: &[[V; LANES]], pool: &PoolShape, planes: &mut [V]) {
     let plane = pool.out_height() * pool.out_width();
-    for (f, map) in maps.chunks_exact_mut(plane).enumerate() {
-        for (to, vector) in map.iter_mut().zip(&vectors[f / LANES * plane..]) {
+    for (f, values) in planes.chunks_exact_mut(plane).enumerate() {
+        for (to, vector) in values.iter_mut().zip(&vectors[f / LANES * plane..]) {
             *to = vector[f % LANES];
         }
     }
@@ -184,15 +185,15 @@ mod tests {
     use super::*;
     use crate::model::{Activation, LeNet5};
 
-    /// Numbers of both signs.
+    /// Values in (−0.5, 0.5).
     fn values(len: usize, seed: usize) -> Vec<f32> {
         (0..len).map(|i| ((i + seed) * 7919 % 1013) as f32 / 1013.0 - 0.5).collect()
     }
 
     #[test]
-    fn it_is_bit_for_bit_the_convolution_and_then_the_pool() {
+    fn equals_the_convolution_and_the_pool_in_sequence_bit_for_bit() {
         let [grey, colour] = [1, 3].map(|channels| LeNet5::new(channels, 10));
-        // More filters than two vectors, a window of three, strides, padding, and columns for no whole block.
+        // More than two vectors of filters, a gap between windows, strides, padding, an incomplete last block.
         let conv =
             ConvShape { channels: 2, height: 9, width: 11, filters: 19, size: 3, stride: 2, padding: 2 };
         let pool = PoolShape { channels: 19, height: 6, width: 7, window: 2, stride: 3 };
@@ -205,8 +206,8 @@ mod tests {
             let batch = 2;
             let (x, weight) = (values(batch * conv.in_len(), 1), values(conv.weight_len(), 2));
             let bias = values(conv.filters, 3);
-            let mut maps = vec![0.0; batch * conv.out_len()];
-            conv_forward(&conv, Activation::Relu, &x, &weight, &bias, &mut maps);
+            let mut conv_y = vec![0.0; batch * conv.out_len()];
+            conv_forward(&conv, Activation::Relu, &x, &weight, &bias, &mut conv_y);
             let run = |operation: &dyn Fn(&mut [f32], &mut [u32])| {
                 let (mut y, mut argmax) =
                     (vec![f32::NAN; batch * pool.out_len()], vec![0; batch * pool.out_len()]);
@@ -216,14 +217,14 @@ mod tests {
             let forward = |y: &mut [f32], argmax: Option<&mut [u32]>| {
                 conv_pool_forward(&conv, &pool, &x, &weight, &bias, y, argmax);
             };
-            let expected = run(&|y, argmax| max_pool(&pool, &maps, y, argmax));
+            let expected = run(&|y, argmax| max_pool(&pool, &conv_y, y, argmax));
             assert_eq!(run(&|y, argmax| forward(y, Some(argmax))), expected);
-            assert_eq!(run(&|y, _| forward(y, None)).0, expected.0, "without places");
+            assert_eq!(run(&|y, _| forward(y, None)).0, expected.0, "without argmax");
         }
     }
 
     #[test]
-    fn a_nan_is_the_maximum() {
+    fn nan_is_the_maximum() {
         let net = LeNet5::new(1, 10);
         let mut x = values(net.conv1().in_len(), 1);
         x[16 * 32 + 16] = f32::NAN;
@@ -231,7 +232,8 @@ mod tests {
         let (weight, bias) = (values(net.conv1().weight_len(), 2), values(6, 3));
         for argmax in [Some(&mut argmax[..]), None] {
             conv_pool_forward(&net.conv1(), &net.pool1(), &x, &weight, &bias, &mut y, argmax);
-            // Windows of 5 around the NaN begin at rows and columns 12 to 16, which are in three of the pool's.
+            // The NaN at (16, 16) is in the filter windows that start at rows and columns 12 to 16, and these are in
+            // 3×3 windows of the pool.
             assert_eq!(y.iter().filter(|y| y.is_nan()).count(), 6 * 3 * 3);
         }
     }

@@ -1,10 +1,10 @@
-//! A fully connected layer, backward.
+//! Fully connected layer, backward.
 //!
-//! `dw[o, i] = Σ_b dy[b, o] · x[b, i]`, `db[o] = Σ_b dy[b, o]` and `dx[b, i] = Σ_o dy[b, o] · w[o, i]`,
-//! times the derivative of the activation that x came from.
+//! `dw[o, i] = Σ_b dy[b, o] · x[b, i]`, `db[o] = Σ_b dy[b, o]` and `dx[b, i] = Σ_o dy[b, o] · w[o, i]`, the last
+//! times the derivative of the activation that x is the output of.
 //!
-//! Both are sums of scaled rows, of images in the one case and of weights in the other: [`scaled_rows`]
-//! keeps a block of them in registers. dw is cut by its own rows, which need no sum over threads.
+//! dx is a sum of scaled rows of w, dw a sum of scaled rows of x: [`scaled_rows`] keeps a block of either in
+//! registers. Threads share dw by its rows, so its sums need no reduction over threads.
 //!
 //! Shapes: x `[B, I]`, w `[O, I]`, dy `[B, O]` → dx `[B, I]`, dw `[O, I]`, db `[O]`.
 
@@ -13,21 +13,21 @@ use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
 use super::Real;
-use super::activation::through;
-use super::blocks::{LANES, add_scaled, for_each_part, head, part_len, starts};
+use super::activation::backward_through;
+use super::blocks::{LANES, add_scaled, chunk_len, for_each_chunk, head, starts};
+use super::nd::{Nd, indices};
 use crate::model::{Activation, DenseShape};
 
-/// Rows of results in a block, and values of each.
+/// Result rows per block, and values of each row.
 const ROWS: usize = 4;
 const WIDTH: usize = 2 * LANES;
 
-/// Gradients of a batch: x `[B, I]`, dy `[B, O]` → dx `[B, I]`, dweight `[O, I]`, dbias `[O]`, which are
-/// all overwritten. `dy` is the gradient before this layer's activation; `dx` is taken through
-/// `input_activation`, whose output is `x`.
+/// Computes the gradients of a batch: x `[B, I]`, weight `[O, I]`, dy `[B, O]` → dx `[B, I]`, dweight `[O, I]`, dbias
+/// `[O]`, which are overwritten. `dy` is the gradient before this layer's activation. `dx` is the gradient at the
+/// input of `input_activation`, whose output is `x`.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's.
-// The gradients of three things from three things: there is nothing to be grouped.
+/// If a slice does not have the length of its shape.
 #[allow(clippy::too_many_arguments)]
 pub fn dense_backward<T: Real>(
     shape: &DenseShape,
@@ -47,23 +47,57 @@ pub fn dense_backward<T: Real>(
     assert_eq!(dweight.len(), shape.weight_len(), "dweight is not [outputs, inputs]");
     assert_eq!(dbias.len(), shape.outputs, "dbias is not [outputs]");
 
-    let part = part_len(batch).next_multiple_of(ROWS);
+    let chunk = chunk_len(batch).next_multiple_of(ROWS);
     let input = || {
-        let parts = x.par_chunks(part * shape.inputs).zip(dy.par_chunks(part * shape.outputs));
-        for_each_part(parts.zip(dx.par_chunks_mut(part * shape.inputs)), |((x, dy), dx)| {
+        let chunks = x.par_chunks(chunk * shape.inputs).zip(dy.par_chunks(chunk * shape.outputs));
+        for_each_chunk(chunks.zip(dx.par_chunks_mut(chunk * shape.inputs)), |((x, dy), dx)| {
             images(shape, input_activation, x, weight, dy, dx);
         });
     };
     let weights = || {
         let blocks = dweight.par_chunks_mut(ROWS * shape.inputs).zip(dbias.par_chunks_mut(ROWS));
-        for_each_part(blocks.enumerate(), |(block, (dweight, dbias))| {
+        for_each_chunk(blocks.enumerate(), |(block, (dweight, dbias))| {
             outputs(shape, block * ROWS, x, dy, dweight, dbias);
         });
     };
     rayon::join(input, weights);
 }
 
-/// dx of some images of a batch.
+/// The naive definition of [`dense_backward()`].
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+#[allow(clippy::too_many_arguments)]
+pub fn reference<T: Real>(
+    shape: &DenseShape,
+    input_activation: Activation,
+    x: &[T],
+    weight: &[T],
+    dy: &[T],
+    dx: &mut [T],
+    dweight: &mut [T],
+    dbias: &mut [T],
+) {
+    let &DenseShape { inputs, outputs } = shape;
+    let batch = x.len() / inputs;
+    let w = Nd::new(weight, [outputs, inputs]);
+    let dy = Nd::new(dy, [batch, outputs]);
+    for [b, i] in indices([batch, inputs]) {
+        dx[b * inputs + i] = (0..outputs).map(|o| dy[[b, o]] * w[[o, i]]).sum();
+    }
+    backward_through(input_activation, x, dx);
+
+    let x = Nd::new(x, [batch, inputs]);
+    let mut dw = Nd::new(dweight, [outputs, inputs]);
+    for [o, i] in indices([outputs, inputs]) {
+        dw[[o, i]] = (0..batch).map(|b| dy[[b, o]] * x[[b, i]]).sum();
+    }
+    for (o, dbias) in dbias.iter_mut().enumerate() {
+        *dbias = (0..batch).map(|b| dy[[b, o]]).sum();
+    }
+}
+
+/// dx of one chunk of a batch.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn images<T: Real>(
     shape: &DenseShape,
@@ -78,10 +112,10 @@ fn images<T: Real>(
     for (dx, dy) in blocks {
         scaled_rows(fused, shape.inputs, weight, |b, o| dy[b * shape.outputs + o], dx);
     }
-    through(input_activation, x, dx);
+    backward_through(input_activation, x, dx);
 }
 
-/// dw and db of up to [`ROWS`] outputs from `first` on.
+/// dw and db of up to [`ROWS`] outputs, starting with output `first`.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn outputs<T: Real>(shape: &DenseShape, first: usize, x: &[T], dy: &[T], dweight: &mut [T], dbias: &mut [T]) {
     let fused = target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64"));
@@ -94,7 +128,7 @@ fn outputs<T: Real>(shape: &DenseShape, first: usize, x: &[T], dy: &[T], dweight
     }
 }
 
-/// `result[r] = Σ_k scale(r, k) · rows[k]`, for rows of `len` values and at most [`ROWS`] results.
+/// `result[r] = Σ_k scale(r, k) · rows[k]` for rows of `len` values and at most [`ROWS`] results.
 #[inline(always)]
 fn scaled_rows<T: Real>(
     fused: bool,

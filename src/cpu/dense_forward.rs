@@ -1,10 +1,10 @@
-//! A fully connected layer, forward.
+//! Fully connected layer, forward.
 //!
 //! `y[b, o] = act(bias[o] + Σ_i x[b, i] · w[o, i])`.
 //!
-//! Both operands lie along i, so a sum runs along rows: [`LANES`] partial sums take every LANES-th
-//! term each and are added in pairs at the end, the same for every machine. A block holds the sums of
-//! a few images with a few outputs, so that what is loaded is used more than once.
+//! Both operands are contiguous in i. The fast loop keeps [`LANES`] partial sums of every LANES-th term and adds them
+//! in pairs at the end, in the same order on every machine. A block computes a few images times a few outputs, so
+//! that every value loaded is used more than once.
 //!
 //! Shapes: x `[B, I]`, w `[O, I]`, bias `[O]` → y `[B, O]`.
 
@@ -14,17 +14,18 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::activation::activate;
-use super::blocks::{LANES, for_each_part, multiply_add, part_len, starts, sum_in_pairs};
+use super::blocks::{LANES, chunk_len, for_each_chunk, multiply_add, starts, sum_in_pairs};
+use super::nd::{Nd, indices};
 use crate::model::{Activation, DenseShape};
 
-/// Images and outputs of a block.
+/// Images and outputs per block.
 const IMAGES: usize = 2;
 const OUTPUTS: usize = 4;
 
-/// y = act(x Wᵀ + bias) for a batch: x `[B, I]` → y `[B, O]`.
+/// Computes y = act(x Wᵀ + bias) for a batch: x `[B, I]`, weight `[O, I]`, bias `[O]` → y `[B, O]`.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's.
+/// If a slice does not have the length of its shape.
 pub fn dense_forward<T: Real>(
     shape: &DenseShape,
     activation: Activation,
@@ -39,12 +40,38 @@ pub fn dense_forward<T: Real>(
     assert_eq!(weight.len(), shape.weight_len(), "the weight is not [outputs, inputs]");
     assert_eq!(bias.len(), shape.outputs, "the bias is not [outputs]");
 
-    let part = part_len(batch).next_multiple_of(IMAGES);
-    let parts = x.par_chunks(part * shape.inputs).zip(y.par_chunks_mut(part * shape.outputs));
-    for_each_part(parts, |(x, y)| images(shape, activation, x, weight, bias, y));
+    let chunk = chunk_len(batch).next_multiple_of(IMAGES);
+    let chunks = x.par_chunks(chunk * shape.inputs).zip(y.par_chunks_mut(chunk * shape.outputs));
+    for_each_chunk(chunks, |(x, y)| images(shape, activation, x, weight, bias, y));
 }
 
-/// Some images of a batch, one thread's work.
+/// The naive definition of [`dense_forward()`].
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn reference<T: Real>(
+    shape: &DenseShape,
+    activation: Activation,
+    x: &[T],
+    weight: &[T],
+    bias: &[T],
+    y: &mut [T],
+) {
+    let &DenseShape { inputs, outputs } = shape;
+    let batch = x.len() / inputs;
+    let (x, w) = (Nd::new(x, [batch, inputs]), Nd::new(weight, [outputs, inputs]));
+    let mut sums = Nd::new(&mut *y, [batch, outputs]);
+    for [b, o] in indices([batch, outputs]) {
+        let mut sum = bias[o];
+        for i in 0..inputs {
+            sum += x[[b, i]] * w[[o, i]];
+        }
+        sums[[b, o]] = sum;
+    }
+    activate(activation, y);
+}
+
+/// One chunk of a batch.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn images<T: Real>(
     shape: &DenseShape,
@@ -91,7 +118,7 @@ fn outputs<T: Real, const IMAGES: usize, const OUTPUTS: usize>(
     activate(activation, y);
 }
 
-/// The dot product of each of `A` rows with each of `B`, all of one length.
+/// The dot product of each row of `a` with each row of `b`, all of one length.
 #[inline(always)]
 fn dots<T: Real, const A: usize, const B: usize>(fused: bool, a: [&[T]; A], b: [&[T]; B]) -> [[T; B]; A] {
     let a = a.map(|row| row.as_chunks::<LANES>());

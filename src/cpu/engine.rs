@@ -1,5 +1,5 @@
-//! The CPU as an [`Engine`]: a training step is gather, forward and backward for each of its micro-batches,
-//! look for what is not finite, update; an evaluation is gather and forward.
+//! The CPU [`Engine`]. A training step is gather, forward and backward for each micro-batch, a check for non-finite
+//! values, and the update. An evaluation is gather and forward.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,51 +11,54 @@ use crate::engine::{
     SampleOutcome, Setup, Split, Step,
 };
 
-/// Images whose activations caches hold on the way there and back, and which still keep many threads busy.
+/// Images per forward and backward pass without batch normalisation: few enough that their activations stay in the
+/// caches, and enough to keep many threads busy.
 const CACHED_BATCH: usize = 128;
 
-/// LeNet-5 in `f32` on all threads of the current rayon pool.
+/// Trains LeNet-5 in `f32` on all threads of the current rayon pool.
+///
+/// The results do not depend on the number of threads.
 #[derive(Debug)]
 pub struct CpuEngine {
     network: Network<f32>,
     setup: Setup,
-    parts: PerSplit<Arc<ImageSet>>,
+    sets: PerSplit<Arc<ImageSet>>,
     labels: Vec<u32>,
     outcomes: Vec<SampleOutcome>,
 }
 
 impl CpuEngine {
-    /// An engine whose parameters are all 0.
+    /// Creates an engine whose parameters are all 0.
     pub fn new(setup: &Setup) -> Self {
         let largest_batch = setup.at_once();
         Self {
             network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
             setup: *setup,
-            parts: PerSplit::default(),
+            sets: PerSplit::default(),
             labels: Vec::with_capacity(largest_batch),
             outcomes: Vec::with_capacity(largest_batch),
         }
     }
 
-    /// Runs a batch forward, seen through views where there are any; its outcomes are in `self.outcomes`. In
-    /// training it is one of a step of `step_count` images.
+    /// Runs a batch forward, augmented if there are views, and stores its outcomes in `self.outcomes`. In training
+    /// the batch is part of a step of `step_count` images.
     fn forward(
         &mut self,
-        pass: Mode,
-        split: &ImageSet,
+        mode: Mode,
+        images: &ImageSet,
         order: &[u32],
         views: Option<&[View]>,
         step_count: usize,
     ) {
         let x = self.network.input(order.len());
         match views {
-            Some(views) => gather_augmented(split, order, views, x),
-            None => gather(split, order, x),
+            Some(views) => gather_augmented(images, order, views, x),
+            None => gather(images, order, x),
         }
         self.labels.clear();
-        self.labels.extend(order.iter().map(|&index| u32::from(split.labels[index as usize])));
-        match pass {
-            Mode::Train => self.network.forward_of(&self.labels, step_count),
+        self.labels.extend(order.iter().map(|&index| u32::from(images.labels[index as usize])));
+        match mode {
+            Mode::Train => self.network.forward_micro_batch(&self.labels, step_count),
             Mode::Evaluate => self.network.evaluate(&self.labels),
         }
         let outcomes = self.network.losses().iter().zip(self.network.predicted());
@@ -63,21 +66,21 @@ impl CpuEngine {
         self.outcomes.extend(outcomes.map(|(&loss, &predicted)| SampleOutcome { loss, predicted }));
     }
 
-    /// Trains one micro-batch, and where it ends its step, updates the parameters.
+    /// Trains one micro-batch. Updates the parameters if it is the last one of its step.
     fn micro_batch(
         &mut self,
-        split: &ImageSet,
+        images: &ImageSet,
         order: &[u32],
         views: Option<&[View]>,
         batch: &MicroBatch,
     ) -> Result<(), EngineError> {
         let step = batch.step;
-        self.forward(Mode::Train, split, order, views, step.count);
+        self.forward(Mode::Train, images, order, views, step.count);
         self.network.backward();
         if !(batch.starts_step() && batch.ends_step()) {
             self.network.accumulate(!batch.starts_step());
         }
-        // Steps are counted from 1, as Adam counts them; a bad one is told of and not applied.
+        // Steps are counted from 1, as in Adam's formula. A failed step is reported and not applied.
         if let Some((tensor, what)) = self.network.non_finite() {
             let step = self.network.optimizer_state().0 + 1;
             return Err(EngineError::NonFinite { tensor, what, step });
@@ -88,26 +91,27 @@ impl CpuEngine {
         Ok(())
     }
 
-    /// Images that go through the network at once in training, at most.
-    fn at_once(&self) -> usize {
+    /// The largest number of images per micro-batch. With batch normalisation it is the same on every engine, because
+    /// statistics are taken over a micro-batch.
+    fn micro_batch_limit(&self) -> usize {
         if self.setup.network.batch_norm { LARGEST_MICRO_BATCH } else { CACHED_BATCH }
     }
 
-    /// Trains a step to its end, also where the observer breaks off within.
+    /// Trains a whole step, even if the observer breaks within it.
     fn step(
         &mut self,
-        split: &ImageSet,
+        images: &ImageSet,
         order: &[u32],
         views: Option<&[View]>,
         step: &Step,
         observer: &mut Observer,
     ) -> Result<ControlFlow<()>, EngineError> {
         let mut flow = ControlFlow::Continue(());
-        for batch in step.micro_batches_of(self.at_once()) {
+        for batch in step.micro_batches_of(self.micro_batch_limit()) {
             let samples = batch.first..batch.first + batch.count;
             let views = views.map(|views| &views[samples.clone()]);
-            // On a thread of the pool all the while, so that the operations need not enter it one by one.
-            rayon::scope(|_| self.micro_batch(split, &order[samples], views, &batch))?;
+            // Enter the thread pool once per micro-batch, not once per operation.
+            rayon::scope(|_| self.micro_batch(images, &order[samples], views, &batch))?;
             if observer(batch.first, &self.outcomes).is_break() {
                 flow = ControlFlow::Break(());
             }
@@ -115,13 +119,13 @@ impl CpuEngine {
         Ok(flow)
     }
 
-    /// Runs a part forward, and hands itself over after each batch.
-    fn evaluate_batches(&mut self, part: Split, mut ran: impl FnMut(&Self)) {
-        let split = Arc::clone(self.parts.get(part));
-        let order: Vec<u32> = (0..split.len() as u32).collect();
+    /// Runs a split forward in batches and calls `after_batch` after each.
+    fn evaluate_batches(&mut self, split: Split, mut after_batch: impl FnMut(&Self)) {
+        let images = Arc::clone(self.sets.get(split));
+        let order: Vec<u32> = (0..images.len() as u32).collect();
         for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
-            rayon::scope(|_| self.forward(Mode::Evaluate, &split, order, None, order.len()));
-            ran(self);
+            rayon::scope(|_| self.forward(Mode::Evaluate, &images, order, None, order.len()));
+            after_batch(self);
         }
     }
 }
@@ -134,8 +138,8 @@ impl Engine for CpuEngine {
         }
     }
 
-    fn load(&mut self, part: Split, split: Arc<ImageSet>) -> Result<(), EngineError> {
-        self.parts.set(part, split);
+    fn load(&mut self, split: Split, images: Arc<ImageSet>) -> Result<(), EngineError> {
+        self.sets.set(split, images);
         Ok(())
     }
 
@@ -159,27 +163,27 @@ impl Engine for CpuEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
-        let split = Arc::clone(self.parts.get(Split::Train));
+        let images = Arc::clone(self.sets.get(Split::Train));
         let views = epoch.views_of(self.setup.augmented);
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
-            if self.step(&split, epoch.order, views.as_deref(), step, observer)?.is_break() {
+            if self.step(&images, epoch.order, views.as_deref(), step, observer)?.is_break() {
                 return Ok(done + 1);
             }
         }
         Ok(epoch.steps.len())
     }
 
-    fn evaluate(&mut self, part: Split) -> Result<Vec<SampleOutcome>, EngineError> {
-        let mut all = Vec::with_capacity(self.parts.get(part).len());
-        self.evaluate_batches(part, |engine| all.extend_from_slice(&engine.outcomes));
+    fn evaluate(&mut self, split: Split) -> Result<Vec<SampleOutcome>, EngineError> {
+        let mut all = Vec::with_capacity(self.sets.get(split).len());
+        self.evaluate_batches(split, |engine| all.extend_from_slice(&engine.outcomes));
         Ok(all)
     }
 
-    fn log_probabilities(&mut self, part: Split) -> Result<Vec<f32>, EngineError> {
+    fn log_probabilities(&mut self, split: Split) -> Result<Vec<f32>, EngineError> {
         let Setup { network, loss, .. } = self.setup;
-        let mut all = Vec::with_capacity(self.parts.get(part).len() * network.classes);
-        self.evaluate_batches(part, |engine| all.extend_from_slice(engine.network.outputs()));
+        let mut all = Vec::with_capacity(self.sets.get(split).len() * network.classes);
+        self.evaluate_batches(split, |engine| all.extend_from_slice(engine.network.outputs()));
         Ok(loss.kind.log_probabilities(network.classes, all))
     }
 }

@@ -1,31 +1,31 @@
-//! Log-softmax over a layer's outputs, as an activation.
+//! Log-softmax over a layer's outputs.
 //!
-//! `y[o] = z[o] − max z − ln Σ exp(z − max z)`: with the maximum taken out no exponential overflows, and the
-//! result is normalised (the paper's listing forgets to subtract the maximum again).
+//! `y[o] = z[o] − max z − ln Σ exp(z − max z)`. Subtracting the maximum keeps exponentials from overflowing. (The
+//! paper's listing leaves the maximum out of the second term, so its result is not normalised.)
 //!
-//! Shapes, an image: z and y `[O]`.
+//! Shapes per image: z and y `[O]`.
 
 use rayon::prelude::*;
 
 use super::Real;
-use super::blocks::part_len;
+use super::blocks::chunk_len;
 
-/// Replaces z by y, for a batch: `[B, O]`.
+/// Replaces z by y for a batch `[B, O]`.
 ///
 /// # Panics
-/// Where the length is no multiple of `outputs`.
+/// If the length is not a multiple of `outputs`.
 pub fn log_softmax<T: Real>(outputs: usize, values: &mut [T]) {
     let batch = values.len() / outputs;
     assert_eq!(values.len(), batch * outputs, "values is not [batch, outputs]");
 
-    values.par_chunks_mut(part_len(batch) * outputs).for_each(|values| {
+    values.par_chunks_mut(chunk_len(batch) * outputs).for_each(|values| {
         for values in values.chunks_exact_mut(outputs) {
             image(values);
         }
     });
 }
 
-/// One image: logits become log-probabilities.
+/// One image: replaces logits by log-probabilities.
 pub(super) fn image<T: Real>(values: &mut [T]) {
     let max = values[largest(values)];
     let log_sum = values.iter().map(|&z| (z - max).exp()).sum::<T>().ln();
@@ -34,12 +34,12 @@ pub(super) fn image<T: Real>(values: &mut [T]) {
     }
 }
 
-/// Place of the largest value, the first one of equals.
+/// Index of the largest value, the first one if several are equal.
 pub(super) fn largest<T: Real>(values: &[T]) -> usize {
     let mut largest = 0;
-    for (place, &value) in values.iter().enumerate() {
+    for (index, &value) in values.iter().enumerate() {
         if value > values[largest] {
-            largest = place;
+            largest = index;
         }
     }
     largest

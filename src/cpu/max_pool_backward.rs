@@ -1,23 +1,22 @@
 //! Max-pooling, backward.
 //!
-//! Each window's gradient goes to where its maximum was: `dx[i]` is the sum of dy over the windows whose
-//! argmax is i. The pool's input is some activation's output, so that activation's derivative is
-//! applied here too, and conv + ReLU + pool need no pass of their own for it.
+//! Each window's gradient goes to the position of its maximum: `dx[i]` is the sum of dy over the windows whose argmax
+//! is i. The pool's input is the output of an activation, so the activation's derivative is applied here too.
 //!
-//! Shapes, an image: x `[C, H, W]`, argmax and dy `[C, H', W']` → dx `[C, H, W]`.
+//! Shapes per image: x `[C, H, W]`, argmax and dy `[C, H', W']` → dx `[C, H, W]`.
 
 use rayon::prelude::*;
 
 use super::Real;
-use super::activation::through;
-use super::blocks::{for_each_part, part_len};
+use super::activation::backward_through;
+use super::blocks::{chunk_len, for_each_chunk};
 use crate::model::{Activation, PoolShape};
 
-/// dL/d(input of `activation`) of a batch, where x = activation(input) is what was pooled: x
-/// `[B, C, H, W]`, argmax and dy `[B, C, H', W']` → dx `[B, C, H, W]`.
+/// Computes the gradient at the input of `activation`, whose output x was pooled: x `[B, C, H, W]`, argmax and dy
+/// `[B, C, H', W']` → dx `[B, C, H, W]`, which is overwritten.
 ///
 /// # Panics
-/// Where a slice's length is not its shape's, or an argmax lies outside its plane.
+/// If a slice does not have the length of its shape or an argmax is outside of its plane.
 pub fn max_pool_backward<T: Real>(
     shape: &PoolShape,
     activation: Activation,
@@ -32,20 +31,20 @@ pub fn max_pool_backward<T: Real>(
     assert_eq!(dy.len(), batch * shape.out_len(), "dy is not [batch, channels, out_height, out_width]");
     assert_eq!(argmax.len(), dy.len(), "argmax is not [batch, channels, out_height, out_width]");
 
-    let part = part_len(batch);
+    let chunk = chunk_len(batch);
     let plane = shape.height * shape.width;
     let out_plane = shape.out_height() * shape.out_width();
-    let windows = argmax.par_chunks(part * shape.out_len()).zip(dy.par_chunks(part * shape.out_len()));
-    let maps = x.par_chunks(part * shape.in_len()).zip(dx.par_chunks_mut(part * shape.in_len()));
-    for_each_part(maps.zip(windows), |((x, dx), (argmax, dy))| {
+    let windows = argmax.par_chunks(chunk * shape.out_len()).zip(dy.par_chunks(chunk * shape.out_len()));
+    let planes = x.par_chunks(chunk * shape.in_len()).zip(dx.par_chunks_mut(chunk * shape.in_len()));
+    for_each_chunk(planes.zip(windows), |((x, dx), (argmax, dy))| {
         dx.fill(T::zero());
-        let maps = x.chunks_exact(plane).zip(dx.chunks_exact_mut(plane));
+        let planes = x.chunks_exact(plane).zip(dx.chunks_exact_mut(plane));
         let windows = argmax.chunks_exact(out_plane).zip(dy.chunks_exact(out_plane));
-        for ((x, dx), (argmax, dy)) in maps.zip(windows) {
-            for (&place, &dy) in argmax.iter().zip(dy) {
-                dx[place as usize] += dy;
+        for ((x, dx), (argmax, dy)) in planes.zip(windows) {
+            for (&position, &dy) in argmax.iter().zip(dy) {
+                dx[position as usize] += dy;
             }
-            through(activation, x, dx);
+            backward_through(activation, x, dx);
         }
     });
 }

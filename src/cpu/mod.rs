@@ -1,11 +1,14 @@
-//! The CPU reference: a file for each operation, the twin of the shader of the same name. Generic over
-//! `f32` (the engine of those without a GPU) and `f64` (what every result is held against).
+//! The CPU engine and the reference for every GPU kernel.
 //!
-//! A convolution and the max-pool behind it are two operations, and also one that does not store the map
-//! between them, which is tested to be the same.
+//! `src/cpu/NAME.rs` is the CPU twin of the kernel `shaders/…/NAME.wgsl`. Every operation takes whole batches
+//! as flat slices in the layout of the GPU buffers, and is generic over [`Real`]: `f32` is what [`CpuEngine`]
+//! trains in, `f64` is what results are compared with.
 //!
-//! Every operation works on a whole batch, on slices laid out as the shaders have them, and runs its
-//! images in parallel. Reductions have a fixed order, so the thread count does not change a bit.
+//! Operations whose fast loops are not obvious have a second, naive definition in the same file, which follows
+//! the formula index by index. [`reference`] collects these; tests compare the fast loops with them.
+//!
+//! The fast operations process chunks of a batch in parallel. Reductions have a fixed order, so the number of
+//! threads does not change a bit of the result.
 
 mod accumulate;
 mod activation;
@@ -26,9 +29,7 @@ mod conv_pool_backward;
 mod conv_pool_forward;
 mod dense_backward;
 mod dense_forward;
-mod dense_log_softmax;
-mod dense_mse;
-mod dense_raw_nll;
+mod dense_loss;
 mod engine;
 mod gather;
 mod gather_augmented;
@@ -38,12 +39,12 @@ mod log_softmax;
 mod log_softmax_backward;
 mod max_pool;
 mod max_pool_backward;
+mod nd;
 mod network;
+mod padded;
 mod real;
 mod sgd;
-mod stage;
-mod targets;
-mod terms;
+mod sparse_gradient;
 
 pub use accumulate::accumulate;
 pub use adam::adam;
@@ -59,9 +60,7 @@ pub use conv_pool_backward::conv_pool_backward;
 pub use conv_pool_forward::conv_pool_forward;
 pub use dense_backward::dense_backward;
 pub use dense_forward::dense_forward;
-pub use dense_log_softmax::dense_log_softmax;
-pub use dense_mse::dense_mse;
-pub use dense_raw_nll::dense_raw_nll;
+pub use dense_loss::{Targets, dense_log_softmax, dense_mse, dense_raw_nll};
 pub use engine::CpuEngine;
 pub use gather::gather;
 pub use gather_augmented::gather_augmented;
@@ -70,7 +69,23 @@ pub use log_softmax::log_softmax;
 pub use log_softmax_backward::log_softmax_backward;
 pub use max_pool::max_pool;
 pub use max_pool_backward::max_pool_backward;
-pub use network::{Maps, Network};
+pub use network::{Activations, Network};
 pub use real::Real;
 pub use sgd::sgd;
-pub use targets::Targets;
+
+/// Naive definitions of the operations, with the signatures of the fast ones.
+///
+/// Each sum is one loop in the order of the formula, on one thread. An operation of [`crate::cpu`] that is not
+/// listed here is written that way in the first place.
+pub mod reference {
+    pub use super::batch_norm_backward_weight::reference as batch_norm_backward_weight;
+    pub use super::batch_norm_statistics::reference as batch_norm_statistics;
+    pub use super::conv_backward_input::reference as conv_backward_input;
+    pub use super::conv_backward_weight::reference as conv_backward_weight;
+    pub use super::conv_forward::reference as conv_forward;
+    pub use super::dense_backward::reference as dense_backward;
+    pub use super::dense_forward::reference as dense_forward;
+    pub use super::gather::reference as gather;
+    pub use super::gather_augmented::reference as gather_augmented;
+    pub use super::max_pool::reference as max_pool;
+}

@@ -1,15 +1,16 @@
-//! The numbers that the reference computes with.
+//! The number types that the operations are generic over.
 
 use std::fmt::Debug;
 use std::iter::Sum;
 
 use num_traits::{Float, NumAssign};
 
-/// `f32`, what the engine trains in, or `f64`, what results are held against.
+/// `f32`, in which the engine trains, or `f64`, for reference results.
 pub trait Real: Float + NumAssign + Sum + Default + Debug + Send + Sync + 'static {
-    /// The value of this type nearest to `value`.
+    /// Returns the value of this type nearest to `value`.
     fn of(value: f64) -> Self;
 
+    /// Returns the value as `f64`, exactly.
     fn as_f64(self) -> f64;
 }
 

@@ -1,17 +1,18 @@
-//! Gradient descent, as PyTorch's `SGD` computes it.
+//! Stochastic gradient descent, equal to PyTorch's `SGD`.
 //!
-//! g ← g + λ p, b ← μ b + g, p ← p − lr · b, or p ← p − lr · (g + μ b) after Nesterov. Without momentum b is
-//! g, and none is kept.
+//! g ← g + λ p, b ← μ b + g, p ← p − lr · b, or p ← p − lr · (g + μ b) with Nesterov momentum. Without momentum b is
+//! g and is not stored.
 
 use multiversion::multiversion;
 
 use super::Real;
 use crate::engine::Sgd;
 
-/// A step over an arena, or any part of one: all three slices are `[N]`, and the last two are updated.
+/// Performs a step on an arena or a slice of one. All three slices are `[N]`; the last two are updated, `momentum`
+/// only if the momentum is not 0.
 ///
 /// # Panics
-/// Where the slices differ in length.
+/// If the slices differ in length.
 pub fn sgd<T: Real>(
     sgd: &Sgd,
     weight_decay: f32,
@@ -20,13 +21,13 @@ pub fn sgd<T: Real>(
     parameter: &mut [T],
     momentum: &mut [T],
 ) {
-    assert_eq!(gradient.len(), parameter.len(), "a gradient for each parameter");
-    assert_eq!(gradient.len(), momentum.len(), "a momentum for each parameter");
-    let [keep, decay, rate] = [sgd.momentum, weight_decay, learning_rate].map(|value| T::of(value.into()));
+    assert_eq!(gradient.len(), parameter.len(), "parameter does not have the length of the gradient");
+    assert_eq!(gradient.len(), momentum.len(), "momentum does not have the length of the gradient");
+    let [mu, decay, rate] = [sgd.momentum, weight_decay, learning_rate].map(|value| T::of(value.into()));
     if sgd.momentum == 0.0 {
         plain(decay, rate, gradient, parameter);
     } else {
-        with_momentum(sgd.nesterov, keep, decay, rate, gradient, parameter, momentum);
+        with_momentum(sgd.nesterov, mu, decay, rate, gradient, parameter, momentum);
     }
 }
 
@@ -40,7 +41,7 @@ fn plain<T: Real>(decay: T, rate: T, gradient: &[T], parameter: &mut [T]) {
 #[multiversion(targets("x86_64+avx2"))]
 fn with_momentum<T: Real>(
     nesterov: bool,
-    keep: T,
+    mu: T,
     decay: T,
     rate: T,
     gradient: &[T],
@@ -49,7 +50,7 @@ fn with_momentum<T: Real>(
 ) {
     for ((&g, p), b) in gradient.iter().zip(parameter).zip(momentum) {
         let g = g + decay * *p;
-        *b = keep * *b + g;
-        *p -= rate * if nesterov { g + keep * *b } else { *b };
+        *b = mu * *b + g;
+        *p -= rate * if nesterov { g + mu * *b } else { *b };
     }
 }

@@ -1,39 +1,38 @@
-//! One pass over the training part.
+//! The training data of one epoch.
 
 use std::borrow::Cow;
 
 use super::Step;
 use crate::data::View;
 
-/// Which images are trained on, in which order, how each is seen, and how they are cut into steps.
+/// The images to train on in one epoch, their order and augmentation, and their division into steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Epoch<'a> {
-    /// Places in the training part, one for each sample of the pass.
+    /// Indices into the training set, one per sample of the epoch.
     pub order: &'a [u32],
-    /// How each sample of the pass is seen, in the order's order; none where images are seen as they are.
-    /// Only an engine whose [`super::Setup`] is augmented takes any, and where such an engine is given none, it
-    /// sees images as they are.
+    /// The affine view of each sample, in the order of `order`, or `None` for images as they are. Only an engine
+    /// whose [`super::Setup`] is augmented accepts views. Without views such an engine trains on images as they are.
     pub views: Option<&'a [View]>,
-    /// What makes each batch.
+    /// The steps of the epoch, as ranges of `order`.
     pub steps: &'a [Step],
 }
 
 impl<'a> Epoch<'a> {
-    /// Images as they are.
+    /// An epoch without augmentation.
     pub fn new(order: &'a [u32], steps: &'a [Step]) -> Self {
         Self { order, views: None, steps }
     }
-    /// The views that an engine trains through, all of which leave images as they are where an augmented one
-    /// was given none.
+
+    /// The views that an engine trains with: those of the epoch, or identity views if the engine is augmented and the
+    /// epoch has none. `None` if the engine is not augmented.
     ///
     /// # Panics
-    /// Where there are views and the engine is not augmented, or where there is not one for each place of
-    /// the order: callers' errors.
+    /// If there are views and the engine is not augmented, or if there is not one view per sample.
     pub(crate) fn views_of(&self, augmented: bool) -> Option<Cow<'a, [View]>> {
         match self.views {
             Some(views) => {
-                assert!(augmented, "an engine that shall see through views is set up for them");
-                assert_eq!(views.len(), self.order.len(), "each sample of the order has a view");
+                assert!(augmented, "the engine is not set up for augmentation");
+                assert_eq!(views.len(), self.order.len(), "there is not one view per sample");
                 Some(Cow::Borrowed(views))
             }
             None if augmented => Some(Cow::Owned(vec![View::IDENTITY; self.order.len()])),

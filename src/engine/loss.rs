@@ -1,27 +1,27 @@
-//! What training makes small.
+//! The loss function.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::log_softmax;
-
-/// A loss of the last layer's outputs z `[K]` and a label.
+/// The loss of a batch, as a function of the last layer's logits z `[K]` and the label of each image.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Loss {
+    /// The loss of an image.
     pub kind: LossKind,
+    /// How the losses of a batch are combined.
     pub reduction: Reduction,
-    /// ε in [0, 1): in training the target is (1 − ε)·onehot + ε/K; evaluation knows no smoothing.
+    /// Label smoothing ε in [0, 1): the target in training is (1 − ε)·onehot + ε/K. Evaluations do not smooth.
     #[serde(default)]
     pub label_smoothing: f32,
 }
 
 impl Loss {
-    /// What an evaluation reports: no smoothing.
+    /// Returns the loss without label smoothing, which evaluations report.
     pub fn unsmoothed(self) -> Self {
         Self { label_smoothing: 0.0, ..self }
     }
 
-    /// What a sample's loss counts in that of a batch of `count`.
+    /// Returns the factor of a sample's loss in the loss of a batch of `count` samples.
     pub fn scale(&self, count: usize) -> f64 {
         match self.reduction {
             Reduction::Mean => 1.0 / count as f64,
@@ -47,12 +47,11 @@ pub enum LossKind {
 }
 
 impl LossKind {
-    /// The last layer's outputs, N×K, as log-probabilities: they are where the loss is of those, and of logits
-    /// they are made.
+    /// Converts the last layer's outputs `[N, classes]`, which are logits for some losses, to log-probabilities.
     pub(crate) fn log_probabilities(self, classes: usize, mut outputs: Vec<f32>) -> Vec<f32> {
         match self {
             Self::Nll | Self::CrossEntropy => {}
-            Self::Mse | Self::RawNll => log_softmax(classes, &mut outputs),
+            Self::Mse | Self::RawNll => outputs.chunks_exact_mut(classes).for_each(log_softmax),
         }
         outputs
     }
@@ -67,4 +66,14 @@ pub enum Reduction {
     Mean,
     /// Their sum, so that the gradient grows with the batch
     Sum,
+}
+
+/// Replaces logits z by log-probabilities, z − max z − ln Σ exp(z − max z).
+fn log_softmax(logits: &mut [f32]) {
+    let max = logits.iter().copied().reduce(|max, z| if z > max { z } else { max });
+    let max = max.expect("a network has at least one class");
+    let log_sum = logits.iter().map(|&z| (z - max).exp()).sum::<f32>().ln();
+    for z in logits {
+        *z = *z - max - log_sum;
+    }
 }

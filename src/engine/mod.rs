@@ -1,5 +1,7 @@
-//! The contract between training and what computes: [`Engine`], implemented by
-//! `crate::cpu::CpuEngine` and `crate::gpu::GpuEngine`. Training sees nothing else of them.
+//! The interface between training and computation: the [`Engine`] trait and the types that it uses.
+//!
+//! Training, evaluation and prediction know only this trait. The crate has two implementations, one for CPUs and one
+//! for GPUs.
 
 mod epoch;
 mod loss;
@@ -22,16 +24,18 @@ pub use step::{LARGEST_MICRO_BATCH, MicroBatch, Step, steps};
 
 use crate::data::ImageSet;
 
-/// Which part of a data set.
+/// A split of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
+    /// The images to train on.
     Train,
-    /// Held back from training, to choose and to stop by.
+    /// Images held back from training, for choosing weights and stopping early.
     Validation,
+    /// The images to test with.
     Test,
 }
 
-/// One thing for each [`Split`] that was loaded.
+/// A value for each loaded [`Split`].
 #[derive(Debug, Clone)]
 pub struct PerSplit<T>([Option<T>; 3]);
 
@@ -42,119 +46,209 @@ impl<T> Default for PerSplit<T> {
 }
 
 impl<T> PerSplit<T> {
-    pub fn set(&mut self, part: Split, loaded: T) {
-        self.0[part as usize] = Some(loaded);
+    /// Sets the value of a split.
+    pub fn set(&mut self, split: Split, value: T) {
+        self.0[split as usize] = Some(value);
     }
 
+    /// Returns the value of a split.
+    ///
     /// # Panics
-    /// Where the part was not loaded: a caller's error, which [`Engine`] forbids.
-    pub fn get(&self, part: Split) -> &T {
-        self.0[part as usize].as_ref().expect("a part is loaded before it is used")
+    /// If the split was not loaded.
+    pub fn get(&self, split: Split) -> &T {
+        self.0[split as usize].as_ref().expect("a split is loaded before it is used")
     }
 
-    /// Those that were loaded.
+    /// Iterates over the values of the loaded splits.
     pub fn loaded(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }
 
+    /// Returns the value of a split.
+    ///
     /// # Panics
-    /// As [`Self::get`].
-    pub fn get_mut(&mut self, part: Split) -> &mut T {
-        self.0[part as usize].as_mut().expect("a part is loaded before it is used")
+    /// If the split was not loaded.
+    pub fn get_mut(&mut self, split: Split) -> &mut T {
+        self.0[split as usize].as_mut().expect("a split is loaded before it is used")
     }
 }
 
-/// Called with the outcomes of samples `first..first + outcomes.len()` of the epoch's order, in order,
-/// as they become known (an engine may be some steps ahead, and a large step is told of bit by bit).
-/// Breaking ends the epoch after the steps that are already under way.
+/// Receives the outcomes of samples `first..first + outcomes.len()` of the epoch's order.
+///
+/// It is called in order, as outcomes become known. An engine may be a few steps ahead of it, and may report a large
+/// step in several calls. [`ControlFlow::Break`] ends the epoch after the steps that are already under way.
 pub type Observer<'a> = dyn FnMut(usize, &[SampleOutcome]) -> ControlFlow<()> + 'a;
 
-/// Something that trains LeNet-5.
+/// A device that trains and evaluates LeNet-5.
+///
+/// An engine holds the network's parameters, the optimizer's state and the image sets.
 pub trait Engine {
-    /// What computes, for people: "CPU, 2 threads", "NVIDIA H100 (Vulkan)".
+    /// Returns the name of the device for display: "CPU, 2 threads", "NVIDIA H100 (Vulkan)".
     fn name(&self) -> String;
 
-    /// Hands over the images to train on or to evaluate with. To be called before either.
-    ///
-    /// # Panics
-    /// On some engines where images have not the network's channels, or a label is none of its classes.
-    fn load(&mut self, part: Split, split: Arc<ImageSet>) -> Result<(), EngineError>;
-
-    /// The parameters as one arena, in the order of [`crate::model::ParameterTable`].
-    fn parameters(&mut self) -> Result<Vec<f32>, EngineError>;
-
-    /// Sets the parameters. The optimizer's state stays as it is.
-    ///
-    /// # Panics
-    /// Where the length is not the arena's.
-    fn set_parameters(&mut self, arena: &[f32]) -> Result<(), EngineError>;
-
-    fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError>;
-
-    fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError>;
-
-    /// Trains the steps of an epoch. Returns how many were done: all, unless the observer broke off.
+    /// Loads the images of a split. A split must be loaded before it is trained on or evaluated.
     ///
     /// # Errors
-    /// After one nothing is under way, but what the engine holds is of no more use: of the step that failed,
-    /// running statistics and, on a device that is ahead, parameters may have been moved.
+    /// [`EngineError::SetTooLarge`] if the images must be resident and do not fit; [`EngineError::Device`].
+    ///
+    /// # Panics
+    /// Some engines panic if the images do not have the network's channels or a label is not less than the number of
+    /// classes.
+    fn load(&mut self, split: Split, images: Arc<ImageSet>) -> Result<(), EngineError>;
+
+    /// Returns the parameters as one arena, in the order of [`crate::model::ParameterTable`].
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    fn parameters(&mut self) -> Result<Vec<f32>, EngineError>;
+
+    /// Replaces the parameters. The optimizer's state is unchanged.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    ///
+    /// # Panics
+    /// If the length is not the arena's.
+    fn set_parameters(&mut self, arena: &[f32]) -> Result<(), EngineError>;
+
+    /// Returns the state of the optimizer.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    fn optimizer_state(&mut self) -> Result<OptimizerState, EngineError>;
+
+    /// Replaces the state of the optimizer. The parameters are unchanged.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    ///
+    /// # Panics
+    /// If a moment does not have the length of the arena's trained part.
+    fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError>;
+
+    /// Trains the steps of an epoch. Returns the number of completed steps, which is less than all only if the
+    /// observer broke.
+    ///
+    /// # Errors
+    /// [`EngineError::NonFinite`] if a parameter or a gradient is not finite before an update;
+    /// [`EngineError::Device`]. The engine's state is then unusable: running statistics may include the failed step,
+    /// and so may parameters on a device that is a few steps ahead.
+    ///
+    /// # Panics
+    /// If [`Split::Train`] was not loaded, or a step is larger than [`Setup::batch_size`].
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError>;
 
-    /// The outcome of every sample of a part, in the part's order, with the parameters as they are.
-    fn evaluate(&mut self, part: Split) -> Result<Vec<SampleOutcome>, EngineError>;
+    /// Returns the outcome of every image of a split, in order, with the current parameters.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    ///
+    /// # Panics
+    /// If the split was not loaded.
+    fn evaluate(&mut self, split: Split) -> Result<Vec<SampleOutcome>, EngineError>;
 
-    /// The log-probability of every class for every sample of a part, N×K, in the part's order: the log-softmax of
-    /// the logits, whatever the loss is of. Labels play no part in it. What is not finite is told as it is.
-    fn log_probabilities(&mut self, part: Split) -> Result<Vec<f32>, EngineError>;
+    /// Returns the log-probabilities of every image of a split, in order: N×K, the log-softmax of the logits whatever
+    /// the loss is. Labels are not used. The values may be non-finite.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`].
+    ///
+    /// # Panics
+    /// If the split was not loaded.
+    fn log_probabilities(&mut self, split: Split) -> Result<Vec<f32>, EngineError>;
 }
 
-/// Why an engine could not do its work.
+/// An error of an engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// A parameter or a gradient is not finite.
     #[error(
-        "training went wrong at step {step}: {what} of {tensor} is not finite; \
-         a lower --lr or another --init usually helps"
+        "training failed at step {step}: {what} of {tensor} is not finite; \
+         a lower learning rate or another initialisation usually helps"
     )]
-    NonFinite { tensor: &'static str, what: NonFinite, step: u64 },
+    NonFinite {
+        /// The name of the first such tensor, in the order of [`crate::model::ParameterTable`].
+        tensor: &'static str,
+        /// Whether its value or its gradient is not finite.
+        what: NonFinite,
+        /// The step, counted from 1 over the whole run.
+        step: u64,
+    },
 
+    /// The loss of a training sample is not finite.
     #[error(
-        "the loss went wrong at sample {sample} of this pass: it is not finite; \
-         a lower --lr or another --init usually helps"
+        "the loss of sample {sample} of this epoch is not finite; \
+         a lower learning rate or another initialisation usually helps"
     )]
-    NonFiniteLoss { sample: usize },
+    NonFiniteLoss {
+        /// The sample's position in the epoch's order.
+        sample: usize,
+    },
 
+    /// The loss of an image is not finite in an evaluation.
     #[error(
-        "the loss of image {sample} is not finite when evaluated: the weights are too large, or spoilt; \
-         trained anew, with a lower --lr or another --init, they usually are not"
+        "the loss of image {sample} is not finite: the weights are too large or corrupt; \
+         retrain the model, with a lower learning rate or another initialisation"
     )]
-    NonFiniteEvaluation { sample: usize },
+    NonFiniteEvaluation {
+        /// The image's index in its set.
+        sample: usize,
+    },
 
+    /// A batch needs more memory than the device gives.
     #[error(
-        "batch size {batch_size} needs {needed} MiB of {what} and this device gives at most \
-         {limit} MiB; take a --batch-size of at most {largest}"
+        "a batch of {batch_size} images needs {needed} MiB of {what}, and this device allows at most {limit} MiB; \
+         use a batch size of at most {largest}"
     )]
-    BatchTooLarge { batch_size: usize, what: &'static str, needed: u64, limit: u64, largest: usize },
+    BatchTooLarge {
+        /// The requested batch size.
+        batch_size: usize,
+        /// What the memory is for, as a plural noun.
+        what: &'static str,
+        /// The memory that the batch needs, in MiB.
+        needed: u64,
+        /// The memory that the device allows, in MiB.
+        limit: u64,
+        /// The largest batch size that fits.
+        largest: usize,
+    },
 
+    /// The network has more classes than the device supports.
     #[error(
-        "the network has {classes} classes and this device's kernels take at most {largest}; \
-         the CPU engine (--backend cpu) takes more"
+        "the network has {classes} classes, and this device's kernels support at most {largest}; \
+         the CPU engine supports more"
     )]
-    TooManyClasses { classes: usize, largest: usize },
+    TooManyClasses {
+        /// The network's number of classes.
+        classes: usize,
+        /// The largest supported number of classes.
+        largest: usize,
+    },
 
-    #[error("--kernels fused has no kernels for {0}; --kernels auto takes the layered ones then")]
+    /// The fused kernels do not support the network; the field says what they lack.
+    #[error("the fused set has no kernels for {0}; use the layered set")]
     NotFused(&'static str),
 
+    /// An image set cannot be resident on the device.
     #[error(
-        "the {images} images take {needed} MiB and this device binds at most {limit} MiB at once; \
-         --residency auto streams them"
+        "the {images} images take {needed} MiB, and this device binds at most {limit} MiB at once; \
+         they can be streamed instead"
     )]
-    SetTooLarge { images: usize, needed: u64, limit: u64 },
+    SetTooLarge {
+        /// The number of images.
+        images: usize,
+        /// The memory that they need, in MiB.
+        needed: u64,
+        /// The largest binding of the device, in MiB.
+        limit: u64,
+    },
 
+    /// The device failed, for example because it was lost; the field is the driver's message.
     #[error("the GPU failed: {0}")]
     Device(String),
 }
 
-/// What of a tensor was found not to be finite.
+/// Which part of a tensor is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NonFinite {
     /// The parameter itself, before the step's update.

@@ -1,9 +1,10 @@
-//! What the network is run for.
+//! Training or evaluation.
 
-/// Training goes forward and backward, evaluation forward alone; and batch normalisation and label smoothing
-/// are not the same in both.
+/// What a forward pass is for. Batch normalisation and label smoothing depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// Forward and backward: batch normalisation uses the batch's statistics, labels are smoothed.
     Train,
+    /// Forward only: batch normalisation uses running statistics, labels are not smoothed.
     Evaluate,
 }

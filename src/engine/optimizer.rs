@@ -1,35 +1,39 @@
-//! How parameters are moved along their gradients: the rule, what it keeps between steps, and how a
-//! gradient is cut down before it is used.
+//! Optimizers: update rules, their state, weight decay and gradient clipping.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::parameters::LayerKind;
 
-/// An optimizer's hyperparameters, which stay the same for a run; the learning rate is each step's own.
+/// An optimizer and its hyperparameters, which are constant in a run. The learning rate belongs to each
+/// [`Step`](super::Step).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Optimizer {
+    /// The update rule.
     pub rule: Rule,
-    /// λ, 0 for none. Adam takes it decoupled (Loshchilov and Hutter, 2019: p ← p − lr·λ·p before the
-    /// update, PyTorch's `AdamW`), gradient descent as part of the gradient (g ← g + λ·p, PyTorch's `SGD`).
+    /// Weight decay λ; 0 disables it. Adam applies it decoupled from the gradient (Loshchilov and Hutter, 2019: p ← p
+    /// − lr·λ·p before the update, PyTorch's `AdamW`). SGD adds it to the gradient (g ← g + λ·p, PyTorch's `SGD`).
     #[serde(default)]
     pub weight_decay: f32,
+    /// Gradient clipping.
     #[serde(default)]
     pub clip: Clip,
-    /// ±bound that every parameter is kept within, after each update (the paper's listing: 1e3); none for
-    /// none.
+    /// Bound of every parameter's magnitude, enforced after each update (1e3 in the paper's listing).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<f32>,
 }
 
-/// How a step is made of a gradient g.
+/// The update rule for a gradient g.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
+    /// Adam.
     Adam(Adam),
+    /// Stochastic gradient descent.
     Sgd(Sgd),
 }
 
 impl Rule {
+    /// Whether the rule uses [`OptimizerState::second_moment`].
     pub fn has_second_moment(&self) -> bool {
         matches!(self, Self::Adam(_))
     }
@@ -41,15 +45,17 @@ impl Default for Rule {
     }
 }
 
-/// Adam (Kingma and Ba, 2015, algorithm 1), as PyTorch's `Adam` has it.
+/// Adam (Kingma and Ba, 2015, algorithm 1), equal to PyTorch's `Adam`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Adam {
+    /// β₁, the decay rate of the first moment.
     pub beta1: f32,
+    /// β₂, the decay rate of the second moment.
     pub beta2: f32,
-    /// Added outside the root: √v̂ + ε.
+    /// ε, added outside of the root: √v̂ + ε.
     pub eps: f32,
-    /// Takes the moments' bias out twice over, m/(1 − β₁ᵗ)² and v/(1 − β₂ᵗ)², as the paper's listing does.
-    /// An error there, kept for comparison.
+    /// Corrects the bias of the moments twice, m/(1 − β₁ᵗ)² and v/(1 − β₂ᵗ)². This is an error in the paper's
+    /// listing, available for comparison.
     #[serde(default)]
     pub correct_twice: bool,
 }
@@ -61,58 +67,59 @@ impl Default for Adam {
 }
 
 impl Adam {
-    /// 1/(1 − β₁ᵗ) for step t = 1, 2, ...: what the first moment is multiplied by.
+    /// Returns 1/(1 − β₁ᵗ), the factor of the first moment in step t = 1, 2, …
     pub fn first_correction(&self, t: u64) -> f64 {
-        self.corrected(1.0 / (1.0 - f64::from(self.beta1).powf(t as f64)))
+        self.correction(1.0 / (1.0 - f64::from(self.beta1).powf(t as f64)))
     }
 
-    /// 1/√(1 − β₂ᵗ) for step t = 1, 2, ...: what the second moment's root is multiplied by.
+    /// Returns 1/√(1 − β₂ᵗ), the factor of the second moment's root in step t = 1, 2, …
     pub fn second_root_correction(&self, t: u64) -> f64 {
-        self.corrected(1.0 / (1.0 - f64::from(self.beta2).powf(t as f64)).sqrt())
+        self.correction(1.0 / (1.0 - f64::from(self.beta2).powf(t as f64)).sqrt())
     }
 
-    fn corrected(&self, once: f64) -> f64 {
+    fn correction(&self, once: f64) -> f64 {
         if self.correct_twice { once * once } else { once }
     }
 }
 
-/// Gradient descent, as PyTorch's `SGD` has it: b ← μ·b + g, p ← p − lr·b, or p ← p − lr·(g + μ·b) after
-/// Nesterov. b begins as 0, so that it is g after the first step, as PyTorch has it without dampening.
+/// Stochastic gradient descent, equal to PyTorch's `SGD` without dampening: b ← μ·b + g, p ← p − lr·b, or
+/// p ← p − lr·(g + μ·b) with Nesterov momentum. b starts as 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sgd {
-    /// μ, in [0, 1); 0 is plain gradient descent.
+    /// Momentum μ in [0, 1); 0 is plain gradient descent.
     pub momentum: f32,
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }
 
-/// How a gradient is cut down before it is used; nothing is where all are none.
+/// Gradient clipping. Every bound is optional.
 ///
-/// First each tensor by its own norm, then what is left by the norm of all, then by value. A batch
-/// normalisation's gradients have the bounds of the layer before it.
+/// Gradients are clipped first by the norm of each tensor, then by the norm of all tensors together, then by value.
+/// The gradients of a batch normalisation have the bounds of the layer before it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Clip {
-    /// ±bound of each value of the dense layers' gradients (the paper's section 6: 5).
+    /// Bound of the magnitude of each value in the gradients of dense layers (5 in section 6 of the paper).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fc: Option<f32>,
-    /// ±bound of each value of the convolutions' gradients (the paper's section 6: 1).
+    /// Bound of the magnitude of each value in the gradients of convolutions (1 in section 6 of the paper).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conv: Option<f32>,
-    /// The most that the 2-norm of all gradients together may be: g ← g·min(1, bound/(‖g‖ + 1e-6)), as
-    /// PyTorch's `clip_grad_norm_` has it.
+    /// Bound of the 2-norm of all gradients together: g ← g·min(1, bound/(‖g‖ + 1e-6)), as in PyTorch's
+    /// `clip_grad_norm_`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm: Option<f32>,
-    /// The same for each tensor by itself (the paper's `clip_gradient`).
+    /// Bound of the 2-norm of each tensor's gradient (the paper's `clip_gradient`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensor_norm: Option<f32>,
 }
 
 impl Clip {
-    /// Whether the gradients' norms must be known.
+    /// Whether clipping needs the norms of gradients.
     pub fn by_norm(&self) -> bool {
         self.norm.is_some() || self.tensor_norm.is_some()
     }
 
-    /// The bound of each value of a gradient of such a layer.
+    /// Returns the bound of each value in the gradients of a kind of layer.
     pub fn of_values(&self, kind: LayerKind) -> Option<f32> {
         match kind {
             LayerKind::Conv => self.conv,
@@ -121,14 +128,14 @@ impl Clip {
     }
 }
 
-/// What an optimizer keeps between steps, in the layout of the arena's trained part.
+/// The state of an optimizer between steps. Moments have the layout of the arena's trained part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptimizerState {
-    /// Steps done.
+    /// Number of completed steps.
     pub step: u64,
-    /// Adam's m, or the momentum's b; zeros where there is none.
+    /// Adam's m or SGD's b; zeros if the rule has none.
     pub first_moment: Vec<f32>,
-    /// Adam's v; zeros where there is none.
+    /// Adam's v; zeros if the rule has none.
     pub second_moment: Vec<f32>,
 }
 
@@ -137,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_optimizer_reads_back_as_it_was_written() {
+    fn optimizers_round_trip_through_toml() {
         let clip = Clip { fc: Some(5.0), conv: Some(1.0), norm: Some(2.0), tensor_norm: Some(0.1) };
         let twice = Rule::Adam(Adam { correct_twice: true, ..Adam::default() });
         let sgd = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
@@ -152,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_of_a_file_is_not_done() {
+    fn settings_missing_from_toml_are_disabled() {
         let text = "[rule.adam]\nbeta1 = 0.9\nbeta2 = 0.999\neps = 1e-8\n";
         assert_eq!(toml::from_str::<Optimizer>(text).unwrap(), Optimizer::default());
     }

@@ -1,14 +1,16 @@
-//! What a pass over the network tells of one sample.
+//! The result of the forward pass for one sample.
 
 use bytemuck::{Pod, Zeroable};
 
-/// One sample's loss and prediction. Kept for every sample rather than summed on the device, so that
-/// sums are made once, on the host, in f64 and in order. The layout is the shader's `Outcome`.
+/// One sample's loss and prediction.
+///
+/// Engines report them per sample instead of summing on the device, so that sums are computed in one place, in f64
+/// and in a fixed order. The memory layout is that of the shaders' `Outcome`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct SampleOutcome {
-    /// The loss, before any mean over the batch.
+    /// The sample's loss, before any mean over the batch.
     pub loss: f32,
-    /// The class of the largest output; the lowest one of equals.
+    /// The class of the largest output; the lowest class if several are equal.
     pub predicted: u32,
 }

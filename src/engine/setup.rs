@@ -1,29 +1,32 @@
-//! What a run asks of an engine, whatever the device.
+//! The configuration of an engine.
 
 use super::{LARGEST_MICRO_BATCH, Loss, Optimizer};
 use crate::model::LeNet5;
 
-/// Images of an evaluation that go through the network at once, where nothing else is asked for.
+/// Default of [`Setup::evaluation_batch`].
 const EVALUATION_BATCH: usize = 256;
 
-/// What an engine is made for.
+/// The configuration of an engine. It is fixed for the engine's lifetime, and the same on every device.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setup {
+    /// The network to train.
     pub network: LeNet5,
-    /// Images of a step at most. More than [`LARGEST_MICRO_BATCH`] go through the network in micro-batches,
-    /// whose gradients are added up.
+    /// The largest number of images per step. A step of more than [`LARGEST_MICRO_BATCH`] images is divided into
+    /// micro-batches whose gradients are added.
     pub batch_size: usize,
+    /// The loss function.
     pub loss: Loss,
+    /// The optimizer and its hyperparameters.
     pub optimizer: Optimizer,
-    /// Images of an evaluation that go through the network at once, at most. What is told of an image does not
-    /// depend on it, and no more than [`LARGEST_MICRO_BATCH`] do.
+    /// The largest number of images per forward pass in evaluations, limited to [`LARGEST_MICRO_BATCH`]. It does not
+    /// affect the results.
     pub evaluation_batch: usize,
-    /// Whether training sees images through views (see [`super::Epoch::views`]). Evaluation never does.
+    /// Whether training augments images (see [`super::Epoch::views`]). Evaluations never do.
     pub augmented: bool,
 }
 
 impl Setup {
-    /// NLL by log-softmax, Adam, images as they are.
+    /// A setup with the mean NLL of log-softmax as its loss, Adam with its defaults, and no augmentation.
     pub fn new(network: LeNet5, batch_size: usize) -> Self {
         Self {
             network,
@@ -35,17 +38,18 @@ impl Setup {
         }
     }
 
-    /// Images that go through the network at once in training, at most.
+    /// The largest number of images per forward and backward pass in training.
     pub fn micro_batch_size(&self) -> usize {
         self.batch_size.min(LARGEST_MICRO_BATCH)
     }
 
-    /// Images that go through the network at once in either pass, at most: what activations are held of.
+    /// The largest number of images per forward pass in training or evaluation. Engines allocate activations for this
+    /// many.
     pub fn at_once(&self) -> usize {
         self.batch_size.max(self.evaluation_batch).min(LARGEST_MICRO_BATCH)
     }
 
-    /// Whether gradients of several micro-batches may have to be added up.
+    /// Whether a step may have several micro-batches, whose gradients must be added.
     pub fn accumulates(&self) -> bool {
         self.batch_size > LARGEST_MICRO_BATCH
     }

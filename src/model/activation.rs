@@ -1,11 +1,11 @@
-//! The functions between layers.
+//! Activation functions.
 
 use std::fmt;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What is applied to a layer's output before it is stored (the paper's layer class, `activation`).
+/// The activation function of a layer (the argument `activation` of the paper's layer class).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {

@@ -1,14 +1,14 @@
-//! How images of any size become what the network takes; `src/data/fit.rs` does it.
+//! How images of any size are brought to the network's 32×32. `src/data/fit.rs` has the implementation.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::lenet::IMAGE_SIDE;
 
-/// The side of square images that are padded where nothing else is asked for: MNIST's, and its likes'.
+/// The side of square images that are padded by default, as in MNIST and Fashion-MNIST.
 pub const PADDED_SIDE: usize = 28;
 
-/// How images come to be of 32×32.
+/// How images are brought to 32×32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
@@ -19,21 +19,21 @@ pub enum Fit {
 }
 
 impl Fit {
-    /// What is done to images of a size where nothing is asked for: 28×28 are padded and all others resized,
-    /// since smaller ones would be lost in 32×32.
+    /// Returns the default for images of a size: 28×28 is padded. Everything else is resized, because a much smaller
+    /// image would occupy too little of the padded one.
     pub fn of(height: usize, width: usize) -> Self {
         if height == PADDED_SIDE && width == PADDED_SIDE { Self::Pad } else { Self::Resize }
     }
 }
 
-/// Rows above and columns left of an image that is centred in the network's 32×32. Where they cannot be halved, one
-/// more is below or to the right.
+/// Returns the number of rows above and of columns left of an image that is centred in 32×32. An odd margin has the
+/// extra row below or the extra column to the right.
 ///
 /// # Panics
-/// Where an image is larger than that.
+/// If the image is larger than 32×32.
 pub fn margins(height: usize, width: usize) -> (usize, usize) {
     let margin = |side: usize| {
-        assert!(side <= IMAGE_SIDE, "an image of side {side} does not fit into {IMAGE_SIDE}");
+        assert!(side <= IMAGE_SIDE, "an image with side {side} does not fit into {IMAGE_SIDE}");
         (IMAGE_SIDE - side) / 2
     };
     (margin(height), margin(width))

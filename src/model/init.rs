@@ -1,4 +1,4 @@
-//! The parameters that training starts from.
+//! Initial parameters.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::parameters::{LayerKind, ParameterTable, Tensor, TensorRole};
 use crate::random::{Draws, Purpose};
 
-/// How initial parameters are drawn. U(a, b) is uniform, N(0, 1) normal; fan-in is the number of
-/// inputs that one output sums over, fan-out the number of outputs that one input goes to.
+/// A scheme for initial parameters. U(a, b) is the uniform and N(0, 1) the normal distribution. Fan-in is the number
+/// of inputs of one output, fan-out the number of outputs that depend on one input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
@@ -28,36 +28,36 @@ pub enum Init {
 }
 
 impl Init {
-    /// Draws all parameters of a network. A tensor's values depend on its place in the table and on
-    /// the seed, and not on other tensors: each has its own stream.
+    /// Draws all parameters of a network. Each tensor has a random stream of its own: its values depend on the seed
+    /// and on its position in the table, not on other tensors.
     pub fn arena(self, table: &ParameterTable, seed: u64) -> Vec<f32> {
         let mut arena = Vec::with_capacity(table.arena_len());
         for (tensor, stream) in table.tensors().iter().zip(0..) {
-            let law = self.law(tensor);
+            let distribution = self.distribution(tensor);
             let mut draws = Draws::new(Purpose::Parameters, seed, stream);
-            arena.extend((0..tensor.len()).map(|_| law.draw(&mut draws) as f32));
+            arena.extend((0..tensor.len()).map(|_| distribution.draw(&mut draws) as f32));
         }
         arena
     }
 
-    fn law(self, tensor: &Tensor) -> Law {
+    fn distribution(self, tensor: &Tensor) -> Distribution {
         use LayerKind::{Conv, Dense};
         use TensorRole::{Bias, NormBias, NormWeight, RunningMean, RunningVar, Weight};
 
         let (fan_in, fan_out) = (tensor.fan_in as f64, tensor.fan_out as f64);
         match (self, tensor.kind, tensor.role) {
-            // At first a batch normalisation changes nothing but what it normalises.
-            (_, _, NormWeight | RunningVar) => Law::Constant(1.0),
-            (_, _, NormBias | RunningMean) => Law::Constant(0.0),
-            (Self::Pytorch, ..) => Law::Uniform(1.0 / fan_in.sqrt()),
-            (Self::Kaiming, _, Weight) => Law::Normal((2.0 / fan_in).sqrt()),
-            (Self::Xavier, _, Weight) => Law::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
-            (Self::Kaiming | Self::Xavier, _, Bias) => Law::Constant(0.0),
-            (Self::PaperUniform, Conv, Weight) => Law::Uniform(1.0 / filter_area(tensor)),
-            (Self::PaperUniform, Conv, Bias) => Law::Constant(1.0),
-            (Self::PaperNormal, Conv, Bias) => Law::Constant(0.0),
+            // Batch normalisation starts as the plain normalisation, without scale or shift.
+            (_, _, NormWeight | RunningVar) => Distribution::Constant(1.0),
+            (_, _, NormBias | RunningMean) => Distribution::Constant(0.0),
+            (Self::Pytorch, ..) => Distribution::Uniform(1.0 / fan_in.sqrt()),
+            (Self::Kaiming, _, Weight) => Distribution::Normal((2.0 / fan_in).sqrt()),
+            (Self::Xavier, _, Weight) => Distribution::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
+            (Self::Kaiming | Self::Xavier, _, Bias) => Distribution::Constant(0.0),
+            (Self::PaperUniform, Conv, Weight) => Distribution::Uniform(1.0 / filter_area(tensor)),
+            (Self::PaperUniform, Conv, Bias) => Distribution::Constant(1.0),
+            (Self::PaperNormal, Conv, Bias) => Distribution::Constant(0.0),
             (Self::PaperNormal, Conv, Weight) | (Self::PaperUniform | Self::PaperNormal, Dense, _) => {
-                Law::Normal(0.01)
+                Distribution::Normal(0.01)
             }
         }
     }
@@ -91,30 +91,28 @@ impl FromStr for Init {
     }
 }
 
-/// A name that is no [`Init`].
+/// The error for a string that is not the name of an [`Init`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no initialisation named {name:?}; take pytorch, kaiming, xavier, paper-uniform or paper-normal"
-)]
+#[error("unknown initialisation {name:?}; use pytorch, kaiming, xavier, paper-uniform or paper-normal")]
 pub struct UnknownInit {
     name: String,
 }
 
-/// f², the area of a square filter.
+/// The area of a square filter.
 fn filter_area(tensor: &Tensor) -> f64 {
     tensor.shape[2..].iter().product::<usize>() as f64
 }
 
-/// What one tensor's values are drawn from.
-enum Law {
+/// The distribution of a tensor's values.
+enum Distribution {
     Constant(f64),
-    /// Uniform up to this magnitude.
+    /// Uniform in [−bound, bound).
     Uniform(f64),
     /// Normal with mean 0 and this standard deviation.
     Normal(f64),
 }
 
-impl Law {
+impl Distribution {
     fn draw(&self, draws: &mut Draws) -> f64 {
         match self {
             Self::Constant(value) => *value,
@@ -131,18 +129,18 @@ mod tests {
 
     const NETWORK: LeNet5 = LeNet5::new(1, 10);
 
-    /// One tensor's initial values.
+    /// The initial values of one tensor.
     fn values(init: Init, name: &str) -> Vec<f32> {
         let table = ParameterTable::new(&NETWORK);
         init.arena(&table, 0)[table.get(name).range()].to_vec()
     }
 
-    /// Values lie within ±bound, reach near to it on both sides, and have a uniform law's variance.
+    /// Values are within ±bound, come close to both bounds, and have the variance of a uniform distribution.
     #[track_caller]
     fn assert_uniform(values: &[f32], bound: f64) {
         let values: Vec<f64> = values.iter().map(|&value| f64::from(value) / bound).collect();
-        let (least, most) = values.iter().fold((1f64, -1f64), |(a, b), &v| (a.min(v), b.max(v)));
-        assert!((-1.000001..-0.85).contains(&least) && (0.85..1.000001).contains(&most), "{least} {most}");
+        let (min, max) = values.iter().fold((1f64, -1f64), |(a, b), &v| (a.min(v), b.max(v)));
+        assert!((-1.000001..-0.85).contains(&min) && (0.85..1.000001).contains(&max), "{min} {max}");
         assert_moments(&values, 1.0 / 3.0);
     }
 
@@ -152,7 +150,7 @@ mod tests {
         assert_moments(&values, 1.0);
     }
 
-    /// Mean 0 and the variance given, within four standard errors of a normal law.
+    /// The mean is 0 and the variance as given, within four standard errors of a normal distribution.
     #[track_caller]
     fn assert_moments(values: &[f64], variance: f64) {
         let count = values.len() as f64;
@@ -163,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn pytorchs_weights_and_biases_are_uniform_within_one_over_the_root_of_the_fan_in() {
+    fn pytorch_init_is_uniform_within_one_over_root_fan_in() {
         for (layer, fan_in) in
             [("conv1", 25.0), ("conv2", 150.0), ("fc1", 400.0), ("fc2", 120.0), ("fc3", 84.0)]
         {
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn kaimings_weights_are_normal_and_xaviers_uniform_and_their_biases_zero() {
+    fn kaiming_is_normal_and_xavier_uniform_with_zero_biases() {
         assert_normal(&values(Init::Kaiming, "conv2.weight"), f64::sqrt(2.0 / 150.0));
         assert_normal(&values(Init::Kaiming, "fc1.weight"), f64::sqrt(2.0 / 400.0));
         assert_uniform(&values(Init::Xavier, "conv2.weight"), f64::sqrt(6.0 / (150.0 + 400.0)));
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_papers_listings_are_as_printed() {
+    fn paper_inits_match_the_listings() {
         assert_uniform(&values(Init::PaperUniform, "conv1.weight"), 1.0 / 25.0);
         assert!(values(Init::PaperUniform, "conv2.bias").iter().all(|&bias| bias == 1.0));
         assert_normal(&values(Init::PaperNormal, "conv2.weight"), 0.01);
@@ -200,21 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_these_values_in_every_version() {
+    fn initial_values_for_a_seed_are_stable() {
         assert_eq!(values(Init::Pytorch, "conv1.weight")[..3], [-0.06670627, 0.018336901, 0.081198685]);
         assert_eq!(values(Init::Pytorch, "fc3.bias")[..3], [0.022415224, 0.07697759, 0.003724324]);
         assert_eq!(values(Init::Kaiming, "fc1.weight")[..3], [-0.04282784, 0.03482153, 0.16380236]);
     }
 
     #[test]
-    fn a_tensors_values_do_not_depend_on_the_sizes_of_others() {
+    fn initial_values_of_a_tensor_do_not_depend_on_other_tensors() {
         let colour = ParameterTable::new(&LeNet5::new(3, 7));
         let arena = Init::Pytorch.arena(&colour, 0);
         assert_eq!(arena[colour.get("fc1.weight").range()], values(Init::Pytorch, "fc1.weight"));
     }
 
     #[test]
-    fn a_batch_normalisation_starts_from_a_mean_of_0_and_a_variance_of_1_by_every_law() {
+    fn batch_norm_starts_as_plain_normalisation() {
         let table = ParameterTable::new(&LeNet5 { batch_norm: true, ..NETWORK });
         for init in Init::value_variants() {
             let arena = init.arena(&table, 0);

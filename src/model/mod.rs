@@ -1,5 +1,6 @@
-//! What LeNet-5 is: layers and their shapes, the names and places of its parameters, and how they
-//! are initialised. No arithmetic of the network stands here, and no engine is known.
+//! The definition of LeNet-5: layers and shapes, names and offsets of parameters, initialisation, and model files.
+//!
+//! The computation itself is in the engines.
 
 mod activation;
 mod fit;

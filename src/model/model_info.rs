@@ -1,4 +1,4 @@
-//! A network that was trained, with what is known of it beside its weights.
+//! A trained network and its metadata.
 
 use std::fmt;
 
@@ -6,50 +6,53 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fit, LeNet5};
 
-/// A network and its parameters, as a file keeps them.
+/// A network with its parameters and metadata: the content of a model file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
+    /// The architecture.
     pub network: LeNet5,
-    /// In the order of [`super::ParameterTable`].
+    /// The parameter arena, in the order of [`super::ParameterTable`].
     pub parameters: Vec<f32>,
+    /// Metadata.
     pub about: ModelInfo,
 }
 
-/// What a model was trained on, as far as it is known: who uses the model must show it images as it saw them then.
+/// What a model was trained on, as far as it is known. Images must be prepared for the model as they were in
+/// training.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// The data set's short name: `mnist`, `cifar10`, or a folder's.
+    /// The short name of the data set: `mnist`, `cifar10`, or that of a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
-    /// How images came to be of 32×32.
+    /// How images were brought to 32×32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
-    /// A name for each class, in the labels' order; none where classes are known by their numbers.
+    /// A name for each class, in the order of labels, if classes have names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<Vec<String>>,
-    /// Where it was chosen among the weights of several epochs: by what.
+    /// How the weights were chosen among those of several epochs, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<Selection>,
 }
 
-/// The epoch whose weights were chosen.
+/// How weights were chosen among those of several epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Selection {
-    /// Counted from 1.
+    /// The chosen epoch, counted from 1.
     pub epoch: u64,
-    /// The images on which it did best.
+    /// The images on which its accuracy was the highest.
     pub part: SelectionSplit,
-    /// The fraction of them that it found, the highest of all epochs.
+    /// That accuracy, as a fraction.
     pub accuracy: f64,
 }
 
-/// What weights are chosen on.
+/// The images on which weights are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SelectionSplit {
     /// Images held back from training.
     Validation,
-    /// The images to test with, on which what was chosen by them does better than on others.
+    /// The test images. The accuracy on these is biased upwards by the choice.
     Test,
 }
 
@@ -63,7 +66,7 @@ impl fmt::Display for SelectionSplit {
 }
 
 impl ModelInfo {
-    /// What people call a class.
+    /// Returns the name of a class, or its number if it has none.
     pub fn class(&self, label: usize) -> String {
         let named = self.class_names.as_ref().and_then(|names| names.get(label));
         named.cloned().unwrap_or_else(|| label.to_string())

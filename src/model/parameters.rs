@@ -1,34 +1,41 @@
-//! The parameter table: what each tensor is called (as PyTorch's `state_dict` names it), its shape,
-//! and its place in the arena. The arena is one flat array of f32 in the table's order. What is trained
-//! comes first, and gradients and the optimizer's moments have that part's layout; batch normalisation's
-//! running statistics come last, which no optimizer touches.
+//! The parameter table: the name of each tensor (as in PyTorch's `state_dict`), its shape, and its offset in the
+//! arena.
+//!
+//! The arena is one flat array of f32 in the order of the table. Trained tensors come first; gradients and the
+//! optimizer's moments have the layout of that part. The running statistics of batch normalisation come last.
 
 use std::ops::Range;
 
 use super::{LeNet5, NormShape};
 
-/// Which operation a tensor belongs to; a batch normalisation's counts among those of the layer before it.
+/// The kind of layer that a tensor belongs to. Batch normalisation belongs to the layer before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerKind {
+    /// A convolution.
     Conv,
+    /// A fully connected layer.
     Dense,
 }
 
-/// What a tensor is to its layer.
+/// The role of a tensor in its layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TensorRole {
+    /// The weight of a convolution or a dense layer.
     Weight,
+    /// The bias of a convolution or a dense layer.
     Bias,
-    /// The factor of a batch normalisation's output.
+    /// The scale γ of a batch normalisation.
     NormWeight,
-    /// What is added to a batch normalisation's output.
+    /// The shift β of a batch normalisation.
     NormBias,
+    /// The running mean of a batch normalisation.
     RunningMean,
+    /// The running variance of a batch normalisation.
     RunningVar,
 }
 
 impl TensorRole {
-    /// Whether an optimizer moves it; running statistics come of batches instead.
+    /// Whether the optimizer updates it. Running statistics are updated by the forward pass instead.
     pub fn is_trained(self) -> bool {
         !matches!(self, Self::RunningMean | Self::RunningVar)
     }
@@ -37,27 +44,30 @@ impl TensorRole {
 /// One parameter tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
-    /// `conv1.weight`, `fc3.bias`, ...
+    /// The name in PyTorch's `state_dict`: `conv1.weight`, `fc3.bias`, …
     pub name: &'static str,
+    /// The dimensions, outermost first.
     pub shape: Vec<usize>,
-    /// First value's place in the arena.
+    /// The offset of the first value in the arena.
     pub offset: usize,
+    /// The kind of its layer.
     pub kind: LayerKind,
+    /// Its role in the layer.
     pub role: TensorRole,
-    /// Inputs that one output of the layer sums over; 1 in a batch normalisation, which sums over none.
+    /// The number of inputs of one output of the layer; 1 for batch normalisation.
     pub fan_in: usize,
-    /// Outputs that one input of the layer goes to.
+    /// The number of outputs that depend on one input of the layer; 1 for batch normalisation.
     pub fan_out: usize,
 }
 
 impl Tensor {
-    // A parameter tensor is never empty, so there is no `is_empty` to go with it.
+    /// Returns the number of values, which is never 0.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// The tensor's place in the arena.
+    /// Returns the tensor's range in the arena.
     pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.len()
     }
@@ -70,6 +80,7 @@ pub struct ParameterTable {
 }
 
 impl ParameterTable {
+    /// Builds the table of a network.
     pub fn new(network: &LeNet5) -> Self {
         let mut table = Self { tensors: Vec::with_capacity(10) };
         for (weight, bias, shape) in
@@ -138,7 +149,7 @@ impl ParameterTable {
         }
     }
 
-    /// Appends two tensors of each batch normalisation.
+    /// Appends two tensors for each batch normalisation.
     fn norms(
         &mut self,
         roles: [TensorRole; 2],
@@ -153,43 +164,46 @@ impl ParameterTable {
         }
     }
 
+    /// Returns all tensors, in the arena's order.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
     }
 
-    /// The tensors that an optimizer moves, which come first.
+    /// Returns the tensors that the optimizer updates, which come first.
     pub fn trained(&self) -> &[Tensor] {
         let trained = self.tensors.iter().take_while(|tensor| tensor.role.is_trained()).count();
         &self.tensors[..trained]
     }
 
-    /// Number of parameters with running statistics: the length of the arena.
+    /// Returns the length of the arena: the number of parameters, including running statistics.
     pub fn arena_len(&self) -> usize {
         self.tensors.last().map_or(0, |tensor| tensor.range().end)
     }
 
-    /// Number of parameters that are trained: the length of gradients and moments.
+    /// Returns the number of trained parameters: the length of gradients and moments.
     pub fn trained_len(&self) -> usize {
         self.trained().last().map_or(0, |tensor| tensor.range().end)
     }
 
-    /// Parameters of the convolutions and the dense layers, before those of batch normalisation.
+    /// Returns the number of parameters of convolutions and dense layers, which come before batch normalisation.
     pub fn layers_len(&self) -> usize {
         self.get("fc3.bias").range().end
     }
 
-    /// Parameters of the convolutions, which come first in the arena.
+    /// Returns the number of parameters of convolutions, which come first.
     pub fn conv_len(&self) -> usize {
         self.get("fc1.weight").offset
     }
 
+    /// Returns a tensor by name.
+    ///
     /// # Panics
-    /// Where `name` is no tensor of this LeNet-5: names are written in this crate, not by users.
+    /// If the network has no tensor of this name.
     pub fn get(&self, name: &str) -> &Tensor {
         self.tensors
             .iter()
             .find(|tensor| tensor.name == name)
-            .unwrap_or_else(|| panic!("this LeNet-5 has no tensor named {name}"))
+            .unwrap_or_else(|| panic!("the network has no tensor {name}"))
     }
 }
 
@@ -198,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_of_parameters_is_the_papers() {
+    fn parameter_count_is_that_of_the_paper() {
         for (channels, expected) in [(1, 61_706), (3, 62_006)] {
             let table = ParameterTable::new(&LeNet5::new(channels, 10));
             assert_eq!(table.arena_len(), expected);
@@ -206,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_follow_each_other_without_gaps() {
+    fn tensors_are_contiguous() {
         for batch_norm in [false, true] {
             let table = ParameterTable::new(&LeNet5 { batch_norm, ..LeNet5::new(1, 10) });
             let mut end = 0;
@@ -219,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn batch_normalisation_adds_its_tensors_after_the_layers_and_its_running_statistics_last() {
+    fn batch_norm_tensors_follow_the_layers_and_statistics_come_last() {
         let plain = ParameterTable::new(&LeNet5::new(1, 10));
         let normed = ParameterTable::new(&LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) });
         assert_eq!(normed.tensors()[..10], plain.tensors()[..]);
         assert_eq!(plain.trained_len(), plain.arena_len());
-        // A weight, a bias and two statistics for each of 6 + 16 + 120 + 84 channels.
+        // A weight, a bias and two running statistics for each of 6 + 16 + 120 + 84 channels.
         assert_eq!(normed.trained_len(), plain.arena_len() + 2 * 226);
         assert_eq!(normed.arena_len(), plain.arena_len() + 4 * 226);
         assert!(normed.tensors()[18..].iter().all(|tensor| tensor.name.contains("running")));

@@ -1,10 +1,11 @@
-//! Parameters as a safetensors file, under PyTorch's names and in PyTorch's shapes, so that
-//! `load_state_dict(load_file("model.safetensors"))` works, and a file from PyTorch works here.
+//! Model files: safetensors with PyTorch's names and shapes.
 //!
-//! The file's metadata has one entry, `lenet-gpu`, a JSON object of version, network and what the model is
-//! [`ModelInfo`]. It is one because a second would be written in a random order, and equal weights shall be equal
-//! bytes. A file without it is read too: its tensors tell the network, all but the activation, which is then taken
-//! for ReLU.
+//! `load_state_dict(load_file("model.safetensors"))` works in PyTorch, and a file saved by PyTorch loads here.
+//!
+//! The metadata has one entry, `lenet-gpu`: a JSON object with the format version, the network and its [`ModelInfo`].
+//! There is only one because several would be written in random order, and equal models must give equal bytes. A file
+//! without the entry can be loaded too: the shapes determine the network, except for the activation, which is then
+//! ReLU.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -18,20 +19,19 @@ use super::parameters::TensorRole;
 use super::{LeNet5, Model, ModelInfo, ParameterTable, Tensor};
 use crate::files::open_regular;
 
-/// The metadata's one entry.
+/// The key of the metadata entry.
 const HEADER: &str = "lenet-gpu";
 
-/// The number of the format that is written; lower ones are read, higher ones refused.
+/// The format version that is written. Older versions can be read, newer ones are rejected.
 const VERSION: u32 = 1;
 
-/// The largest file that is read, in bytes. The weights of a network of [`MAX_CLASSES`] classes take
-/// 23 MB.
+/// The largest file that is read, in bytes. A network with [`MAX_CLASSES`] classes takes 23 MB.
 const MAX_FILE: u64 = 64 << 20;
 
-/// Labels are stored as u16.
+/// The largest number of classes: labels are u16.
 const MAX_CLASSES: usize = 1 << 16;
 
-/// What the file tells of itself beside the tensors.
+/// The metadata entry of a model file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
     version: u32,
@@ -41,59 +41,121 @@ pub(crate) struct Header {
     about: ModelInfo,
 }
 
-/// Why bytes are not the weights of a LeNet-5.
+/// Why a file is not a valid LeNet-5 model.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
+    /// The file cannot be read.
     #[error("the file cannot be read")]
     Unreadable(#[source] io::Error),
 
-    #[error("it is not a regular file")]
+    /// The path is not a regular file.
+    #[error("not a regular file")]
     NotAFile,
 
-    #[error("the file has {length} bytes, and weights of LeNet-5 have at most {MAX_FILE}")]
-    TooLarge { length: u64 },
+    /// The file is larger than any model.
+    #[error("the file has {length} bytes; LeNet-5 models have at most {MAX_FILE}")]
+    TooLarge {
+        /// The size of the file in bytes.
+        length: u64,
+    },
 
-    #[error("this is no safetensors file, or it is damaged")]
+    /// The file is not in safetensors format.
+    #[error("not a safetensors file, or corrupt or truncated")]
     NotSafetensors(#[source] SafeTensorError),
 
-    #[error("the metadata entry \"{HEADER}\" is not understood")]
+    /// The metadata entry is not valid.
+    #[error("the metadata entry \"{HEADER}\" is invalid")]
     Header(#[source] serde_json::Error),
 
+    /// The file has a newer format.
     #[error(
-        "the metadata says format version {found}, and this program knows versions up to {VERSION}; \
-         a newer lenet-gpu reads it"
+        "format version {found} is newer than {VERSION}, the newest supported; update lenet-gpu to load this file"
     )]
-    Version { found: u32 },
+    Version {
+        /// The version in the metadata.
+        found: u32,
+    },
 
+    /// The metadata describes another network than the tensors.
     #[error(
-        "the metadata says {} channels and {} classes{}, and the tensors say {} and {}{}",
-        said.channels, said.classes, normed(said), found.channels, found.classes, normed(found)
+        "the metadata describes {} channels and {} classes{}, but the tensors have {} and {}{}",
+        header.channels, header.classes, norm_suffix(header),
+        tensors.channels, tensors.classes, norm_suffix(tensors)
     )]
-    HeaderDisagrees { said: LeNet5, found: LeNet5 },
+    HeaderDisagrees {
+        /// The network that the metadata describes.
+        header: LeNet5,
+        /// The network that the tensors belong to.
+        tensors: LeNet5,
+    },
 
-    #[error("the metadata names {names} classes, and the tensors have {classes}")]
-    ClassNames { names: usize, classes: usize },
+    /// The metadata does not name every class.
+    #[error("the metadata names {names} classes, but the tensors have {classes}")]
+    ClassNames {
+        /// The number of names.
+        names: usize,
+        /// The number of classes.
+        classes: usize,
+    },
 
-    #[error("tensor {name} is missing; the weights of a LeNet-5 have {}", names())]
-    Missing { name: String },
+    /// A tensor is missing.
+    #[error("missing tensor {name}; a LeNet-5 model has {}", names())]
+    Missing {
+        /// The name of the tensor.
+        name: String,
+    },
 
-    #[error("tensor {name} is none of LeNet-5's, which has {}", names())]
-    Unexpected { name: String },
+    /// A tensor does not belong to LeNet-5.
+    #[error("unknown tensor {name}; a LeNet-5 model has {}", names())]
+    Unexpected {
+        /// The name of the tensor.
+        name: String,
+    },
 
-    #[error("tensor {name} has shape {found:?}, and {expected} is needed")]
-    Shape { name: String, found: Vec<usize>, expected: String },
+    /// A tensor has the wrong shape.
+    #[error("tensor {name} has shape {found:?}; expected {expected}")]
+    Shape {
+        /// The name of the tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// The shapes that are possible.
+        expected: String,
+    },
 
-    #[error("tensor {name} is stored as {found:?}, and F32 is needed; call .float() before saving it")]
-    Type { name: String, found: Dtype },
+    /// A tensor has the wrong data type.
+    #[error("tensor {name} has type {found:?}; expected F32 (in PyTorch, call .float() before saving)")]
+    Type {
+        /// The name of the tensor.
+        name: String,
+        /// Its type in the file.
+        found: Dtype,
+    },
 
-    #[error("tensor {name} has the value {value} at place {place}; the weights are of no use")]
-    NonFinite { name: String, place: usize, value: f32 },
+    /// A value is infinite or NaN.
+    #[error("tensor {name} has the value {value} at index {index}; the model cannot be used")]
+    NonFinite {
+        /// The name of the tensor.
+        name: String,
+        /// The index of the value in the flat tensor.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
 
-    #[error("tensor {name} has the value {value} at place {place}, and no variance is below 0")]
-    NegativeVariance { name: String, place: usize, value: f32 },
+    /// A running variance is negative.
+    #[error("tensor {name} has the value {value} at index {index}; a variance cannot be negative")]
+    NegativeVariance {
+        /// The name of the tensor.
+        name: String,
+        /// The index of the value in the flat tensor.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
 }
 
-/// A file whose weights could not be loaded, and why.
+/// A model file that cannot be loaded, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot load the weights in {}", path.display())]
 pub struct LoadError {
@@ -101,14 +163,16 @@ pub struct LoadError {
     source: WeightsError,
 }
 
-/// Tensors of a checkpoint that are no parameters have names that begin so; who looks for a model passes them over.
-pub(crate) const BESIDE: &str = "optimizer.";
+/// The prefix of a checkpoint's tensors that are not parameters. They are ignored when a model is loaded.
+pub(crate) const AUXILIARY_PREFIX: &str = "optimizer.";
 
-/// Values in the layout of a table's tensors, under names of their own.
+/// Values in the layout of some tensors, to be stored under prefixed names.
 pub(crate) struct Arena<'a> {
-    /// What stands before the tensors' names.
+    /// The prefix of the tensors' names.
     pub prefix: &'static str,
+    /// The tensors, in the arena's order.
     pub tensors: &'a [Tensor],
+    /// The values of all tensors.
     pub values: &'a [f32],
 }
 
@@ -118,36 +182,36 @@ impl Header {
     }
 }
 
-/// The content of a model's file. Equal models give equal bytes.
+/// Serializes a model. Equal models give equal bytes.
 ///
 /// # Panics
-/// Where the parameters are not the network's.
+/// If the number of parameters is not that of the network.
 pub fn to_bytes(model: &Model) -> Vec<u8> {
     let table = ParameterTable::new(&model.network);
     let arena = Arena { prefix: "", tensors: table.tensors(), values: &model.parameters };
     serialize(&Header::of(model), &[arena])
 }
 
-/// The content of a file of these arenas, whose header is the metadata's one entry.
+/// Serializes arenas, with `header` as the metadata entry.
 ///
 /// # Panics
-/// Where an arena's values are not as many as its tensors have.
+/// If an arena does not have as many values as its tensors.
 pub(crate) fn serialize(header: &impl Serialize, arenas: &[Arena]) -> Vec<u8> {
-    let header = serde_json::to_string(header).expect("numbers and names can be written as JSON");
+    let header = serde_json::to_string(header).expect("numbers and strings can be serialized as JSON");
     let bytes: Vec<Vec<u8>> = arenas
         .iter()
         .map(|arena| {
             let end = arena.tensors.last().map_or(0, |tensor| tensor.range().end);
-            assert_eq!(arena.values.len(), end, "the values belong to another network");
+            assert_eq!(arena.values.len(), end, "the arena does not have as many values as its tensors");
             arena.values.iter().flat_map(|value| value.to_le_bytes()).collect()
         })
         .collect();
     let views = arenas.iter().zip(&bytes).flat_map(|(arena, bytes)| {
         arena.tensors.iter().map(move |tensor| {
-            let place = tensor.range();
+            let range = tensor.range();
             let view =
-                TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[place.start * 4..place.end * 4])
-                    .expect("a tensor's place in the arena has as many values as its shape");
+                TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[range.start * 4..range.end * 4])
+                    .expect("a tensor's range has as many values as its shape");
             (format!("{}{}", arena.prefix, tensor.name), view)
         })
     });
@@ -155,16 +219,19 @@ pub(crate) fn serialize(header: &impl Serialize, arenas: &[Arena]) -> Vec<u8> {
         .expect("a few small tensors fit into a safetensors file")
 }
 
-/// The model of a file's content; `to_bytes` or PyTorch wrote it.
+/// Deserializes a model that [`to_bytes`] or PyTorch wrote.
+///
+/// # Errors
+/// If the bytes are not a valid LeNet-5 model.
 pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
     let mut network = network(&file)?;
     let mut about = ModelInfo::default();
     if let Some(header) = header::<Header>(bytes)? {
-        // No tensor tells it.
+        // The tensors do not determine the activation.
         network.activation = header.network.activation;
         if header.network != network {
-            return Err(WeightsError::HeaderDisagrees { said: header.network, found: network });
+            return Err(WeightsError::HeaderDisagrees { header: header.network, tensors: network });
         }
         about = header.about;
         if let Some(names) = &about.class_names
@@ -176,11 +243,11 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
 
     let table = ParameterTable::new(&network);
     let known = |name: &str| {
-        name.starts_with(BESIDE)
+        name.starts_with(AUXILIARY_PREFIX)
             || table.tensors().iter().any(|tensor| tensor.name == name)
             || (network.batch_norm && is_counter(name))
     };
-    // The least name of several, so that the message is the same each time.
+    // The smallest name, so that the message does not depend on the order of iteration.
     if let Some(name) = file.names().into_iter().filter(|name| !known(name)).min() {
         return Err(WeightsError::Unexpected { name: name.to_owned() });
     }
@@ -192,13 +259,16 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
     Ok(Model { network, parameters, about })
 }
 
-/// The model in a file.
+/// Loads a model file.
+///
+/// # Errors
+/// If the file cannot be read or is not a valid LeNet-5 model.
 pub fn load(path: &Path) -> Result<Model, LoadError> {
     let load = || from_bytes(&read(path)?);
     load().map_err(|source| LoadError { path: path.to_owned(), source })
 }
 
-/// A whole file, unless it is larger than any weights are.
+/// Reads a file, unless it is larger than any model.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
     let opened = open_regular(path).map_err(WeightsError::Unreadable)?;
     let (file, length) = opened.ok_or(WeightsError::NotAFile)?;
@@ -210,9 +280,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
     Ok(bytes)
 }
 
-/// The metadata's entry, where there is one.
+/// Deserializes the metadata entry, if there is one.
 pub(crate) fn header<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>, WeightsError> {
-    /// A version is looked at first: what else a newer one has is unknown.
+    /// The version is checked first, because the other fields of a newer version are unknown.
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
@@ -229,36 +299,34 @@ pub(crate) fn header<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>, Wei
     serde_json::from_str(text).map(Some).map_err(WeightsError::Header)
 }
 
-/// Whether a tensor is the count of batches that PyTorch keeps beside running statistics, which nothing here
-/// goes by.
+/// Whether a tensor is PyTorch's count of batches in a batch normalisation, which is not used.
 fn is_counter(name: &str) -> bool {
     ["bn1", "bn2", "bn3", "bn4"].iter().any(|norm| name.strip_prefix(norm) == Some(".num_batches_tracked"))
 }
 
-/// The network's free sizes, as the first and the last layer's shapes tell them, and whether it is
-/// normalised.
+/// Determines the network from the shapes of the first and the last layer, and from the presence of bn1.
 fn network(file: &SafeTensors) -> Result<LeNet5, WeightsError> {
     let (first, last) = ("conv1.weight", "fc3.weight");
     let shape = |name: &str| match file.tensor(name) {
         Ok(view) => Ok(view.shape().to_vec()),
         Err(_) => Err(WeightsError::Missing { name: name.to_owned() }),
     };
-    let refused = |name: &str, found, expected: &str| {
+    let wrong_shape = |name: &str, found, expected: &str| {
         Err(WeightsError::Shape { name: name.to_owned(), found, expected: expected.to_owned() })
     };
     let channels = match shape(first)?[..] {
         [6, channels @ (1 | 3), 5, 5] => channels,
-        ref other => return refused(first, other.to_vec(), "[6, 1, 5, 5] or [6, 3, 5, 5]"),
+        ref other => return wrong_shape(first, other.to_vec(), "[6, 1, 5, 5] or [6, 3, 5, 5]"),
     };
     let classes = match shape(last)?[..] {
         [classes @ 2..=MAX_CLASSES, 84] => classes,
-        ref other => return refused(last, other.to_vec(), "[2 to 65536, 84]"),
+        ref other => return wrong_shape(last, other.to_vec(), "[2 to 65536, 84]"),
     };
     let batch_norm = file.tensor("bn1.weight").is_ok();
     Ok(LeNet5 { batch_norm, ..LeNet5::new(channels, classes) })
 }
 
-/// The values of the tensor of this name, which has another's shape: all of them finite, and no variance below 0.
+/// Reads the values of a tensor that must have the shape of `like`. All must be finite, and variances not negative.
 pub(crate) fn values(file: &SafeTensors, name: &str, like: &Tensor) -> Result<Vec<f32>, WeightsError> {
     let name = || name.to_owned();
     let view = file.tensor(&name()).map_err(|_| WeightsError::Missing { name: name() })?;
@@ -269,26 +337,26 @@ pub(crate) fn values(file: &SafeTensors, name: &str, like: &Tensor) -> Result<Ve
         let (found, expected) = (view.shape().to_vec(), format!("{:?}", like.shape));
         return Err(WeightsError::Shape { name: name(), found, expected });
     }
-    let (quads, _) = view.data().as_chunks();
-    let values: Vec<f32> = quads.iter().map(|&quad| f32::from_le_bytes(quad)).collect();
-    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-        return Err(WeightsError::NonFinite { name: name(), place, value: values[place] });
+    let (words, _) = view.data().as_chunks();
+    let values: Vec<f32> = words.iter().map(|&word| f32::from_le_bytes(word)).collect();
+    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+        return Err(WeightsError::NonFinite { name: name(), index, value: values[index] });
     }
     match values.iter().position(|&value| like.role == TensorRole::RunningVar && value < 0.0) {
-        Some(place) => Err(WeightsError::NegativeVariance { name: name(), place, value: values[place] }),
+        Some(index) => Err(WeightsError::NegativeVariance { name: name(), index, value: values[index] }),
         None => Ok(values),
     }
 }
 
-/// The names of all tensors, for messages.
+/// Lists the names of all tensors for error messages.
 fn names() -> String {
     let table = ParameterTable::new(&LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) });
     let (layers, norms): (Vec<_>, Vec<_>) =
         table.tensors().iter().map(|tensor| tensor.name).partition(|name| !name.starts_with("bn"));
-    format!("{}, and with batch normalisation {}", layers.join(", "), norms.join(", "))
+    format!("{}; with batch normalisation also {}", layers.join(", "), norms.join(", "))
 }
 
-/// What to add to a network's description in messages.
-fn normed(network: &LeNet5) -> &'static str {
+/// The description of batch normalisation in error messages.
+fn norm_suffix(network: &LeNet5) -> &'static str {
     if network.batch_norm { " with batch normalisation" } else { "" }
 }

@@ -165,7 +165,7 @@ fn step(setup: Setup, side: usize) -> Check {
 
         let mut reference = Reference::new(&setup, &start);
         reference.step(&split, &order, &cut[0]);
-        let maps = reference.network.maps();
+        let maps = reference.network.activations();
         let mut expected = vec![
             ("x", maps.x),
             ("conv1", &*maps.conv1),

@@ -63,7 +63,7 @@ impl Reference {
     pub fn accumulated_gradient(&mut self, split: &ImageSet, epoch: &Epoch, step: &Step) {
         for batch in step.micro_batches() {
             let labels = self.take(split, epoch, batch.first..batch.first + batch.count);
-            self.network.forward_of(&labels, step.count);
+            self.network.forward_micro_batch(&labels, step.count);
             self.network.backward();
             self.network.accumulate(!batch.starts_step());
         }

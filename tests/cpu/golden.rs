@@ -1,8 +1,8 @@
-//! The CPU reference against PyTorch: whole networks for one and three channels, ten steps of Adam, five of
-//! every other way to update, networks with batch normalisation, other activations and other losses, and
-//! single operations of shapes that LeNet-5 does not have.
+//! The CPU operations compared with PyTorch: networks for one and three channels over ten steps of Adam, other
+//! optimizers over five steps, networks with batch normalisation, other activations and other losses, and single
+//! operations with shapes that LeNet-5 does not have.
 //!
-//! The expected numbers are PyTorch's, in double precision, made by `make_golden.py`, `make_optimizers.py` and
+//! The expected values are computed by PyTorch in double precision; see `make_golden.py`, `make_optimizers.py` and
 //! `make_network.py` in `tests/golden`.
 
 use std::collections::HashMap;
@@ -14,16 +14,16 @@ use lenet_gpu::engine::{Adam, Clip, Loss, LossKind, Optimizer, Reduction, Rule, 
 use lenet_gpu::model::{Activation, ConvShape, LeNet5, ParameterTable, PoolShape};
 use safetensors::{Dtype, SafeTensors};
 
-/// How far a result may be from PyTorch's, as a share of the largest value of its tensor.
+/// Tolerances relative to the largest value of a tensor.
 #[derive(Clone, Copy)]
 struct Tolerance {
-    /// Sums of up to 800 products, taken in another order than PyTorch's: some dozens of roundings.
+    /// Sums of up to 800 products, added in another order than in PyTorch: a few dozen rounding errors.
     sums: f64,
-    /// Parameters after ten steps, against the way that ten steps of 0.001 go at most. Where a gradient
-    /// is near zero, Adam's quotient m/√v magnifies its roundings.
+    /// Parameters after ten steps, relative to ten times the learning rate. If a gradient is near zero, Adam's
+    /// quotient m/√v magnifies its rounding errors.
     ten_steps: f64,
-    /// Sums where a batch normalisation divides by the deviation of four values, which may be some hundred
-    /// times smaller than they are.
+    /// Sums after a batch normalisation over four values, whose deviation may be a hundred times smaller than the
+    /// values.
     normalised: f64,
 }
 
@@ -33,7 +33,7 @@ const F32: Tolerance = Tolerance { sums: 2e-6, ten_steps: 1e-2, normalised: 1e-3
 const LEARNING_RATE: f32 = 1e-3;
 const STEPS: usize = 10;
 
-/// A golden file's tensors, whatever their type, as f64.
+/// The tensors of a golden file, converted to f64.
 struct Golden(HashMap<String, Vec<f64>>);
 
 impl Golden {
@@ -68,25 +68,25 @@ impl Golden {
     }
 }
 
-/// Holds `actual` against `expected`: no value further away than `tolerance` times the scale.
+/// Asserts that no value differs by more than `tolerance · scale`.
 #[track_caller]
 fn assert_close<T: Real>(what: &str, actual: &[T], expected: &[f64], tolerance: f64, scale: f64) {
     assert_eq!(actual.len(), expected.len(), "{what}");
-    for (place, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let error = (actual.as_f64() - expected).abs() / scale;
         assert!(
             error <= tolerance,
-            "{what}[{place}] is {actual:?}, PyTorch has {expected}: {error:e} of the scale {scale}"
+            "{what}[{index}] is {actual:?}, PyTorch has {expected}: the error is {error:e} of the scale {scale}"
         );
     }
 }
 
-/// The largest magnitude, which a tensor's errors are measured by.
+/// The largest magnitude of a tensor's values.
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 
-fn a_network_trains_as_in_pytorch<T: Real>(channels: usize, tolerance: Tolerance) {
+fn assert_training_matches<T: Real>(channels: usize, tolerance: Tolerance) {
     let golden = Golden::read(&format!("lenet_c{channels}"));
     let shape = LeNet5::new(channels, 10);
     let labels: Vec<u32> = golden.index("labels");
@@ -114,32 +114,32 @@ fn a_network_trains_as_in_pytorch<T: Real>(channels: usize, tolerance: Tolerance
         }
         network.update(&Optimizer::default(), LEARNING_RATE);
     }
-    let way = f64::from(LEARNING_RATE) * STEPS as f64;
+    let distance = f64::from(LEARNING_RATE) * STEPS as f64;
     let expected = golden.get("parameters_after");
-    assert_close("parameters", network.parameters(), expected, tolerance.ten_steps, way);
+    assert_close("parameters", network.parameters(), expected, tolerance.ten_steps, distance);
 }
 
 #[test]
-fn in_f64_a_grey_network_trains_as_in_pytorch() {
-    a_network_trains_as_in_pytorch::<f64>(1, F64);
+fn grey_training_matches_pytorch_f64() {
+    assert_training_matches::<f64>(1, F64);
 }
 
 #[test]
-fn in_f64_a_colour_network_trains_as_in_pytorch() {
-    a_network_trains_as_in_pytorch::<f64>(3, F64);
+fn colour_training_matches_pytorch_f64() {
+    assert_training_matches::<f64>(3, F64);
 }
 
 #[test]
-fn in_f32_a_grey_network_trains_as_in_pytorch() {
-    a_network_trains_as_in_pytorch::<f32>(1, F32);
+fn grey_training_matches_pytorch_f32() {
+    assert_training_matches::<f32>(1, F32);
 }
 
 #[test]
-fn in_f32_a_colour_network_trains_as_in_pytorch() {
-    a_network_trains_as_in_pytorch::<f32>(3, F32);
+fn colour_training_matches_pytorch_f32() {
+    assert_training_matches::<f32>(3, F32);
 }
 
-/// The networks of `make_network.py`.
+/// The networks of `make_network.py`: name, batch normalisation, activation, loss, reduction, label smoothing.
 fn networks() -> Vec<(&'static str, bool, Activation, LossKind, Reduction, f32)> {
     use Activation::{HardTanh, Identity, LogSoftmax, Relu, Sigmoid, Sign, Tanh};
     use LossKind::{CrossEntropy, Mse, Nll, RawNll};
@@ -162,7 +162,7 @@ fn networks() -> Vec<(&'static str, bool, Activation, LossKind, Reduction, f32)>
     ]
 }
 
-fn networks_are_pytorchs<T: Real>(tolerance: Tolerance) {
+fn assert_networks_match<T: Real>(tolerance: Tolerance) {
     const BATCHES: usize = 3;
     let golden = Golden::read("networks");
     let (images, labels): (Vec<T>, Vec<u32>) = (golden.real("images"), golden.index("labels"));
@@ -178,7 +178,7 @@ fn networks_are_pytorchs<T: Real>(tolerance: Tolerance) {
         let check = |key: &str, actual: &[T]| {
             let what = format!("{name}.{key}");
             let expected = golden.get(&what);
-            // A gradient of zeros is held to be that.
+            // If all expected values are 0, the scale is 1.
             let scale = largest(expected);
             assert_close(&what, actual, expected, bound, if scale > 0.0 { scale } else { 1.0 });
         };
@@ -192,7 +192,7 @@ fn networks_are_pytorchs<T: Real>(tolerance: Tolerance) {
                 check("outputs", network.outputs());
                 check("losses", network.losses());
                 for tensor in table.trained() {
-                    // Of large tensors the file has every 37th value.
+                    // The file has every 37th value of large tensors.
                     let every = if tensor.len() > 1_000 { 37 } else { 1 };
                     let gradient = &network.gradient()[tensor.range()];
                     let sampled: Vec<T> = gradient.iter().copied().step_by(every).collect();
@@ -211,16 +211,16 @@ fn networks_are_pytorchs<T: Real>(tolerance: Tolerance) {
 }
 
 #[test]
-fn in_f64_networks_with_batch_normalisation_other_activations_and_other_losses_are_pytorchs() {
-    networks_are_pytorchs::<f64>(F64);
+fn network_variants_match_pytorch_f64() {
+    assert_networks_match::<f64>(F64);
 }
 
 #[test]
-fn in_f32_networks_with_batch_normalisation_other_activations_and_other_losses_are_pytorchs() {
-    networks_are_pytorchs::<f32>(F32);
+fn network_variants_match_pytorch_f32() {
+    assert_networks_match::<f32>(F32);
 }
 
-fn convolutions_are_pytorchs<T: Real>(tolerance: Tolerance) {
+fn assert_convolutions_match<T: Real>(tolerance: Tolerance) {
     let golden = Golden::read("operations");
     for index in 0..4 {
         let of = |key: &str| format!("conv{index}.{key}");
@@ -252,17 +252,17 @@ fn convolutions_are_pytorchs<T: Real>(tolerance: Tolerance) {
 }
 
 #[test]
-fn in_f64_strided_and_padded_convolutions_are_pytorchs() {
-    convolutions_are_pytorchs::<f64>(F64);
+fn strided_and_padded_convolutions_match_pytorch_f64() {
+    assert_convolutions_match::<f64>(F64);
 }
 
 #[test]
-fn in_f32_strided_and_padded_convolutions_are_pytorchs() {
-    convolutions_are_pytorchs::<f32>(F32);
+fn strided_and_padded_convolutions_match_pytorch_f32() {
+    assert_convolutions_match::<f32>(F32);
 }
 
 #[test]
-fn pools_with_overlaps_gaps_and_ties_are_pytorchs() {
+fn pools_with_overlaps_gaps_and_ties_match_pytorch() {
     let golden = Golden::read("operations");
     for index in 0..3 {
         let of = |key: &str| format!("pool{index}.{key}");
@@ -283,8 +283,8 @@ fn pools_with_overlaps_gaps_and_ties_are_pytorchs() {
     }
 }
 
-/// The ways to update that the golden file has.
-fn ways_to_update() -> Vec<(&'static str, Optimizer)> {
+/// The optimizers of `make_optimizers.py`.
+fn optimizers() -> Vec<(&'static str, Optimizer)> {
     let adam = Optimizer::default();
     let twice = Rule::Adam(Adam { correct_twice: true, ..Adam::default() });
     let sgd = |momentum, nesterov| Optimizer {
@@ -294,7 +294,7 @@ fn ways_to_update() -> Vec<(&'static str, Optimizer)> {
     let by_value = Clip { conv: Some(0.05), fc: Some(0.02), ..Clip::default() };
     let by_norm = Clip { norm: Some(0.5), ..Clip::default() };
     let by_tensor_norm = Clip { tensor_norm: Some(0.2), ..Clip::default() };
-    let every_way = Clip { norm: Some(0.5), tensor_norm: Some(0.2), ..by_value };
+    let all = Clip { norm: Some(0.5), tensor_norm: Some(0.2), ..by_value };
     vec![
         ("adam", adam),
         ("adamw", Optimizer { weight_decay: 0.1, ..adam }),
@@ -306,18 +306,19 @@ fn ways_to_update() -> Vec<(&'static str, Optimizer)> {
         ("clip_value", Optimizer { clip: by_value, ..sgd(0.0, false) }),
         ("clip_norm", Optimizer { clip: by_norm, ..adam }),
         ("clip_tensor_norm", Optimizer { clip: by_tensor_norm, ..sgd(0.9, false) }),
-        ("clip_every_way", Optimizer { clip: every_way, ..sgd(0.0, false) }),
+        ("clip_every_way", Optimizer { clip: all, ..sgd(0.0, false) }),
         ("bound", Optimizer { bound: Some(0.1), ..adam }),
     ]
 }
 
-fn updates_are_pytorchs<T: Real>(tolerance: Tolerance) {
+fn assert_optimizers_match<T: Real>(tolerance: Tolerance) {
     const STEPS: usize = 5;
     let (golden, start) = (Golden::read("optimizers"), Golden::read("lenet_c1"));
-    let places: Vec<usize> = golden.index("places");
-    let at = |arena: &[T]| -> Vec<T> { places.iter().map(|&place| arena[place]).collect() };
+    // The file has a few values of each tensor, at these offsets of the arena.
+    let offsets: Vec<usize> = golden.index("places");
+    let sample = |arena: &[T]| -> Vec<T> { offsets.iter().map(|&offset| arena[offset]).collect() };
     let labels: Vec<u32> = start.index("labels");
-    for (name, optimizer) in ways_to_update() {
+    for (name, optimizer) in optimizers() {
         let mut network = Network::<T>::new(LeNet5::new(1, 10), labels.len());
         network.set_parameters(&start.real::<T>("parameters"));
         let (rate, states) = match optimizer.rule {
@@ -332,29 +333,32 @@ fn updates_are_pytorchs<T: Real>(tolerance: Tolerance) {
             network.update(&optimizer, rate);
         }
         let expected = golden.get(&format!("{name}.parameters"));
-        let way = f64::from(rate) * STEPS as f64;
-        assert_close(name, &at(network.parameters()), expected, tolerance.ten_steps, way);
+        let distance = f64::from(rate) * STEPS as f64;
+        assert_close(name, &sample(network.parameters()), expected, tolerance.ten_steps, distance);
 
         let (t, first, second) = network.optimizer_state();
         assert_eq!(t, STEPS as u64);
-        let moments = [first, second].map(at);
+        let moments = [first, second].map(sample);
         for (state, found) in states.iter().zip(&moments) {
             let key = format!("{name}.{state}");
             let expected = golden.get(&key);
             assert_close(&key, found, expected, tolerance.ten_steps, largest(expected));
         }
         for unused in &moments[states.len()..] {
-            assert!(unused.iter().all(|value| value.is_zero()), "{name} keeps what it does not need");
+            assert!(
+                unused.iter().all(|value| value.is_zero()),
+                "{name} stores a state that it does not need"
+            );
         }
     }
 }
 
 #[test]
-fn in_f64_every_way_to_update_is_pytorchs() {
-    updates_are_pytorchs::<f64>(F64);
+fn optimizers_match_pytorch_f64() {
+    assert_optimizers_match::<f64>(F64);
 }
 
 #[test]
-fn in_f32_every_way_to_update_is_pytorchs() {
-    updates_are_pytorchs::<f32>(F32);
+fn optimizers_match_pytorch_f32() {
+    assert_optimizers_match::<f32>(F32);
 }

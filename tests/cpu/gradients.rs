@@ -1,18 +1,19 @@
-//! Every gradient of the CPU reference against central differences, in f64: (L(p + h) − L(p − h)) / 2h for
-//! each value p that L depends on.
+//! The gradients of the reference operations and of the network compared with central finite differences in f64:
+//! (L(p + h) − L(p − h)) / 2h for each value p that L depends on.
 //!
-//! Central differences mean nothing across the kinks of ReLU and max-pooling, so points are kept away
-//! from them. Single operations get values that are by construction further apart, and further from
-//! 0, than two steps ([`separated`]). For the whole network nobody can choose the values inside, so
-//! both evaluations' signs and argmaxes are compared, a point across a kink is left out, and the test
-//! fails if that leaves too few.
+//! Finite differences are meaningless across the kinks of ReLU and max-pooling. Single operations get values that are
+//! further apart, and further from 0, than two steps ([`separated`]). The values inside of a network cannot be
+//! chosen, so signs and argmaxes of both evaluations are compared, samples across a kink are skipped, and the test
+//! fails if too few samples remain.
 
 use clap::ValueEnum;
+use lenet_gpu::cpu::reference::{
+    batch_norm_backward_weight, batch_norm_statistics, conv_backward_input, conv_backward_weight,
+    conv_forward, dense_backward, dense_forward, max_pool,
+};
 use lenet_gpu::cpu::{
-    Maps, Network, Statistics, Targets, batch_norm_backward_input, batch_norm_backward_weight,
-    batch_norm_forward, batch_norm_statistics, conv_backward_input, conv_backward_weight, conv_forward,
-    dense_backward, dense_forward, dense_log_softmax, dense_mse, dense_raw_nll, log_softmax,
-    log_softmax_backward, max_pool, max_pool_backward,
+    Activations, Network, Statistics, Targets, batch_norm_backward_input, batch_norm_forward,
+    dense_log_softmax, dense_mse, dense_raw_nll, log_softmax, log_softmax_backward, max_pool_backward,
 };
 use lenet_gpu::engine::{Loss, LossKind, Reduction};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5, NormShape, ParameterTable, PoolShape};
@@ -20,26 +21,26 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// h: the error of the formula itself falls with h², that of rounding L grows with 1/h; they meet here.
+/// h. The truncation error is proportional to h² and the rounding error to 1/h; about here they are equal.
 const STEP: f64 = 1e-5;
 
-/// How far a gradient may be from the central difference, against its tensor's largest: rounding L to 53
-/// bits gives about 1e-16 · L / h = 1e-11 of L, and L is up to some hundreds of gradients.
+/// Tolerance relative to the largest gradient of a tensor. Rounding L to 53 bits contributes about
+/// 1e-16 · L / h = 1e-11 · L, and L is up to a few hundred times as large as the gradients.
 const TOLERANCE: f64 = 1e-8;
 
-/// The same for the network, whose loss of about 2.3 is some thousand times its gradients.
+/// Tolerance for the network, whose loss of about 2.3 is a few thousand times as large as its gradients.
 const NETWORK_TOLERANCE: f64 = 1e-6;
 
-/// h for a network with batch normalisation, where no value of a map may cross a kink, pooled or not: fewer
-/// do within a smaller step, and deviations, divided by, make the formula's own error larger.
-const NORMALISED_STEP: f64 = 1e-6;
+/// h for a network with batch normalisation. There every value before a pool matters, not only maxima; a smaller step
+/// crosses fewer kinks and reduces the truncation error, which the division by deviations magnifies.
+const BATCH_NORM_STEP: f64 = 1e-6;
 
-/// Percent of the values looked at, in the network, that must be left.
-const SAMPLES_LEFT: usize = 90;
+/// Percentage of a network's samples that must not cross a kink.
+const MIN_SAMPLES_LEFT: usize = 90;
 
-/// `count` values in (−1, 1.5) in random order, 2/(count + 1) apart and 1/(count + 1) from 0 at least. Those
-/// above 0 are stretched, so that a sum of all of them is not 0.
-fn separated(count: usize, seed: u64) -> Vec<f64> {
+/// `count` values in (−1, 1.5) in random order, at least 2/(count + 1) apart and 1/(count + 1) from 0. Positive
+/// values are stretched, so that the sum of all values is not 0.
+pub fn separated(count: usize, seed: u64) -> Vec<f64> {
     assert!(2.0 * STEP < 1.0 / (count + 1) as f64, "{count} values are too close for the step");
     let even = (count + count % 2) as f64;
     let value = |i: usize| (2.0 * i as f64 + 1.0) / even - 1.0;
@@ -49,7 +50,7 @@ fn separated(count: usize, seed: u64) -> Vec<f64> {
     values
 }
 
-/// Σ a · b: turns an output into a loss whose gradient at the output is `b`.
+/// Σ a · b, a loss of the output a with the gradient b.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -59,32 +60,32 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 
-/// Holds a gradient against the central differences of `loss` at every place of `point`.
+/// Asserts that a gradient equals the central differences of `loss` in every coordinate of `point`.
 #[track_caller]
 fn assert_gradient(what: &str, point: &[f64], gradient: &[f64], loss: impl Fn(&[f64]) -> f64) {
     assert_eq!(point.len(), gradient.len(), "{what}");
     let scale = largest(gradient);
     let mut point = point.to_vec();
-    for place in 0..point.len() {
-        let middle = point[place];
-        point[place] = middle + STEP;
+    for index in 0..point.len() {
+        let centre = point[index];
+        point[index] = centre + STEP;
         let above = loss(&point);
-        point[place] = middle - STEP;
+        point[index] = centre - STEP;
         let below = loss(&point);
-        point[place] = middle;
+        point[index] = centre;
         let difference = (above - below) / (2.0 * STEP);
-        let error = (gradient[place] - difference).abs();
+        let error = (gradient[index] - difference).abs();
         assert!(
             error <= TOLERANCE * scale,
-            "{what}: at {place} the gradient is {}, the central difference {difference}",
-            gradient[place]
+            "{what}[{index}]: the gradient is {}, the finite difference {difference}",
+            gradient[index]
         );
     }
 }
 
-/// Batches and shapes: strides, paddings below and above f − 1, odd and unequal sides, one filter and
-/// more than a vector's, filters of 1 and as large as the map.
-fn convolutions() -> Vec<(usize, ConvShape)> {
+/// Batch sizes and shapes: strides, paddings below and above f − 1, odd and unequal sides, one filter and more than a
+/// vector of them, 1×1 filters and filters as large as the input.
+pub fn convolutions() -> Vec<(usize, ConvShape)> {
     let shape = |channels, height, width, filters, size, stride, padding| ConvShape {
         channels,
         height,
@@ -110,7 +111,7 @@ fn convolutions() -> Vec<(usize, ConvShape)> {
 }
 
 #[test]
-fn the_gradients_of_a_convolution_are_central_differences() {
+fn convolution_gradients_match_finite_differences() {
     for (batch, shape) in convolutions() {
         let x = separated(batch * shape.in_len(), 1);
         let weight = separated(shape.weight_len(), 2);
@@ -135,19 +136,23 @@ fn the_gradients_of_a_convolution_are_central_differences() {
     }
 }
 
-#[test]
-fn the_gradient_of_a_pool_is_a_central_difference_with_and_without_relu_before_it() {
+/// Batch sizes and shapes of pools: adjacent, overlapping and distant windows.
+pub fn pools() -> Vec<(usize, PoolShape)> {
     let pool =
         |channels, height, width, window, stride| PoolShape { channels, height, width, window, stride };
-    let shapes = [
+    vec![
         (2, pool(3, 6, 6, 2, 2)),
         (1, pool(2, 9, 7, 3, 2)),
         (2, pool(1, 7, 8, 3, 1)),
         (1, pool(2, 7, 5, 2, 3)),
         (1, pool(1, 5, 5, 5, 1)),
         (18, pool(1, 3, 4, 2, 1)),
-    ];
-    for (batch, shape) in shapes {
+    ]
+}
+
+#[test]
+fn pool_gradients_match_finite_differences() {
+    for (batch, shape) in pools() {
         for activation in [Activation::Identity, Activation::Relu] {
             let z = separated(batch * shape.in_len(), 1);
             let dy = separated(batch * shape.out_len(), 2);
@@ -172,14 +177,14 @@ fn the_gradient_of_a_pool_is_a_central_difference_with_and_without_relu_before_i
     }
 }
 
-/// Batches and shapes with fewer and more values than a block holds, and with what is left over.
-fn dense_layers() -> Vec<(usize, DenseShape)> {
+/// Batch sizes and shapes with fewer and more values than a block, and with remainders.
+pub fn dense_layers() -> Vec<(usize, DenseShape)> {
     let shape = |inputs, outputs| DenseShape { inputs, outputs };
     vec![(1, shape(1, 1)), (1, shape(20, 7)), (3, shape(9, 2)), (6, shape(33, 4)), (21, shape(16, 5))]
 }
 
 #[test]
-fn the_gradients_of_a_dense_layer_are_central_differences_with_and_without_relu_before_it() {
+fn dense_gradients_match_finite_differences() {
     for (batch, shape) in dense_layers() {
         for activation in [Activation::Identity, Activation::Relu] {
             let z = separated(batch * shape.inputs, 1);
@@ -210,7 +215,7 @@ fn the_gradients_of_a_dense_layer_are_central_differences_with_and_without_relu_
 }
 
 #[test]
-fn relu_after_a_convolution_or_a_dense_layer_is_the_maximum_with_zero() {
+fn relu_after_a_layer_is_the_maximum_with_zero() {
     let relu = |y: &[f64]| -> Vec<f64> { y.iter().map(|y| y.max(0.0)).collect() };
     for (batch, shape) in convolutions() {
         let (x, weight) = (separated(batch * shape.in_len(), 1), separated(shape.weight_len(), 2));
@@ -234,8 +239,8 @@ fn relu_after_a_convolution_or_a_dense_layer_is_the_maximum_with_zero() {
     }
 }
 
-/// y of one value, straight from its definition.
-fn defined(activation: Activation, x: f64) -> f64 {
+/// An activation of a single value by its definition.
+fn definition(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Identity => x,
         Activation::Relu => x.max(0.0),
@@ -243,22 +248,22 @@ fn defined(activation: Activation, x: f64) -> f64 {
         Activation::Sign => f64::from(u8::from(x > 0.0)) - f64::from(u8::from(x < 0.0)),
         Activation::Tanh => (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
         Activation::HardTanh => x.clamp(-1.0, 1.0),
-        Activation::LogSoftmax => unreachable!("log-softmax is no function of single values"),
+        Activation::LogSoftmax => unreachable!("log-softmax is not a function of single values"),
     }
 }
 
-fn by_value() -> impl Iterator<Item = Activation> {
+fn elementwise() -> impl Iterator<Item = Activation> {
     Activation::value_variants().iter().copied().filter(|&activation| activation != Activation::LogSoftmax)
 }
 
 #[test]
-fn the_gradient_through_each_activation_before_a_dense_layer_is_a_central_difference() {
+fn activation_gradients_match_finite_differences() {
     let (batch, shape) = (3, DenseShape { inputs: 9, outputs: 4 });
-    for activation in by_value() {
+    for activation in elementwise() {
         let z = separated(batch * shape.inputs, 1);
         let (weight, bias) = (separated(shape.weight_len(), 2), separated(shape.outputs, 3));
         let dy = separated(batch * shape.outputs, 4);
-        let activated = |z: &[f64]| -> Vec<f64> { z.iter().map(|&z| defined(activation, z)).collect() };
+        let activated = |z: &[f64]| -> Vec<f64> { z.iter().map(|&z| definition(activation, z)).collect() };
         let loss = |z: &[f64]| {
             let mut y = vec![f64::NAN; batch * shape.outputs];
             dense_forward(&shape, Activation::Identity, &activated(z), &weight, &bias, &mut y);
@@ -274,7 +279,7 @@ fn the_gradient_through_each_activation_before_a_dense_layer_is_a_central_differ
 }
 
 #[test]
-fn each_activation_after_a_dense_layer_is_what_its_definition_says() {
+fn activations_match_their_definitions() {
     let (batch, shape) = (3, DenseShape { inputs: 9, outputs: 4 });
     let (x, weight) = (separated(batch * shape.inputs, 1), separated(shape.weight_len(), 2));
     let bias = separated(shape.outputs, 3);
@@ -283,16 +288,16 @@ fn each_activation_after_a_dense_layer_is_what_its_definition_says() {
         dense_forward(&shape, activation, &x, &weight, &bias, &mut y);
         y
     };
-    for activation in by_value() {
+    for activation in elementwise() {
         for (y, z) in run(activation).iter().zip(run(Activation::Identity)) {
-            let expected = defined(activation, z);
-            assert!((y - expected).abs() < 1e-15, "{activation} of {z} is {y} and not {expected}");
+            let expected = definition(activation, z);
+            assert!((y - expected).abs() < 1e-15, "{activation} of {z} is {y}, expected {expected}");
         }
     }
 }
 
 #[test]
-fn the_gradient_of_log_softmax_is_a_central_difference_and_its_exponentials_add_up_to_1() {
+fn log_softmax_is_normalised_and_its_gradient_matches_finite_differences() {
     for (batch, outputs) in [(1, 2), (3, 7), (20, 10)] {
         let z: Vec<f64> = separated(batch * outputs, 1).iter().map(|value| 5.0 * value).collect();
         let dy = separated(z.len(), 2);
@@ -311,25 +316,29 @@ fn the_gradient_of_log_softmax_is_a_central_difference_and_its_exponentials_add_
     }
 }
 
-#[test]
-fn the_gradients_of_batch_normalisation_are_central_differences_with_and_without_an_activation_before_it() {
+/// Batch sizes and shapes: less than a vector of positions, several vectors with a remainder, one position, one
+/// image, more images than chunks.
+pub fn norms() -> Vec<(usize, NormShape)> {
     let norm = |channels, positions| NormShape { channels, positions };
-    // A part of a map, a whole vector and more, maps of one value, one image, more images than parts.
-    for (batch, shape) in
-        [(2, norm(3, 5)), (3, norm(2, 19)), (5, norm(4, 1)), (1, norm(2, 16)), (21, norm(1, 2))]
-    {
+    vec![(2, norm(3, 5)), (3, norm(2, 19)), (5, norm(4, 1)), (1, norm(2, 16)), (21, norm(1, 2))]
+}
+
+#[test]
+fn batch_norm_gradients_match_finite_differences() {
+    for (batch, shape) in norms() {
         for activation in [Activation::Identity, Activation::Relu, Activation::Tanh] {
             let z = separated(batch * shape.image_len(), 1);
             let weight = separated(shape.channels, 2);
             let bias = separated(shape.channels, 3);
             let dy = separated(z.len(), 4);
-            let activated = |z: &[f64]| -> Vec<f64> { z.iter().map(|&z| defined(activation, z)).collect() };
+            let activated =
+                |z: &[f64]| -> Vec<f64> { z.iter().map(|&z| definition(activation, z)).collect() };
             let statistics = |x: &[f64]| {
-                let mut made = [vec![f64::NAN; shape.channels], vec![f64::NAN; shape.channels]];
-                let mut running = made.clone();
-                let ([mean, variance], [running_mean, running_var]) = (&mut made, &mut running);
+                let mut batch = [vec![f64::NAN; shape.channels], vec![f64::NAN; shape.channels]];
+                let mut running = batch.clone();
+                let ([mean, variance], [running_mean, running_var]) = (&mut batch, &mut running);
                 batch_norm_statistics(&shape, x, mean, variance, running_mean, running_var);
-                made
+                batch
             };
             let loss = |z: &[f64], weight: &[f64], bias: &[f64]| {
                 let x = activated(z);
@@ -366,9 +375,9 @@ fn the_gradients_of_batch_normalisation_are_central_differences_with_and_without
 }
 
 #[test]
-fn what_is_normalised_has_a_mean_of_0_and_a_variance_of_1_and_running_statistics_follow() {
+fn batch_norm_normalises_and_updates_running_statistics() {
     let (batch, shape) = (7, NormShape { channels: 3, positions: 11 });
-    // Far from 0, where the mean of squares minus the square of the mean would lose six digits.
+    // Far from 0: the mean of squares minus the square of the mean would lose six digits.
     let x: Vec<f64> = separated(batch * shape.image_len(), 1).iter().map(|x| 1_000.0 + x).collect();
     let [mut mean, mut variance, mut running_mean, mut running_var] =
         [f64::NAN, f64::NAN, 5.0, 2.0].map(|value| vec![value; shape.channels]);
@@ -381,13 +390,13 @@ fn what_is_normalised_has_a_mean_of_0_and_a_variance_of_1_and_running_statistics
     let mean_of = |values: &[f64]| values.iter().sum::<f64>() / n;
     let mean_square = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>() / n;
     for channel in 0..shape.channels {
-        let of = |map: &[f64]| -> Vec<f64> {
-            let maps = map.chunks(shape.positions).skip(channel).step_by(shape.channels);
-            maps.flatten().copied().collect()
+        let of = |values: &[f64]| -> Vec<f64> {
+            let planes = values.chunks(shape.positions).skip(channel).step_by(shape.channels);
+            planes.flatten().copied().collect()
         };
         let (x, y) = (of(&x), of(&y));
         assert!(mean_of(&y).abs() < 1e-12);
-        // What epsilon takes from the variance.
+        // ε makes the variance slightly less than 1.
         let expected = variance[channel] / (variance[channel] + 1e-5);
         assert!((mean_square(&y) - expected).abs() < 1e-12);
 
@@ -400,7 +409,7 @@ fn what_is_normalised_has_a_mean_of_0_and_a_variance_of_1_and_running_statistics
 }
 
 #[test]
-fn one_value_a_channel_is_normalised_to_the_bias_and_leaves_the_running_variance_as_it_is() {
+fn a_single_value_per_channel_is_normalised_to_the_bias() {
     let shape = NormShape { channels: 2, positions: 1 };
     let (x, dy, weight) = ([3.0, -7.0], [1.0, -1.0], [2.0, 3.0]);
     let [mut mean, mut variance, mut running_mean, mut running_var] =
@@ -420,9 +429,9 @@ fn one_value_a_channel_is_normalised_to_the_bias_and_leaves_the_running_variance
     assert_eq!((dweight, dbias, dx), ([0.0; 2], dy, [0.0; 2]));
 }
 
-/// A batch's loss, its gradient at the logits, and each image's loss.
+/// The loss of a batch, its gradient at the logits, and the loss of each image.
 fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
-    // The identity as weights makes the layer's input the logits.
+    // With the identity as its weight, the layer's input is the logits.
     let shape = DenseShape { inputs: classes, outputs: classes };
     let weight: Vec<f64> =
         (0..classes * classes).map(|i| f64::from(u8::from(i % (classes + 1) == 0))).collect();
@@ -431,22 +440,22 @@ fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64,
     let (mut losses, mut predicted) = (vec![f64::NAN; labels.len()], vec![u32::MAX; labels.len()]);
     let scale = loss.scale(labels.len());
     let targets = Targets { labels, smoothing: f64::from(loss.label_smoothing), scale };
-    let (y, dy, told, best) = (&mut outputs, &mut dlogits, &mut losses, &mut predicted);
+    let (y, dy, each, best) = (&mut outputs, &mut dlogits, &mut losses, &mut predicted);
     match loss.kind {
         LossKind::Nll | LossKind::CrossEntropy => {
-            dense_log_softmax(&shape, logits, &weight, &bias, &targets, y, dy, told, best);
+            dense_log_softmax(&shape, logits, &weight, &bias, &targets, y, dy, each, best);
         }
         LossKind::Mse => {
-            dense_mse(&shape, loss.reduction, logits, &weight, &bias, &targets, y, dy, told, best);
+            dense_mse(&shape, loss.reduction, logits, &weight, &bias, &targets, y, dy, each, best);
         }
         LossKind::RawNll => {
-            dense_raw_nll(&shape, logits, &weight, &bias, &targets, y, dy, told, best);
+            dense_raw_nll(&shape, logits, &weight, &bias, &targets, y, dy, each, best);
         }
     }
     (losses.iter().sum::<f64>() * scale, dlogits, losses)
 }
 
-/// Every kind and reduction, with and without smoothing.
+/// Every kind of loss and reduction, with and without smoothing.
 fn losses() -> Vec<Loss> {
     let mut all = Vec::new();
     for &kind in LossKind::value_variants() {
@@ -458,7 +467,7 @@ fn losses() -> Vec<Loss> {
 }
 
 #[test]
-fn the_gradient_at_the_logits_is_a_central_difference_of_every_loss() {
+fn loss_gradients_match_finite_differences() {
     for (batch, classes) in [(1, 10), (3, 4), (20, 2)] {
         let labels: Vec<u32> = (0..batch as u32).map(|image| (image * 7 + 1) % classes as u32).collect();
         let logits: Vec<f64> = separated(batch * classes, 1).iter().map(|value| 5.0 * value).collect();
@@ -472,7 +481,7 @@ fn the_gradient_at_the_logits_is_a_central_difference_of_every_loss() {
 }
 
 #[test]
-fn losses_are_what_their_definitions_say() {
+fn losses_match_their_definitions() {
     let (classes, label) = (4, 2);
     let z = [0.3, -1.2, 0.9, 2.0f64];
     let total: f64 = z.iter().map(|z| z.exp()).sum();
@@ -488,13 +497,13 @@ fn losses_are_what_their_definitions_say() {
             (LossKind::RawNll, _) => -z.iter().enumerate().map(|(k, z)| target(k) * z).sum::<f64>(),
             _ => -z.iter().enumerate().map(|(k, z)| target(k) * (z.exp() / total).ln()).sum::<f64>(),
         };
-        let told = loss_at(&loss, classes, &[label as u32], &z).2[0];
-        assert!((told - expected).abs() < 1e-14, "{loss:?}: {told} and not {expected}");
+        let actual = loss_at(&loss, classes, &[label as u32], &z).2[0];
+        assert!((actual - expected).abs() < 1e-14, "{loss:?}: {actual}, expected {expected}");
     }
 }
 
 #[test]
-fn cross_entropy_of_the_logits_is_nll_of_log_softmax_bit_by_bit() {
+fn cross_entropy_on_logits_equals_nll_of_log_softmax_bit_for_bit() {
     let run = |kind| {
         let shape = LeNet5::new(1, 10);
         let mut network = Network::<f32>::new(shape, 3).with_loss(Loss { kind, ..Loss::default() });
@@ -510,22 +519,22 @@ fn cross_entropy_of_the_logits_is_nll_of_log_softmax_bit_by_bit() {
     assert_eq!(run(LossKind::Nll), run(LossKind::CrossEntropy));
 }
 
-/// Which side of each kink a pass is on: of what ReLU and hard-tanh gave, and the places of maxima. What was
-/// not pooled matters where it is normalised first.
-fn kinks(maps: &Maps<'_, f64>) -> (Vec<(bool, bool)>, Vec<u32>) {
+/// On which side of each kink an evaluation is: the signs and bounds of ReLU and hard-tanh outputs, and the positions
+/// of maxima. Before a pool, values other than maxima matter only with batch normalisation.
+fn kinks(activations: &Activations<'_, f64>) -> (Vec<(bool, bool)>, Vec<u32>) {
     let side = |&y: &f64| (y > 0.0, y.abs() < 1.0);
-    let normalised = maps.norms.is_some();
-    let (first, second) = if normalised { (&*maps.conv1, &*maps.conv2) } else { (maps.pool1, maps.pool2) };
-    let sides = [first, second, maps.fc1, maps.fc2].concat().iter().map(side).collect();
-    (sides, [maps.argmax1, maps.argmax2].concat())
+    let Activations { conv1, conv2, pool1, pool2, fc1, fc2, argmax1, argmax2, norms, .. } = activations;
+    let (first, second) = if norms.is_some() { (&**conv1, &**conv2) } else { (*pool1, *pool2) };
+    let sides = [first, second, fc1, fc2].concat().iter().map(side).collect();
+    (sides, [*argmax1, *argmax2].concat())
 }
 
-/// Holds the network's gradient against central differences of its loss, at up to `samples` values of each
+/// Asserts that the network's gradient equals the central differences of its loss at up to `samples` values of each
 /// tensor.
 #[track_caller]
 fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: usize) {
     let what = format!("{shape:?}, {loss:?}");
-    let step = if shape.batch_norm { NORMALISED_STEP } else { STEP };
+    let step = if shape.batch_norm { BATCH_NORM_STEP } else { STEP };
     let table = ParameterTable::new(&shape);
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let images: Vec<f64> =
@@ -543,7 +552,7 @@ fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: u
         network.forward(labels);
         let total = network.losses().iter().sum::<f64>() * loss.scale(labels.len());
         network.backward();
-        (total, kinks(&network.maps()), network.gradient().to_vec())
+        (total, kinks(&network.activations()), network.gradient().to_vec())
     };
     let (_, _, gradient) = run(&parameters);
 
@@ -553,28 +562,28 @@ fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: u
         let mut left = 0;
         let samples = samples.min(tensor.len());
         for sample in 0..samples {
-            let place = tensor.offset + sample * tensor.len() / samples;
-            let middle = parameters[place];
-            parameters[place] = middle + step;
+            let offset = tensor.offset + sample * tensor.len() / samples;
+            let centre = parameters[offset];
+            parameters[offset] = centre + step;
             let (above, kinks_above, _) = run(&parameters);
-            parameters[place] = middle - step;
+            parameters[offset] = centre - step;
             let (below, kinks_below, _) = run(&parameters);
-            parameters[place] = middle;
+            parameters[offset] = centre;
             if kinks_above != kinks_below {
                 continue;
             }
             left += 1;
             let difference = (above - below) / (2.0 * step);
-            let error = (gradient[place] - difference).abs();
+            let error = (gradient[offset] - difference).abs();
             assert!(
                 error <= NETWORK_TOLERANCE * scale,
-                "{what}: {}, at {place}: the gradient is {}, the central difference {difference}",
+                "{what}: {} at offset {offset}: the gradient is {}, the finite difference {difference}",
                 tensor.name,
-                gradient[place]
+                gradient[offset]
             );
         }
         assert!(
-            left * 100 >= samples * SAMPLES_LEFT,
+            left * 100 >= samples * MIN_SAMPLES_LEFT,
             "{what}: {}: only {left} of {samples} are left",
             tensor.name
         );
@@ -582,14 +591,14 @@ fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: u
 }
 
 #[test]
-fn the_gradient_of_the_networks_loss_is_a_central_difference_for_every_tensor() {
+fn network_gradients_match_finite_differences() {
     for channels in [1, 3] {
         assert_network_gradient(LeNet5::new(channels, 10), Loss::default(), &[4, 0, 9], 100);
     }
 }
 
 #[test]
-fn so_is_that_of_networks_with_batch_normalisation_other_activations_and_other_losses() {
+fn gradients_of_network_variants_match_finite_differences() {
     use Activation::{HardTanh, Identity, LogSoftmax, Relu, Sigmoid, Tanh};
     for (channels, batch_norm, activation, kind, reduction, label_smoothing) in [
         (1, true, Relu, LossKind::Nll, Reduction::Mean, 0.0),

@@ -1,5 +1,5 @@
-//! The CPU engine, which everything else is held against: by central differences, by the paper's proofs, by PyTorch's
-//! numbers, and by what it promises. One program, since each would compile the engine anew in both precisions.
+//! Tests of the CPU engine and its reference operations: finite differences, the paper's proofs, PyTorch's results,
+//! and the engine's guarantees. They are one program because each would compile the engine in both precisions again.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,3 +7,4 @@ mod engine;
 mod golden;
 mod gradients;
 mod proofs;
+mod reference;

@@ -1,17 +1,16 @@
-//! The paper's two proofs as properties: what they say of shapes and values, for any input, filter and
-//! number of filters, must be what the backward operations compute.
+//! The paper's two proofs as properties of the backward operations, for any input, filter and number of filters.
 //!
-//! Here a gradient is made by the *forward* convolution alone, after rearranging its operands as the
-//! proof says.
+//! The expected gradient is computed by the *forward* convolution alone, with its operands rearranged as in the
+//! proof.
 
 use lenet_gpu::cpu::{conv_backward_input, conv_backward_weight, conv_forward};
 use lenet_gpu::model::{Activation, ConvShape};
 use proptest::prelude::*;
 
-/// Sums of at most some hundred products of values in (−1, 1), in two orders.
+/// Sums of at most a few hundred products of values in (−1, 1), added in two orders.
 const TOLERANCE: f64 = 1e-12;
 
-/// A square convolution of stride 1 without padding, as in the proofs, with X, F and dL/dY.
+/// A square convolution with stride 1 and no padding, as in the proofs, with X, F and dL/dY.
 #[derive(Debug, Clone)]
 struct Case {
     batch: usize,
@@ -22,10 +21,10 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    // f of the filter, how much larger n is, channels, filters k, images
+    // Filter side, input side minus filter side, channels, filters, images.
     (1..=6_usize, 0..=6_usize, 1..=3_usize, 1..=10_usize, 1..=3_usize).prop_flat_map(
-        |(size, more, channels, filters, batch)| {
-            let side = size + more;
+        |(size, extra, channels, filters, batch)| {
+            let side = size + extra;
             let shape =
                 ConvShape { channels, height: side, width: side, filters, size, stride: 1, padding: 0 };
             let values = |len| prop::collection::vec(-1.0..1.0, len);
@@ -35,19 +34,19 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-/// The forward convolution without bias or activation.
+/// The forward convolution without bias and activation.
 fn convolve(shape: &ConvShape, batch: usize, x: &[f64], filter: &[f64]) -> Vec<f64> {
     let mut y = vec![f64::NAN; batch * shape.out_len()];
     conv_forward(shape, Activation::Identity, x, filter, &vec![0.0; shape.filters], &mut y);
     y
 }
 
-/// Each square map of side `side`, with `margin` zeros on each side.
-fn zero_padded(maps: &[f64], side: usize, margin: usize) -> Vec<f64> {
+/// Pads square planes of side `side` by `margin` zeros on each side.
+fn zero_padded(planes: &[f64], side: usize, margin: usize) -> Vec<f64> {
     let wide = side + 2 * margin;
-    let mut padded = vec![0.0; maps.len() / (side * side) * wide * wide];
-    for (map, padded) in maps.chunks_exact(side * side).zip(padded.chunks_exact_mut(wide * wide)) {
-        for (row, padded) in map.chunks_exact(side).zip(padded.chunks_exact_mut(wide).skip(margin)) {
+    let mut padded = vec![0.0; planes.len() / (side * side) * wide * wide];
+    for (plane, padded) in planes.chunks_exact(side * side).zip(padded.chunks_exact_mut(wide * wide)) {
+        for (row, padded) in plane.chunks_exact(side).zip(padded.chunks_exact_mut(wide).skip(margin)) {
             padded[margin..][..side].copy_from_slice(row);
         }
     }
@@ -57,41 +56,46 @@ fn zero_padded(maps: &[f64], side: usize, margin: usize) -> Vec<f64> {
 /// `[a, b, inner]` → `[b, a, inner]`.
 fn swapped(values: &[f64], a: usize, b: usize) -> Vec<f64> {
     let inner = values.len() / (a * b);
-    let piece = |i: usize, j: usize| &values[(i * b + j) * inner..][..inner];
-    (0..b).flat_map(|j| (0..a).flat_map(move |i| piece(i, j).iter().copied())).collect()
+    let inner_values = |i: usize, j: usize| &values[(i * b + j) * inner..][..inner];
+    (0..b).flat_map(|j| (0..a).flat_map(move |i| inner_values(i, j).iter().copied())).collect()
 }
 
 fn assert_equal(actual: &[f64], expected: &[f64]) -> Result<(), TestCaseError> {
     prop_assert_eq!(actual.len(), expected.len());
-    for (place, (actual, expected)) in actual.iter().zip(expected).enumerate() {
-        prop_assert!((actual - expected).abs() <= TOLERANCE, "{}: {} and {}", place, actual, expected);
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        prop_assert!(
+            (actual - expected).abs() <= TOLERANCE,
+            "[{}]: {}, expected {}",
+            index,
+            actual,
+            expected
+        );
     }
     Ok(())
 }
 
 proptest! {
-    /// Proof 1: dL/dF is X convolved with dL/dY, which has F's shape.
+    /// Proof 1: dL/dF is the convolution of X with dL/dY and has the shape of F.
     #[test]
-    fn the_gradient_of_the_filter_is_the_convolution_of_the_input_with_the_outputs_gradient(case in cases()) {
+    fn filter_gradient_is_the_convolution_of_x_with_dy(case in cases()) {
         let Case { batch, shape, x, filter, dy } = case;
-        // Images take the place of channels, so that the convolution sums over the batch, and each
-        // channel of X that of an image.
+        // Images and channels are swapped, so that the convolution sums over the batch.
         let proof = ConvShape { channels: batch, size: shape.out_height(), ..shape };
         prop_assert_eq!((proof.out_height(), proof.out_width()), (shape.size, shape.size));
         let x_by_channel = swapped(&x, batch, shape.channels);
         let dy_by_filter = swapped(&dy, batch, shape.filters);
         let by_channel = convolve(&proof, shape.channels, &x_by_channel, &dy_by_filter);
-        let by_proof = swapped(&by_channel, shape.channels, shape.filters);
-        prop_assert_eq!(by_proof.len(), filter.len());
+        let expected = swapped(&by_channel, shape.channels, shape.filters);
+        prop_assert_eq!(expected.len(), filter.len());
 
         let mut dfilter = vec![f64::NAN; filter.len()];
         conv_backward_weight(&shape, &x, &dy, &mut dfilter, &mut vec![f64::NAN; shape.filters]);
-        assert_equal(&dfilter, &by_proof)?;
+        assert_equal(&dfilter, &expected)?;
     }
 
-    /// Proof 2: dL/dX is the full convolution of dL/dY with the rotated filter, which has X's shape.
+    /// Proof 2: dL/dX is the full convolution of dL/dY with the rotated filter and has the shape of X.
     #[test]
-    fn the_gradient_of_the_input_is_the_full_convolution_with_the_rotated_filter(case in cases()) {
+    fn input_gradient_is_the_full_convolution_with_the_rotated_filter(case in cases()) {
         let Case { batch, shape, x, filter, dy } = case;
         let margin = shape.size - 1;
         let padded_side = shape.out_height() + 2 * margin;
@@ -106,19 +110,19 @@ proptest! {
         let mut rotated = swapped(&filter, shape.filters, shape.channels);
         rotated.chunks_exact_mut(shape.size * shape.size).for_each(<[f64]>::reverse);
         let padded = zero_padded(&dy, shape.out_height(), margin);
-        let by_proof = convolve(&proof, batch, &padded, &rotated);
-        prop_assert_eq!(by_proof.len(), x.len());
+        let expected = convolve(&proof, batch, &padded, &rotated);
+        prop_assert_eq!(expected.len(), x.len());
 
         let mut dx = vec![f64::NAN; x.len()];
         conv_backward_input(&shape, &filter, &dy, &mut dx);
-        assert_equal(&dx, &by_proof)?;
+        assert_equal(&dx, &expected)?;
     }
 }
 
 #[test]
-fn in_the_papers_example_the_first_gradient_of_the_filter_has_the_four_terms_of_proof_1() {
+fn papers_example_of_the_filter_gradient_has_four_terms() {
     let shape = ConvShape { channels: 1, height: 3, width: 3, filters: 1, size: 2, stride: 1, padding: 0 };
-    // Powers of two, so that each sum tells which terms it has.
+    // Powers of two, so that a sum identifies its terms.
     let x = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
     let d_o = [1.0, 1024.0, 1_048_576.0, 1_073_741_824.0];
     let [x11, x12, _, x21, x22, ..] = x;
@@ -130,7 +134,7 @@ fn in_the_papers_example_the_first_gradient_of_the_filter_has_the_four_terms_of_
 }
 
 #[test]
-fn in_the_papers_example_a_corner_of_the_input_sees_one_term_and_its_middle_all_four() {
+fn papers_example_of_the_input_gradient_has_one_term_in_a_corner_and_four_inside() {
     let shape = ConvShape { channels: 1, height: 3, width: 3, filters: 1, size: 2, stride: 1, padding: 0 };
     let filter = [1.0, 2.0, 4.0, 8.0];
     let d_o = [1.0, 16.0, 256.0, 4096.0];

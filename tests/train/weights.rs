@@ -1,4 +1,5 @@
-//! Weights files: what is written is read again, what PyTorch writes is read, and every fault is told.
+//! Model files: round trips, files from PyTorch, and error messages for invalid files.
+
 use std::collections::HashMap;
 use std::fs;
 
@@ -11,10 +12,10 @@ use safetensors::tensor::{Dtype, TensorView};
 
 const NETWORK: LeNet5 = LeNet5::new(1, 10);
 
-/// A tensor as it stands in a file.
+/// A tensor in a file: name, type, shape and bytes.
 type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
 
-/// The tensors of a sound file.
+/// The tensors of a valid file.
 fn tensors(network: LeNet5) -> Vec<Stored> {
     let arena = arena(network);
     let stored = |name: &str, shape: &[usize], values: &[f32]| {
@@ -36,7 +37,7 @@ fn model(network: LeNet5) -> Model {
     Model { network, parameters: arena(network), about: ModelInfo::default() }
 }
 
-/// A file of these tensors, with the metadata entry where one is given.
+/// A file with these tensors and optionally a metadata entry.
 fn file(tensors: &[Stored], entry: Option<&str>) -> Vec<u8> {
     let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
         (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
@@ -45,25 +46,25 @@ fn file(tensors: &[Stored], entry: Option<&str>) -> Vec<u8> {
     safetensors::serialize(views, metadata).unwrap()
 }
 
-/// A file of sound tensors after a change to one of them.
-fn spoilt(name: &str, spoil: impl FnOnce(&mut Stored)) -> Vec<u8> {
+/// A valid file except for a change to one tensor.
+fn modified(name: &str, modify: impl FnOnce(&mut Stored)) -> Vec<u8> {
     let mut tensors = tensors(NETWORK);
-    spoil(tensors.iter_mut().find(|tensor| tensor.0 == name).unwrap());
+    modify(tensors.iter_mut().find(|tensor| tensor.0 == name).unwrap());
     file(&tensors, None)
 }
 
-/// The bytes are refused with a message of one line that has all of these in it.
+/// Asserts that a file is rejected with a one-line message that contains all of `parts`.
 #[track_caller]
-fn assert_refused(bytes: &[u8], says: &[&str]) {
+fn assert_rejected(bytes: &[u8], parts: &[&str]) {
     let message = weights::from_bytes(bytes).unwrap_err().to_string();
-    for part in says {
+    for part in parts {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
     assert!(!message.contains('\n'), "{message}");
 }
 
 #[test]
-fn what_is_written_is_read_again_bit_by_bit() {
+fn models_round_trip_bit_for_bit() {
     for (channels, classes) in [(1, 10), (3, 2), (1, 256)] {
         let network = LeNet5::new(channels, classes);
         let bytes = weights::to_bytes(&model(network));
@@ -72,12 +73,12 @@ fn what_is_written_is_read_again_bit_by_bit() {
 }
 
 #[test]
-fn equal_weights_are_equal_bytes() {
+fn equal_models_give_equal_bytes() {
     assert_eq!(weights::to_bytes(&model(NETWORK)), weights::to_bytes(&model(NETWORK)));
 }
 
 #[test]
-fn names_and_shapes_are_pytorchs() {
+fn names_and_shapes_match_pytorch() {
     let bytes = weights::to_bytes(&model(NETWORK));
     let file = SafeTensors::deserialize(&bytes).unwrap();
     for (name, shape) in [
@@ -98,13 +99,13 @@ fn names_and_shapes_are_pytorchs() {
 }
 
 #[test]
-fn a_file_without_metadata_tells_its_network_by_its_shapes() {
+fn shapes_determine_the_network_without_metadata() {
     let network = LeNet5::new(3, 7);
     assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap(), model(network));
 }
 
 #[test]
-fn a_normalised_network_is_told_by_its_tensors_which_have_pytorchs_names_and_shapes() {
+fn batch_norm_tensors_match_pytorch_and_determine_the_network() {
     let network = LeNet5 { batch_norm: true, ..LeNet5::new(3, 10) };
     let bytes = weights::to_bytes(&model(network));
     let stored = SafeTensors::deserialize(&bytes).unwrap();
@@ -119,63 +120,63 @@ fn a_normalised_network_is_told_by_its_tensors_which_have_pytorchs_names_and_sha
 }
 
 #[test]
-fn the_count_of_batches_that_pytorch_keeps_is_passed_over_beside_running_statistics_alone() {
+fn pytorchs_batch_counter_is_ignored_only_with_batch_norm() {
     let counter = ("bn2.num_batches_tracked".to_owned(), Dtype::I64, vec![], vec![0; 8]);
     let normed = LeNet5 { batch_norm: true, ..NETWORK };
     let bytes = file(&[tensors(normed), vec![counter.clone()]].concat(), None);
     assert_eq!(weights::from_bytes(&bytes).unwrap(), model(normed));
     let bytes = file(&[tensors(NETWORK), vec![counter]].concat(), None);
-    assert_refused(&bytes, &["bn2.num_batches_tracked"]);
+    assert_rejected(&bytes, &["bn2.num_batches_tracked"]);
 }
 
 #[test]
-fn a_normalised_network_with_a_tensor_missing_or_a_variance_below_0_is_refused() {
+fn batch_norm_with_a_missing_tensor_or_a_negative_variance_is_rejected() {
     let normed = LeNet5 { batch_norm: true, ..NETWORK };
     let mut tensors = tensors(normed);
     let variance = tensors.iter_mut().find(|tensor| tensor.0 == "bn3.running_var").unwrap();
     variance.3[4..8].copy_from_slice(&(-0.5f32).to_le_bytes());
-    assert_refused(&file(&tensors, None), &["bn3.running_var", "-0.5", "place 1"]);
+    assert_rejected(&file(&tensors, None), &["bn3.running_var", "-0.5", "index 1"]);
     tensors.retain(|tensor| tensor.0 != "bn3.running_var");
-    assert_refused(&file(&tensors, None), &["bn3.running_var", "missing"]);
+    assert_rejected(&file(&tensors, None), &["missing tensor bn3.running_var"]);
 }
 
 #[test]
-fn the_activation_stands_in_the_metadata_and_is_relu_where_nothing_is_said() {
+fn the_activation_is_in_the_metadata_and_defaults_to_relu() {
     let network = LeNet5 { activation: Activation::HardTanh, ..NETWORK };
     let bytes = weights::to_bytes(&model(network));
     assert_eq!(weights::from_bytes(&bytes).unwrap().network, network);
     assert_eq!(weights::from_bytes(&file(&tensors(network), None)).unwrap().network, NETWORK);
     let entry = r#"{"version":1,"channels":1,"classes":10,"activation":"swish"}"#;
-    assert_refused(&file(&tensors(NETWORK), Some(entry)), &["lenet-gpu", "not understood"]);
+    assert_rejected(&file(&tensors(NETWORK), Some(entry)), &["lenet-gpu", "is invalid"]);
 }
 
 #[test]
-fn a_model_must_name_all_of_its_classes_or_none() {
+fn a_model_must_name_all_classes_or_none() {
     let entry = r#"{"version":1,"channels":1,"classes":10,"class_names":["cat","dog"]}"#;
-    assert_refused(&file(&tensors(NETWORK), Some(entry)), &["names 2 classes", "have 10"]);
+    assert_rejected(&file(&tensors(NETWORK), Some(entry)), &["names 2 classes", "have 10"]);
 }
 
 #[test]
-fn a_file_of_a_plain_network_says_nothing_of_what_it_has_not() {
+fn metadata_of_a_plain_network_has_no_defaults() {
     let bytes = weights::to_bytes(&model(NETWORK));
     let text = String::from_utf8_lossy(&bytes[..2_000]);
     assert!(text.contains(r#"{\"version\":1,\"channels\":1,\"classes\":10}"#), "{text}");
 }
 
 #[test]
-fn what_is_no_safetensors_file_is_refused() {
-    let sound = weights::to_bytes(&model(NETWORK));
+fn files_in_other_formats_are_rejected() {
+    let valid = weights::to_bytes(&model(NETWORK));
     let huge_header = u64::MAX.to_le_bytes();
-    for bytes in [&b""[..], b"<html>", &huge_header, &sound[..sound.len() - 1], &sound[..20]] {
-        assert_refused(bytes, &["no safetensors file"]);
+    for bytes in [&b""[..], b"<html>", &huge_header, &valid[..valid.len() - 1], &valid[..20]] {
+        assert_rejected(bytes, &["not a safetensors file"]);
     }
 }
 
 #[test]
-fn a_tensor_that_claims_more_than_the_file_holds_is_refused() {
+fn a_tensor_larger_than_the_file_is_rejected() {
     let header = br#"{"conv1.weight":{"dtype":"F32","shape":[4294967295,4294967295,4294967295],"data_offsets":[0,4]}}"#;
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
-    assert_refused(&bytes, &["no safetensors file"]);
+    assert_rejected(&bytes, &["not a safetensors file"]);
 }
 
 #[test]
@@ -183,98 +184,98 @@ fn a_missing_tensor_is_named() {
     for name in ["conv1.weight", "fc2.bias", "fc3.weight"] {
         let mut tensors = tensors(NETWORK);
         tensors.retain(|tensor| tensor.0 != name);
-        assert_refused(&file(&tensors, None), &[name, "missing"]);
+        assert_rejected(&file(&tensors, None), &[&format!("missing tensor {name};")]);
     }
 }
 
 #[test]
-fn a_tensor_of_another_shape_is_named_with_both_shapes() {
-    let transposed = spoilt("fc1.weight", |tensor| tensor.2.reverse());
-    assert_refused(&transposed, &["fc1.weight", "[400, 120]", "[120, 400]"]);
+fn a_wrong_shape_is_reported_with_the_expected_one() {
+    let transposed = modified("fc1.weight", |tensor| tensor.2.reverse());
+    assert_rejected(&transposed, &["fc1.weight", "[400, 120]", "[120, 400]"]);
 
-    let flat = spoilt("conv1.weight", |tensor| tensor.2 = vec![6, 25]);
-    assert_refused(&flat, &["conv1.weight", "[6, 25]", "[6, 1, 5, 5] or [6, 3, 5, 5]"]);
+    let flat = modified("conv1.weight", |tensor| tensor.2 = vec![6, 25]);
+    assert_rejected(&flat, &["conv1.weight", "[6, 25]", "[6, 1, 5, 5] or [6, 3, 5, 5]"]);
 }
 
 #[test]
-fn networks_of_two_channels_and_of_one_class_are_refused() {
+fn networks_with_two_channels_or_one_class_are_rejected() {
     for (network, name) in [(LeNet5::new(2, 10), "conv1.weight"), (LeNet5::new(1, 1), "fc3.weight")] {
-        assert_refused(&file(&tensors(network), None), &[name, "shape"]);
+        assert_rejected(&file(&tensors(network), None), &[name, "shape"]);
     }
 }
 
 #[test]
-fn a_tensor_of_another_type_is_named() {
-    let halves = spoilt("conv2.weight", |tensor| {
+fn a_wrong_data_type_is_reported() {
+    let halves = modified("conv2.weight", |tensor| {
         tensor.1 = Dtype::F16;
         tensor.3.truncate(tensor.3.len() / 2);
     });
-    assert_refused(&halves, &["conv2.weight", "F16", "F32"]);
+    assert_rejected(&halves, &["conv2.weight", "F16", "F32"]);
 }
 
 #[test]
-fn a_tensor_that_is_none_of_lenets_is_named() {
+fn an_unknown_tensor_is_named() {
     let mut tensors = tensors(NETWORK);
     tensors.push(("bn5.weight".to_owned(), Dtype::F32, vec![1], vec![0; 4]));
-    assert_refused(&file(&tensors, None), &["bn5.weight", "conv1.weight, conv1.bias"]);
+    assert_rejected(&file(&tensors, None), &["unknown tensor bn5.weight", "conv1.weight, conv1.bias"]);
 }
 
 #[test]
-fn a_value_that_is_not_finite_is_named_with_its_tensor() {
+fn a_non_finite_value_is_reported_with_its_tensor_and_index() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let bytes = spoilt("fc2.bias", |tensor| tensor.3[8..12].copy_from_slice(&value.to_le_bytes()));
-        assert_refused(&bytes, &["fc2.bias", &value.to_string(), "place 2"]);
+        let bytes = modified("fc2.bias", |tensor| tensor.3[8..12].copy_from_slice(&value.to_le_bytes()));
+        assert_rejected(&bytes, &["fc2.bias", &value.to_string(), "index 2"]);
     }
 }
 
 #[test]
-fn metadata_that_is_newer_or_wrong_is_refused() {
+fn newer_or_contradictory_metadata_is_rejected() {
     let with = |entry| file(&tensors(NETWORK), Some(entry));
-    assert_refused(&with(r#"{"version":2,"layers":[]}"#), &["version 2", "newer"]);
-    assert_refused(&with("[]"), &["lenet-gpu", "not understood"]);
-    assert_refused(
+    assert_rejected(&with(r#"{"version":2,"layers":[]}"#), &["version 2", "newer"]);
+    assert_rejected(&with("[]"), &["lenet-gpu", "is invalid"]);
+    assert_rejected(
         &with(r#"{"version":1,"channels":1,"classes":26}"#),
         &["1 channels and 26 classes", "1 and 10"],
     );
-    assert_refused(
+    assert_rejected(
         &with(r#"{"version":1,"channels":1,"classes":10,"batch_norm":true}"#),
-        &["10 classes with batch normalisation, and"],
+        &["10 classes with batch normalisation, but"],
     );
 }
 
 #[test]
-fn a_file_that_cannot_be_loaded_is_named_with_the_reason() {
+fn load_errors_name_the_file_and_the_cause() {
     let folder = tempfile::tempdir().unwrap();
-    let reason = |name: &str| {
+    let cause = |name: &str| {
         let error = weights::load(&folder.path().join(name)).unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
         std::error::Error::source(&error).unwrap().to_string()
     };
-    assert!(reason("absent.safetensors").contains("cannot be read"));
+    assert!(cause("absent.safetensors").contains("cannot be read"));
 
     fs::create_dir(folder.path().join("folder.safetensors")).unwrap();
-    assert!(reason("folder.safetensors").contains("not a regular file"));
+    assert!(cause("folder.safetensors").contains("not a regular file"));
 
     fs::write(folder.path().join("empty.safetensors"), "").unwrap();
-    assert!(reason("empty.safetensors").contains("no safetensors file"));
+    assert!(cause("empty.safetensors").contains("not a safetensors file"));
 
     let sparse = fs::File::create(folder.path().join("huge.safetensors")).unwrap();
     sparse.set_len(1 << 40).unwrap();
-    assert!(reason("huge.safetensors").contains("1099511627776 bytes"));
+    assert!(cause("huge.safetensors").contains("1099511627776 bytes"));
 }
 
 #[test]
-fn a_written_file_is_loaded_again_and_leaves_nothing_beside_it() {
+fn atomic_writes_replace_the_file_and_leave_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    fs::write(&path, "what stood there before").unwrap();
+    fs::write(&path, "previous content").unwrap();
     write_atomically(&path, &weights::to_bytes(&model(NETWORK))).unwrap();
     assert_eq!(weights::load(&path).unwrap(), model(NETWORK));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
-fn a_write_that_fails_leaves_nothing_behind() {
+fn failed_writes_leave_no_files() {
     let folder = tempfile::tempdir().unwrap();
     let occupied = folder.path().join("model.safetensors");
     fs::create_dir(&occupied).unwrap();
@@ -289,25 +290,25 @@ fn a_write_that_fails_leaves_nothing_behind() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+    fn arbitrary_bytes_are_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
         prop_assert!(weights::from_bytes(&bytes).is_err());
     }
 
     #[test]
-    fn arbitrary_headers_are_refused_without_a_panic(text in ".{0,200}") {
+    fn arbitrary_headers_are_rejected_without_a_panic(text in ".{0,200}") {
         let bytes = [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
         prop_assert!(weights::from_bytes(&bytes).is_err());
     }
 
-    /// A flipped bit is found, or changes one finite value to another.
+    /// A flipped bit is detected or changes one finite value to another.
     #[test]
-    fn a_file_with_a_flipped_bit_never_makes_a_panic(place in any::<prop::sample::Index>(), bit in 0..8u32) {
+    fn a_flipped_bit_never_causes_a_panic(position in any::<prop::sample::Index>(), bit in 0..8u32) {
         let mut bytes = weights::to_bytes(&model(NETWORK));
-        let place = place.index(bytes.len().min(2_000)); // the header and the first values
-        bytes[place] ^= 1u8 << bit;
+        let position = position.index(bytes.len().min(2_000)); // the header and the first values
+        bytes[position] ^= 1u8 << bit;
         match weights::from_bytes(&bytes) {
             Ok(model) => prop_assert!(model.parameters.iter().all(|value| value.is_finite())),
-            Err(WeightsError::Unreadable(error)) => prop_assert!(false, "nothing was read: {error}"),
+            Err(WeightsError::Unreadable(error)) => prop_assert!(false, "from_bytes does not read files: {error}"),
             Err(_) => {}
         }
     }

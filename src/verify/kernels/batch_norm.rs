@@ -70,7 +70,14 @@ impl Inputs {
         let running_var: Vec<f32> = draw.normal(channels).into_iter().map(|v| 0.5 + v * v).collect();
         let [mut mean, mut variance] = [vec![0.0; channels], vec![0.0; channels]];
         let [mut unused_mean, mut unused_var] = [vec![0.0; channels], vec![0.0; channels]];
-        cpu::batch_norm_statistics(shape, &x, &mut mean, &mut variance, &mut unused_mean, &mut unused_var);
+        cpu::reference::batch_norm_statistics(
+            shape,
+            &x,
+            &mut mean,
+            &mut variance,
+            &mut unused_mean,
+            &mut unused_var,
+        );
         Self { x, dy, mean, variance, weight, bias, running_mean, running_var, gradients: None }
     }
 
@@ -111,7 +118,14 @@ fn batch_norm_statistics(batch: usize, shape: NormShape) -> Check {
         let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
         let (mut running_mean, mut running_var) = (f64s(&inputs.running_mean), f64s(&inputs.running_var));
         let x = f64s(&inputs.x);
-        cpu::batch_norm_statistics(&shape, &x, &mut mean, &mut variance, &mut running_mean, &mut running_var);
+        cpu::reference::batch_norm_statistics(
+            &shape,
+            &x,
+            &mut mean,
+            &mut variance,
+            &mut running_mean,
+            &mut running_var,
+        );
 
         inputs.mean = stale(channels);
         inputs.variance = stale(channels);
@@ -164,7 +178,7 @@ fn batch_norm_backward_weight(batch: usize, shape: NormShape) -> Check {
         let statistics = cpu::Statistics { mean: &mean, variance: &variance };
         let (mut dweight, mut dbias) = (vec![0.0; shape.channels], vec![0.0; shape.channels]);
         let (x, dy) = (f64s(&inputs.x), f64s(&inputs.dy));
-        cpu::batch_norm_backward_weight(&shape, &x, &statistics, &dy, &mut dweight, &mut dbias);
+        cpu::reference::batch_norm_backward_weight(&shape, &x, &statistics, &dy, &mut dweight, &mut dbias);
 
         let (offsets, out) = inputs
             .run(context, batch, |offsets| kernels::batch_norm_backward_weight("bn", &shape, offsets))?;

@@ -59,7 +59,7 @@ fn conv_forward(batch: usize, shape: ConvShape, activation: Activation) -> Check
             draw.normal(shape.filters),
         );
         let mut y = vec![0.0; batch * shape.out_len()];
-        cpu::conv_forward(&shape, activation, &f64s(&x), &f64s(&weight), &f64s(&bias), &mut y);
+        cpu::reference::conv_forward(&shape, activation, &f64s(&x), &f64s(&weight), &f64s(&bias), &mut y);
 
         let mut fixture = Fixture::default();
         let offsets = ConvForwardOffsets {
@@ -80,7 +80,7 @@ fn conv_backward_input(batch: usize, shape: ConvShape) -> Check {
         let mut draw = Tensors::new(seed);
         let (dy, weight) = (draw.normal(batch * shape.out_len()), draw.normal(shape.weight_len()));
         let mut dx = vec![0.0; batch * shape.in_len()];
-        cpu::conv_backward_input(&shape, &f64s(&weight), &f64s(&dy), &mut dx);
+        cpu::reference::conv_backward_input(&shape, &f64s(&weight), &f64s(&dy), &mut dx);
 
         let mut fixture = Fixture::default();
         let offsets = ConvBackwardInputOffsets {
@@ -102,7 +102,7 @@ fn conv_backward_weight(batch: usize, shape: ConvShape) -> Check {
         let (x, dy) = (draw.normal(batch * shape.in_len()), draw.normal(batch * shape.out_len()));
         let mut dweight = vec![0.0; shape.weight_len()];
         let mut dbias = vec![0.0; shape.filters];
-        cpu::conv_backward_weight(&shape, &f64s(&x), &f64s(&dy), &mut dweight, &mut dbias);
+        cpu::reference::conv_backward_weight(&shape, &f64s(&x), &f64s(&dy), &mut dweight, &mut dbias);
 
         let mut fixture = Fixture::default();
         let len = dweight.len() + dbias.len();

@@ -52,7 +52,7 @@ fn dense_forward(batch: usize, shape: DenseShape, activation: Activation) -> Che
         let (x, weight, bias) =
             (draw.normal(batch * shape.inputs), draw.normal(shape.weight_len()), draw.normal(shape.outputs));
         let mut y = vec![0.0; batch * shape.outputs];
-        cpu::dense_forward(&shape, activation, &f64s(&x), &f64s(&weight), &f64s(&bias), &mut y);
+        cpu::reference::dense_forward(&shape, activation, &f64s(&x), &f64s(&weight), &f64s(&bias), &mut y);
 
         let mut fixture = Fixture::default();
         let offsets = DenseForwardOffsets {
@@ -75,7 +75,7 @@ fn dense_backward(batch: usize, shape: DenseShape, activation: Activation) -> Ch
         let (dy, weight) = (draw.normal(batch * shape.outputs), draw.normal(shape.weight_len()));
         let mut dx = vec![0.0; x.len()];
         let (mut dweight, mut dbias) = (vec![0.0; weight.len()], vec![0.0; shape.outputs]);
-        cpu::dense_backward(
+        cpu::reference::dense_backward(
             &shape,
             activation,
             &f64s(&x),

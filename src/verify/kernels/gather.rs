@@ -34,7 +34,7 @@ fn gather(channels: usize, side: usize) -> Check {
     Check::new(name, move |context, config, seed| {
         let images = Tensors::new(seed).split(channels, side, BATCH, 10);
         let mut x = vec![0.0; BATCH * LeNet5::new(channels, 10).image_len()];
-        cpu::gather(&images, &Fixture::order(BATCH), &mut x);
+        cpu::reference::gather(&images, &Fixture::order(BATCH), &mut x);
 
         let mut fixture = Fixture::default();
         let offset = fixture.result(x.len());
@@ -60,7 +60,7 @@ fn gather_augmented(
         let order = Fixture::order(BATCH);
         let views = augmentation.views(seed, 0, &order).expect("the augmentation changes images");
         let mut x = vec![0.0; BATCH * LeNet5::new(channels, 10).image_len()];
-        cpu::gather_augmented(&images, &order, &views, &mut x);
+        cpu::reference::gather_augmented(&images, &order, &views, &mut x);
 
         let mut fixture = Fixture::default();
         let offset = fixture.result(x.len());

@@ -42,7 +42,7 @@ fn max_pool(batch: usize, shape: PoolShape) -> Check {
         let x = Tensors::new(seed).levels(batch * shape.in_len());
         let len = batch * shape.out_len();
         let (mut y, mut argmax) = (vec![0.0; len], vec![0; len]);
-        cpu::max_pool(&shape, &f64s(&x), &mut y, &mut argmax);
+        cpu::reference::max_pool(&shape, &f64s(&x), &mut y, &mut argmax);
 
         let mut fixture = Fixture::default();
         let offsets =
@@ -66,7 +66,7 @@ fn max_pool_backward(batch: usize, shape: PoolShape, activation: Activation) -> 
         let len = batch * shape.out_len();
         let dy = draw.normal(len);
         let (mut y, mut argmax) = (vec![0.0; len], vec![0; len]);
-        cpu::max_pool(&shape, &f64s(&x), &mut y, &mut argmax);
+        cpu::reference::max_pool(&shape, &f64s(&x), &mut y, &mut argmax);
         let mut dx = vec![0.0; x.len()];
         cpu::max_pool_backward(&shape, activation, &f64s(&x), &argmax, &f64s(&dy), &mut dx);
 
