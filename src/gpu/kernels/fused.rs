@@ -112,7 +112,7 @@ pub fn dense(
     let cost = BatchCost::per_image(per_image.plus_bytes(OUTCOME_BYTES))
         .and_per_batch(Cost::new(0, weights + biases));
     let label = match mode {
-        Mode::Train => "dense layers, loss and back".to_owned(),
+        Mode::Train => "dense layers, loss and backward".to_owned(),
         Mode::Evaluate => format!("dense layers and loss{}", suffix(mode)),
     };
     let grid = Grid::workgroup_per_block(images);

@@ -95,7 +95,7 @@ pub fn gradient_norm(tensors: &[Tensor], config: &KernelConfig, gradients: &Grad
     let grid = Grid::workgroups_per_batch(tensors.len());
     let cost = gradients.cost(arena_len(tensors), Cost::new(2, 0));
     let constants = arena_constants(tensors, config, gradients);
-    Kernel::new("gradient_norm", "norms of gradients", REDUCTION_WORKGROUP, grid, cost, constants)
+    Kernel::new("gradient_norm", "gradient norms", REDUCTION_WORKGROUP, grid, cost, constants)
         .choosing(gradients.choice())
 }
 

@@ -40,14 +40,14 @@ mod tests {
         FILES.iter().filter_map(|(path, source)| Some((path.strip_prefix("kernels/")?, *source)))
     }
 
-    /// The paths that a kernel's header names after `CPU twin:` or `Counterpart:`.
-    fn counterparts(source: &str) -> Vec<&str> {
-        let header = source.lines().take_while(|line| line.starts_with("//"));
-        let named = header.filter_map(|line| {
-            let text = line.trim_start_matches('/').trim();
-            text.strip_prefix("CPU twin:").or_else(|| text.strip_prefix("Counterpart:"))
-        });
-        named.flat_map(|list| list.split([',', ' ', '`'])).filter(|word| word.contains('/')).collect()
+    /// The Rust files that a kernel's header names after `CPU twin:` or `Counterpart:`.
+    fn counterparts(source: &str) -> Vec<String> {
+        let header = source.lines().map_while(|line| line.strip_prefix("//"));
+        let header = header.collect::<Vec<_>>().join(" ");
+        let named = header.split_once("CPU twin:").or_else(|| header.split_once("Counterpart:"));
+        let words = named.map_or("", |(_, named)| named).split_whitespace();
+        let paths = words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+        paths.filter(|path| path.starts_with("src/")).map(str::to_owned).collect()
     }
 
     #[test]
@@ -58,8 +58,7 @@ mod tests {
             let twin = root.join(format!("src/cpu/{name}.rs")).exists();
             assert!(twin || !named.is_empty(), "{name} has no src/cpu/{name}.rs and names no counterpart");
             for path in named {
-                let path = path.trim_end_matches(['.', ';', ')']);
-                assert!(root.join(path).exists(), "{name}.wgsl names {path}, which does not exist");
+                assert!(root.join(&path).exists(), "{name}.wgsl names {path}, which does not exist");
             }
         }
     }
