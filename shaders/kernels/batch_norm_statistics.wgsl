@@ -1,6 +1,6 @@
 // mean[c]     = sum over b,i of x[b,c,i] / n,                n = B * POSITIONS
 // variance[c] = sum over b,i of (x[b,c,i] - mean[c])^2 / n
-// running     = (1 - MOMENTUM) * running + MOMENTUM * batch's, where the variance is divided by n - 1 instead of n
+// running     = (1 - MOMENTUM) * running + MOMENTUM * batch's, whose variance is divided by n - 1 instead of n
 //
 // The variance is summed in a second sweep over the values, because the mean of squares minus the square of
 // the mean suffers from cancellation. If n is 1, the running variance is left unchanged.

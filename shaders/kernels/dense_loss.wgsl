@@ -2,10 +2,10 @@
 //   z[b,k] = bias[k] + sum over i of x[b,i] * weight[k,i]
 // and from it the outputs [b,k], the gradient dz[b,k] and the loss[b]: see variants/loss/.
 //
-// workspace   x [B, INPUTS] at X,  outputs and dz [B, CLASSES] at OUTPUTS and DZ
-// parameters  weight [CLASSES, INPUTS] at WEIGHT,  bias [CLASSES] at BIAS
+// workspace      x [B, INPUTS] at X,  outputs and dz [B, CLASSES] at OUTPUTS and DZ
+// parameters     weight [CLASSES, INPUTS] at WEIGHT,  bias [CLASSES] at BIAS
 // order, labels  the class of each image
-// outcomes    loss and predicted class of each image
+// outcomes       loss and predicted class of each image
 //
 // One workgroup per image; an invocation computes every WORKGROUP-th class.
 //

@@ -20,8 +20,8 @@
 // for its planes: only 3 × 3 windows of pool2 can reach it. Values from storage are prefetched to hide load
 // latency.
 //
-// Replaces conv_backward_weight (conv1, conv2), conv_backward_input (conv2), and max_pool_backward (pool1,
-// pool2).
+// Replaces conv_backward_weight (conv1, conv2), conv_backward_input (conv2) and max_pool_backward (pool1, pool2).
+// Counterpart: src/cpu/conv_pool_backward.rs
 
 #import shared/batch
 #import shared/full_convolution

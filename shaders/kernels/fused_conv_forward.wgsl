@@ -17,8 +17,8 @@
 // FMAs per filter. Neighbouring invocations compute neighbouring positions, so that a subgroup reads the same
 // weights and adjacent values.
 //
-// Replaces gather, conv_forward (conv1, conv2) and max_pool (pool1, pool2). Counterpart:
-// src/cpu/conv_pool_forward.rs
+// Replaces gather, conv_forward (conv1, conv2) and max_pool (pool1, pool2).
+// Counterpart: src/cpu/conv_pool_forward.rs
 
 #import shared/batch
 #import shared/grid

@@ -1,7 +1,8 @@
 // The dense layers of some images, forward to the loss and backward:
 //   fc1 = relu(bias + weight * pool2),  fc2 = relu(bias + weight * fc1),  logits = bias + weight * fc2
 //   log_probs, loss and dlogits: see variants/loss/log_softmax.wgsl
-//   dfc2 = transposed weight of fc3 * dlogits, through ReLU;  dfc1 likewise;  dpool2 = transposed weight of fc1 * dfc1
+//   dfc2 = transposed weight of fc3 * dlogits, through ReLU;  dfc1 likewise
+//   dpool2 = transposed weight of fc1 * dfc1
 // The gradients of the weights are computed where they are used: see variants/gradient/outer_products.wgsl.
 //
 // workspace   pool2 [B, POOL2_LEN] at POOL2,  log_probs [B, CLASSES] at OUTPUTS; if BACKWARD, also
@@ -14,8 +15,7 @@
 // One workgroup takes IMAGES images, whose activations stay in workgroup memory. shared/dense_layer.wgsl
 // describes how its invocations share a layer.
 //
-// Replaces dense_forward (fc1, fc2), dense_loss (fc3) and the input gradients of dense_backward (fc1, fc2,
-// fc3).
+// Replaces dense_forward (fc1, fc2), dense_loss (fc3) and the input gradients of dense_backward (fc1 to fc3).
 
 #import shared/dense_layer
 #import shared/grid

@@ -2,7 +2,7 @@
 // optionally seen through the image's view (variants/input/augmented.wgsl).
 //
 // images     [N, CHANNELS, height, width] bytes, each image padded to whole words
-// order      index of the image at each position of the epoch
+// order      index of the image at each position of the order
 // views      six numbers for each position, if images are augmented
 // workspace  x [B, CHANNELS, SIDE, SIDE] at X
 //

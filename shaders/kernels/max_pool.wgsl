@@ -1,7 +1,8 @@
 // y[b,c,i,j] = max over u,v of x[b,c, i*s+u, j*s+v], and argmax, the index of the maximum in its plane.
 // The first maximum in row-major order is taken; a NaN in the window is larger than every number.
 //
-// workspace  x [B, CHANNELS, HEIGHT, WIDTH] at X,  y and argmax [B, CHANNELS, OUT_HEIGHT, OUT_WIDTH] at Y and ARGMAX;
+// workspace  x [B, CHANNELS, HEIGHT, WIDTH] at X,
+//            y and argmax [B, CHANNELS, OUT_HEIGHT, OUT_WIDTH] at Y and ARGMAX;
 //            argmax = row * WIDTH + column as an f32, which represents it exactly
 //
 // One invocation computes one output with WINDOW × WINDOW loads. Windows may overlap (s = STRIDE).

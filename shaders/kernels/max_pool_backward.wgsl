@@ -1,8 +1,8 @@
 // dx[b,c,i,j] = sum of dy over the windows whose argmax is (i, j), through the activation before the pool,
 // whose output at the argmax is y, the window's maximum.
 //
-// workspace  dx [B, CHANNELS, HEIGHT, WIDTH] at DX,  y, argmax and dy [B, CHANNELS, OUT_HEIGHT, OUT_WIDTH] at Y, ARGMAX
-//            and DY
+// workspace  dx [B, CHANNELS, HEIGHT, WIDTH] at DX,
+//            y, argmax and dy [B, CHANNELS, OUT_HEIGHT, OUT_WIDTH] at Y, ARGMAX and DY
 //
 // One invocation computes a tile of STRIDE × STRIDE values of dx from the windows that reach into it: one
 // window if they do not overlap, else REACH × REACH, with 3 loads each. Nothing is scattered: every value is

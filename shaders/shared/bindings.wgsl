@@ -6,7 +6,7 @@
 const BINDING_BATCH = 0u;
 // Images as bytes, four to a word, [N, image_words].
 const BINDING_IMAGES = 1u;
-// The index of the image at each position of the epoch.
+// The index of the image at each position of the order.
 const BINDING_ORDER = 2u;
 // The class of each image, [N].
 const BINDING_LABELS = 3u;
@@ -20,7 +20,7 @@ const BINDING_FIRST_MOMENT = 6u;
 const BINDING_SECOND_MOMENT = 7u;
 // Activations, argmax indices, gradients of activations, and the batch's statistics.
 const BINDING_WORKSPACE = 8u;
-// Loss and predicted class at each position of the epoch: see shared/outcomes.wgsl.
+// Loss and predicted class at each position of the order: see shared/outcomes.wgsl.
 const BINDING_OUTCOMES = 9u;
 // For each tensor, the first step with a value that is not finite: see shared/faults.wgsl.
 const BINDING_FAULTS = 10u;

@@ -20,7 +20,7 @@ fn pixel(image: u32, channel: u32, row: u32, column: u32) -> f32 {
     return f32((word >> (byte % 4u * 8u)) & 0xffu);
 }
 
-// A byte's value scaled to -1 to 1.
+// A byte's value, scaled to [-1, 1].
 fn normalised(pixel: f32) -> f32 {
     return (pixel / 255.0 - 0.5) / 0.5;
 }

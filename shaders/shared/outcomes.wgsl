@@ -1,4 +1,4 @@
-// The result for each sample, by its position in the epoch. Rust: `SampleOutcome` in src/engine/.
+// The result for each sample, by its position in the order. Rust: `SampleOutcome` in src/engine/.
 #import shared/bindings
 
 struct Outcome {

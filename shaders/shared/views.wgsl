@@ -1,4 +1,4 @@
-// The view of the image at each position of the epoch: an affine map from (row, column) of the network's
+// The view of the image at each position of the order: an affine map from (row, column) of the network's
 // input to a point of the image fitted to SIDE×SIDE. Rust: `View` in src/data/.
 #import shared/bindings
 

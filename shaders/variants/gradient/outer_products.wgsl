@@ -1,7 +1,7 @@
 // The gradient of the parameter at an offset of the arena, after the fused kernels. It is also stored in the
 // arena.
 //   below PARTIAL_LEN, a convolution's: the sum of the partial sums
-//   above, a dense layer's:             dweight[o,i] = sum over b of dy[b,o] * x[b,i],  dbias[o] = sum over b of dy[b,o]
+//   above, a dense layer's: dweight[o,i] = sum over b of dy[b,o] * x[b,i],  dbias[o] = sum over b of dy[b,o]
 //
 // workspace  x [B, inputs] and dy [B, outputs] of each layer at DENSE_X and DENSE_DY
 //

@@ -1,5 +1,5 @@
-// The network's input at (channel, row, column) of an image of the batch: the stored pixel, scaled to -1 to
-// 1.
+// The network's input at (channel, row, column) of an image of the batch: the stored pixel, scaled to
+// [-1, 1].
 
 #import shared/batch
 #import shared/images
