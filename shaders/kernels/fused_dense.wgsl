@@ -16,6 +16,7 @@
 // describes how its invocations share a layer.
 //
 // Replaces dense_forward (fc1, fc2), dense_loss (fc3) and the input gradients of dense_backward (fc1 to fc3).
+// Counterpart: src/cpu/dense_forward.rs, src/cpu/dense_loss.rs, src/cpu/dense_backward.rs
 
 #import shared/dense_layer
 #import shared/grid
