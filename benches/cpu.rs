@@ -1,12 +1,12 @@
-//! How fast the CPU engine is: each of its operations, a training step at several batch sizes, the evaluation
-//! of many images, and of one.
+//! Benchmarks of the CPU engine: each of its operations, training at several batch sizes, and the evaluation of many
+//! images and of a single one.
 
 mod common;
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
-use common::{IMAGES, NETWORK, split, weights};
+use common::{IMAGES, NETWORK, images, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lenet_gpu::cpu::{
     CpuEngine, Network, Targets, adam, conv_backward_input, conv_backward_weight, conv_forward,
@@ -18,37 +18,38 @@ use lenet_gpu::model::{Activation, ConvShape, DenseShape, PoolShape};
 
 fn engine(batch_size: usize) -> CpuEngine {
     let mut engine = CpuEngine::new(&Setup::new(NETWORK, batch_size));
-    engine.set_parameters(&weights()).expect("the CPU takes any weights");
-    engine.load(Split::Train, split()).expect("the CPU takes any images");
-    engine.load(Split::Test, split()).expect("the CPU takes any images");
+    engine.set_parameters(&weights()).expect("cannot load the weights");
+    engine.load(Split::Train, images()).expect("cannot load the images");
+    engine.load(Split::Test, images()).expect("cannot load the images");
     engine
 }
 
-/// Images of a batch in the benches of single operations.
+/// The batch size in benchmarks of single operations.
 const BATCH: usize = 64;
 
-/// Small values of both signs.
+/// Small positive and negative values.
 fn values(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i.wrapping_mul(2_654_435_761) % 1_000) as f32 / 1_000.0 - 0.5).collect()
 }
 
-/// A convolution with the pool behind it, forward and backward, as one and apart.
+/// A convolution and the max-pooling after it, forward and backward, separately and fused.
 fn convolution(criterion: &mut Criterion, name: &str, conv: ConvShape, pool: PoolShape) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(BATCH as u64));
     let (x, weight, bias) = (values(BATCH * conv.in_len()), values(conv.weight_len()), values(conv.filters));
     let dy = values(BATCH * pool.out_len());
-    let (mut maps, mut dmaps) = (vec![0.0; BATCH * conv.out_len()], vec![0.0; BATCH * conv.out_len()]);
+    let (mut activations, mut dactivations) =
+        (vec![0.0; BATCH * conv.out_len()], vec![0.0; BATCH * conv.out_len()]);
     let (mut y, mut argmax) = (vec![0.0; dy.len()], vec![0; dy.len()]);
     let (mut dx, mut dweight, mut dbias) =
         (vec![0.0; x.len()], vec![0.0; weight.len()], vec![0.0; bias.len()]);
     let relu = Activation::Relu;
 
     group.bench_function("forward", |bencher| {
-        bencher.iter(|| conv_forward(&conv, relu, &x, &weight, &bias, black_box(&mut maps)));
+        bencher.iter(|| conv_forward(&conv, relu, &x, &weight, &bias, black_box(&mut activations)));
     });
     group.bench_function("pool", |bencher| {
-        bencher.iter(|| max_pool(&pool, &maps, black_box(&mut y), &mut argmax));
+        bencher.iter(|| max_pool(&pool, &activations, black_box(&mut y), &mut argmax));
     });
     group.bench_function("forward with pool", |bencher| {
         bencher.iter(|| {
@@ -56,17 +57,19 @@ fn convolution(criterion: &mut Criterion, name: &str, conv: ConvShape, pool: Poo
             conv_pool_forward(&conv, &pool, &x, &weight, &bias, black_box(&mut y), argmax);
         });
     });
-    group.bench_function("forward with pool, maxima alone", |bencher| {
+    group.bench_function("forward with pool, without argmax", |bencher| {
         bencher.iter(|| conv_pool_forward(&conv, &pool, &x, &weight, &bias, black_box(&mut y), None));
     });
     group.bench_function("pool backward", |bencher| {
-        bencher.iter(|| max_pool_backward(&pool, relu, &maps, &argmax, &dy, black_box(&mut dmaps)));
+        bencher.iter(|| {
+            max_pool_backward(&pool, relu, &activations, &argmax, &dy, black_box(&mut dactivations))
+        });
     });
     group.bench_function("backward weight", |bencher| {
-        bencher.iter(|| conv_backward_weight(&conv, &x, &dmaps, black_box(&mut dweight), &mut dbias));
+        bencher.iter(|| conv_backward_weight(&conv, &x, &dactivations, black_box(&mut dweight), &mut dbias));
     });
     group.bench_function("backward input", |bencher| {
-        bencher.iter(|| conv_backward_input(&conv, &weight, &dmaps, black_box(&mut dx)));
+        bencher.iter(|| conv_backward_input(&conv, &weight, &dactivations, black_box(&mut dx)));
     });
     group.bench_function("backward with pool", |bencher| {
         bencher.iter(|| {
@@ -151,7 +154,7 @@ fn train(criterion: &mut Criterion) {
             bencher.iter(|| {
                 engine
                     .train(&Epoch::new(&order, &steps), &mut |_, _| ControlFlow::Continue(()))
-                    .expect("weights stay finite")
+                    .expect("training failed")
             });
         });
     }
@@ -163,17 +166,17 @@ fn evaluate(criterion: &mut Criterion) {
     group.sample_size(10);
     let mut engine = engine(64);
     group.bench_function("all", |bencher| {
-        bencher.iter(|| engine.evaluate(Split::Test).expect("it cannot fail"))
+        bencher.iter(|| engine.evaluate(Split::Test).expect("evaluation failed"))
     });
 }
 
 fn one_image(criterion: &mut Criterion) {
-    let split = split();
+    let images = images();
     let mut network = Network::<f32>::new(NETWORK, 1);
     network.set_parameters(&weights());
     criterion.bench_function("one image", |bencher| {
         bencher.iter(|| {
-            gather(&split, &[7], network.input(1));
+            gather(&images, &[7], network.input(1));
             network.evaluate(&[7]);
             black_box(network.predicted()[0])
         });

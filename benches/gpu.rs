@@ -1,26 +1,26 @@
-//! How fast the GPU engine is: each kernel of a step of 64 images by itself, training at several batch
-//! sizes, and evaluation. It runs on the GPU that `lenet-gpu train` would take, else on a software adapter.
+//! Benchmarks of the GPU engine: each kernel of a step of 64 images, training at several batch sizes, and evaluation.
+//! They run on the GPU that `lenet-gpu train` would choose, or else on a software adapter.
 
 mod common;
 
 use std::ops::ControlFlow;
 
-use common::{IMAGES, NETWORK, split, weights};
+use common::{IMAGES, NETWORK, images, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use lenet_gpu::device::Device;
 use lenet_gpu::engine::{Engine, Epoch, Setup, Split, steps};
-use lenet_gpu::gpu::adapter::Chosen;
 use lenet_gpu::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 
 fn engine(batch_size: usize) -> GpuEngine {
-    let chosen = Chosen::any().expect("the bench needs a GPU or a software adapter");
-    let context = Context::open(&chosen).expect("the adapter opens");
-    let plan = KernelConfig::of(&context.description);
-    let residency = Residency::Auto;
-    let options = GpuOptions { setup: Setup::new(NETWORK, batch_size), residency, plan };
-    let mut engine = GpuEngine::new(context, options).expect("the device takes the kernels");
-    engine.set_parameters(&weights()).expect("the device takes the weights");
-    engine.load(Split::Train, split()).expect("the device takes the images");
-    engine.load(Split::Test, split()).expect("the device takes the images");
+    let chosen = Device::any_gpu().expect("the benchmarks need a GPU or a software adapter");
+    let context = Context::open(&chosen).expect("cannot open the adapter");
+    let kernels = KernelConfig::of(&context.description);
+    let setup = Setup::new(NETWORK, batch_size);
+    let options = GpuOptions { setup, residency: Residency::Auto, plan: kernels };
+    let mut engine = GpuEngine::new(context, options).expect("cannot create the engine");
+    engine.set_parameters(&weights()).expect("cannot load the weights");
+    engine.load(Split::Train, images()).expect("cannot load the images");
+    engine.load(Split::Test, images()).expect("cannot load the images");
     engine
 }
 
@@ -31,7 +31,7 @@ fn kernels(criterion: &mut Criterion) {
     for (kernel, label) in engine.kernel_labels().iter().enumerate() {
         group.bench_function(label, |bencher| {
             bencher.iter_custom(|repeats| {
-                engine.time_kernel(kernel, repeats as usize).expect("the device goes on")
+                engine.time_kernel(kernel, repeats as usize).expect("the device failed")
             });
         });
     }
@@ -49,7 +49,7 @@ fn train(criterion: &mut Criterion) {
             bencher.iter(|| {
                 engine
                     .train(&Epoch::new(&order, &steps), &mut |_, _| ControlFlow::Continue(()))
-                    .expect("weights stay finite")
+                    .expect("training failed")
             });
         });
     }
@@ -61,7 +61,7 @@ fn evaluate(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(IMAGES as u64));
     group.sample_size(10);
     group.bench_function("all", |bencher| {
-        bencher.iter(|| engine.evaluate(Split::Test).expect("the device goes on"))
+        bencher.iter(|| engine.evaluate(Split::Test).expect("the device failed"))
     });
 }
 

@@ -18,6 +18,7 @@ mod calendar;
 pub mod cli;
 pub mod cpu;
 pub mod data;
+pub mod device;
 pub mod engine;
 pub mod evaluate;
 pub mod export;

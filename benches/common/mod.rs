@@ -1,4 +1,4 @@
-//! What is trained on in the benches. What images show does not matter to the time, so they are made up.
+//! Synthetic training data for the benchmarks. The content of images does not affect the time.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use lenet_gpu::model::{LeNet5, ParameterTable};
 pub const NETWORK: LeNet5 = LeNet5::new(1, 10);
 pub const IMAGES: usize = 2_048;
 
-/// Images of 28×28 full of numbers that are spread over all bytes.
-pub fn split() -> Arc<ImageSet> {
+/// 28×28 images whose pixels are spread over all byte values.
+pub fn images() -> Arc<ImageSet> {
     let byte = |i: usize| (i.wrapping_mul(2_654_435_761) >> 13) as u8;
     Arc::new(ImageSet {
         channels: 1,
@@ -20,7 +20,7 @@ pub fn split() -> Arc<ImageSet> {
     })
 }
 
-/// Small weights of both signs.
+/// Small positive and negative weights.
 pub fn weights() -> Vec<f32> {
     let value = |i: usize| (i.wrapping_mul(2_654_435_761) % 1_000) as f32 / 10_000.0 - 0.05;
     (0..ParameterTable::new(&NETWORK).arena_len()).map(value).collect()

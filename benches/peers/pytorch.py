@@ -1,10 +1,10 @@
-"""The same LeNet-5 on the same MNIST in PyTorch, as fast as PyTorch goes in f32: images/s of training and of
-inference, to be held against those of `lenet-gpu bench`.
+"""The same LeNet-5 on the same MNIST in PyTorch, tuned for f32: images/s of training and inference, for comparison with
+`lenet-gpu bench`.
 
-Needs torch and numpy. The set lies on the device, normalised beforehand; each pass over it has an order of its
-own, drawn there, and a step gathers its batch by index. On the CPU everything is channels-last, which is the
-fastest there; on a GPU TF32 is off, as the kernels it is held against have none. With --cuda-graph a whole step
-(gather, forward, backward, Adam) is captured once and replayed.
+Needs torch and numpy. The normalised images are on the device; each epoch draws a random order there, and a step
+gathers its batch by index. On the CPU, tensors are channels-last, which is fastest. On a GPU, TF32 is off, because the
+kernels to compare with do not use it. With --cuda-graph, a whole step (gather, forward, backward, Adam) is captured
+once and replayed.
 
     python benches/peers/pytorch.py --train 64,256,1024 --infer 1,1024
     python benches/peers/pytorch.py --device cuda --cuda-graph
@@ -24,7 +24,7 @@ from torch import nn
 
 DATA = Path(__file__).parents[2] / "data" / "mnist"
 
-# Steps at each batch size before any time is taken: what is tuned or allocated is so then.
+# Untimed steps at each batch size, during which PyTorch tunes and allocates.
 WARM_UP = 10
 
 
@@ -52,16 +52,15 @@ def labels(name):
 
 
 class Peer:
-    """The network, its optimizer, and the data, on one device."""
+    """The network, its optimizer and the data on one device."""
 
     def __init__(self, device, cuda_graph):
         self.device, self.cuda_graph = torch.device(device), cuda_graph
         layout = torch.channels_last if device == "cpu" else torch.contiguous_format
-        place = lambda tensor: tensor.to(self.device)
-        self.train_x = place(images("train-images-idx3-ubyte")).to(memory_format=layout)
-        self.train_y = place(labels("train-labels-idx1-ubyte"))
-        self.test_x = place(images("t10k-images-idx3-ubyte")).to(memory_format=layout)
-        self.test_y = place(labels("t10k-labels-idx1-ubyte"))
+        self.train_x = images("train-images-idx3-ubyte").to(self.device).to(memory_format=layout)
+        self.train_y = labels("train-labels-idx1-ubyte").to(self.device)
+        self.test_x = images("t10k-images-idx3-ubyte").to(self.device).to(memory_format=layout)
+        self.test_y = labels("t10k-labels-idx1-ubyte").to(self.device)
         self.model = LeNet5().to(self.device, memory_format=layout)
         self.adam = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True, capturable=cuda_graph)
 
@@ -70,7 +69,7 @@ class Peer:
             torch.cuda.synchronize()
 
     def batches(self, size):
-        """Places of whole batches, in a new order each time the set is through."""
+        """Yields the indices of whole batches, in a new random order each epoch."""
         count = len(self.train_x) // size * size
         while True:
             yield from torch.randperm(len(self.train_x), device=self.device)[:count].split(size)
@@ -85,9 +84,9 @@ class Peer:
         return self.model(self.train_x[batch]).argmax(1)
 
     def graphed(self, step, size):
-        """`step` captured as a CUDA graph over a batch of this size; what it returns is one place in memory."""
+        """Captures `step` as a CUDA graph for this batch size. The returned function always returns the same tensor."""
         batch = torch.arange(size, device=self.device)
-        # PyTorch asks for a warm-up on a stream of its own before a capture.
+        # PyTorch requires a warm-up on a separate stream before a capture.
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -99,15 +98,15 @@ class Peer:
         with torch.cuda.graph(graph):
             result = step(batch)
 
-        def replay(places):
-            batch.copy_(places)
+        def replay(indices):
+            batch.copy_(indices)
             graph.replay()
             return result
 
         return replay
 
     def images_per_second(self, step, size, seconds):
-        """The rate of `step` over batches of `size`, from as many as take about `seconds`."""
+        """The throughput of `step` with batches of `size`, measured over about `seconds`."""
         if self.cuda_graph:
             step = self.graphed(step, size)
         batches = self.batches(size)
@@ -121,7 +120,7 @@ class Peer:
             return time.perf_counter() - started
 
         timed(WARM_UP)
-        # Doubled until they take so long: clocks rise meanwhile.
+        # Double the number of steps until they take that long; clock rates rise meanwhile.
         count = 1
         while (took := timed(count)) < seconds:
             count *= 2
@@ -130,32 +129,32 @@ class Peer:
 
     def accuracy(self):
         with torch.inference_mode():
-            parts = zip(self.test_x.split(1024), self.test_y.split(1024))
-            right = sum((self.model(x).argmax(1) == y).sum() for x, y in parts)
-        return float(right) / len(self.test_x)
+            batches = zip(self.test_x.split(1024), self.test_y.split(1024))
+            correct = sum((self.model(x).argmax(1) == y).sum() for x, y in batches)
+        return float(correct) / len(self.test_x)
 
 
-def numbers(typed):
-    return [int(part) for part in typed.split(",") if part]
+def numbers(text):
+    return [int(number) for number in text.split(",") if number]
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--train", type=numbers, default=[64], metavar="N,N", help="batch sizes in training")
-    parser.add_argument("--infer", type=numbers, default=[], metavar="N,N", help="batch sizes in inference")
-    parser.add_argument("--seconds", type=float, default=3, metavar="N", help="of each figure, warming up as long")
-    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="then train so long and tell the accuracy")
+    parser.add_argument("--train", type=numbers, default=[64], metavar="N,N", help="batch sizes for training")
+    parser.add_argument("--infer", type=numbers, default=[], metavar="N,N", help="batch sizes for inference")
+    parser.add_argument("--seconds", type=float, default=3, metavar="N", help="seconds per figure, after a warm-up of the same length")
+    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="then train this many epochs and print the accuracy")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--cuda-graph", action="store_true", help="capture whole steps")
-    parser.add_argument("--tf32", action="store_true", help="let a GPU round what it multiplies to 10 bits")
-    parser.add_argument("--threads", type=int, default=None, metavar="N", help="of the CPU [default: PyTorch's]")
+    parser.add_argument("--tf32", action="store_true", help="allow TF32, which rounds factors to 10 bits")
+    parser.add_argument("--threads", type=int, default=None, metavar="N", help="CPU threads [default: PyTorch's choice]")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     args = parser.parse_args()
     if args.cuda_graph and args.device != "cuda":
         parser.error("--cuda-graph needs --device cuda")
     if args.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda: PyTorch finds no GPU")
+        parser.error("--device cuda: PyTorch cannot find a GPU")
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -169,11 +168,11 @@ def main():
             rate = peer.images_per_second(step, size, args.seconds)
             throughput.append(dict(task=task, batch=size, images_per_second=rate))
             if not args.json:
-                print(f"{task}, batch {size}: {rate:.0f} images/s, {1e6 * size / rate:.0f} µs a step")
+                print(f"{task}, batch {size}: {rate:.0f} images/s, {1e6 * size / rate:.0f} µs/step")
     if args.json:
-        how = "CUDA graphs" if args.cuda_graph else "eager"
-        where = torch.cuda.get_device_name() if args.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-        name = f"PyTorch {torch.__version__} {how} ({where})"
+        mode = "CUDA graphs" if args.cuda_graph else "eager"
+        hardware = torch.cuda.get_device_name() if args.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        name = f"PyTorch {torch.__version__} {mode} ({hardware})"
         print(json.dumps(dict(name=name, throughput=throughput)))
     for epoch in range(args.epochs):
         for batch in torch.randperm(len(peer.train_x), device=peer.device).split(args.train[0]):

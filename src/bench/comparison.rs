@@ -1,46 +1,46 @@
-//! A result held against an earlier one.
+//! Comparing results with earlier ones.
 
 use super::results::{Results, Task};
 
-/// So much is taken for noise even where repeats do not spread: from one process to the next, layouts in memory and
-/// clocks change as well.
-const BETWEEN_RUNS: f64 = 0.02;
+/// The least noise assumed, even if the repeats do not vary: memory layout and clock rates change from one process to
+/// the next.
+const MIN_NOISE: f64 = 0.02;
 
-/// A difference counts where it is more than so many of its standard deviations, which of values that are distributed
-/// normally one in twenty is by chance.
+/// A difference counts if it exceeds this many of its standard deviations. For normally distributed values, one in
+/// twenty does so by chance.
 const DEVIATIONS: f64 = 2.0;
 
-/// One measurement in both results.
+/// One measurement that both results have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// The engine's.
+    /// The engine's label.
     pub label: String,
     pub task: Task,
     pub batch: usize,
-    /// Images a second.
+    /// Images per second, then and now.
     pub old: f64,
     pub new: f64,
-    /// The share by which they may differ by chance.
+    /// The relative difference that may be due to chance.
     pub noise: f64,
 }
 
-/// What a ratio says.
+/// What a comparison shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Faster,
     Slower,
-    /// No more than chance makes of nothing.
+    /// The difference may be due to chance.
     WithinNoise,
 }
 
 impl Comparison {
-    /// New over old: above 1 is faster.
+    /// New divided by old: above 1 is faster.
     pub fn ratio(&self) -> f64 {
         self.new / self.old
     }
 
     pub fn verdict(&self) -> Verdict {
-        // Of a ratio, by its logarithm: half as fast is as much as twice as fast.
+        // Logarithms make twice as fast and half as fast equally far from 1.
         let difference = self.ratio().ln();
         if difference.abs() <= self.noise.ln_1p() {
             Verdict::WithinNoise
@@ -52,7 +52,7 @@ impl Comparison {
     }
 }
 
-/// Every measurement of `new` that `old` has too: of an engine of the same label, at the same task and batch size.
+/// Compares every measurement of `new` that `old` has too: same engine label, task and batch size.
 pub fn compare(old: &Results, new: &Results) -> Vec<Comparison> {
     let mut rows = Vec::new();
     for engine in &new.engines {
@@ -67,19 +67,19 @@ pub fn compare(old: &Results, new: &Results) -> Vec<Comparison> {
                 batch: now.batch,
                 old: then.images_per_second,
                 new: now.images_per_second,
-                noise: (DEVIATIONS * deviation).max(BETWEEN_RUNS),
+                noise: (DEVIATIONS * deviation).max(MIN_NOISE),
             });
         }
     }
     rows
 }
 
-/// What makes the two no fair pair, each in a sentence.
+/// What makes the comparison unfair, as one sentence per difference.
 pub fn differences(old: &Results, new: &Results) -> Vec<String> {
     let mut found = Vec::new();
     let mut differ = |what: &str, old: String, new: String| {
         if old != new {
-            found.push(format!("{what} was {old} then and is {new} now"));
+            found.push(format!("{what} was {old} then, but is {new} now"));
         }
     };
     let machine = |results: &Results| {
@@ -91,9 +91,9 @@ pub fn differences(old: &Results, new: &Results) -> Vec<String> {
     let images = |results: &Results| {
         let images = &results.images;
         let (channels, height, width) = (images.channels, images.height, images.width);
-        format!("{} of {channels}×{height}×{width} from {}", images.count, images.name)
+        format!("{} images of {channels}×{height}×{width} ({})", images.count, images.name)
     };
-    differ("the set of images", images(old), images(new));
+    differ("the image set", images(old), images(new));
     for engine in &new.engines {
         if let Some(before) = old.engines.iter().find(|before| before.label == engine.label) {
             differ(&engine.label, before.name.clone(), engine.name.clone());
@@ -101,7 +101,7 @@ pub fn differences(old: &Results, new: &Results) -> Vec<String> {
     }
     for (results, when) in [(old, "then"), (new, "now")] {
         if results.machine.is_busy() {
-            found.push(format!("the machine was busy {when}, so a difference may be that of other programs"));
+            found.push(format!("the machine was busy {when}, so other programs may explain a difference"));
         }
     }
     found
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_says_something_only_beyond_the_noise() {
+    fn a_difference_counts_only_beyond_the_noise() {
         assert_eq!(comparison(100.0, 101.0, 0.02).verdict(), Verdict::WithinNoise);
         assert_eq!(comparison(100.0, 110.0, 0.02).verdict(), Verdict::Faster);
         assert_eq!(comparison(110.0, 100.0, 0.02).verdict(), Verdict::Slower);

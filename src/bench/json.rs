@@ -1,4 +1,4 @@
-//! Results as a JSON file: what another bench is compared with.
+//! Results as a JSON file, to compare a later bench with.
 
 use std::fs;
 use std::io;
@@ -6,26 +6,27 @@ use std::path::{Path, PathBuf};
 
 use super::results::{FORMAT, Results};
 
-/// Why a file of results is of no use.
+/// Why a file of results cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
 
-    #[error("{} is no result of `lenet-gpu bench --json`", path.display())]
+    #[error("{} is not a `bench --json` file", path.display())]
     Parse { path: PathBuf, source: serde_json::Error },
 
     #[error(
-        "{} has format {found} of bench results, and this program knows format {FORMAT}; measure it again with \
-         this program",
+        "{} has format {found}, but this version reads format {FORMAT}; run the bench again with this version",
         path.display()
     )]
     Format { path: PathBuf, found: u64 },
 }
 
 impl Results {
+    /// Reads a file of results.
+    ///
     /// # Errors
-    /// Where the file cannot be read, is none of results, or is one of another version of the format.
+    /// If the file cannot be read, is not a file of results, or has another version of the format.
     pub fn read(path: &Path) -> Result<Self, ResultsError> {
         let failed = |source| ResultsError::Read { path: path.to_owned(), source };
         let text = fs::read_to_string(path).map_err(failed)?;
@@ -39,9 +40,9 @@ impl Results {
         }
     }
 
-    /// As the file has them.
+    /// The contents of the file.
     pub fn to_json(&self) -> String {
-        // Maps have text as keys and numbers are finite or null, so that nothing is refused.
+        // Serialization cannot fail: all map keys are strings, and non-finite numbers become null.
         serde_json::to_string_pretty(self).expect("results are JSON") + "\n"
     }
 }

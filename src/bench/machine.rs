@@ -1,35 +1,34 @@
-//! What a result was measured on.
+//! The machine that results were measured on.
 
 use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-/// The machine.
+/// A machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// `linux`, `macos`, `windows`, ...
     pub os: String,
     /// `x86_64`, `aarch64`, ...
     pub architecture: String,
-    /// The processor's name, where the system tells it.
+    /// The processor's name, if the system reports it.
     pub cpu: Option<String>,
-    /// Threads that the CPU engine uses.
+    /// The number of threads of the CPU engine.
     pub threads: usize,
-    /// Programs that ran or waited to run over the last minute before the measurement, on average, where the
-    /// system tells it.
+    /// The average number of runnable processes in the minute before the measurement, if the system reports it.
     pub load: Option<f64>,
 }
 
-/// Other programs that keep more than this share of the threads busy are in the way.
-const BUSY: f64 = 0.25;
+/// The machine counts as busy if the load exceeds this share of the threads.
+const BUSY_SHARE: f64 = 0.25;
 
 impl Machine {
-    /// Whether other programs ran before the measurement; false where that is not known.
+    /// Whether other programs kept the machine busy before the measurement; false if the load is unknown.
     pub fn is_busy(&self) -> bool {
-        self.load.is_some_and(|load| load > BUSY * self.threads as f64)
+        self.load.is_some_and(|load| load > BUSY_SHARE * self.threads as f64)
     }
 
-    /// This one, now.
+    /// The current state of this machine.
     pub fn this() -> Self {
         let read = |path| fs::read_to_string(path).ok();
         Self {
@@ -42,7 +41,7 @@ impl Machine {
     }
 }
 
-/// Of the line `model name: AMD EPYC 9R14`, where a tab stands before the colon.
+/// Parses the line `model name\t: AMD EPYC 9R14` of `/proc/cpuinfo`.
 fn cpu_of(cpuinfo: &str) -> Option<String> {
     let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_processors_name_is_read_off_the_kernels_words() {
+    fn the_processors_name_is_read_from_proc_cpuinfo() {
         let text = "processor\t: 0\nmodel name\t: AMD EPYC 9R14\nflags\t: fpu\n";
         assert_eq!(cpu_of(text).as_deref(), Some("AMD EPYC 9R14"));
         assert_eq!(cpu_of("processor: 0\n"), None);

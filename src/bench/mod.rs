@@ -1,39 +1,39 @@
-//! How fast each engine is, by wall clock and by the device's own, and against what the device can do at most.
+//! How fast each engine is, in wall-clock time and by the device's own clock, compared with the device's ceilings.
 //!
-//! A [`Bench`] first looks at each engine by itself (`start`: how it starts; `examine`: its device's ceilings, its
-//! kernels one by one), then lets all of them train and infer in turn, batch size by batch size (`race`). Each
-//! figure is the median of several runs with its spread ([`Summary`]). What is found is [`Results`], plain
-//! data that [`to_markdown`] shows and [`compare`] holds against an earlier one; [`warnings`] tells what makes it
-//! doubtful.
+//! A [`Bench`] first measures each engine by itself (`startup`: how long it takes to start; `profile`: its device's
+//! ceilings and its kernels one by one), then lets all engines train and infer in turn, one batch size after the other
+//! (`race`). Each figure is the median of several runs with its spread ([`Summary`]). The [`Results`] are plain data:
+//! [`to_markdown`] formats them, [`compare`] compares them with earlier ones, and [`warnings`] lists what makes them
+//! unreliable.
 
+mod candidate;
 mod comparison;
-mod contender;
-mod examine;
-mod images;
 mod json;
+mod loaded_engine;
 mod machine;
 mod memory;
+mod profile;
 mod race;
 mod results;
-mod start;
+mod startup;
 mod statistics;
-mod subject;
+mod synthetic;
 mod tables;
 mod tune;
 mod warnings;
 
 use std::time::SystemTime;
 
+pub use candidate::Candidate;
 pub use comparison::{Comparison, Verdict, compare};
-pub use contender::Contender;
-pub use images::{CLASSES, synthetic};
 pub use json::ResultsError;
 pub use machine::Machine;
 pub use results::{
-    Adapter, Ceilings, EngineResults, FORMAT, Images, KernelResults, Results, Settings, Stage, Start, Task,
-    Throughput,
+    Adapter, Ceilings, EngineResults, FORMAT, Images, KernelResults, Results, Settings, Startup,
+    StartupPhase, Task, Throughput,
 };
 pub use statistics::Summary;
+pub use synthetic::{CLASSES, synthetic};
 pub use tables::{counts, to_markdown};
 pub use tune::{Effort, Trial, tune};
 pub use warnings::warnings;
@@ -44,69 +44,70 @@ use crate::engine::{EngineError, Mode, Setup};
 use crate::model::{Init, LeNet5, ParameterTable};
 use crate::train::Program;
 
-/// What is measured, on which images.
+/// What to measure, and with which images.
 #[derive(Debug)]
 pub struct Bench {
     data: Dataset,
     settings: Settings,
     network: LeNet5,
     weights: Vec<f32>,
-    /// Before anything of this program keeps it busy.
+    /// Examined before this program puts any load on it.
     machine: Machine,
     date: String,
 }
 
 impl Bench {
-    /// Measures with the images to train on of `data`.
+    /// Measures with the training images of `data`.
     ///
     /// # Panics
-    /// Where there are fewer of them than a batch of the settings has, or no repeats: callers' errors.
+    /// If `data` has fewer training images than the largest batch, or `settings` has no repeats.
     pub fn new(data: Dataset, settings: Settings) -> Self {
         let largest = settings.batches.iter().max().copied().unwrap_or(0).max(settings.profile_batch);
         assert!(largest <= data.train.len(), "there are images for every batch");
-        assert!(settings.repeats > 0, "something is measured");
+        assert!(settings.repeats > 0, "at least one run is measured");
         let network = LeNet5::new(data.train.channels, data.classes);
         let weights = Init::Pytorch.arena(&ParameterTable::new(&network), settings.seed);
         let (machine, date) = (Machine::this(), Utc::of(SystemTime::now()).to_string());
         Self { data, settings, network, weights, machine, date }
     }
 
-    /// How an engine starts: to be asked first of all in a process of its own.
+    /// Measures how an engine starts. Call it first in a process of its own.
     ///
     /// # Errors
-    /// Where the engine fails.
-    pub fn start(&self, contender: &Contender) -> Result<Start, EngineError> {
-        start::start(contender, &self.setup(self.settings.profile_batch), &self.weights, &self.data.train)
+    /// If the engine fails.
+    pub fn start(&self, candidate: &Candidate) -> Result<Startup, EngineError> {
+        startup::measure(candidate, &self.setup(self.settings.profile_batch), &self.weights, &self.data.train)
     }
 
-    /// The kernels of a training step of the batch that is looked at, by count. That needs no device.
+    /// Counts the work of the kernels of a training step of `profile_batch` images. This needs no device.
     pub fn count(&self) -> Vec<KernelResults> {
         let batch = self.settings.profile_batch;
-        let kernels = contender::twins(Mode::Train, &self.setup(batch));
-        kernels.iter().map(|kernel| examine::by_count(kernel, batch, None)).collect()
+        let kernels = candidate::twin_kernels(Mode::Train, &self.setup(batch));
+        kernels.iter().map(|kernel| profile::kernel_results(kernel, batch, None)).collect()
     }
 
-    /// Measures each of the contenders, whose starts are known. `tell` hears what is under way.
+    /// Measures each of the candidates, whose start-up was measured before. `progress` is called with what is measured
+    /// next.
     ///
     /// # Errors
-    /// Where an engine fails.
+    /// If an engine fails.
     pub fn run(
         self,
-        contenders: Vec<(Contender, Start)>,
-        tell: &mut dyn FnMut(&str),
+        candidates: Vec<(Candidate, Startup)>,
+        progress: &mut dyn FnMut(&str),
     ) -> Result<Results, EngineError> {
         let images = &self.data.train;
-        let (mut engines, mut opened) = (Vec::new(), Vec::new());
-        for (contender, start) in contenders {
-            tell(&format!("{}: ceilings and kernels", contender.label()));
+        let (mut engines, mut devices) = (Vec::new(), Vec::new());
+        for (candidate, startup) in candidates {
+            progress(&format!("{}: ceilings and kernels", candidate.label()));
             let setup = self.setup(self.settings.profile_batch);
-            engines.push(examine::examine(&contender, start, &setup, &self.weights, images)?);
-            opened.push(contender.open()?);
+            engines.push(profile::profile(&candidate, startup, &setup, &self.weights, images)?);
+            devices.push(candidate.open()?);
         }
-        memory::forget_peak();
+        memory::reset_peak();
         for &batch in &self.settings.batches {
-            tell(&format!("training and inference at batch {batch}"));
-            let raced = race::race(&opened, &self.setup(batch), &self.settings, &self.weights, images)?;
+            progress(&format!("training and inference at batch size {batch}"));
+            let raced = race::race(&devices, &self.setup(batch), &self.settings, &self.weights, images)?;
             for (engine, throughput) in engines.iter_mut().zip(raced) {
                 engine.throughput.extend(throughput);
             }
@@ -130,7 +131,7 @@ impl Bench {
         })
     }
 
-    /// Training and inference of batches of one size.
+    /// The setup for training and inference with one batch size.
     fn setup(&self, batch: usize) -> Setup {
         Setup { evaluation_batch: batch, ..Setup::new(self.network, batch) }
     }

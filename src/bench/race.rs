@@ -1,28 +1,29 @@
-//! Engines that train and infer in turn, at one batch size: what disturbs the machine for a while disturbs all of
+//! Engines that train and infer in turn at one batch size, so that a temporary load on the machine affects all of
 //! them alike.
 
 use std::sync::Arc;
 
-use super::contender::Opened;
+use super::candidate::kernels_of_task;
+use super::loaded_engine::LoadedEngine;
 use super::results::{Settings, Task, Throughput};
 use super::statistics::Summary;
-use super::subject::Subject;
 use crate::data::ImageSet;
+use crate::device::OpenDevice;
 use crate::engine::{EngineError, Setup};
 use crate::gpu::cost::Cost;
 
-/// Measures each of the engines at each task, in their order.
+/// Measures an engine on each of the devices at each task. The results are in the order of the devices.
 pub fn race(
-    opened: &[Opened],
+    devices: &[OpenDevice],
     setup: &Setup,
     settings: &Settings,
     weights: &[f32],
     images: &Arc<ImageSet>,
 ) -> Result<Vec<Vec<Throughput>>, EngineError> {
-    let mut runners = Vec::with_capacity(opened.len());
-    for opened in opened {
-        let subject = Subject::new(opened.engine(setup)?, setup, weights, images)?;
-        runners.push(Runner::warmed_up(subject, settings)?);
+    let mut runners = Vec::with_capacity(devices.len());
+    for device in devices {
+        let loaded = LoadedEngine::new(device.engine(setup)?, setup, weights, images)?;
+        runners.push(Runner::warmed_up(loaded, settings)?);
     }
     for _ in 0..settings.repeats {
         for runner in &mut runners {
@@ -32,54 +33,56 @@ pub fn race(
     Ok(runners.into_iter().map(|runner| runner.results(setup)).collect())
 }
 
-/// An engine, and what was measured of it so far.
+/// An engine and its measurements so far.
 struct Runner {
-    subject: Subject,
-    tasks: [Timed; 2],
+    loaded: LoadedEngine,
+    tasks: [TaskTimes; 2],
 }
 
-/// A task, the steps of a run, and the seconds of a step in each run.
-struct Timed {
+/// The times of a task.
+struct TaskTimes {
     task: Task,
+    /// Steps per run.
     steps: usize,
+    /// Seconds per step, for each run.
     seconds: Vec<f64>,
 }
 
 impl Runner {
-    fn warmed_up(mut subject: Subject, settings: &Settings) -> Result<Self, EngineError> {
-        let a_run = settings.seconds / settings.repeats as f64;
-        let mut tasks = Task::ALL.map(|task| Timed { task, steps: 0, seconds: Vec::new() });
-        for timed in &mut tasks {
-            timed.steps = subject.warm_up(timed.task, a_run)?;
+    fn warmed_up(mut loaded: LoadedEngine, settings: &Settings) -> Result<Self, EngineError> {
+        let seconds_per_run = settings.seconds / settings.repeats as f64;
+        let mut tasks = Task::ALL.map(|task| TaskTimes { task, steps: 0, seconds: Vec::new() });
+        for times in &mut tasks {
+            times.steps = loaded.warm_up(times.task, seconds_per_run)?;
         }
-        Ok(Self { subject, tasks })
+        Ok(Self { loaded, tasks })
     }
 
     fn run(&mut self) -> Result<(), EngineError> {
-        for timed in &mut self.tasks {
-            timed.seconds.push(self.subject.seconds_a_step(timed.task, timed.steps)?);
+        for times in &mut self.tasks {
+            times.seconds.push(self.loaded.seconds_per_step(times.task, times.steps)?);
         }
         Ok(())
     }
 
     fn results(self, setup: &Setup) -> Vec<Throughput> {
-        let Self { subject, tasks } = self;
+        let Self { loaded, tasks } = self;
         let batch = setup.batch_size;
-        let result = |Timed { task, steps, seconds }| {
-            let kernels = subject.engine.kernels(task, setup);
+        let result = |TaskTimes { task, steps, seconds }| {
+            let kernels = kernels_of_task(&loaded.engine, task, setup);
             let work = Some(kernels.iter().map(|kernel| kernel.cost(batch)).sum::<Cost>());
             let step = Summary::of(seconds);
-            let billions = |count: u64| count as f64 * 1e-9 / step.median;
+            let giga_per_second = |count: u64| count as f64 * 1e-9 / step.median;
             Throughput {
                 task,
                 batch,
                 images_per_second: batch as f64 / step.median,
                 steps,
-                dispatches: subject.engine.gpu().map(|_| kernels.len()),
+                dispatches: loaded.engine.gpu().map(|_| kernels.len()),
                 work,
-                gflops: work.map(|work| billions(work.flops)),
-                gbytes: work.map(|work| billions(work.bytes)),
-                buffer_bytes: subject.engine.gpu().map(|engine| engine.buffer_bytes()),
+                gflops: work.map(|work| giga_per_second(work.flops)),
+                gbytes: work.map(|work| giga_per_second(work.bytes)),
+                buffer_bytes: loaded.engine.gpu().map(|engine| engine.buffer_bytes()),
                 step_us: step.scaled(1e6),
             }
         };

@@ -1,4 +1,4 @@
-//! What a bench found: plain data, as its JSON file has it.
+//! The results of a bench: plain data, in the format of its JSON file.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,26 +8,26 @@ use crate::gpu::KernelConfig;
 use crate::gpu::cost::Cost;
 use crate::train::Program;
 
-/// The version of this format. A change of what a field means, or of its name, is another version.
+/// The version of this format. It changes whenever the name or the meaning of a field changes.
 pub const FORMAT: u32 = 1;
 
-/// All that a bench found.
+/// The results of a bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// Always [`FORMAT`].
     pub format: u32,
     pub program: Program,
-    /// When it was begun, in UTC: `2026-11-25T10:03:50Z`.
+    /// When the bench started, in UTC: `2026-11-25T10:03:50Z`.
     pub date: String,
     pub machine: Machine,
     pub images: Images,
     pub settings: Settings,
     pub engines: Vec<EngineResults>,
-    /// Bytes of main memory that the process took at most while all engines were measured in turn.
+    /// The peak memory of the process in bytes while all engines were measured in turn.
     pub peak_memory: Option<u64>,
 }
 
-/// What was trained on and inferred.
+/// The images used for training and inference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Images {
     pub name: String,
@@ -38,100 +38,105 @@ pub struct Images {
     pub classes: usize,
 }
 
-/// How it was measured.
+/// How to measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Batch sizes of training and inference.
     pub batches: Vec<usize>,
-    /// The batch size of all that is looked at by kernel.
+    /// The batch size for start-up, memory, latency and the profile by kernel.
     pub profile_batch: usize,
     /// Runs of each measurement, after the warm-up.
     pub repeats: usize,
-    /// What all of them are meant to take together.
+    /// The intended duration of all runs of a measurement together, in seconds.
     pub seconds: f64,
-    /// Of images that are made up, and of weights.
+    /// The seed of synthetic images and of weights.
     pub seed: u64,
 }
 
-/// What was found of an engine.
+/// The results of one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineResults {
-    /// What it is called in tables, and found by in another result: `vulkan`, `cpu`.
+    /// The label in tables, which also identifies the engine in other results: `vulkan`, `cpu`.
     pub label: String,
-    /// The engine's own name for itself.
+    /// The engine's full name.
     pub name: String,
-    /// The GPU, if it is one.
+    /// The GPU; `None` for the CPU engine.
     pub adapter: Option<Adapter>,
-    pub start: Start,
+    #[serde(rename = "start")]
+    pub startup: Startup,
     pub ceilings: Ceilings,
-    /// The kernels of a training step of `profile_batch` images; on the CPU engine, of the operations that are
-    /// their twins.
+    /// The kernels of a training step of `profile_batch` images; for the CPU engine, the kernels whose CPU twins it
+    /// runs.
     pub kernels: Vec<KernelResults>,
-    /// Microseconds that the host takes to record a training step of `profile_batch` images; none on the CPU.
+    /// Microseconds that the host takes to record a training step of `profile_batch` images; `None` on the CPU.
     pub encode_us: Option<Summary>,
-    /// Microseconds from asking for the class of one image to knowing it.
+    /// Microseconds to classify one image, from the call to the result.
     pub latency_us: Summary,
     pub throughput: Vec<Throughput>,
 }
 
+/// A GPU and the kernels it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Adapter {
     pub name: String,
     pub backend: String,
     pub driver: String,
-    /// Whether a CPU plays the GPU.
+    /// Whether it is a software adapter.
     pub software: bool,
-    pub plan: KernelConfig,
+    #[serde(rename = "plan")]
+    pub kernels: KernelConfig,
 }
 
-/// How the engine starts in a process of its own, with batches of `profile_batch` images. What drivers and the system
-/// keep in their caches from earlier runs is there.
+/// How an engine starts in a process of its own, with batches of `profile_batch` images. The caches that drivers and the
+/// system keep from earlier runs are in use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Start {
-    /// In order, up to the end of the first step.
-    pub stages: Vec<Stage>,
-    /// Bytes of main memory that the process took at most, from its start until it had trained and inferred a
-    /// batch; none where the system does not tell it.
+pub struct Startup {
+    /// The phases in order, up to the end of the first step.
+    #[serde(rename = "stages")]
+    pub phases: Vec<StartupPhase>,
+    /// The peak memory of the process in bytes, until it has trained on a batch and classified one; `None` if the
+    /// system does not report it.
     pub peak_memory: Option<u64>,
 }
 
-/// A part of the way from nothing to the end of the first step.
+/// A phase between the start of the process and the end of the first step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
-    pub what: String,
+pub struct StartupPhase {
+    #[serde(rename = "what")]
+    pub name: String,
     pub seconds: f64,
 }
 
-/// The most that the device did, in probes of arithmetic and of copying.
+/// The measured peak performance of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ceilings {
-    /// 10⁹ operations a second.
+    /// 10⁹ operations per second.
     pub gflops: f64,
-    /// 10⁹ bytes a second, read and written.
+    /// 10⁹ bytes per second, read and written.
     pub gbytes: f64,
 }
 
 impl Ceilings {
-    /// Seconds that work takes at least: its operations or its bytes at the device's most, whichever take longer.
+    /// The roofline bound: the least seconds that work takes, limited by its operations or by its bytes.
     pub fn least_seconds(&self, work: &Cost) -> f64 {
         (work.flops as f64 / self.gflops).max(work.bytes as f64 / self.gbytes) * 1e-9
     }
 }
 
-/// A kernel of the training step.
+/// The results of a kernel of the training step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KernelResults {
     pub label: String,
     pub workgroups: u64,
-    /// Barriers of a workgroup in its code.
+    /// The number of workgroup barriers in its code.
     pub barriers: usize,
-    /// None where it is not counted.
+    /// `None` if it is not counted.
     pub work: Option<Cost>,
-    /// Microseconds on the device, by its clock; none where it has none.
+    /// Microseconds by the device's clock; `None` if it has no clock.
     pub us: Option<Summary>,
 }
 
-/// Whether steps go forward and backward.
+/// What the steps of a measurement do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
@@ -142,7 +147,7 @@ pub enum Task {
 impl Task {
     pub const ALL: [Self; 2] = [Self::Train, Self::Infer];
 
-    /// For people.
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
@@ -151,25 +156,25 @@ impl Task {
     }
 }
 
-/// How fast an engine is at a task, at one batch size.
+/// How fast an engine performs a task at one batch size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
     pub task: Task,
     pub batch: usize,
-    /// At the median.
+    /// By the median of `step_us`.
     pub images_per_second: f64,
-    /// Wall time of a step in microseconds: that of a run over the number of its steps.
+    /// Wall-clock microseconds per step: the time of a run divided by its number of steps.
     pub step_us: Summary,
-    /// Steps of a run.
+    /// Steps per run.
     pub steps: usize,
-    /// Dispatches a step; none on the CPU.
+    /// Dispatches per step; `None` on the CPU.
     pub dispatches: Option<usize>,
-    /// What a step does; none where a kernel's is not counted.
+    /// The work of a step; `None` if the work of one of its kernels is not counted.
     pub work: Option<Cost>,
-    /// 10⁹ operations a second.
+    /// 10⁹ operations per second.
     pub gflops: Option<f64>,
-    /// 10⁹ bytes a second.
+    /// 10⁹ bytes per second.
     pub gbytes: Option<f64>,
-    /// Bytes of the buffers that the GPU engine has made, with the images; none on the CPU.
+    /// Bytes of all buffers of the GPU engine, including the images; `None` on the CPU.
     pub buffer_bytes: Option<u64>,
 }

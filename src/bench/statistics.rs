@@ -1,38 +1,41 @@
-//! Some runs of the same work as one figure. All measures are robust: one run that something else disturbed
-//! moves neither the median nor the spread.
+//! Summarising repeated runs. All measures are robust: a single disturbed run changes neither the median nor the
+//! spread.
 
 use serde::{Deserialize, Serialize};
 
-/// What the median absolute deviation is multiplied by to be the standard deviation of values that are
-/// distributed normally (Rousseeuw and Croux, "Alternatives to the median absolute deviation", 1993).
-const TO_DEVIATION: f64 = 1.4826;
+/// The factor from the median absolute deviation to the standard deviation, for normally distributed values (Rousseeuw
+/// and Croux, "Alternatives to the median absolute deviation", 1993).
+const MAD_TO_STANDARD_DEVIATION: f64 = 1.4826;
 
-/// A value is an outlier where its distance from the median is more than so many median absolute deviations over
-/// 0.6745 (Iglewicz and Hoaglin, "How to detect and handle outliers", 1993).
-const OUTLYING: f64 = 3.5;
+/// A value is an outlier if 0.6745 times its distance from the median exceeds this many median absolute deviations
+/// (Iglewicz and Hoaglin, "How to detect and handle outliers", 1993).
+const OUTLIER_SCORE: f64 = 3.5;
 
-/// Values of repeated runs.
+/// The values of repeated runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub median: f64,
-    /// The robust standard deviation as a share of the median: 0.02 is 2 %.
+    /// The robust standard deviation divided by the median: 0.02 is 2 %.
     pub spread: f64,
-    /// In the order in which they were measured.
+    /// The values, in the order of measurement.
     pub values: Vec<f64>,
 }
 
 impl Summary {
+    /// Summarises values.
+    ///
     /// # Panics
-    /// Where there are no values: a caller's error.
+    /// If there are no values.
     pub fn of(values: Vec<f64>) -> Self {
         let median = median(&values);
-        let spread = if median == 0.0 { 0.0 } else { TO_DEVIATION * deviation(&values, median) / median };
+        let spread =
+            if median == 0.0 { 0.0 } else { MAD_TO_STANDARD_DEVIATION * deviation(&values, median) / median };
         Self { median, spread, values }
     }
 
-    /// How many values are so far from the median that something else must have been at work.
+    /// The number of values that are too far from the median to be due to chance.
     pub fn outliers(&self) -> usize {
-        let bound = OUTLYING / 0.6745 * deviation(&self.values, self.median);
+        let bound = OUTLIER_SCORE / 0.6745 * deviation(&self.values, self.median);
         self.values.iter().filter(|&value| bound > 0.0 && (value - self.median).abs() > bound).count()
     }
 
@@ -52,7 +55,7 @@ fn deviation(values: &[f64], median_of_values: f64) -> f64 {
 }
 
 fn median(values: &[f64]) -> f64 {
-    assert!(!values.is_empty(), "a median is of at least one value");
+    assert!(!values.is_empty(), "a median needs at least one value");
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -64,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disturbed_run_moves_neither_the_median_nor_the_spread_and_is_an_outlier() {
+    fn a_disturbed_run_is_an_outlier_and_changes_no_measure() {
         let calm = Summary::of(vec![10.0, 10.1, 9.9, 10.2, 9.8]);
         let disturbed = Summary::of(vec![10.0, 10.1, 9.9, 55.0, 9.8]);
         assert_eq!(calm.median, disturbed.median);
@@ -74,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_of_values_lies_between_the_middle_two() {
+    fn the_median_of_an_even_count_is_the_mean_of_the_middle_two() {
         assert_eq!(Summary::of(vec![4.0, 1.0, 2.0, 3.0]).median, 2.5);
     }
 

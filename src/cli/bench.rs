@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::bench::{Bench, CLASSES, Contender, Results, Settings, Start, counts, synthetic, to_markdown};
+use crate::bench::{Bench, CLASSES, Candidate, Results, Settings, Startup, counts, synthetic, to_markdown};
 use crate::data::{Dataset, Opened};
 use crate::engine::LARGEST_MICRO_BATCH;
 use crate::files::{check_writable, write_atomically};
@@ -141,7 +141,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
 
     let found = contenders.find()?;
-    for adapter in found.iter().filter_map(Contender::adapter).filter(|adapter| adapter.software) {
+    for adapter in found.iter().filter_map(Candidate::adapter).filter(|adapter| adapter.software) {
         engine::warn_of_software(&adapter.name);
     }
     let mut tell = |what: &str| {
@@ -150,9 +150,9 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
         }
     };
     let mut started = Vec::with_capacity(found.len());
-    for (place, contender) in found.into_iter().enumerate() {
-        tell(&format!("{}: start", contender.label()));
-        started.push((contender, start_apart(place)?));
+    for (place, candidate) in found.into_iter().enumerate() {
+        tell(&format!("{}: start", candidate.label()));
+        started.push((candidate, start_apart(place)?));
     }
     let results = bench.run(started, &mut tell).map_err(engine::failure)?;
     let markdown = to_markdown(&results, old.as_ref());
@@ -161,7 +161,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
 }
 
 /// Has this program start the engine of a place in the list in a process of its own.
-fn start_apart(place: usize) -> Result<Start, Failure> {
+fn start_apart(place: usize) -> Result<Startup, Failure> {
     let told = "cannot start an engine in a process of its own";
     let program = std::env::current_exe().context(told).map_err(Failure::Work)?;
     let mut command = Command::new(program);

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::gpu::adapter::{Answer, ApiBackend, Choice, Description, Limits, Request, choose, doctor, survey};
+use crate::device::{DeviceChoice, DeviceRequest, choose};
+use crate::gpu::adapter::{ApiBackend, BackendAnswer, Description, Limits, Platform, survey};
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ pub struct DevicesArgs {
 pub fn run(args: &DevicesArgs, output: &mut Output) -> Result<Ending, Failure> {
     let found = survey(&ApiBackend::ALL);
     let adapters = found.descriptions();
-    let auto = choose(&adapters, &Request::default()).map_err(Failure::work)?;
+    let auto = choose(&adapters, &DeviceRequest::default()).map_err(Failure::work)?;
     let text = if args.json {
         to_json(&adapters, &found.answers, &auto).to_string()
     } else {
@@ -40,26 +41,26 @@ pub fn run(args: &DevicesArgs, output: &mut Output) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-fn to_json(adapters: &[Description], answers: &[(ApiBackend, Answer)], auto: &Choice) -> Value {
+fn to_json(adapters: &[Description], answers: &[(ApiBackend, BackendAnswer)], auto: &DeviceChoice) -> Value {
     let answers: serde_json::Map<String, Value> = answers
         .iter()
-        .map(|(backend, answer)| (backend.id().to_owned(), doctor::in_words(*answer).into()))
+        .map(|(backend, answer)| (backend.id().to_owned(), answer.to_string().into()))
         .collect();
     let auto = match auto {
-        Choice::Gpu { index, reason } => json!({ "engine": "gpu", "adapter": index, "reason": reason }),
-        Choice::Cpu { reason } => json!({ "engine": "cpu", "adapter": null, "reason": reason }),
+        DeviceChoice::Gpu { index, reason } => json!({ "engine": "gpu", "adapter": index, "reason": reason }),
+        DeviceChoice::Cpu { reason } => json!({ "engine": "cpu", "adapter": null, "reason": reason }),
     };
     json!({ "adapters": adapters, "backends": answers, "auto": auto })
 }
 
-fn to_text(adapters: &[Description], answers: &[(ApiBackend, Answer)], auto: &Choice) -> String {
+fn to_text(adapters: &[Description], answers: &[(ApiBackend, BackendAnswer)], auto: &DeviceChoice) -> String {
     let mut text = String::new();
     if adapters.is_empty() {
         text.push_str("no adapter was found\n");
         for (backend, answer) in answers {
-            push(&mut text, format_args!("  {backend}: {}\n", doctor::in_words(*answer)));
+            push(&mut text, format_args!("  {backend}: {}\n", answer));
         }
-        push(&mut text, format_args!("hint: {}\n", doctor::Platform::here().advice()));
+        push(&mut text, format_args!("hint: {}\n", Platform::current().driver_advice()));
     } else {
         text.push_str(&table(adapters, auto));
         text.push_str(LEGEND);
@@ -70,10 +71,12 @@ fn to_text(adapters: &[Description], answers: &[(ApiBackend, Answer)], auto: &Ch
         }
     }
     match auto {
-        Choice::Gpu { index, reason } => {
+        DeviceChoice::Gpu { index, reason } => {
             push(&mut text, format_args!("auto takes {index}, {}: {reason}\n", adapters[*index].name));
         }
-        Choice::Cpu { reason } => push(&mut text, format_args!("auto takes the CPU engine: {reason}\n")),
+        DeviceChoice::Cpu { reason } => {
+            push(&mut text, format_args!("auto takes the CPU engine: {reason}\n"))
+        }
     }
     text
 }
@@ -84,7 +87,7 @@ of a workgroup; threads: invocations of a workgroup; buffers: storage buffers of
 ";
 
 /// A column for each fact, as wide as its widest entry; numbers to the right.
-fn table(adapters: &[Description], auto: &Choice) -> String {
+fn table(adapters: &[Description], auto: &DeviceChoice) -> String {
     const HEADS: [&str; 10] =
         ["#", "name", "backend", "type", "driver", "binding", "buffer", "shared", "threads", "buffers"];
     const FIRST_NUMBER: usize = 5;
@@ -97,7 +100,7 @@ fn table(adapters: &[Description], auto: &Choice) -> String {
 
     let mut text = String::new();
     for (place, row) in rows.iter().enumerate() {
-        let is_taken = place > 0 && matches!(auto, Choice::Gpu { index, .. } if *index == place - 1);
+        let is_taken = place > 0 && matches!(auto, DeviceChoice::Gpu { index, .. } if *index == place - 1);
         let mut line = String::from(if is_taken { "*" } else { " " });
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
             if column < FIRST_NUMBER {

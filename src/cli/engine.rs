@@ -3,14 +3,14 @@
 use std::panic;
 use std::thread;
 
-use crate::bench::Contender;
+use crate::bench::Candidate;
 use crate::cache;
-use crate::cpu::CpuEngine;
-use crate::engine::{Engine, EngineError, Setup};
-use crate::gpu::adapter::{
-    self, AdapterName, ApiBackend, ChoiceError, Description, Device, DeviceError, Request, Wanted,
+use crate::device::{
+    AdapterName, ChoiceError, Device, DeviceError, DeviceOptions, DeviceRequest, OpenDevice, WantedBackend,
 };
-use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
+use crate::engine::{Engine, EngineError, Setup};
+use crate::gpu::Residency;
+use crate::gpu::adapter::{ApiBackend, ChosenAdapter, Description, Platform};
 use crate::train::EngineConfig;
 use anyhow::anyhow;
 use clap::{ArgAction, Args, ValueEnum};
@@ -34,12 +34,12 @@ pub struct DeviceArgs {
 impl DeviceArgs {
     /// Chooses the device.
     pub fn find(&self) -> Result<Device, Failure> {
-        let request = Request { backend: self.backend.into(), adapter: self.adapter.clone() };
+        let request = DeviceRequest { backend: self.backend.into(), adapter: self.adapter.clone() };
         Device::find(&request).map_err(not_found)
     }
 
     /// Chooses a GPU, for a command that the CPU engine has no part in: there is none to `what` then.
-    pub fn find_gpu(&self, what: &str) -> Result<adapter::Chosen, Failure> {
+    pub fn find_gpu(&self, what: &str) -> Result<ChosenAdapter, Failure> {
         match self.find()? {
             Device::Gpu(chosen) => Ok(chosen),
             Device::Cpu { reason } => Err(Failure::Input(anyhow!("there is no GPU to {what}: {reason}"))),
@@ -49,7 +49,14 @@ impl DeviceArgs {
 
 fn not_found(error: DeviceError) -> Failure {
     match error {
-        DeviceError::Choice(ChoiceError::Unfit { .. }) | DeviceError::NoAdapter(_) => Failure::work(error),
+        DeviceError::NoAdapter(missing) => {
+            let hint = match missing.alternative() {
+                Some(backend) => format!("use `--backend {}`", backend.id()),
+                None => Platform::current().driver_advice().to_owned(),
+            };
+            Failure::Work(anyhow!("{missing}\nhint: {hint}; or use the CPU with `--backend cpu`"))
+        }
+        DeviceError::Choice(ChoiceError::Unfit { .. }) => Failure::work(error),
         DeviceError::Choice(_) => Failure::input(error),
     }
 }
@@ -74,39 +81,39 @@ pub struct ContenderArgs {
 
 impl ContenderArgs {
     /// Chooses the devices, no two of which are the same.
-    pub fn find(&self) -> Result<Vec<Contender>, Failure> {
-        let mut found: Vec<Contender> = Vec::new();
+    pub fn find(&self) -> Result<Vec<Candidate>, Failure> {
+        let mut found: Vec<Candidate> = Vec::new();
         for place in 0..self.backend.len() {
-            let contender = self.find_one(place)?;
-            if found.iter().any(|known| known.label() == contender.label()) {
+            let candidate = self.find_one(place)?;
+            if found.iter().any(|known| known.label() == candidate.label()) {
                 return Err(Failure::Input(anyhow!(
                     "--backend leads to {} twice; name each once",
-                    contender.label()
+                    candidate.label()
                 )));
             }
-            found.push(contender);
+            found.push(candidate);
         }
-        if found.iter().all(|contender| contender.description().is_none()) {
+        if found.iter().all(|candidate| candidate.description().is_none()) {
             self.kernels.refuse_on_cpu()?;
         }
         Ok(found)
     }
 
     /// Chooses the device of a place in the list.
-    pub fn find_one(&self, place: usize) -> Result<Contender, Failure> {
+    pub fn find_one(&self, place: usize) -> Result<Candidate, Failure> {
         let Some(&backend) = self.backend.get(place) else {
             return Err(Failure::Input(anyhow!("--backend has no place {place}")));
         };
         // Beside GPUs the CPU engine has no part in the choice of an adapter.
         let others = self.backend.iter().any(|other| *other != BackendArg::Cpu);
         let adapter = self.adapter.clone().filter(|_| backend != BackendArg::Cpu || !others);
-        let request = Request { backend: backend.into(), adapter };
-        let contender = Contender::find(&request, Residency::Auto).map_err(not_found)?;
-        match contender.description() {
-            None => Ok(contender),
+        let request = DeviceRequest { backend: backend.into(), adapter };
+        let candidate = Candidate::find(&request).map_err(not_found)?;
+        match candidate.description() {
+            None => Ok(candidate),
             Some(description) => {
                 let plan = self.kernels.plan(description)?;
-                Ok(contender.by(plan))
+                Ok(candidate.with_kernels(plan))
             }
         }
     }
@@ -144,7 +151,7 @@ enum BackendArg {
     Cpu,
 }
 
-impl From<BackendArg> for Wanted {
+impl From<BackendArg> for WantedBackend {
     fn from(typed: BackendArg) -> Self {
         match typed {
             BackendArg::Auto => Self::Auto,
@@ -193,20 +200,17 @@ pub struct Opened {
     pub reason: String,
 }
 
-/// A device that engines can be made on.
+/// A chosen device and how to open it.
 pub struct Chosen {
     device: Device,
-    residency: Residency,
+    options: DeviceOptions,
     kernels: KernelArgs,
-    /// A GPU's.
-    plan: Option<KernelConfig>,
 }
 
 /// A device that is open.
 pub struct Ready {
     chosen: Chosen,
-    /// None is the CPU.
-    context: Option<Context>,
+    open: OpenDevice,
 }
 
 impl EngineArgs {
@@ -237,7 +241,13 @@ impl EngineArgs {
                 None
             }
         };
-        Ok(Chosen { device, residency: self.residency.into(), kernels: self.kernels.clone(), plan })
+        let options = DeviceOptions {
+            residency: self.residency.into(),
+            kernels: plan,
+            pipeline_cache: cache::folder().map(|folder| folder.join(PIPELINES)),
+            timestamps: false,
+        };
+        Ok(Chosen { device, options, kernels: self.kernels.clone() })
     }
 
     /// Chooses a device and opens it while `read` reads the data: neither needs the other, and drivers take their
@@ -255,8 +265,8 @@ impl EngineArgs {
         thread::scope(|scope| {
             let device = scope.spawn(|| {
                 let chosen = self.choose_again(before)?;
-                let context = chosen.context().map_err(failure)?;
-                Ok(Ready { chosen, context })
+                let open = chosen.device.connect(&chosen.options).map_err(failure)?;
+                Ok(Ready { chosen, open })
             });
             let data = read()?;
             Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
@@ -285,61 +295,40 @@ pub fn failure(error: EngineError) -> Failure {
 }
 
 impl Chosen {
-    /// Why it was taken.
+    /// Why it was chosen.
     pub fn reason(&self) -> &str {
-        match &self.device {
-            Device::Cpu { reason } => reason,
-            Device::Gpu(chosen) => &chosen.reason,
-        }
+        self.device.reason()
     }
 
-    /// An engine on it.
+    /// Opens the device and creates an engine on it.
     pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
-        Ok(self.engine_on(self.context()?, setup)?.0)
+        self.check(setup)?;
+        Ok(self.device.connect(&self.options)?.engine(setup)?.into_boxed())
     }
 
-    fn context(&self) -> Result<Option<Context>, EngineError> {
-        match &self.device {
-            Device::Cpu { .. } => Ok(None),
-            Device::Gpu(chosen) => {
-                let context = Context::open(chosen)?;
-                Ok(Some(match cache::folder() {
-                    Some(folder) => context.keeping_pipelines_in(&folder.join(PIPELINES)),
-                    None => context,
-                }))
-            }
-        }
-    }
-
-    /// An engine, on the CPU where no GPU is open; a GPU's has a kernel plan.
-    fn engine_on(
-        &self,
-        context: Option<Context>,
-        setup: &Setup,
-    ) -> Result<(Box<dyn Engine>, Option<KernelConfig>), EngineError> {
-        let (Some(context), Some(plan)) = (context, self.plan) else {
-            return Ok((Box::new(CpuEngine::new(setup)), None));
-        };
-        self.kernels.check(setup)?;
-        let options = GpuOptions { setup: *setup, residency: self.residency, plan };
-        let engine = GpuEngine::new(context, options)?;
-        Ok((Box::new(engine), Some(KernelConfig { set: plan.set_for(setup), ..plan })))
+    /// Checks that the requested kernels support the setup; on the CPU there are none.
+    fn check(&self, setup: &Setup) -> Result<(), EngineError> {
+        if self.device.adapter().is_some() { self.kernels.check(setup) } else { Ok(()) }
     }
 }
 
 impl Ready {
-    /// An engine on it.
+    /// Creates an engine on the device.
     pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
-        let (engine, kernels) = self.chosen.engine_on(self.context, setup).map_err(failure)?;
+        let Self { chosen, open } = self;
+        chosen.check(setup).map_err(failure)?;
+        let engine = open.engine(setup).map_err(failure)?.into_boxed();
         let name = engine.name();
-        let (config, reason) = match self.chosen.device {
-            Device::Cpu { reason } => (EngineConfig::cpu(name), reason),
-            Device::Gpu(chosen) => {
-                let Description { name: adapter, backend, driver, .. } = chosen.description;
-                let (backend, adapter, driver) = (backend.id().to_owned(), Some(adapter), Some(driver));
-                (EngineConfig { name, backend, adapter, driver, kernels }, chosen.reason)
-            }
+        let config = match chosen.device.adapter() {
+            None => EngineConfig::cpu(name),
+            Some(Description { name: adapter, backend, driver, .. }) => EngineConfig {
+                name,
+                backend: backend.id().to_owned(),
+                adapter: Some(adapter.clone()),
+                driver: Some(driver.clone()),
+                kernels: open.kernels_for(setup),
+            },
         };
-        Ok(Opened { engine, config, reason })
+        Ok(Opened { engine, config, reason: chosen.reason().to_owned() })
     }
 }

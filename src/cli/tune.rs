@@ -89,10 +89,10 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let best =
         tune(&context, plan, &sets, &setup, effort, &weights, &images, &mut tell).map_err(engine::failure)?;
 
-    let text = toml::to_string(&best.plan).context("cannot write the plan").map_err(Failure::Work)?;
+    let text = toml::to_string(&best.config).context("cannot write the plan").map_err(Failure::Work)?;
     let head = format!("# {device}, batches of {}: {:.1} us a step\n", args.batch_size, best.step.median);
     write_atomically(&args.out, (head + &text).as_bytes()).map_err(Failure::work)?;
-    let same = if best.plan == plan { ", which is what the device has anyway" } else { "" };
+    let same = if best.config == plan { ", which is what the device has anyway" } else { "" };
     let line = format!(
         "{}: {:.1} us a step{same}; the plan is in {}",
         best.what,

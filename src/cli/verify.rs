@@ -20,7 +20,7 @@ Examples:
           by the block sizes that tune found
 
 Each kernel runs alone over many shapes, then the whole step; each tensor is held against the CPU in f64.
-A driver's fault shows as a tensor's name and a number. Exit code 1 where any is off.";
+A driver's fault shows as a tensor's name and a number. Exit code 1 if any fails.";
 
 /// Hold every kernel on your GPU against the CPU in f64
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
                     })
                     .to_string()
                 } else if !finding.passed() {
-                    format!("off: {} (seed {seed}): {finding}", check.name)
+                    format!("FAILED: {} (seed {seed}): {finding}", check.name)
                 } else {
                     continue;
                 };
@@ -91,7 +91,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
     if off > 0 {
         return Err(Failure::Work(anyhow!(
-            "{off} of {} tensors are off on {}: a fault of its driver, or of lenet-gpu",
+            "{off} of {} tensors failed on {}: a bug in its driver or in lenet-gpu",
             held + off,
             context.description
         )));

@@ -1,5 +1,5 @@
-//! What a device can do at most, by its own measure: kernels that do nothing but arithmetic, or nothing but
-//! copy. With the two, a kernel's operations and bytes tell how fast it could be (Williams, Waterman and
+//! The ceilings of a device: its peak FLOP/s and bytes/s, measured by kernels that do nothing but arithmetic or
+//! nothing but copying. Given a kernel's operations and bytes, they bound how fast it can run (Williams, Waterman and
 //! Patterson, "Roofline", 2009).
 
 use std::time::{Duration, Instant};
@@ -13,45 +13,49 @@ use crate::engine::EngineError;
 /// Invocations of a workgroup.
 const WORKGROUP: usize = 256;
 
-/// Bytes of the buffer that is copied, and of the one that it is copied to: together more than today's largest
-/// caches hold.
-const COPIED: usize = 64 << 20;
+/// Bytes of the source buffer and of the destination buffer of the copy; together they exceed today's largest caches.
+const COPY_BYTES: usize = 64 << 20;
 
-/// Workgroups of the arithmetic probe: some hundred thousand invocations fill the largest GPU.
+/// Workgroups of the arithmetic kernel: a few hundred thousand invocations fill the largest GPU.
 const FMA_WORKGROUPS: usize = 1024;
 
-/// A probe's dispatches are repeated until they take so long: a submit's own cost is lost in it, and a driver's
-/// patience is not.
-const LONG_ENOUGH: Duration = Duration::from_millis(20);
+/// How long a run should take at least: long enough to hide the cost of a submit, and too short for a driver's
+/// watchdog.
+const MIN_RUN_TIME: Duration = Duration::from_millis(20);
 
-/// A ceiling is the best of so many runs.
+/// The number of runs; a ceiling is the best of them.
 const RUNS: usize = 5;
 
-/// FMAs a second, two operations each.
+/// Measures fused multiply-adds per second, counted as two operations each.
 ///
 /// # Errors
-/// Where the device fails.
+/// If the device fails.
 pub fn flops_per_second(context: &Context) -> Result<f64, EngineError> {
-    // A software adapter needs no long run to show what it can do.
+    // Short runs are enough for a software adapter.
     let rounds = if context.description.is_software() { 16 } else { 256 };
-    // Factors below 1, so that sums stay finite.
+    // Factors below 1 keep the sums finite.
     let factors = bytemuck::cast_slice(&[0.5_f32, 0.25]);
     let sums = FMA_WORKGROUPS * WORKGROUP * size_of::<f32>();
-    let probe =
-        Probe::new(context, "ceiling_fma", fma_source(rounds), [factors.len(), sums], FMA_WORKGROUPS)?;
-    context.queue.write_buffer(&probe.input, 0, factors);
+    let kernel = CeilingKernel::new(
+        context,
+        "ceiling_fma",
+        fma_source(rounds),
+        [factors.len(), sums],
+        FMA_WORKGROUPS,
+    )?;
+    context.queue.write_buffer(&kernel.input, 0, factors);
     let operations = 2 * 8 * 8 * rounds * WORKGROUP * FMA_WORKGROUPS;
-    Ok(operations as f64 / probe.best(context)?)
+    Ok(operations as f64 / kernel.best_seconds(context)?)
 }
 
-/// Bytes a second of a copy: those read and those written.
+/// Measures the bytes per second of a copy, read and written.
 ///
 /// # Errors
-/// Where the device fails, or has no memory for two buffers of 64 MiB.
+/// If the device fails or has no memory for two buffers of 64 MiB.
 pub fn bytes_per_second(context: &Context) -> Result<f64, EngineError> {
-    let workgroups = COPIED / size_of::<[f32; 4]>() / WORKGROUP;
-    let probe = Probe::new(context, "ceiling_copy", copy_source(), [COPIED; 2], workgroups)?;
-    Ok(2.0 * COPIED as f64 / probe.best(context)?)
+    let workgroups = COPY_BYTES / size_of::<[f32; 4]>() / WORKGROUP;
+    let kernel = CeilingKernel::new(context, "ceiling_copy", copy_source(), [COPY_BYTES; 2], workgroups)?;
+    Ok(2.0 * COPY_BYTES as f64 / kernel.best_seconds(context)?)
 }
 
 fn fma_source(rounds: usize) -> String {
@@ -62,8 +66,8 @@ fn copy_source() -> String {
     compose("ceilings/copy", &[], &[("WORKGROUP", WORKGROUP.into())])
 }
 
-/// A kernel from one buffer to another.
-struct Probe {
+/// A kernel that reads one buffer and writes another.
+struct CeilingKernel {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     input: wgpu::Buffer,
@@ -71,7 +75,7 @@ struct Probe {
     timestamps: Option<Timestamps>,
 }
 
-impl Probe {
+impl CeilingKernel {
     fn new(
         context: &Context,
         entry: &str,
@@ -108,12 +112,12 @@ impl Probe {
         })
     }
 
-    /// Seconds of a dispatch, in the best of some runs.
-    fn best(&self, context: &Context) -> Result<f64, EngineError> {
-        // Drivers compile a shader at its first dispatch.
+    /// Seconds per dispatch, in the best of [`RUNS`] runs.
+    fn best_seconds(&self, context: &Context) -> Result<f64, EngineError> {
+        // Drivers may compile a shader at its first dispatch.
         self.run(context, 1)?;
         let (mut dispatches, mut took) = (1, self.run(context, 1)?);
-        while took < LONG_ENOUGH && dispatches < 1 << 16 {
+        while took < MIN_RUN_TIME && dispatches < 1 << 16 {
             dispatches *= 2;
             took = self.run(context, dispatches)?;
         }
@@ -123,7 +127,7 @@ impl Probe {
         Ok(took.as_secs_f64() / f64::from(dispatches))
     }
 
-    /// How long `dispatches` take one after the other: by the device's clock where it has one.
+    /// How long `dispatches` take one after the other, by the device's clock if it has one.
     fn run(&self, context: &Context, dispatches: u32) -> Result<Duration, EngineError> {
         let mut encoder = context.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -154,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_probes_parse_and_validate() {
+    fn the_ceiling_kernels_are_valid_wgsl() {
         for source in [fma_source(16), copy_source()] {
             let module = naga::front::wgsl::parse_str(&source).unwrap();
             let flags = naga::valid::ValidationFlags::all();

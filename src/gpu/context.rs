@@ -1,39 +1,38 @@
-//! An open device: its queue, its limits, and what went wrong on it.
+//! An open GPU: its queue, its limits, and the first error reported on it.
 //!
-//! wgpu reports most failures not where they happen but through callbacks. They are kept here, and
-//! whoever waits for the device asks for them, so that each ends the work in one clear line.
+//! wgpu reports most failures through callbacks, not where they happen. The first one is kept here and returned by
+//! whatever waits for the device next, so that each failure ends the work with one clear message.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::adapter::{Chosen, Description, Limits};
+use super::adapter::{ChosenAdapter, Description, Limits};
 use super::pipeline_cache::PipelineCache;
 use crate::engine::EngineError;
 
-/// How long the device may take for what was submitted. A submit is meant to take well under a second,
-/// but a software adapter compiles each shader at its first use, and a large batch on a slow one takes its
-/// time; beyond this the device hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long submitted work may take before the device is assumed to hang. A submit should take well under a
+/// second, but a software adapter compiles each shader at its first use and is slow on large batches.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// An open device. Clones share it.
+/// An open GPU. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub description: Description,
     pipelines: Option<Arc<PipelineCache>>,
-    failure: Failure,
+    first_error: FirstError,
 }
 
-/// The first thing that went wrong on a device, as its callbacks told.
+/// The first error that the callbacks of a device reported.
 #[derive(Debug, Clone, Default)]
-struct Failure(Arc<Mutex<Option<String>>>);
+struct FirstError(Arc<Mutex<Option<String>>>);
 
-impl Failure {
-    fn note(&self, what: String) {
-        // A poisoned lock still holds a whole Option.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
+impl FirstError {
+    fn record(&self, message: String) {
+        // The Option is valid even if the lock is poisoned.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
     }
 
     fn get(&self) -> Option<String> {
@@ -42,25 +41,25 @@ impl Failure {
 }
 
 impl Context {
-    /// Opens a device on the adapter that was chosen: with WebGPU's default limits for compute, which every
-    /// kernel keeps to, but with buffers as large as the adapter allows, for large batches and sets.
+    /// Opens a device on an adapter, with WebGPU's default limits for compute, which every kernel respects, but with
+    /// buffers as large as the adapter allows, for large batches and image sets.
     ///
     /// # Errors
-    /// Where the adapter refuses; the error says what it said.
-    pub fn open(chosen: &Chosen) -> Result<Self, EngineError> {
-        Self::open_with(chosen, wgpu::Features::empty())
+    /// If the adapter refuses; the error includes its message.
+    pub fn open(chosen: &ChosenAdapter) -> Result<Self, EngineError> {
+        Self::open_with_features(chosen, wgpu::Features::empty())
     }
 
-    /// Opens one that can also tell when it began and ended a pass, where the adapter has a clock for that.
+    /// Like [`Self::open`], and enables timestamps of compute passes if the adapter supports them.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    pub fn open_to_profile(chosen: &Chosen) -> Result<Self, EngineError> {
-        Self::open_with(chosen, chosen.adapter.features() & wgpu::Features::TIMESTAMP_QUERY)
+    /// As for [`Self::open`].
+    pub fn open_with_timestamps(chosen: &ChosenAdapter) -> Result<Self, EngineError> {
+        Self::open_with_features(chosen, chosen.adapter.features() & wgpu::Features::TIMESTAMP_QUERY)
     }
 
-    fn open_with(chosen: &Chosen, features: wgpu::Features) -> Result<Self, EngineError> {
-        let Chosen { adapter, description, .. } = chosen;
+    fn open_with_features(chosen: &ChosenAdapter, features: wgpu::Features) -> Result<Self, EngineError> {
+        let ChosenAdapter { adapter, description, .. } = chosen;
         let supported = adapter.limits();
         let needed = Limits::NEEDED;
         let limits = wgpu::Limits {
@@ -69,7 +68,7 @@ impl Context {
             max_storage_buffers_per_shader_stage: needed.max_storage_buffers_per_shader_stage,
             max_compute_workgroup_storage_size: needed.max_compute_workgroup_storage_size,
             max_compute_invocations_per_workgroup: needed.max_compute_invocations_per_workgroup,
-            // Nothing else is needed, so nothing else can be lacking.
+            // Nothing else is needed, so no other limit can rule an adapter out.
             ..wgpu::Limits::downlevel_defaults()
         };
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
@@ -82,59 +81,59 @@ impl Context {
             EngineError::Device(format!("{} cannot be opened: {error}", description.name))
         })?;
 
-        let failure = Failure::default();
-        let errors = failure.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| errors.note(one_line(&error))));
-        let losses = failure.clone();
+        let first_error = FirstError::default();
+        let on_error = first_error.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| on_error.record(one_line(&error))));
+        let on_lost = first_error.clone();
         device.set_device_lost_callback(move |reason, message| {
-            // A device that is dropped at the end of its work is "destroyed"; nobody asks then.
-            losses.note(format!("the device was lost ({reason:?}): {}", message.trim()));
+            // Dropping a device also counts as losing it, but then nothing reads this any more.
+            on_lost.record(format!("the device was lost ({reason:?}): {}", message.trim()));
         });
-        Ok(Self { device, queue, description: description.clone(), pipelines: None, failure })
+        Ok(Self { device, queue, description: description.clone(), pipelines: None, first_error })
     }
 
-    /// The same with its compiled pipelines kept in a folder from one run to the next, where the backend can do
-    /// that. What cannot be read or written there is compiled anew, and no run fails of it.
+    /// Keeps compiled pipelines in a folder from one run to the next, if the backend supports it. A file that cannot be
+    /// read or written is never an error: the pipelines are compiled again.
     #[must_use]
-    pub fn keeping_pipelines_in(self, folder: &Path) -> Self {
+    pub fn with_pipeline_cache(self, folder: &Path) -> Self {
         let pipelines = PipelineCache::open(&self.device, folder).map(Arc::new);
         Self { pipelines, ..self }
     }
 
-    /// What pipelines are compiled with.
+    /// The cache to compile pipelines with.
     pub fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
         self.pipelines.as_deref().map(PipelineCache::get)
     }
 
-    /// Bytes that one binding may have.
+    /// The largest size of a binding, in bytes.
     pub fn largest_binding(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 
-    /// What went wrong so far, if anything.
+    /// Returns the first error reported so far, if any.
     pub fn check(&self) -> Result<(), EngineError> {
-        match self.failure.get() {
-            Some(what) => Err(EngineError::Device(what)),
+        match self.first_error.get() {
+            Some(message) => Err(EngineError::Device(message)),
             None => Ok(()),
         }
     }
 
-    /// Runs `work`, which makes buffers or pipelines, and tells what was refused.
+    /// Runs `work`, which creates buffers or pipelines, and returns an error if the device refused any of them.
     pub fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T, EngineError> {
-        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let out_of_memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let result = work();
-        let refused = pollster::block_on(async { validation.pop().await.or(memory.pop().await) });
-        match refused {
+        let error = pollster::block_on(async { validation.pop().await.or(out_of_memory.pop().await) });
+        match error {
             Some(error) => Err(EngineError::Device(one_line(&error))),
             None => self.check().map(|()| result),
         }
     }
 
-    /// Waits until `submission`, and so all before it, is done.
+    /// Waits until `submission`, and all submissions before it, are done.
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), EngineError> {
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(SUBMIT_TIMEOUT) };
         let polled = self.device.poll(poll);
         self.check()?;
         let name = &self.description.name;
@@ -142,17 +141,17 @@ impl Context {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => Err(EngineError::Device(format!(
                 "{name} did not finish its work within {} s",
-                PATIENCE.as_secs()
+                SUBMIT_TIMEOUT.as_secs()
             ))),
-            // A device that is lost takes no submits, which may show before its callback is called.
+            // A lost device accepts no submits, which may be noticed before its callback is called.
             Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
-                Err(EngineError::Device(format!("the device was lost: {name} takes no more work")))
+                Err(EngineError::Device(format!("the device was lost: {name} accepts no more work")))
             }
         }
     }
 }
 
-/// An error's chain of causes on one line.
+/// An error and its causes on one line.
 fn one_line(error: &wgpu::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

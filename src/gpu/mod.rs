@@ -7,7 +7,7 @@
 //! - [`shader`]: composes the WGSL of a kernel;
 //! - `executor`: compiles and dispatches a recording;
 //! - [`engine`]: runs one over the batches of an epoch;
-//! - [`adapter`]: finds and chooses devices; [`context`] is an opened one.
+//! - [`adapter`]: lists the adapters; [`context`] is an opened device.
 //!
 //! How fast it is: [`cost`] counts what a kernel has to do, `profile` times each one by the device's clock, and
 //! [`ceilings`] measures what the device can do at most.

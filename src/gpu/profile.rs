@@ -76,7 +76,7 @@ impl GpuEngine {
     }
 
     /// Runs training steps over the first batch and returns how long each kernel took by the device's clock; `None` if
-    /// it has no clock (see [`super::Context::open_to_profile`]). Each kernel has a compute pass of its own, so that
+    /// it has no clock (see [`super::Context::open_with_timestamps`]). Each kernel has a compute pass of its own, so that
     /// the whole takes longer than a step of training. Parameters stay; activations, moments and running statistics
     /// have no meaning afterwards.
     ///

@@ -1,6 +1,6 @@
-//! What the device computed, read by the host. A blocking read for what is wanted whole and seldom
-//! (parameters), and a small ring for the outcomes of steps: what a submit made is copied into a
-//! staging buffer and looked at some submits later, so that the device never waits for the host.
+//! Reading results back from the GPU: a blocking read for whole buffers that are read rarely (parameters), and a
+//! small ring of staging buffers for the outcomes of steps. The outcomes of a submit are copied into a staging buffer
+//! and read some submits later, so that the device never waits for the host.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use super::buffers::{Fault, buffer};
 use super::context::Context;
 use crate::engine::{EngineError, SampleOutcome};
 
-/// Submits that may be under way at once: one running, one ready to follow, one being read.
+/// The maximum number of submits in flight: one running, one queued, one being read.
 const IN_FLIGHT: usize = 3;
 
-/// Reads `count` values of `source` from value `first` on. Waits for all submitted work.
+/// Reads `count` values of `source`, starting with value `first`. Waits for all submitted work.
 pub fn read<T: Pod>(
     context: &Context,
     source: &wgpu::Buffer,
@@ -29,33 +29,33 @@ pub fn read<T: Pod>(
     let submission = context.queue.submit([encoder.finish()]);
     let mapped = map(&staging, size);
     context.wait(submission)?;
-    received(&mapped)?;
+    wait_for_mapping(&mapped)?;
     copy_out(&staging, 0, count)
 }
 
 const STAGING: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
 
-type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
+type Mapping = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
-/// Asks for the first `size` bytes; the answer comes when the submits so far are done.
-fn map(staging: &wgpu::Buffer, size: u64) -> Mapped {
+/// Maps the first `size` bytes, which takes effect once all work submitted so far is done.
+fn map(staging: &wgpu::Buffer, size: u64) -> Mapping {
     let (sender, receiver) = oneshot_channel();
     staging.map_async(wgpu::MapMode::Read, ..size, move |result| {
-        // Where nobody waits any more, nobody needs the answer.
+        // An error means that the receiver was dropped, so nobody needs the result.
         let _ = sender.send(result);
     });
     receiver
 }
 
-/// The answer, once the device has been waited for.
-fn received(mapped: &Mapped) -> Result<(), EngineError> {
+/// The result of a mapping, after waiting for the device.
+fn wait_for_mapping(mapped: &Mapping) -> Result<(), EngineError> {
     match pollster::block_on(mapped.receive()) {
         Some(Ok(())) => Ok(()),
         Some(Err(_)) | None => Err(EngineError::Device("a buffer could not be read back".into())),
     }
 }
 
-/// Copies `count` values from byte `offset` of a mapped buffer.
+/// Copies `count` values out of a mapped buffer, starting at byte `offset`.
 fn copy_out<T: Pod>(staging: &wgpu::Buffer, offset: u64, count: usize) -> Result<Vec<T>, EngineError> {
     let end = offset + (count * size_of::<T>()) as u64;
     let view = staging
@@ -65,66 +65,66 @@ fn copy_out<T: Pod>(staging: &wgpu::Buffer, offset: u64, count: usize) -> Result
     Ok(values)
 }
 
-/// What one submit made.
+/// The results of one submit.
 #[derive(Debug)]
 pub struct SubmitResult {
-    /// Place of the first outcome in the pass's order.
+    /// The index of the first outcome in the epoch's order.
     pub first: usize,
     pub outcomes: Vec<SampleOutcome>,
     pub faults: Vec<Fault>,
-    /// How long the device was at it: from when it was submitted, or from when the submit before it was
-    /// seen done, if that was later.
+    /// How long the device worked on it: since it was submitted, or since the submit before it was done, whichever
+    /// is later.
     pub took: Duration,
 }
 
-/// Submits under way, oldest first, and the staging buffers that are free.
+/// The submits in flight, oldest first, and the free staging buffers.
 #[derive(Debug)]
 pub struct Ring {
     free: Vec<wgpu::Buffer>,
-    under_way: VecDeque<UnderWay>,
-    /// Outcomes that a staging buffer has room for; its faults come behind them.
+    in_flight: VecDeque<InFlight>,
+    /// The number of outcomes that a staging buffer has room for. The faults follow them.
     capacity: usize,
     tensors: usize,
     last_done: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct InFlight {
     staging: wgpu::Buffer,
     submission: wgpu::SubmissionIndex,
-    mapped: Mapped,
+    mapped: Mapping,
     submitted: Instant,
     first: usize,
     count: usize,
 }
 
 impl Ring {
-    /// A ring for submits of up to `capacity` samples and `tensors` faults.
+    /// Creates a ring for submits of up to `capacity` samples and `tensors` faults.
     pub fn new(context: &Context, capacity: usize, tensors: usize) -> Self {
         let size = (capacity * size_of::<SampleOutcome>() + tensors * size_of::<Fault>()) as u64;
         let free = (0..IN_FLIGHT).map(|_| buffer(context, "staging", size, STAGING)).collect();
-        Self { free, under_way: VecDeque::new(), capacity, tensors, last_done: None }
+        Self { free, in_flight: VecDeque::new(), capacity, tensors, last_done: None }
     }
 
-    /// Bytes of the staging buffers.
+    /// The total size of the staging buffers in bytes.
     pub fn bytes(&self) -> u64 {
-        self.free.iter().chain(self.under_way.iter().map(|one| &one.staging)).map(wgpu::Buffer::size).sum()
+        self.free.iter().chain(self.in_flight.iter().map(|one| &one.staging)).map(wgpu::Buffer::size).sum()
     }
 
-    /// Outcomes that one submit may make.
+    /// The maximum number of outcomes of one submit.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Where the next submit must wait for the oldest one: what that one made.
+    /// If no staging buffer is free, waits for the oldest submit and returns its results.
     pub fn take_if_full(&mut self, context: &Context) -> Option<Result<SubmitResult, EngineError>> {
         if self.free.is_empty() { self.take(context) } else { None }
     }
 
-    /// Submits what `encoder` recorded, followed by a copy of `count` outcomes from `first` on.
+    /// Submits the commands of `encoder`, followed by a copy of `count` outcomes starting with `first`.
     ///
     /// # Panics
-    /// Where the ring is full.
+    /// If the ring is full.
     pub fn submit(
         &mut self,
         context: &Context,
@@ -132,38 +132,38 @@ impl Ring {
         (outcomes, faults): (&wgpu::Buffer, &wgpu::Buffer),
         (first, count): (usize, usize),
     ) {
-        let staging = self.free.pop().expect("the caller takes the oldest report of a full ring");
-        let outcome = size_of::<SampleOutcome>() as u64;
-        let outcomes_size = count as u64 * outcome;
+        let staging = self.free.pop().expect("the caller takes the oldest result when the ring is full");
+        let outcome_size = size_of::<SampleOutcome>() as u64;
+        let outcomes_size = count as u64 * outcome_size;
         let faults_size = (self.tensors * size_of::<Fault>()) as u64;
-        encoder.copy_buffer_to_buffer(outcomes, first as u64 * outcome, &staging, 0, outcomes_size);
+        encoder.copy_buffer_to_buffer(outcomes, first as u64 * outcome_size, &staging, 0, outcomes_size);
         encoder.copy_buffer_to_buffer(faults, 0, &staging, outcomes_size, faults_size);
         let submission = context.queue.submit([encoder.finish()]);
         let mapped = map(&staging, outcomes_size + faults_size);
         let submitted = Instant::now();
-        self.under_way.push_back(UnderWay { staging, submission, mapped, submitted, first, count });
+        self.in_flight.push_back(InFlight { staging, submission, mapped, submitted, first, count });
     }
 
-    /// Waits for the oldest submit under way and tells what it made; none where none is under way.
+    /// Waits for the oldest submit in flight and returns its results. `None` if nothing is in flight.
     pub fn take(&mut self, context: &Context) -> Option<Result<SubmitResult, EngineError>> {
-        let oldest = self.under_way.pop_front()?;
-        let report = self.finish(context, &oldest);
+        let oldest = self.in_flight.pop_front()?;
+        let result = self.finish(context, &oldest);
         oldest.staging.unmap();
         self.free.push(oldest.staging);
-        Some(report)
+        Some(result)
     }
 
-    /// Forgets what is under way.
+    /// Waits for everything in flight and discards the results.
     pub fn clear(&mut self, context: &Context) {
         while self.take(context).is_some() {}
     }
 
-    fn finish(&mut self, context: &Context, oldest: &UnderWay) -> Result<SubmitResult, EngineError> {
+    fn finish(&mut self, context: &Context, oldest: &InFlight) -> Result<SubmitResult, EngineError> {
         context.wait(oldest.submission.clone())?;
-        received(&oldest.mapped)?;
+        wait_for_mapping(&oldest.mapped)?;
         let outcomes = copy_out(&oldest.staging, 0, oldest.count)?;
-        let behind = (oldest.count * size_of::<SampleOutcome>()) as u64;
-        let faults = copy_out(&oldest.staging, behind, self.tensors)?;
+        let faults_offset = (oldest.count * size_of::<SampleOutcome>()) as u64;
+        let faults = copy_out(&oldest.staging, faults_offset, self.tensors)?;
         let now = Instant::now();
         let started = self.last_done.map_or(oldest.submitted, |done| done.max(oldest.submitted));
         self.last_done = Some(now);

@@ -1,4 +1,4 @@
-//! When a device began and ended what was asked of it, by its own clock.
+//! How long compute passes take by the device's own clock.
 
 use std::time::Duration;
 
@@ -6,22 +6,21 @@ use super::context::Context;
 use super::readback::read;
 use crate::engine::EngineError;
 
-/// A pair of timestamps for each of some compute passes.
+/// Pairs of timestamps: the start and the end of each compute pass.
 #[derive(Debug)]
 pub struct Timestamps {
     set: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     passes: u32,
-    /// Seconds of a tick.
-    tick: f64,
+    seconds_per_tick: f64,
 }
 
 impl Timestamps {
-    /// Room for `passes` pairs; none where the device was not opened for it (see [`Context::open_to_profile`])
-    /// or has no clock. Errors reach the error scope around the call.
+    /// Creates `passes` pairs. `None` if the device has no clock or was opened without timestamps (see
+    /// [`Context::open_with_timestamps`]). Errors go to the error scope around the call.
     pub fn new(context: &Context, passes: usize) -> Option<Self> {
-        let tick = f64::from(context.queue.get_timestamp_period()) * 1e-9;
-        if !context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) || tick <= 0.0 {
+        let seconds_per_tick = f64::from(context.queue.get_timestamp_period()) * 1e-9;
+        if !context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) || seconds_per_tick <= 0.0 {
             return None;
         }
         let passes = passes as u32;
@@ -32,10 +31,11 @@ impl Timestamps {
         });
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
         let size = u64::from(2 * passes * wgpu::QUERY_SIZE);
-        Some(Self { set, resolved: super::buffers::buffer(context, "timestamps", size, usage), passes, tick })
+        let resolved = super::buffers::buffer(context, "timestamps", size, usage);
+        Some(Self { set, resolved, passes, seconds_per_tick })
     }
 
-    /// What a pass writes: its beginning and its end.
+    /// The timestamps that a compute pass writes.
     pub fn of_pass(&self, pass: usize) -> wgpu::ComputePassTimestampWrites<'_> {
         let first = 2 * pass as u32;
         wgpu::ComputePassTimestampWrites {
@@ -45,7 +45,7 @@ impl Timestamps {
         }
     }
 
-    /// Brings what was written to where it can be read. To be recorded after the passes.
+    /// Records the copy of the timestamps into a readable buffer; call it after the passes.
     pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         encoder.resolve_query_set(&self.set, 0..2 * self.passes, &self.resolved, 0);
     }
@@ -53,8 +53,8 @@ impl Timestamps {
     /// How long each pass took. Waits for all submitted work.
     pub fn read(&self, context: &Context) -> Result<Vec<Duration>, EngineError> {
         let ticks: Vec<u64> = read(context, &self.resolved, 0, 2 * self.passes as usize)?;
-        // A clock that was set back between the two tells nothing.
-        let took = |pair: &[u64]| pair[1].saturating_sub(pair[0]) as f64 * self.tick;
-        Ok(ticks.chunks_exact(2).map(|pair| Duration::from_secs_f64(took(pair))).collect())
+        // If the clock was reset between the two, the difference means nothing and counts as 0.
+        let seconds = |pair: &[u64]| pair[1].saturating_sub(pair[0]) as f64 * self.seconds_per_tick;
+        Ok(ticks.chunks_exact(2).map(|pair| Duration::from_secs_f64(seconds(pair))).collect())
     }
 }

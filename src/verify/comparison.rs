@@ -1,12 +1,12 @@
-//! How far a tensor is from its reference.
+//! Comparing a tensor with its reference.
 
 use super::tolerance;
 
-/// What a check found of one tensor.
+/// The result of a check for one tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     pub tensor: String,
-    /// Infinite where a value or its reference is not finite: no reference here is meant to be.
+    /// Infinite if a value or its reference is not finite; references should always be finite.
     pub error: f64,
     pub tolerance: f64,
 }
@@ -16,11 +16,12 @@ impl Finding {
         Self { tensor: tensor.into(), error, tolerance }
     }
 
+    /// Whether the error is within the tolerance.
     pub fn passed(&self) -> bool {
         self.error <= self.tolerance
     }
 
-    /// Compares by the largest difference, relative to the reference's largest value.
+    /// Compares by the largest difference, relative to the largest value of the reference.
     pub fn by_largest(tensor: &str, found: &[f32], reference: &[f64], tolerance: f64) -> Self {
         let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
         let scale = largest(&mut reference.iter().map(|value| value.abs()));
@@ -37,11 +38,11 @@ impl Finding {
         Self::new(tensor, relative(error, scale), tolerance)
     }
 
-    /// Compares two tensors that shall have the same bits, by how many values differ.
+    /// Compares two tensors that should be bit-identical, by the number of values that differ.
     pub fn by_bits(tensor: &str, left: &[f32], right: &[f32]) -> Self {
         let differ = left.iter().zip(right).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
         let differ = differ + left.len().abs_diff(right.len());
-        Self::new(format!("values that differ among {tensor}"), differ as f64, tolerance::EXACT)
+        Self::new(format!("differing values in {tensor}"), differ as f64, tolerance::EXACT)
     }
 }
 
@@ -51,19 +52,19 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Value by value; infinite where one is not finite.
+/// The differences value by value; infinite if a value is not finite.
 ///
 /// # Panics
-/// Where the lengths differ: that is a mistake of the check, not of what it checks.
+/// If the lengths differ, which is a bug in the check.
 fn differences(found: &[f32], reference: &[f64]) -> impl Iterator<Item = f64> {
-    assert_eq!(found.len(), reference.len(), "a tensor is compared with one of its own size");
+    assert_eq!(found.len(), reference.len(), "a tensor and its reference have the same length");
     found.iter().zip(reference).map(|(&value, &expected)| {
         let difference = f64::from(value) - expected;
         if difference.is_finite() { difference } else { f64::INFINITY }
     })
 }
 
-/// `error` in units of `scale`; where the reference is all zeros, the error itself.
+/// `error / scale`, or `error` itself if the reference is all zeros.
 fn relative(error: f64, scale: f64) -> f64 {
     if scale > 0.0 { error / scale } else { error }
 }
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_is_not_finite_never_passes() {
+    fn a_non_finite_value_never_passes() {
         for bad in [f32::NAN, f32::INFINITY] {
             assert!(!Finding::by_largest("t", &[1.0, bad], &[1.0, 2.0], 1e9).passed());
             assert!(!Finding::by_norm("t", &[1.0, bad], &[1.0, 2.0], &[0.0, 0.0], 1e9).passed());
@@ -81,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_relative_to_the_references_largest_value() {
+    fn errors_are_relative_to_the_largest_value_of_the_reference() {
         let finding = Finding::by_largest("t", &[10.0, 0.5], &[10.0, 0.0], 0.1);
         assert_eq!(finding.error, 0.05);
         assert!(finding.passed());
     }
 
     #[test]
-    fn exactness_forgives_nothing() {
+    fn a_tolerance_of_zero_requires_equality() {
         assert!(Finding::by_largest("t", &[1.0, 2.0], &[1.0, 2.0], 0.0).passed());
         assert!(!Finding::by_largest("t", &[1.0, 2.000_000_2], &[1.0, 2.0], 0.0).passed());
     }

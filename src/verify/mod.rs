@@ -1,25 +1,27 @@
-//! The one table of checks that hold the GPU against the f64 reference in [`crate::cpu`]. The tests run
-//! it, and so can a user on a card of their own: a driver's fault shows as a tensor's name and a number.
+//! Checks of the GPU against the f64 reference in [`crate::cpu`]. The tests run them, and users can run them on their
+//! own GPU: a driver bug shows up as the name of a tensor and its error.
 //!
-//! [`kernels`] checks each kernel alone over many shapes; [`network`] checks the whole step.
+//! [`kernels`] checks each kernel by itself over many shapes; [`network`] checks whole steps.
 
 pub mod comparison;
 pub mod kernels;
 pub mod network;
+mod reproducibility;
 mod tensors;
 pub mod tolerance;
 mod training;
 mod update;
+mod whole_steps;
 
 pub use comparison::Finding;
 
 use crate::engine::EngineError;
 use crate::gpu::{Context, KernelConfig, KernelSet};
 
-/// What runs a check, with the seed of its random inputs.
+/// Runs a check; the last argument is the seed of its random inputs.
 type Run = Box<dyn Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync>;
 
-/// One check: a name that says what is computed over which shape, and the work.
+/// A check. Its name says what is computed, over which shape.
 pub struct Check {
     pub name: String,
     /// The kernels whose results it compares; empty if it compares other things.
@@ -51,8 +53,8 @@ impl Check {
         self.name.contains(text) || self.kernels.iter().any(|kernel| kernel.contains(text))
     }
 
-    /// The same check of one set of kernels, whatever the plan takes.
-    fn by(self, set: KernelSet) -> Self {
+    /// The same check with a fixed kernel set, whichever one the kernel configuration names.
+    fn with_kernels(self, set: KernelSet) -> Self {
         let Self { name, mut kernels, run } = self;
         let name = match set {
             KernelSet::Layered => name,
@@ -61,25 +63,25 @@ impl Check {
                 format!("fused: {name}")
             }
         };
-        Self::new(name, move |context, plan, seed| run(context, &KernelConfig { set, ..*plan }, seed))
+        Self::new(name, move |context, config, seed| run(context, &KernelConfig { set, ..*config }, seed))
             .covering(&kernels)
     }
 
-    /// Runs the check on random inputs drawn from `seed`: a finding for each tensor it looks at.
+    /// Runs the check on random inputs drawn from `seed`. Returns a finding for each tensor it compares.
     ///
     /// # Errors
-    /// Where the device fails; a wrong result is a [`Finding`], not an error.
+    /// If the device fails. A wrong result is a [`Finding`], not an error.
     pub fn run(
         &self,
         context: &Context,
-        plan: &KernelConfig,
+        config: &KernelConfig,
         seed: u64,
     ) -> Result<Vec<Finding>, EngineError> {
-        (self.run)(context, plan, seed)
+        (self.run)(context, config, seed)
     }
 }
 
-/// Every check: the kernels first, then the whole network.
+/// All checks: first the kernels, then the whole network.
 pub fn checks() -> Vec<Check> {
     let mut all = kernels::checks();
     all.extend(network::checks());

@@ -1,52 +1,54 @@
-//! How far a result may be from the reference, and why. Errors are relative to the largest value of the
-//! tensor, so that a value that cancels out to almost nothing is not held to its own size.
+//! How far a result may be from the reference, and why. Errors are relative to the largest value of the tensor, so
+//! that a value that cancels out to almost zero is not compared relative to itself.
 
-/// Results that are chosen, not computed: maxima and where they stand.
+/// For results that are selected, not computed: maxima and their indices.
 pub const EXACT: f64 = 0.0;
 
-/// A value made by a few operations. WGSL lets a division err by 2.5 ULP; a ULP is at most 2⁻²³ = 1.2e-7.
+/// For values computed in a few operations. WGSL allows an error of 2.5 ULP for a division; a ULP is at most 2⁻²³ =
+/// 1.2e-7.
 pub const FEW_OPERATIONS: f64 = 1e-6;
 
-/// A value interpolated between pixels. The point's coordinates are made of terms of up to 100, each rounded
-/// by up to 2⁻¹⁸ = 4e-6, three of them; a pixel further along either side, x has changed by 2 at most.
+/// For values interpolated between pixels. The coordinates of a point are sums of three terms of up to 100, each rounded
+/// by up to 2⁻¹⁸ = 4e-6, and x changes by at most 2 from one pixel to the next along either axis.
 pub const INTERPOLATION: f64 = 5e-5;
 
-/// A sum of n products in f32. Roundings of 2⁻²⁴ that add up at random give 2⁻²⁴ √(n/2) of the sum's own
-/// size: 1e-5 for the 50,176 products of conv1's weight over 64 images, the longest here. Doubled, since
-/// the largest of many values is looked at.
+/// For sums of n products in f32. Random rounding errors of 2⁻²⁴ add up to 2⁻²⁴ √(n/2) relative to the sum: 1e-5 for the
+/// 50,176 products of conv1's weight gradient over 64 images, the longest sum here. Doubled, since the largest error of
+/// many values counts.
 pub const SUM: f64 = 2e-5;
 
-/// Log-softmax and its gradient: a sum, and on top WGSL's exp (3 + 2|x| ULP) and log (3 ULP).
+/// For log-softmax and its gradient: a sum, plus the errors of WGSL's exp (3 + 2|x| ULP) and log (3 ULP).
 pub const LOG_SOFTMAX: f64 = 2e-5;
 
-/// An activation of a [`SUM`]: none is steeper than 1, and tanh and the sigmoid have WGSL's exp (3 + 2|x| ULP)
-/// and a division (2.5 ULP) on top, both small where x is large.
+/// For an activation of a [`SUM`]: no activation is steeper than 1. tanh and sigmoid add the errors of WGSL's exp
+/// (3 + 2|x| ULP) and of a division (2.5 ULP), and both are small if x is large.
 pub const ACTIVATION: f64 = 2e-5;
 
-/// Batch normalisation of values that lie 50 of their deviations from 0: each is rounded by 50 · 2⁻²⁴ = 3e-6 of
-/// a deviation, and their mean by some times that. The mean of squares minus the square of the mean would err
-/// by 50² · 2⁻²⁴ √(n/2), 1e-2 and more.
+/// For batch normalisation of values with a mean of 50 standard deviations: each value is rounded by 50 · 2⁻²⁴ = 3e-6
+/// standard deviations, and their mean by a few times that. Computing the variance as the mean of squares minus the
+/// square of the mean would be wrong by 50² · 2⁻²⁴ √(n/2), 1e-2 and more.
 pub const BATCH_NORM: f64 = 1e-4;
 
-/// A map or gradient of the whole network: the sums of up to eight layers, one on top of the other.
-/// Measured as the 2-norm of the difference by the 2-norm of the reference, since a maximum that f32
-/// decides the other way moves a gradient to a neighbour, whatever the arithmetic's precision.
+/// For activations and gradients of the whole network: the errors of up to eight layers of sums add up. Measured as the
+/// 2-norm of the difference divided by the 2-norm of the reference, since max-pooling in f32 may pick another maximum
+/// than in f64, which moves a gradient to a neighbour at any precision.
 pub const WHOLE_NETWORK: f64 = 1e-4;
 
-/// The same with batch normalisation, which divides by deviations: a unit that is on in few images of a batch has
-/// a small one, and errors are made up to 300 times larger there.
+/// [`WHOLE_NETWORK`] with batch normalisation, which divides by standard deviations: a unit that is active for few images
+/// of a batch has a small one, which amplifies errors up to 300 times.
 pub const NORMALISED_NETWORK: f64 = 5e-3;
 
-/// Weights after [`ADAM_STEPS`] steps: ‖w − w_f64‖ / ‖w_f64 − w₀‖, a tensor at a time. Adam divides by
-/// the gradient's own size, so that errors of small gradients count as much as those of large ones.
+/// For weights after [`ADAM_STEPS`] steps: ‖w − w_f64‖ / ‖w_f64 − w₀‖ for each tensor. Adam divides by the size of the
+/// gradient, so errors in small gradients count as much as those in large ones.
 pub const ADAM_WEIGHTS: f64 = 1e-3;
 
-/// Steps that [`ADAM_WEIGHTS`] is meant for.
+/// The number of steps that [`ADAM_WEIGHTS`] applies to.
 pub const ADAM_STEPS: usize = 20;
 
-/// The same with batch normalisation, where what f32 decides the other way is made larger with each step (see
-/// [`NORMALISED_NETWORK`]): the reference itself, in f32, is 1e-4 from f64 after 10 steps and a few 1e-2 after 20.
+/// [`ADAM_WEIGHTS`] with batch normalisation, which amplifies differences between f32 and f64 with each step (see
+/// [`NORMALISED_NETWORK`]): the reference itself, run in f32, differs from f64 by 1e-4 after 10 steps and by a few 1e-2
+/// after 20.
 pub const NORMALISED_ADAM_WEIGHTS: f64 = 1e-2;
 
-/// Steps that [`NORMALISED_ADAM_WEIGHTS`] is meant for.
+/// The number of steps that [`NORMALISED_ADAM_WEIGHTS`] applies to.
 pub const NORMALISED_ADAM_STEPS: usize = 5;

@@ -1,4 +1,4 @@
-//! The same training on the GPU and by the f64 reference.
+//! Training on the GPU and by the f64 reference in the same way.
 
 use std::ops::{ControlFlow, Range};
 
@@ -9,20 +9,22 @@ use crate::engine::{Engine, EngineError, Epoch, Optimizer, Setup, Step};
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 use crate::model::{Init, LeNet5, ParameterTable};
 
-pub fn start(network: &LeNet5, seed: u64) -> Vec<f32> {
+/// Random initial weights.
+pub fn initial_weights(network: &LeNet5, seed: u64) -> Vec<f32> {
     Init::Pytorch.arena(&ParameterTable::new(network), seed)
 }
 
-pub fn engine_of(
+/// Creates a GPU engine.
+pub fn new_engine(
     context: &Context,
-    plan: &KernelConfig,
+    config: &KernelConfig,
     setup: Setup,
     residency: Residency,
 ) -> Result<GpuEngine, EngineError> {
-    GpuEngine::new(context.clone(), GpuOptions { setup, residency, plan: *plan })
+    GpuEngine::new(context.clone(), GpuOptions { setup, residency, plan: *config })
 }
 
-/// Trains, and gives the losses in the order's order.
+/// Trains the steps of an epoch and returns the losses in its order.
 pub fn train(engine: &mut GpuEngine, epoch: &Epoch) -> Result<Vec<f32>, EngineError> {
     let mut losses = Vec::with_capacity(epoch.order.len());
     engine.train(epoch, &mut |_, outcomes| {
@@ -32,7 +34,7 @@ pub fn train(engine: &mut GpuEngine, epoch: &Epoch) -> Result<Vec<f32>, EngineEr
     Ok(losses)
 }
 
-/// The reference, trained on the same steps.
+/// The f64 reference, trained in the same steps.
 pub struct Reference {
     pub network: cpu::Network<f64>,
     optimizer: Optimizer,
@@ -40,56 +42,58 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Has room for all images of a step at once.
-    pub fn new(setup: &Setup, start: &[f32]) -> Self {
+    /// Creates a reference with room for all images of a step at once.
+    pub fn new(setup: &Setup, weights: &[f32]) -> Self {
         let mut network = cpu::Network::new(setup.network, setup.batch_size).with_loss(setup.loss);
-        network.set_parameters(&f64s(start));
+        network.set_parameters(&f64s(weights));
         Self { network, optimizer: setup.optimizer, classes: setup.network.classes }
     }
 
-    pub fn step(&mut self, split: &ImageSet, order: &[u32], step: &Step) {
-        self.gradient(split, &Epoch::new(order, &[*step]), step);
+    /// Trains one step.
+    pub fn step(&mut self, images: &ImageSet, order: &[u32], step: &Step) {
+        self.gradient(images, &Epoch::new(order, &[*step]), step);
         self.network.update(&self.optimizer, step.learning_rate);
     }
 
-    /// Makes the gradient of a whole step of an epoch, in one pass.
-    pub fn gradient(&mut self, split: &ImageSet, epoch: &Epoch, step: &Step) {
-        let labels = self.take(split, epoch, step.first..step.first + step.count);
+    /// Computes the gradient of a whole step of an epoch at once.
+    pub fn gradient(&mut self, images: &ImageSet, epoch: &Epoch, step: &Step) {
+        let labels = self.set_input(images, epoch, step.first..step.first + step.count);
         self.network.forward(&labels);
         self.network.backward();
     }
 
-    /// Makes the gradient of a whole step of an epoch, as its micro-batches' add up.
-    pub fn accumulated_gradient(&mut self, split: &ImageSet, epoch: &Epoch, step: &Step) {
+    /// Computes the gradient of a whole step of an epoch as the sum over its micro-batches.
+    pub fn accumulated_gradient(&mut self, images: &ImageSet, epoch: &Epoch, step: &Step) {
         for batch in step.micro_batches() {
-            let labels = self.take(split, epoch, batch.first..batch.first + batch.count);
+            let labels = self.set_input(images, epoch, batch.first..batch.first + batch.count);
             self.network.forward_micro_batch(&labels, step.count);
             self.network.backward();
             self.network.accumulate(!batch.starts_step());
         }
     }
 
-    pub fn evaluate(&mut self, split: &ImageSet, order: &[u32]) {
-        let labels = self.take(split, &Epoch::new(order, &[]), 0..order.len());
+    /// Evaluates images, all at once.
+    pub fn evaluate(&mut self, images: &ImageSet, order: &[u32]) {
+        let labels = self.set_input(images, &Epoch::new(order, &[]), 0..order.len());
         self.network.evaluate(&labels);
     }
 
-    /// Of every class, for each image of the last batch.
+    /// The log-probability of every class for each image of the last batch.
     pub fn log_probabilities(&self) -> Vec<f64> {
-        // Where outputs are log-probabilities, they stay as they are: their exponentials add up to 1.
+        // Outputs that already are log-probabilities do not change: their exponentials sum to 1.
         let mut outputs = self.network.outputs().to_vec();
         cpu::log_softmax(self.classes, &mut outputs);
         outputs
     }
 
-    /// Lays some samples of an epoch as the network's input, and gives their labels.
-    fn take(&mut self, split: &ImageSet, epoch: &Epoch, samples: Range<usize>) -> Vec<u32> {
+    /// Makes samples of an epoch the input of the network and returns their labels.
+    fn set_input(&mut self, images: &ImageSet, epoch: &Epoch, samples: Range<usize>) -> Vec<u32> {
         let batch = &epoch.order[samples.clone()];
         let x = self.network.input(batch.len());
         match epoch.views {
-            Some(views) => cpu::gather_augmented(split, batch, &views[samples], x),
-            None => cpu::gather(split, batch, x),
+            Some(views) => cpu::gather_augmented(images, batch, &views[samples], x),
+            None => cpu::gather(images, batch, x),
         }
-        batch.iter().map(|&place| u32::from(split.labels[place as usize])).collect()
+        batch.iter().map(|&index| u32::from(images.labels[index as usize])).collect()
     }
 }

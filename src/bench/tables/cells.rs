@@ -1,4 +1,4 @@
-//! Numbers as a table's cells show them.
+//! Formatting numbers for table cells.
 
 use crate::bench::statistics::Summary;
 use crate::report::Table;
@@ -7,7 +7,7 @@ pub(super) fn push(table: &mut Table, row: Vec<String>) {
     table.push(row).expect("a row has a cell for each column");
 }
 
-/// What is not known, or is over no time at all: a device's clock may be too coarse.
+/// Shown for an unknown value, or a division by zero time if a device's clock is too coarse.
 const MISSING: &str = "–";
 
 pub(super) fn cell<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
@@ -30,7 +30,7 @@ pub(super) fn milliseconds(seconds: f64) -> String {
     format!("{} ms", number(1e3 * seconds))
 }
 
-/// Three digits that matter, or all of those before the point: 0.123, 12.3, 1,234.
+/// Three significant digits, or all digits before the decimal point: 0.123, 12.3, 1,234.
 pub(super) fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -44,12 +44,12 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// In thousands: 1,234,567.
+/// A whole number with thousands separators: 1,234,567.
 pub(super) fn whole(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_three_digits_that_matter_or_their_thousands() {
+    fn numbers_have_three_significant_digits_or_thousands_separators() {
         for (value, expected) in [
             (0.0, "0"),
             (0.012_345, "0.0123"),

@@ -1,14 +1,14 @@
-//! A result against an earlier one.
+//! The comparison with earlier results.
 
 use super::cells::{number, percent, push};
 use crate::bench::comparison::{Comparison, Verdict, compare, differences};
 use crate::bench::results::Results;
 use crate::report::Table;
 
-/// A row for each measurement that both have.
+/// A row for each measurement that both results have.
 pub(super) fn table(old: &Results, new: &Results) -> String {
     let rows = compare(old, new);
-    let mut text = format!("## Against the bench of {}, of lenet-gpu {}", old.date, old.program.version);
+    let mut text = format!("## Compared with the bench of {} by lenet-gpu {}", old.date, old.program.version);
     if !old.program.commit.is_empty() {
         text += &format!(" ({})", old.program.commit);
     }
@@ -17,8 +17,7 @@ pub(super) fn table(old: &Results, new: &Results) -> String {
         text += &format!("Warning: {difference}.\n\n");
     }
     if rows.is_empty() {
-        return text
-            + "The two have no measurement in common: neither an engine, nor a task at the same batch size.\n";
+        return text + "The two have no measurement in common: same engine, task and batch size.\n";
     }
     let mut table = Table::new([
         "engine",

@@ -5,30 +5,30 @@ use crate::bench::results::{EngineResults, KernelResults, Results};
 use crate::gpu::cost::Cost;
 use crate::report::Table;
 
-/// The kernels of a training step by count.
+/// The counted work of each kernel of a training step.
 pub fn counts(kernels: &[KernelResults], batch: usize) -> String {
-    format!("## A training step at batch {batch}, by count\n\n{}", kernel_table(kernels, None))
+    format!("## Work of a training step at batch size {batch}\n\n{}", kernel_table(kernels, None))
 }
 
-/// A GPU's kernels with their times; none for the CPU engine, whose operations are not told apart.
+/// The kernels of a GPU with their times; `None` for the CPU engine, whose operations are not timed one by one.
 pub(super) fn table(results: &Results, engine: &EngineResults) -> Option<String> {
     engine.adapter.as_ref()?;
     let how = if engine.kernels.iter().all(|kernel| kernel.us.is_some()) {
-        "Times are the device's own, each kernel in a pass of its own, so together they are more than a step."
+        "Times are by the device's clock. Each kernel runs in its own compute pass, so their sum exceeds the time of a step."
     } else {
-        "This device has no clock that tells times."
+        "This device has no clock to time kernels with."
     };
     let (batch, label) = (results.settings.profile_batch, &engine.label);
     let table = kernel_table(&engine.kernels, Some(engine));
-    Some(format!("## A training step at batch {batch}, kernel by kernel: {label}\n\n{how}\n\n{table}"))
+    Some(format!("## A training step at batch size {batch}, kernel by kernel: {label}\n\n{how}\n\n{table}"))
 }
 
-/// A row for each kernel and one for their sum; with times and rates where an engine has some.
+/// A row for each kernel and one for their sum, with times and rates if they were measured.
 fn kernel_table(kernels: &[KernelResults], engine: Option<&EngineResults>) -> String {
     let total: Option<f64> = kernels.iter().map(|kernel| Some(kernel.us.as_ref()?.median)).sum();
     let mut columns = vec!["kernel", "workgroups", "barriers", "MFLOP", "KB"];
     if total.is_some() {
-        columns.extend(["µs", "share", "GFLOP/s", "GB/s", "of the roof"]);
+        columns.extend(["µs", "share", "GFLOP/s", "GB/s", "of roofline"]);
     }
     let mut table = Table::new(columns);
     for kernel in kernels {

@@ -1,9 +1,9 @@
-//! Results as tables of Markdown, which read well on a terminal too.
+//! Results as Markdown tables, which are readable on a terminal too.
 
 mod cells;
 mod comparison;
 mod kernels;
-mod start;
+mod startup;
 mod throughput;
 mod work;
 
@@ -14,11 +14,11 @@ use super::warnings::warnings;
 use crate::version::VERSION_WITH_COMMIT;
 use cells::whole;
 
-/// What there is to say of results and, where there is an earlier one, of how they compare to it.
+/// Formats results and, if there are earlier ones, the comparison with them.
 pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {
     let mut sections = vec![head(results), throughput::table(results), work::table(results)];
     sections.extend(results.engines.iter().filter_map(|engine| kernels::table(results, engine)));
-    sections.push(start::table(results));
+    sections.push(startup::table(results));
     sections.extend(old.map(|old| comparison::table(old, results)));
     sections.join("\n")
 }
@@ -28,7 +28,7 @@ fn head(results: &Results) -> String {
     let mut text = format!(
         "# Bench of {date}\n\n\
          lenet-gpu {VERSION_WITH_COMMIT} on {}, {} threads, {} {}.\n\
-         {} images of {}×{}×{}: {}. Medians of {} runs, of {:.3} s together, ± their robust standard deviation.\n",
+         {} images of {}×{}×{}: {}. Medians of {} runs that take {:.3} s together, ± the robust standard deviation.\n",
         machine.cpu.as_deref().unwrap_or("an unknown processor"),
         machine.threads,
         machine.os,

@@ -1,4 +1,4 @@
-//! What a step does, and how near that is to the most that the device can.
+//! The work of a step, and how close it gets to the device's ceilings.
 
 use super::cells::{cell, number, percent, push};
 use crate::bench::results::{EngineResults, Results};
@@ -9,24 +9,24 @@ pub(super) fn table(results: &Results) -> String {
     let mut text = String::from("## Work\n\n");
     for EngineResults { label, ceilings, .. } in &results.engines {
         text += &format!(
-            "At most, by its own probes, {label} does {} GFLOP/s of multiply-adds and copies {} GB/s.\n",
+            "The measured ceilings of {label} are {} GFLOP/s of multiply-adds and {} GB/s of copying.\n",
             number(ceilings.gflops),
             number(ceilings.gbytes)
         );
     }
-    text += "Bytes count each tensor once: what a kernel loads again comes from caches. `of the roof` is the \
-             least time that such work takes, by arithmetic or by bytes, over the time that it took; work that \
-             fits into caches can be above it.\n\n";
+    text += "Bytes count each tensor once; repeated loads are assumed to hit caches. `of roofline` is the least time \
+             that the work can take, limited by arithmetic or by bytes, divided by the time it took. It can exceed \
+             100 % if the data fits into caches.\n\n";
     let mut table = Table::new([
         "engine",
         "task",
         "batch",
-        "dispatches a step",
+        "dispatches/step",
         "MFLOP",
         "MB",
         "GFLOP/s",
         "GB/s",
-        "of the roof",
+        "of roofline",
         "buffers, MB",
     ]);
     for engine in &results.engines {

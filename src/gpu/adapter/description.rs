@@ -1,10 +1,10 @@
-//! What is known of an adapter, as plain values.
+//! Plain descriptions of adapters.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// The graphics API that an adapter is reached through.
+/// A graphics API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApiBackend {
@@ -15,18 +15,18 @@ pub enum ApiBackend {
 }
 
 impl ApiBackend {
-    /// In the order in which adapters are counted and, all else being equal, preferred.
+    /// All backends, in the order in which adapters are numbered and, all else being equal, preferred.
     pub const ALL: [Self; 4] = [Self::Vulkan, Self::Metal, Self::Dx12, Self::Gl];
 
-    /// All but GL, which shows the GPUs of the others once more, and less well.
+    /// All but GL, which lists the GPUs of the other backends again, with less detail.
     pub const NATIVE: [Self; 3] = [Self::Vulkan, Self::Metal, Self::Dx12];
 
-    /// The first backends of [`Self::ALL`], with this one as the last.
-    pub fn and_those_before(self) -> &'static [Self] {
+    /// The backends of [`Self::ALL`] from the first to this one.
+    pub fn up_to_and_including(self) -> &'static [Self] {
         &Self::ALL[..=self as usize]
     }
 
-    /// As it is typed: `--backend vulkan`.
+    /// The name in lower case: `vulkan`.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Vulkan => "vulkan",
@@ -48,19 +48,19 @@ impl fmt::Display for ApiBackend {
     }
 }
 
-/// What sort of device an adapter is, best first.
+/// The type of an adapter, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A card with its own memory.
+    /// A GPU with its own memory.
     Discrete,
-    /// Part of the processor; shares its memory.
+    /// A GPU that shares the processor's memory.
     Integrated,
-    /// A GPU lent to a virtual machine.
+    /// A GPU made available to a virtual machine.
     Virtual,
-    /// Some GPU: GL rarely says more.
+    /// A GPU of unknown type; GL rarely reports more.
     Unknown,
-    /// A CPU that plays the GPU.
+    /// A software implementation that runs on the CPU.
     Software,
 }
 
@@ -76,23 +76,23 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The limits that decide what can be trained, in the units of WebGPU.
+/// The limits that matter for training, under WebGPU's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
-    /// Bytes of a buffer that a kernel can see.
+    /// Bytes of a buffer that can be bound to a kernel.
     pub max_storage_buffer_binding_size: u64,
     /// Bytes of a buffer.
     pub max_buffer_size: u64,
-    /// Bytes that the invocations of a workgroup share.
+    /// Bytes of memory that the invocations of a workgroup share.
     pub max_compute_workgroup_storage_size: u32,
     /// Invocations of a workgroup.
     pub max_compute_invocations_per_workgroup: u32,
-    /// Buffers that a kernel can see.
+    /// Storage buffers that can be bound to a kernel.
     pub max_storage_buffers_per_shader_stage: u32,
 }
 
 impl Limits {
-    /// What WebGPU guarantees and the kernels need.
+    /// WebGPU's default limits, which are all that the kernels need.
     pub const NEEDED: Self = Self {
         max_storage_buffer_binding_size: 128 << 20,
         max_buffer_size: 256 << 20,
@@ -101,42 +101,42 @@ impl Limits {
         max_storage_buffers_per_shader_stage: 8,
     };
 
-    /// The first limit that is below [`Self::NEEDED`], in words.
+    /// Describes the first limit that is below [`Self::NEEDED`].
     pub fn shortfall(&self) -> Option<String> {
         let needed = Self::NEEDED;
         [
             (
-                "bytes of a storage binding",
+                "bytes per storage binding",
                 self.max_storage_buffer_binding_size,
                 needed.max_storage_buffer_binding_size,
             ),
-            ("bytes of a buffer", self.max_buffer_size, needed.max_buffer_size),
+            ("bytes per buffer", self.max_buffer_size, needed.max_buffer_size),
             (
                 "bytes of workgroup memory",
                 self.max_compute_workgroup_storage_size.into(),
                 needed.max_compute_workgroup_storage_size.into(),
             ),
             (
-                "invocations a workgroup",
+                "invocations per workgroup",
                 self.max_compute_invocations_per_workgroup.into(),
                 needed.max_compute_invocations_per_workgroup.into(),
             ),
             (
-                "storage buffers",
+                "storage buffers per kernel",
                 self.max_storage_buffers_per_shader_stage.into(),
                 needed.max_storage_buffers_per_shader_stage.into(),
             ),
         ]
         .into_iter()
         .find(|(_, has, needs)| has < needs)
-        .map(|(what, has, needs)| format!("{has} {what}, and {needs} are needed"))
+        .map(|(what, has, needs)| format!("{has} {what}, at least {needs} needed"))
     }
 }
 
-/// One adapter.
+/// An adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Description {
-    /// Its place among all adapters: what `--adapter INDEX` means.
+    /// Its index among all adapters of this machine.
     pub index: usize,
     pub name: String,
     pub backend: ApiBackend,
@@ -144,19 +144,19 @@ pub struct Description {
     pub kind: Kind,
     /// The driver's name and version.
     pub driver: String,
-    /// The maker's number on the PCI bus, as the backend tells it.
+    /// The PCI vendor ID, as reported by the backend.
     #[serde(skip)]
     pub vendor: u32,
-    /// The model's number on the PCI bus; 0 where the backend does not tell it, as in GL.
+    /// The PCI device ID; 0 if the backend does not report it, as with GL.
     #[serde(skip)]
     pub device: u32,
     pub limits: Limits,
-    /// Why it cannot train, if it cannot.
+    /// Why it cannot be used, if it cannot.
     pub unfit: Option<String>,
 }
 
 impl Description {
-    /// Whether a CPU plays the GPU here. Known by name too: not every driver owns up to it.
+    /// Whether this is a software adapter. Checked by name too, since not every driver reports it.
     pub fn is_software(&self) -> bool {
         const NAMES: [&str; 5] =
             ["llvmpipe", "lavapipe", "swiftshader", "softpipe", "microsoft basic render driver"];
@@ -164,8 +164,8 @@ impl Description {
         self.kind == Kind::Software || NAMES.iter().any(|software| name.contains(software))
     }
 
-    /// Whether another backend shows the same physical GPU here.
-    pub(super) fn is_twin_of(&self, other: &Self) -> bool {
+    /// Whether two adapters of different backends are the same physical GPU.
+    pub(crate) fn is_same_gpu_as(&self, other: &Self) -> bool {
         if self.backend == other.backend {
             return false;
         }
@@ -173,8 +173,8 @@ impl Description {
             && self.device == other.device
             && self.vendor != 0
             && self.device != 0;
-        // GL tells a renderer's name and no number: "NVIDIA RTX 4090/PCIe/SSE2" is "NVIDIA RTX 4090".
-        // Mesa's software renderer adds other details to its name in each backend.
+        // GL reports the name of a renderer and no ID: "NVIDIA RTX 4090/PCIe/SSE2" is "NVIDIA RTX 4090".
+        // Mesa's software renderer adds different details to its name in each backend.
         let (name, other) = (self.name.to_lowercase(), other.name.to_lowercase());
         let same_name = name.contains(&other)
             || other.contains(&name)

@@ -1,39 +1,53 @@
-//! What wgpu finds on this machine: the one place where the choice of a device meets wgpu.
+//! Asking wgpu for the adapters of this machine.
+
+use std::fmt;
 
 use super::{ApiBackend, Description, Kind, Limits};
 
-/// An adapter with its description.
+/// An adapter and its description.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundAdapter {
     pub description: Description,
     pub adapter: wgpu::Adapter,
 }
 
 /// What a backend answered when it was asked for its adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum BackendAnswer {
     /// This program has no such backend on this operating system.
     NotCompiledIn,
     /// The API's library or its drivers could not be loaded.
     NoDriver,
-    /// The API works and shows this many adapters.
+    /// The API works and has this many adapters.
     Adapters(usize),
 }
 
-/// Adapters in the order of their indices, and what each backend answered.
-#[derive(Debug, Default)]
-pub struct Survey {
-    pub adapters: Vec<Found>,
-    pub answers: Vec<(ApiBackend, Answer)>,
+impl fmt::Display for BackendAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotCompiledIn => f.write_str("not available on this operating system"),
+            Self::NoDriver => f.write_str("no driver could be loaded"),
+            Self::Adapters(0) => f.write_str("the driver has no adapter"),
+            Self::Adapters(1) => f.write_str("1 adapter"),
+            Self::Adapters(count) => write!(f, "{count} adapters"),
+        }
+    }
 }
 
-impl Survey {
+/// The adapters in the order of their indices, and the answer of each backend that was queried.
+#[derive(Debug, Default)]
+pub struct AdapterSurvey {
+    pub adapters: Vec<FoundAdapter>,
+    pub answers: Vec<(ApiBackend, BackendAnswer)>,
+}
+
+impl AdapterSurvey {
     pub fn descriptions(&self) -> Vec<Description> {
         self.adapters.iter().map(|found| found.description.clone()).collect()
     }
 
-    /// Adds a later survey, whose adapters count on from this one's.
-    pub(super) fn extend(&mut self, later: Self) {
+    /// Appends a later survey; its adapters get the indices that follow.
+    pub(crate) fn extend(&mut self, later: Self) {
         for mut found in later.adapters {
             found.description.index = self.adapters.len();
             self.adapters.push(found);
@@ -41,56 +55,55 @@ impl Survey {
         self.answers.extend(later.answers);
     }
 
-    /// Asks the backends that were not asked yet.
-    pub(super) fn ask_the_rest(&mut self) {
-        let rest: Vec<ApiBackend> = ApiBackend::ALL
+    /// Queries the backends that were not queried yet.
+    pub(crate) fn query_remaining_backends(&mut self) {
+        let remaining: Vec<ApiBackend> = ApiBackend::ALL
             .into_iter()
-            .filter(|backend| !self.answers.iter().any(|(asked, _)| asked == backend))
+            .filter(|backend| !self.answers.iter().any(|(queried, _)| queried == backend))
             .collect();
-        self.extend(survey(&rest));
+        self.extend(survey(&remaining));
     }
 }
 
-/// Asks backends for their adapters, in the order given.
-pub fn survey(backends: &[ApiBackend]) -> Survey {
-    let mut survey = Survey::default();
+/// Asks backends for their adapters, in the given order.
+pub fn survey(backends: &[ApiBackend]) -> AdapterSurvey {
+    let mut survey = AdapterSurvey::default();
     for &backend in backends {
-        let (adapters, answer) = ask(backend);
+        let (adapters, answer) = query(backend);
         for adapter in adapters {
             let description = describe(survey.adapters.len(), backend, &adapter);
-            survey.adapters.push(Found { description, adapter });
+            survey.adapters.push(FoundAdapter { description, adapter });
         }
         survey.answers.push((backend, answer));
     }
     survey
 }
 
-/// One backend's adapters.
-fn ask(backend: ApiBackend) -> (Vec<wgpu::Adapter>, Answer) {
-    let only = match backend {
+fn query(backend: ApiBackend) -> (Vec<wgpu::Adapter>, BackendAnswer) {
+    let backends = match backend {
         ApiBackend::Vulkan => wgpu::Backends::VULKAN,
         ApiBackend::Metal => wgpu::Backends::METAL,
         ApiBackend::Dx12 => wgpu::Backends::DX12,
         ApiBackend::Gl => wgpu::Backends::GL,
     };
-    if !wgpu::Instance::enabled_backend_features().contains(only) {
-        return (Vec::new(), Answer::NotCompiledIn);
+    if !wgpu::Instance::enabled_backend_features().contains(backends) {
+        return (Vec::new(), BackendAnswer::NotCompiledIn);
     }
 
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = only;
+    descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
-    let adapters = pollster::block_on(instance.enumerate_adapters(only));
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     let answer = match adapters.len() {
-        0 if !driver_loads(&instance) => Answer::NoDriver,
-        found => Answer::Adapters(found),
+        0 if !has_driver(&instance) => BackendAnswer::NoDriver,
+        count => BackendAnswer::Adapters(count),
     };
     (adapters, answer)
 }
 
-/// Whether an instance without adapters has a driver at all. wgpu tells it only in the words of a
-/// failed request, so an unknown wording counts as a driver: the message is then less precise.
-fn driver_loads(instance: &wgpu::Instance) -> bool {
+/// Whether an instance without adapters has a driver at all. wgpu reports that only in the text of a failed
+/// request. An unrecognised text counts as a driver, which makes the message less precise.
+fn has_driver(instance: &wgpu::Instance) -> bool {
     match pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default())) {
         Ok(_) => true,
         Err(error) => !error.to_string().contains("could not be loaded"),
@@ -107,8 +120,9 @@ fn describe(index: usize, backend: ApiBackend, adapter: &wgpu::Adapter) -> Descr
         max_compute_invocations_per_workgroup: limits.max_compute_invocations_per_workgroup,
         max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
     };
-    let computes = adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS);
-    let unfit = if computes { limits.shortfall() } else { Some("it has no compute shaders".to_owned()) };
+    let has_compute =
+        adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS);
+    let unfit = if has_compute { limits.shortfall() } else { Some("no compute shaders".to_owned()) };
 
     Description {
         index,

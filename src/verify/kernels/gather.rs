@@ -32,7 +32,7 @@ pub fn checks() -> Vec<Check> {
 fn gather(channels: usize, side: usize) -> Check {
     let name = format!("gather, {BATCH} of {channels}x{side}x{side}");
     Check::new(name, move |context, config, seed| {
-        let images = Tensors::new(seed).split(channels, side, BATCH, 10);
+        let images = Tensors::new(seed).image_set(channels, side, BATCH, 10);
         let mut x = vec![0.0; BATCH * LeNet5::new(channels, 10).image_len()];
         cpu::reference::gather(&images, &Fixture::order(BATCH), &mut x);
 
@@ -56,7 +56,7 @@ fn gather_augmented(
 ) -> Check {
     let name = format!("gather, augmented, {BATCH} of {channels}x{side}x{side}, {what}");
     Check::new(name, move |context, config, seed| {
-        let images = Tensors::new(seed).split(channels, side, BATCH, 10);
+        let images = Tensors::new(seed).image_set(channels, side, BATCH, 10);
         let order = Fixture::order(BATCH);
         let views = augmentation.views(seed, 0, &order).expect("the augmentation changes images");
         let mut x = vec![0.0; BATCH * LeNet5::new(channels, 10).image_len()];

@@ -39,7 +39,7 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
         let size = 1.0 / (shape.inputs as f32).sqrt();
         let x: Vec<_> = draw.normal(batch * shape.inputs).into_iter().map(|x| x * size).collect();
         let (weight, bias) = (draw.normal(shape.weight_len()), draw.normal(shape.outputs));
-        let images = draw.split(1, 1, batch, shape.outputs);
+        let images = draw.image_set(1, 1, batch, shape.outputs);
         let labels: Vec<_> =
             Fixture::order(batch).iter().map(|&index| u32::from(images.labels[index as usize])).collect();
         let len = batch * shape.outputs;

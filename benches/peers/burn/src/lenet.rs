@@ -1,4 +1,4 @@
-//! The network, and a step of training and of inference with it.
+//! The network, and one step of training or inference with it.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -35,7 +35,7 @@ impl LeNet5 {
         }
     }
 
-    /// N×1×32×32 to N×10 logits.
+    /// Maps N×1×32×32 images to N×10 logits.
     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let x = self.pool.forward(relu(self.conv1.forward(x)));
         let x = self.pool.forward(relu(self.conv2.forward(x)));
@@ -44,10 +44,10 @@ impl LeNet5 {
     }
 }
 
-/// A network in training: Adam, cross-entropy.
+/// A network in training, with Adam and cross-entropy.
 pub struct Trainer {
     device: Device,
-    /// None within a step.
+    /// `None` only during a step.
     network: Option<LeNet5>,
     adam: ModuleOptimizer,
 }
@@ -58,7 +58,7 @@ impl Trainer {
         Self { device, network: Some(network), adam: AdamConfig::new().with_epsilon(1e-8).init() }
     }
 
-    /// Trains on a batch, and gives its loss, which nothing has waited for.
+    /// Trains on a batch and returns its loss, without waiting for the device.
     pub fn step(&mut self, images: Vec<f32>, labels: Vec<i32>) -> Tensor<1> {
         let device = self.device.clone().autodiff();
         let network = self.network.take().expect("a step puts the network back");
@@ -71,21 +71,21 @@ impl Trainer {
         loss.inner()
     }
 
-    /// The network as it is, for inference.
+    /// The current network, for inference.
     pub fn classifier(&self) -> Classifier {
         let network = self.network.as_ref().expect("a step puts the network back").valid();
         Classifier { device: self.device.clone(), network }
     }
 }
 
-/// A network that learns no more.
+/// A network for inference only.
 pub struct Classifier {
     device: Device,
     network: LeNet5,
 }
 
 impl Classifier {
-    /// The class of each image, which nothing has waited for.
+    /// The predicted class of each image, without waiting for the device.
     pub fn classes(&self, images: Vec<f32>) -> Tensor<2, Int> {
         self.network.forward(batch(images, &self.device)).argmax(1)
     }

@@ -1,14 +1,14 @@
-//! LeNet-5 on MNIST in Burn, on its wgpu backend: images/s of training and of inference.
+//! LeNet-5 on MNIST in Burn with its wgpu backend: images/s of training and inference.
 //!
 //!     burn-lenet [--adapter default|software] [--train 64,256] [--infer 1,1024] [--seconds 3]
 //!                [--wait-every 1] [--json]
 //!
-//! Each figure comes after a warm-up at its own batch size, since Burn tunes and compiles kernels then. What
-//! is measured is what a training loop does: batches are gathered on the host, and the device is waited for
-//! every few steps (`--wait-every`, which may change what Burn fuses).
+//! Each figure follows a warm-up at its own batch size, during which Burn tunes and compiles kernels. The measured loop
+//! is a training loop: it gathers batches on the host and waits for the device every few steps (`--wait-every`, which
+//! may change what Burn fuses).
 //!
-//! Inference is by a network that has learned for some steps, and the classes that it gives are held against the
-//! labels: a device that did not do its work would have guessed them.
+//! Inference runs on a network that was trained for some steps, and its predictions are compared with the labels, so that
+//! a device that skips the work is noticed.
 
 mod lenet;
 mod mnist;
@@ -22,28 +22,28 @@ use serde_json::json;
 use lenet::Trainer;
 use mnist::Mnist;
 
-/// Steps at each batch size before any time is taken.
+/// Untimed steps at each batch size.
 const WARM_UP: usize = 4;
 
-/// Steps that the network learns for before its classes are looked at, and images of each.
-const LEARNING: (usize, usize) = (150, 64);
+/// Training steps before inference is measured, and their batch size.
+const TRAINING_BEFORE_INFERENCE: (usize, usize) = (150, 64);
 
-/// The share of the classes that must be right after that; guesses have a tenth.
-const LEAST_RIGHT: f64 = 0.6;
+/// The accuracy required after that training; guessing gives 0.1.
+const MIN_ACCURACY: f64 = 0.6;
 
-/// What was typed.
+/// The command-line options.
 struct Args {
     adapter: DeviceKind,
     /// Batch sizes.
     train: Vec<usize>,
     infer: Vec<usize>,
-    /// Of each figure.
+    /// Seconds per figure.
     seconds: f64,
     wait_every: usize,
     json: bool,
 }
 
-/// Images a second.
+/// The throughput at one batch size.
 struct Rate {
     task: &'static str,
     batch: usize,
@@ -72,7 +72,7 @@ fn main() {
         rates.push(Rate { task: "train", batch, images_per_second });
     }
     if !args.infer.is_empty() {
-        let (steps, batch) = LEARNING;
+        let (steps, batch) = TRAINING_BEFORE_INFERENCE;
         for _ in 0..steps {
             let (images, labels) = data.gather(&batches.next(batch));
             let _: f32 = trainer.step(images, labels).into_scalar();
@@ -84,22 +84,25 @@ fn main() {
             let (images, labels) = data.gather(&batches.next(batch));
             (classifier.classes(images), labels)
         };
-        let (mut right, mut seen) = (0, 0);
+        let (mut correct, mut total) = (0, 0);
         let images_per_second = images_per_second(&args, batch, step, |(classes, labels)| {
-            let classes: Vec<i32> = classes.into_data().convert::<i32>().try_to_vec().expect("classes are numbers");
-            assert_eq!(classes.len(), labels.len(), "each image has a class");
-            right += classes.iter().zip(&labels).filter(|(class, label)| class == label).count();
-            seen += labels.len();
+            let classes: Vec<i32> =
+                classes.into_data().convert::<i32>().try_to_vec().expect("classes are numbers");
+            assert_eq!(classes.len(), labels.len(), "each image has a prediction");
+            correct += classes.iter().zip(&labels).filter(|(class, label)| class == label).count();
+            total += labels.len();
         });
-        let share = right as f64 / seen as f64;
-        assert!(share >= LEAST_RIGHT, "{share} of the classes at batch {batch} are right: the work was not done");
+        let accuracy = correct as f64 / total as f64;
+        assert!(
+            accuracy >= MIN_ACCURACY,
+            "accuracy {accuracy} at batch size {batch}: the device skipped work"
+        );
         rates.push(Rate { task: "infer", batch, images_per_second });
     }
     report(&args, &rates, first_step);
 }
 
-/// The rate of `step` over batches of one size, from as many as take about the seconds that were asked for.
-/// `wait` waits for what a step gave.
+/// The throughput of `step` at one batch size, measured over about `args.seconds`. `wait` waits for the result of a step.
 fn images_per_second<T>(
     args: &Args,
     batch: usize,
@@ -117,7 +120,7 @@ fn images_per_second<T>(
         started.elapsed().as_secs_f64()
     };
     timed(WARM_UP.max(2 * args.wait_every));
-    // Doubled until they take so long.
+    // Double the number of steps until they take that long.
     let mut steps = 1;
     let mut took = timed(steps);
     while took < args.seconds {
@@ -145,12 +148,11 @@ fn report(args: &Args, rates: &[Rate], first_step: Option<f64>) {
     }
     for Rate { task, batch, images_per_second } in rates {
         let step = 1e6 * *batch as f64 / images_per_second;
-        println!("{task}, batch {batch}: {images_per_second:.0} images/s, {step:.0} µs a step");
+        println!("{task}, batch {batch}: {images_per_second:.0} images/s, {step:.0} µs/step");
     }
 }
 
-/// Batch after batch, over and over. What a step costs does not depend on which images it sees, so they are
-/// not shuffled.
+/// Endless batches of image indices. Not shuffled, since the cost of a step does not depend on its images.
 struct Batches {
     images: usize,
     next: usize,
@@ -160,7 +162,7 @@ impl Batches {
     fn next(&mut self, batch: usize) -> Vec<usize> {
         let first = self.next;
         self.next = (first + batch) % self.images;
-        (first..first + batch).map(|place| place % self.images).collect()
+        (first..first + batch).map(|index| index % self.images).collect()
     }
 }
 
@@ -174,15 +176,15 @@ impl Args {
             wait_every: 1,
             json: false,
         };
-        let mut typed = std::env::args().skip(1);
-        while let Some(option) = typed.next() {
-            let mut value = || typed.next().unwrap_or_else(|| refuse(&format!("{option} needs a value")));
+        let mut words = std::env::args().skip(1);
+        while let Some(option) = words.next() {
+            let mut value = || words.next().unwrap_or_else(|| fail(&format!("{option} needs a value")));
             match option.as_str() {
                 "--adapter" => {
                     args.adapter = match value().as_str() {
                         "default" => DeviceKind::DefaultDevice,
                         "software" => DeviceKind::Cpu,
-                        other => refuse(&format!("--adapter {other}: it is default or software")),
+                        other => fail(&format!("--adapter {other}: expected `default` or `software`")),
                     }
                 }
                 "--train" => args.train = numbers(&option, &value()),
@@ -190,26 +192,26 @@ impl Args {
                 "--seconds" => args.seconds = number(&option, &value()),
                 "--wait-every" => args.wait_every = number(&option, &value()),
                 "--json" => args.json = true,
-                _ => refuse(&format!("{option} is no option; they are at the top of src/main.rs")),
+                _ => fail(&format!("unknown option {option}; see the top of src/main.rs")),
             }
         }
         args
     }
 }
 
-/// Numbers with commas between them; none where there is nothing.
-fn numbers(option: &str, typed: &str) -> Vec<usize> {
-    typed.split(',').filter(|part| !part.is_empty()).map(|part| number(option, part)).collect()
+/// Parses comma-separated numbers; the empty string gives none.
+fn numbers(option: &str, text: &str) -> Vec<usize> {
+    text.split(',').filter(|text| !text.is_empty()).map(|text| number(option, text)).collect()
 }
 
-fn number<T: FromStr + PartialOrd + Default>(option: &str, typed: &str) -> T {
-    match typed.parse() {
+fn number<T: FromStr + PartialOrd + Default>(option: &str, text: &str) -> T {
+    match text.parse() {
         Ok(number) if number > T::default() => number,
-        _ => refuse(&format!("{option} {typed}: it takes numbers above 0")),
+        _ => fail(&format!("{option} {text}: expected a number above 0")),
     }
 }
 
-fn refuse(what: &str) -> ! {
-    eprintln!("error: {what}");
+fn fail(message: &str) -> ! {
+    eprintln!("error: {message}");
     std::process::exit(2)
 }

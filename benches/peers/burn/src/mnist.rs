@@ -1,4 +1,4 @@
-//! MNIST's training images from the project's own files, as the network takes them.
+//! MNIST's training images from the project's own files, as network input.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-/// An image's side after padding, and its bytes.
+/// The side of an image after padding, and its number of pixels.
 pub const SIDE: usize = 32;
 const PIXELS: usize = SIDE * SIDE;
 
-/// An image's side in the file.
+/// The side of an image in the file.
 const STORED_SIDE: usize = 28;
 
-/// What stands before the values of IDX files of images and of labels.
+/// The header lengths of IDX files of images and of labels.
 const IMAGES_HEADER: usize = 16;
 const LABELS_HEADER: usize = 8;
 
@@ -46,10 +46,10 @@ impl Mnist {
         self.labels.len()
     }
 
-    /// The images and labels at these places.
-    pub fn gather(&self, places: &[usize]) -> (Vec<f32>, Vec<i32>) {
-        let images = places.iter().flat_map(|&place| &self.images[place * PIXELS..][..PIXELS]);
-        (images.copied().collect(), places.iter().map(|&place| self.labels[place]).collect())
+    /// The images and labels with these indices.
+    pub fn gather(&self, indices: &[usize]) -> (Vec<f32>, Vec<i32>) {
+        let images = indices.iter().flat_map(|&index| &self.images[index * PIXELS..][..PIXELS]);
+        (images.copied().collect(), indices.iter().map(|&index| self.labels[index]).collect())
     }
 }
 

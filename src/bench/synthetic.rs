@@ -1,12 +1,12 @@
-//! Images that are made up. What they show does not matter to the time they take.
+//! Synthetic images. Their content does not affect how long training takes.
 
 use crate::data::ImageSet;
 use crate::random::{Draws, Purpose};
 
-/// Classes of the made-up images.
+/// The number of classes of the synthetic images.
 pub const CLASSES: usize = 10;
 
-/// Grey images of 28×28, as MNIST's are, of random pixels and labels.
+/// Returns 28×28 greyscale images, the size of MNIST's, with random pixels and labels.
 pub fn synthetic(count: usize, seed: u64) -> ImageSet {
     const SIDE: usize = 28;
     let mut draws = Draws::new(Purpose::Bench, seed, 0);
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_same_images_and_another_seed_others() {
+    fn synthetic_images_depend_on_the_seed_alone() {
         assert_eq!(synthetic(3, 1), synthetic(3, 1));
         assert_ne!(synthetic(3, 1), synthetic(3, 2));
         assert!(synthetic(200, 1).labels.iter().all(|&label| usize::from(label) < CLASSES));

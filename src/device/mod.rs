@@ -1,0 +1,288 @@
+//! Choosing a device and opening an engine on it.
+//!
+//! A [`DeviceRequest`] names a backend or an adapter, [`Device::find`] chooses the device, and [`Device::open`]
+//! creates an [`Engine`](crate::engine::Engine) on it:
+//!
+//! ```no_run
+//! use lenet_gpu::device::{Device, DeviceRequest};
+//! use lenet_gpu::engine::{Engine, Setup};
+//! use lenet_gpu::model::LeNet5;
+//!
+//! let setup = Setup::new(LeNet5::new(1, 10), 64);
+//! let engine = Device::find(&DeviceRequest::default())?.open(&setup)?;
+//! println!("training on {}", engine.name());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! By default a discrete GPU is preferred, then an integrated one, then a virtual one, then the CPU engine. GL is
+//! queried only if no other backend has a GPU. A software adapter (lavapipe, WARP, SwiftShader) is a hundred times
+//! slower than its name suggests, so it is used only if requested by backend, index or name.
+//!
+//! [`choose`] applies these rules to plain adapter descriptions, so they are tested without a GPU.
+
+mod any_engine;
+mod choice;
+mod request;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use any_engine::AnyEngine;
+pub use choice::{ChoiceError, DeviceChoice, choose};
+pub use request::{AdapterName, DeviceRequest, WantedBackend};
+
+use crate::cpu::CpuEngine;
+use crate::engine::{EngineError, Setup};
+use crate::gpu::adapter::{ApiBackend, BackendAnswer, ChosenAdapter, Description, FoundAdapter, survey};
+use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
+
+/// A device to compute on, chosen but not opened yet.
+#[derive(Debug)]
+pub enum Device {
+    /// The CPU engine.
+    Cpu {
+        /// Why the CPU was chosen, for people.
+        reason: String,
+    },
+    /// A GPU, or a software adapter.
+    Gpu(ChosenAdapter),
+}
+
+/// How a device is opened. The defaults suit every device.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceOptions {
+    /// Where the images are kept while a GPU trains on them.
+    pub residency: Residency,
+    /// The kernels of a GPU; the default depends on the class of device.
+    pub kernels: Option<KernelConfig>,
+    /// A folder that keeps compiled pipelines from one run to the next.
+    pub pipeline_cache: Option<PathBuf>,
+    /// Whether a GPU's own clock is made available, for profiling.
+    pub timestamps: bool,
+}
+
+/// Why no device was found.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// This machine cannot satisfy the request; it may satisfy a different one.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+
+    /// The requested backend has no adapter.
+    #[error(transparent)]
+    NoAdapter(#[from] NoAdapter),
+}
+
+/// A requested backend has no adapter: what each backend answered instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct NoAdapter {
+    pub backend: ApiBackend,
+    pub answers: Vec<(ApiBackend, BackendAnswer)>,
+}
+
+impl NoAdapter {
+    /// A backend that works here, if the requested one never can on this operating system.
+    pub fn alternative(&self) -> Option<ApiBackend> {
+        if !self.answers.contains(&(self.backend, BackendAnswer::NotCompiledIn)) {
+            return None;
+        }
+        let works =
+            |&&(_, answer): &&(ApiBackend, BackendAnswer)| matches!(answer, BackendAnswer::Adapters(1..));
+        self.answers.iter().find(works).map(|&(backend, _)| backend)
+    }
+}
+
+impl fmt::Display for NoAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has no adapter on this machine", self.backend)?;
+        self.answers.iter().try_for_each(|(backend, answer)| write!(f, "\n  {backend}: {answer}"))
+    }
+}
+
+impl Device {
+    /// Chooses a device by the rules in the [module documentation](self). Only the backends that the request
+    /// needs are queried, since each costs start-up time.
+    ///
+    /// # Errors
+    /// If no device matches the request.
+    pub fn find(request: &DeviceRequest) -> Result<Self, DeviceError> {
+        let (first, fallback): (&[ApiBackend], &[ApiBackend]) = match (&request.adapter, request.backend) {
+            (_, WantedBackend::Cpu) => (&[], &[]),
+            // GL ranks below all others, so it is queried only if they have no GPU.
+            (None, WantedBackend::Auto) => (&ApiBackend::NATIVE, &[ApiBackend::Gl]),
+            // Adapter indices count through all backends, so the backends before this one are queried too.
+            (None, WantedBackend::Backend(backend)) => (backend.up_to_and_including(), &[]),
+            (Some(_), _) => (&ApiBackend::ALL, &[]),
+        };
+
+        let mut found = survey(first);
+        let mut choice = choose(&found.descriptions(), request);
+        if matches!(choice, Ok(DeviceChoice::Cpu { .. })) && !fallback.is_empty() {
+            found.extend(survey(fallback));
+            choice = choose(&found.descriptions(), request);
+        }
+
+        match choice {
+            Ok(DeviceChoice::Cpu { reason }) => Ok(Self::Cpu { reason }),
+            Ok(DeviceChoice::Gpu { index, reason }) => {
+                let FoundAdapter { description, adapter } = found.adapters.swap_remove(index);
+                Ok(Self::Gpu(ChosenAdapter { adapter, description, reason }))
+            }
+            Err(ChoiceError::NoAdapter(backend)) => {
+                found.query_remaining_backends();
+                Err(NoAdapter { backend, answers: found.answers }.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The GPU that [`Self::find`] chooses by default, or else a software adapter: for tests and benchmarks of the
+    /// kernels themselves.
+    ///
+    /// # Errors
+    /// If there is no adapter at all; the error lists what each backend answered.
+    pub fn any_gpu() -> Result<ChosenAdapter, DeviceError> {
+        let mut first_error = None;
+        for backend in [WantedBackend::Auto].into_iter().chain(ApiBackend::ALL.map(WantedBackend::Backend)) {
+            match Self::find(&DeviceRequest { backend, adapter: None }) {
+                Ok(Self::Gpu(chosen)) => return Ok(chosen),
+                Ok(Self::Cpu { .. }) => {}
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        Err(first_error.expect("requesting a backend by name yields an adapter or an error"))
+    }
+
+    /// The adapter, or `None` for the CPU engine.
+    pub fn adapter(&self) -> Option<&Description> {
+        match self {
+            Self::Cpu { .. } => None,
+            Self::Gpu(chosen) => Some(&chosen.description),
+        }
+    }
+
+    /// Why this device was chosen, for people.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Cpu { reason } => reason,
+            Self::Gpu(chosen) => &chosen.reason,
+        }
+    }
+
+    /// `vulkan`, `metal`, `dx12`, `gl` or `cpu`.
+    pub fn backend_id(&self) -> &'static str {
+        self.adapter().map_or("cpu", |adapter| adapter.backend.id())
+    }
+
+    /// Opens the device with default options and creates an engine on it.
+    ///
+    /// # Errors
+    /// If the device cannot be opened, or cannot run this setup.
+    pub fn open(&self, setup: &Setup) -> Result<AnyEngine, EngineError> {
+        self.connect(&DeviceOptions::default())?.engine(setup)
+    }
+
+    /// Opens the device without creating an engine yet. Drivers are slow to start, so this can run on another
+    /// thread while the data that determines the setup is read.
+    ///
+    /// # Errors
+    /// If the device cannot be opened.
+    pub fn connect(&self, options: &DeviceOptions) -> Result<OpenDevice, EngineError> {
+        let Self::Gpu(chosen) = self else {
+            return Ok(OpenDevice(Opened::Cpu));
+        };
+        let mut context =
+            if options.timestamps { Context::open_with_timestamps(chosen)? } else { Context::open(chosen)? };
+        if let Some(folder) = &options.pipeline_cache {
+            context = context.with_pipeline_cache(folder);
+        }
+        let kernels = options.kernels.unwrap_or_else(|| KernelConfig::of(&chosen.description));
+        Ok(OpenDevice(Opened::Gpu { context, residency: options.residency, kernels }))
+    }
+}
+
+/// A device that is open: any number of engines can be created on it.
+#[derive(Debug)]
+pub struct OpenDevice(Opened);
+
+#[derive(Debug)]
+enum Opened {
+    Cpu,
+    Gpu { context: Context, residency: Residency, kernels: KernelConfig },
+}
+
+impl OpenDevice {
+    /// Creates an engine.
+    ///
+    /// # Errors
+    /// If the device cannot run this setup.
+    pub fn engine(&self, setup: &Setup) -> Result<AnyEngine, EngineError> {
+        match &self.0 {
+            Opened::Cpu => Ok(AnyEngine::Cpu(Box::new(CpuEngine::new(setup)))),
+            Opened::Gpu { context, residency, kernels } => {
+                let options = GpuOptions { setup: *setup, residency: *residency, plan: *kernels };
+                Ok(AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?)))
+            }
+        }
+    }
+
+    /// The kernels that an engine for `setup` runs; `None` for the CPU engine.
+    pub fn kernels_for(&self, setup: &Setup) -> Option<KernelConfig> {
+        match &self.0 {
+            Opened::Cpu => None,
+            Opened::Gpu { kernels, .. } => Some(KernelConfig { set: kernels.set_for(setup), ..*kernels }),
+        }
+    }
+
+    /// The open GPU; `None` for the CPU engine.
+    pub fn context(&self) -> Option<&Context> {
+        match &self.0 {
+            Opened::Cpu => None,
+            Opened::Gpu { context, .. } => Some(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_backend_is_reported_with_the_answer_of_each_backend() {
+        let error = NoAdapter {
+            backend: ApiBackend::Vulkan,
+            answers: vec![
+                (ApiBackend::Vulkan, BackendAnswer::NoDriver),
+                (ApiBackend::Metal, BackendAnswer::NotCompiledIn),
+                (ApiBackend::Gl, BackendAnswer::Adapters(1)),
+            ],
+        };
+        assert_eq!(
+            error.to_string(),
+            "Vulkan has no adapter on this machine\n  Vulkan: no driver could be loaded\n  \
+             Metal: not available on this operating system\n  GL: 1 adapter"
+        );
+        assert_eq!(error.alternative(), None, "a driver may add the missing backend");
+    }
+
+    #[test]
+    fn a_backend_foreign_to_the_operating_system_has_an_alternative() {
+        let answers = vec![
+            (ApiBackend::Vulkan, BackendAnswer::Adapters(1)),
+            (ApiBackend::Metal, BackendAnswer::NotCompiledIn),
+        ];
+        let error = NoAdapter { backend: ApiBackend::Metal, answers };
+        assert_eq!(error.alternative(), Some(ApiBackend::Vulkan));
+    }
+
+    #[test]
+    fn the_cpu_device_opens_a_cpu_engine() {
+        let request = DeviceRequest { backend: WantedBackend::Cpu, adapter: None };
+        let device = Device::find(&request).unwrap();
+        assert_eq!(device.backend_id(), "cpu");
+        assert!(device.adapter().is_none());
+        let setup = Setup::new(crate::model::LeNet5::new(1, 10), 4);
+        assert!(matches!(device.open(&setup).unwrap(), AnyEngine::Cpu(_)));
+        assert_eq!(device.connect(&DeviceOptions::default()).unwrap().kernels_for(&setup), None);
+    }
+}
