@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::{Access, BindingRange, BufferSpec, BufferUsage, Count, Dispatch, Recording};
+use super::{Access, Binding, BindingRange, BufferSpec, BufferUsage, Count, Dispatch, Recording};
 use crate::gpu::grid::Grid;
 
 impl Display for Recording {
@@ -21,22 +21,9 @@ impl Display for Recording {
         }
         writeln!(f, "kernels")?;
         for (index, kernel) in self.kernels.iter().enumerate() {
-            write!(f, "  {index} {} ({}):", kernel.entry_point, kernel.label)?;
-            for binding in &kernel.bindings {
-                write!(f, " {} {}", binding.number, binding.buffer.as_str())?;
-                match (binding.access, binding.range) {
-                    (Access::Read, _) => {}
-                    (Access::ReadWrite, _) => write!(f, " (read-write)")?,
-                    (Access::Uniform, BindingRange::Start(bytes)) => {
-                        write!(f, " (uniform, first {bytes} bytes)")?;
-                    }
-                    (Access::Uniform, _) => write!(f, " (uniform)")?,
-                }
-                if binding != kernel.bindings.last().expect("the loop runs over them") {
-                    write!(f, ",")?;
-                }
-            }
-            writeln!(f)?;
+            let bindings: Vec<_> = kernel.bindings.iter().map(Binding::to_string).collect();
+            let (name, label) = (kernel.entry_point, &kernel.label);
+            writeln!(f, "  {index} {name} ({label}): {}", bindings.join(", "))?;
         }
         for (name, dispatches) in [
             ("micro-batch within a step", &self.micro_batch),
@@ -46,10 +33,24 @@ impl Display for Recording {
             writeln!(f, "{name}")?;
             for Dispatch { kernel } in dispatches {
                 let label = &self.kernels[*kernel].label;
-                writeln!(f, "  dispatch {kernel} {label}: {} workgroups", self.kernels[*kernel].grid)?;
+                writeln!(f, "  dispatch {kernel} {label}, workgroups: {}", self.kernels[*kernel].grid)?;
             }
         }
         Ok(())
+    }
+}
+
+impl Display for Binding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{} {}", self.number, self.buffer.as_str())?;
+        match (self.access, self.range) {
+            (Access::Read, _) => Ok(()),
+            (Access::ReadWrite, _) => f.write_str(" (read-write)"),
+            (Access::Uniform, BindingRange::Start(bytes)) => {
+                write!(f, " (uniform, first {bytes} bytes)")
+            }
+            (Access::Uniform, _) => f.write_str(" (uniform)"),
+        }
     }
 }
 
