@@ -6,7 +6,7 @@
 const BINDING_BATCH = 0u;
 // Images as bytes, four to a word, [N, image_words].
 const BINDING_IMAGES = 1u;
-// The index of the image at each position of the order.
+// The index of the image at each position of the order in which batches take them.
 const BINDING_ORDER = 2u;
 // The class of each image, [N].
 const BINDING_LABELS = 3u;

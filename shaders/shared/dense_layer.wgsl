@@ -1,5 +1,6 @@
 // A dense layer for the IMAGES images of a workgroup, whose activations are in workgroup memory as vec4s:
-//   y[o] = relu(bias[o] + sum over i of weight[o,i] * x[i]),   dx[i] = sum over o of weight[o,i] * dy[o], through ReLU
+//   y[o]  = relu(bias[o] + sum over i of weight[o,i] * x[i])
+//   dx[i] = sum over o of weight[o,i] * dy[o], through ReLU
 //
 // Each loaded weight is used IMAGES times. Weights are loaded four at a time, and LOADS vec4s are loaded
 // before the first is used, to hide load latency. Forward, SHARE invocations share up to TURNS outputs;
