@@ -1,9 +1,9 @@
 //! Adam (Kingma and Ba, 2015, algorithm 1), equal to PyTorch's `Adam`.
 //!
 //! m ← m + (g − m)(1 − β₁), v ← β₂ v + (1 − β₂) g², p ← p − lr · m c₁ / (√v c₂ + ε). The factors c₁ = 1/(1 − β₁ᵗ) and
-//! c₂ = 1/√(1 − β₂ᵗ) correct the bias of the first steps, once and for every parameter; the paper's listing applies
-//! them twice, and not to all parameters. Weight decay is decoupled (Loshchilov and Hutter, 2019), as in PyTorch's
-//! `AdamW`: p ← p − lr·λ·p before the update.
+//! c₂ = 1/√(1 − β₂ᵗ) correct the bias of the first steps. (The paper's listing applies them twice, and updates the biases
+//! of convolutions by plain gradient descent.) Weight decay is decoupled (Loshchilov and Hutter, 2019), as in
+//! PyTorch's `AdamW`: p ← p − lr·λ·p before the update.
 
 use multiversion::multiversion;
 use rayon::prelude::*;

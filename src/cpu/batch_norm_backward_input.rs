@@ -1,10 +1,10 @@
 //! Gradient of batch normalisation's input (Ioffe and Szegedy, 2015, section 3), which includes the effect of x on
 //! its channel's mean and variance.
 //!
-//! `dx = weight[c] / √(variance[c] + ε) · (dy − (dbias[c] + x̂ · dweight[c]) / n)`, where x̂ = (x − mean)/√(variance
-//! + ε) is the normalised input and n = B·P. dweight and dbias are the gradients of the weight and the bias: they are
-//! the sums that the formula needs. The result is then multiplied by the derivative of the activation that x is the
-//! output of.
+//! `dx = weight[c] / √(variance[c] + ε) · (dy − (dbias[c] + x̂ · dweight[c]) / n)`, where n = B·P and
+//! `x̂ = (x − mean[c]) / √(variance[c] + ε)` is the normalised input. dweight and dbias are the gradients of the weight
+//! and the bias, which happen to be the sums that the formula needs. The result is then multiplied by the derivative
+//! of the activation that x is the output of.
 //!
 //! Shapes: x, dy and dx `[B, C, P]`, all others `[C]`.
 

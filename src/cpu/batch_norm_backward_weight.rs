@@ -1,7 +1,7 @@
 //! Gradients of batch normalisation's weight and bias.
 //!
-//! `dweight[c] = Σ_b Σ_i dy[b, c, i] · x̂[b, c, i]` and `dbias[c] = Σ_b Σ_i dy[b, c, i]`, where x̂ = (x −
-//! mean)/√(variance + ε) is the normalised input.
+//! `dweight[c] = Σ_b Σ_i dy[b, c, i] · x̂[b, c, i]` and `dbias[c] = Σ_b Σ_i dy[b, c, i]`, where
+//! `x̂ = (x − mean[c]) / √(variance[c] + ε)` is the normalised input.
 //!
 //! Shapes: x and dy `[B, C, P]`, statistics `[C]` → dweight and dbias `[C]`.
 

@@ -1,9 +1,9 @@
 //! Gradient of a convolution's input: the paper's second proof.
 //!
-//! dL/dX is the full convolution of dL/dY with the filter rotated by 180°, summed over filters. For filters of side
-//! k: `dx[c, i, j] = Σ_f Σ_u Σ_v D[f, i + p + u, j + p + v] · w[f, c, k − 1 − u, k − 1 − v]`, where D is dL/dY with s
-//! − 1 zeros between neighbours and k − 1 zeros around them. Elements of x that no window covers get 0. The paper's
-//! listing pads by (k − 1)/2 instead and keeps only the last filter's term.
+//! dL/dX is the full convolution of dL/dY with the filter rotated by 180°, summed over filters:
+//! `dx[c, i, j] = Σ_f Σ_u Σ_v D[f, i + p + u, j + p + v] · w[f, c, k − 1 − u, k − 1 − v]` for filters of side k.
+//! D is dL/dY with `s − 1` zeros between neighbours and `k − 1` zeros around them. Elements of x that no window covers
+//! get 0. (The paper's listing pads by `(k − 1)/2` and keeps only the last filter's term.)
 //!
 //! The fast loop computes the same sums the other way round: every dy is added to the window of x that it came from,
 //! `dx[c, r·s + u − p, q·s + v − p] += dy[f, r, q] · w[f, c, u, v]`. Gradients that are 0 are skipped (see

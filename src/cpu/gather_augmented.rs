@@ -1,8 +1,8 @@
 //! Gathers the images of a batch as [`super::gather()`] does, each augmented by an affine view.
 //!
-//! x at (row, column) is the normalised value of the padded image at the view's point (a·row + b·column + c, d·row +
-//! e·column + f), interpolated bilinearly between its four neighbours. Neighbours outside of the image are raw zeros.
-//! At integer points the result is the pixel itself, bit for bit.
+//! x at (row, column) is the normalised value of the padded image at the point
+//! `(a·row + b·column + c, d·row + e·column + f)` of the view, interpolated bilinearly between its four neighbours.
+//! Neighbours outside of the image are raw zeros. At integer points the result is the pixel itself, bit for bit.
 //!
 //! Shapes: N images `[C, H, W]`, an order `[B]` and its views `[B]` → x `[B, C, 32, 32]`.
 

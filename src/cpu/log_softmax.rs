@@ -1,7 +1,7 @@
 //! Log-softmax over a layer's outputs.
 //!
 //! `y[o] = z[o] − max z − ln Σ exp(z − max z)`. Subtracting the maximum keeps exponentials from overflowing. (The
-//! paper's listing leaves the maximum out of the second term, so its result is not normalised.)
+//! paper's listing computes `z[o] − ln Σ exp(z − max z)`, which is not normalised.)
 //!
 //! Shapes per image: z and y `[O]`.
 

@@ -1,6 +1,7 @@
-//! LeNet-5 as a sequence of this folder's operations, with all activations kept:
-//! `x → conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss`,
-//! and backward.
+//! LeNet-5 as a sequence of this folder's operations, forward and backward, with all activations kept:
+//!
+//! `x → conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2`
+//! `→ fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss`
 //!
 //! An activation tensor is stored as the GPU stores it, after its activation function, with room for the largest
 //! batch; a smaller batch uses the front. The gradient of `name` is called `dname` and is the gradient *before* the

@@ -1,5 +1,8 @@
 //! The architecture of LeNet-5 (section 3 of the paper):
-//! `conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2 → fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → log-softmax`.
+//!
+//! `conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2`
+//! `→ fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → log-softmax`
+//!
 //! Batch normalisation is optional, and the activation of the dense layers can be chosen.
 
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,8 @@
-"""Makes the numbers that tests/cpu/golden.rs holds the CPU reference against, with PyTorch.
+"""Compute the expected values of tests/cpu/golden.rs with PyTorch: training and single operations.
 
-Run it in this folder with torch and safetensors installed; it writes lenet_c1.safetensors,
-lenet_c3.safetensors and operations.safetensors next to itself. Everything is computed in float64.
-What goes in is rounded to float32 first, so that both of the reference's precisions start from the
-same numbers.
+Requires torch and safetensors. Writes lenet_c1.safetensors, lenet_c3.safetensors and operations.safetensors
+next to this script. Everything is computed in float64. Inputs are rounded to float32 first, so that the f32
+and f64 tests start from the same numbers.
 """
 
 from pathlib import Path
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 HERE = Path(__file__).parent
 BATCH = 3
 STEPS = 10
-# Rounded to float32, as the reference keeps them.
+# Rounded to float32, because the engine stores them as such.
 LEARNING_RATE, BETA1, BETA2, EPS = (
     float(torch.tensor(value, dtype=torch.float32)) for value in (1e-3, 0.9, 0.999, 1e-8)
 )
@@ -39,7 +38,7 @@ class LeNet5(torch.nn.Module):
 
 
 def arena(tensors):
-    """All tensors in the table's order, one after the other."""
+    """All tensors in one, in the order of the parameter table."""
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
 
 
@@ -99,7 +98,7 @@ def operations():
 
     # batch, channels, height, width, window, stride
     for index, (b, c, h, w, k, s) in enumerate([(2, 3, 9, 7, 3, 2), (1, 2, 8, 8, 2, 2), (2, 1, 7, 8, 2, 3)]):
-        # Few different values, so that ties are common and the first maximum has to win.
+        # Few different values, so that ties are common and the first maximum must win.
         x = torch.randint(-2, 3, (b, c, h, w)).double().requires_grad_()
         y, argmax = F.max_pool2d(x, k, s, return_indices=True)
         dy = values(*y.shape)

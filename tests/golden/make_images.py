@@ -1,8 +1,7 @@
-"""Makes the images that tests/images.rs holds augmentation and resizing against, with PyTorch.
+"""Compute the expected images of tests/data/images.rs with PyTorch: augmentation and resizing.
 
-Run it in this folder with torch and safetensors installed; it writes images.safetensors next to itself.
-Each step of an augmentation is done by itself, as its name says: turned and scaled by grid_sample,
-mirrored by flip, moved by slices.
+Requires torch and safetensors. Writes images.safetensors next to this script. The steps of an augmentation are
+separate here: rotation and scaling by grid_sample, mirroring by flip, shifting by slices.
 """
 
 import math
@@ -24,45 +23,45 @@ TRANSFORMS = [
 ]
 
 
-# Zeros on each side of 32×32, so that nothing is lost before an image is moved.
-ROOM = 32
+# Zeros on each side of 32×32, so that nothing is cut off before an image is shifted.
+MARGIN = 32
 
 
-def turned(x, degrees, factor):
-    """x turned about its centre and made larger."""
+def rotated(x, degrees, factor):
+    """x rotated about its centre and enlarged."""
     cos, sin = math.cos(math.radians(degrees)) / factor, math.sin(math.radians(degrees)) / factor
-    # From a place to where it comes from, as (x, y) with y downwards.
+    # From a position in the result to its position in x, as (x, y) with y downwards.
     theta = torch.tensor([[[cos, -sin, 0], [sin, cos, 0]]], dtype=torch.float64)
     grid = F.affine_grid(theta, x.shape, align_corners=True)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
 
 
-def moved(x, down, right):
-    """The middle of x, moved."""
-    return x[..., ROOM - down : ROOM + 32 - down, ROOM - right : ROOM + 32 - right]
+def shifted(x, down, right):
+    """The shifted centre of x."""
+    return x[..., MARGIN - down : MARGIN + 32 - down, MARGIN - right : MARGIN + 32 - right]
 
 
 def augmented(image, degrees, factor, mirrored, down, right):
-    margin = (32 - image.shape[-1]) // 2 + ROOM
+    margin = (32 - image.shape[-1]) // 2 + MARGIN
     x = F.pad(image.double().unsqueeze(0), (margin,) * 4)
-    x = turned(x, degrees, factor)
+    x = rotated(x, degrees, factor)
     if mirrored:
         x = x.flip(-1)
-    return (moved(x, down, right) / 255 - 0.5) / 0.5
+    return (shifted(x, down, right) / 255 - 0.5) / 0.5
 
 
 def resized(image):
     x = image.double().unsqueeze(0)
-    # Without an effect where images become larger.
+    # Antialiasing has no effect when images are enlarged.
     return F.interpolate(x, (32, 32), mode="bilinear", align_corners=False, antialias=True)
 
 
 def check_directions():
     x = torch.rand(1, 1, 32, 32, dtype=torch.float64)
-    assert torch.allclose(turned(x, 90, 1), torch.rot90(x, 1, (2, 3)))
-    wide = F.pad(x, (ROOM,) * 4)
-    assert torch.equal(moved(wide, 1, 0)[..., 1:, :], x[..., :-1, :])
-    assert torch.equal(moved(wide, 0, 1)[..., 1:], x[..., :-1])
+    assert torch.allclose(rotated(x, 90, 1), torch.rot90(x, 1, (2, 3)))
+    wide = F.pad(x, (MARGIN,) * 4)
+    assert torch.equal(shifted(wide, 1, 0)[..., 1:, :], x[..., :-1, :])
+    assert torch.equal(shifted(wide, 0, 1)[..., 1:], x[..., :-1])
     larger = F.interpolate(x, (48, 48), mode="bilinear", align_corners=False)
     assert torch.allclose(larger, F.interpolate(x, (48, 48), mode="bilinear", align_corners=False, antialias=True))
 

@@ -1,9 +1,9 @@
-"""Makes the numbers that tests/cpu/golden.rs holds networks with batch normalisation, other activations and other
-losses against, with PyTorch.
+"""Compute the expected values of tests/cpu/golden.rs with PyTorch: networks with batch normalisation, other activations
+and other losses.
 
-Run it in this folder with torch and safetensors installed; it writes networks.safetensors next to itself.
-Everything is computed in float64. What goes in is rounded to float32 first, so that both of the reference's
-precisions start from the same numbers. All networks share parameters and images.
+Requires torch and safetensors. Writes networks.safetensors next to this script. Everything is computed in float64.
+Inputs are rounded to float32 first, so that the f32 and f64 tests start from the same numbers. All networks share
+parameters and images.
 """
 
 from pathlib import Path
@@ -16,9 +16,9 @@ HERE = Path(__file__).parent
 CHANNELS, CLASSES = 3, 10
 BATCHES, BATCH = 3, 4
 LABELS = torch.tensor([[3, 0, 9, 3], [1, 1, 7, 5], [2, 8, 4, 6]])
-# Rounded to float32, as the reference keeps it.
+# Rounded to float32, because the engine stores it as such.
 SMOOTHING = float(torch.tensor(0.1, dtype=torch.float32))
-# Of a gradient with more values than this only every 37th is kept.
+# Only every 37th value is stored of gradients with more values than this.
 WHOLE = 1_000
 
 ACTIVATIONS = {
@@ -74,7 +74,7 @@ class LeNet5(torch.nn.Module):
 
 
 def losses(logits, labels, kind, reduction, smoothing):
-    """What the network gives out, each image's loss, and the batch's."""
+    """The outputs of the network, the loss of each image, and the loss of the batch."""
     if kind == "mse":
         target = F.one_hot(labels, CLASSES).double() * (1 - smoothing) + smoothing / CLASSES
         each = F.mse_loss(logits, target, reduction="none")
@@ -99,7 +99,7 @@ def sampled(values):
 
 
 def network(name, batch_norm, activation, kind, reduction, smoothed, state, images):
-    """One batch trained on, two more seen, and the first one evaluated."""
+    """Forward and backward for one batch, forward for two more, and an evaluation of the first."""
     model = LeNet5(batch_norm, activation).double()
     model.load_state_dict({key: value for key, value in state.items() if key in model.state_dict()}, strict=False)
     smoothing = SMOOTHING if smoothed else 0.0
@@ -132,7 +132,7 @@ def main():
             norm.running_mean.uniform_(-0.5, 0.5)
             norm.running_var.uniform_(0.5, 1.5)
     state = {key: value for key, value in start.state_dict().items() if "num_batches" not in key}
-    # Of different brightness, so that an image's activations differ from those of others.
+    # Images of different brightness, so that their activations differ.
     brightness = torch.linspace(0.1, 1, BATCHES * BATCH).reshape(BATCHES, BATCH, 1, 1, 1)
     images = (torch.rand(BATCHES, BATCH, CHANNELS, 32, 32) * 2 * brightness - 1).float()
     out = {"images": images, "labels": LABELS.int()}

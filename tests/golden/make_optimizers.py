@@ -1,9 +1,9 @@
-"""Makes the numbers that tests/cpu/golden.rs holds optimizers and clipping against, with PyTorch.
+"""Compute the expected values of tests/cpu/golden.rs with PyTorch: optimizers and clipping.
 
-Run it in this folder with torch and safetensors installed, after make_golden.py, whose network, images and
-labels it trains on; it writes optimizers.safetensors next to itself: for each way of updating, parameters
-and the optimizer's state after five steps, at some places of every tensor. Everything is computed in
-float64; hyperparameters are rounded to float32 first, as the reference keeps them.
+Requires torch, safetensors and the network, images and labels that make_golden.py writes. Writes
+optimizers.safetensors next to this script: for each optimizer, the parameters and the optimizer's state after five
+steps, at a few offsets of every tensor. Everything is computed in float64. Hyperparameters are rounded to float32
+first, because the engine stores them as such.
 """
 
 import torch
@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from make_golden import BETA1, BETA2, EPS, HERE, LeNet5, arena
 
 STEPS = 5
-# Of each tensor, at most so many values are kept.
-KEPT = 24
+# The largest number of values stored of each tensor.
+SAMPLES = 24
 
 
 def f32(value):
@@ -22,7 +22,7 @@ def f32(value):
 
 
 class CorrectedTwice(torch.optim.Optimizer):
-    """Adam with its bias correction applied to what is corrected already: the paper's listing."""
+    """Adam with its bias correction applied twice, as in the paper's listing."""
 
     def __init__(self, parameters, lr, betas, eps):
         super().__init__(parameters, dict(lr=lr, betas=betas, eps=eps))
@@ -76,7 +76,7 @@ def by_tensor_norm(model):
         torch.nn.utils.clip_grad_norm_(parameter, f32(0.2))
 
 
-def every_way(model):
+def clip_all(model):
     by_tensor_norm(model)
     by_norm(model)
     by_value(model)
@@ -92,8 +92,8 @@ def nothing(model):
     pass
 
 
-# What is updated by what, what is done before each update, and what after it.
-WAYS = {
+# Name: (optimizer, action before each update, action after it).
+OPTIMIZERS = {
     "adam": (adam, nothing, nothing),
     "adamw": (adamw, nothing, nothing),
     "corrected_twice": (corrected_twice, nothing, nothing),
@@ -104,7 +104,7 @@ WAYS = {
     "clip_value": (sgd(), by_value, nothing),
     "clip_norm": (adam, by_norm, nothing),
     "clip_tensor_norm": (sgd(momentum=0.9), by_tensor_norm, nothing),
-    "clip_every_way": (sgd(), every_way, nothing),
+    "clip_every_way": (sgd(), clip_all, nothing),
     "bound": (adam, nothing, bound),
 }
 
@@ -121,10 +121,10 @@ def train(golden, make, before, after):
     for _ in range(STEPS):
         optimizer.zero_grad()
         F.nll_loss(model(golden["images"].double()), golden["labels"].long()).backward()
-        found = arena(parameter.grad for parameter in model.parameters())
+        unclipped = arena(parameter.grad for parameter in model.parameters())
         before(model)
         clipped = arena(parameter.grad for parameter in model.parameters())
-        assert before is nothing or not torch.equal(found, clipped), "a bound that changes nothing shows nothing"
+        assert before is nothing or not torch.equal(unclipped, clipped), "the bound has no effect, so the test would be meaningless"
         optimizer.step()
         after(model)
     return model, optimizer
@@ -132,19 +132,19 @@ def train(golden, make, before, after):
 
 def main():
     golden = load_file(HERE / "lenet_c1.safetensors")
-    places, offset = [], 0
+    offsets, start = [], 0
     for parameter in LeNet5(1).parameters():
-        count = min(KEPT, parameter.numel())
-        places += [offset + place * parameter.numel() // count for place in range(count)]
-        offset += parameter.numel()
-    out = {"places": torch.tensor(places, dtype=torch.int32)}
-    for name, (make, before, after) in WAYS.items():
+        count = min(SAMPLES, parameter.numel())
+        offsets += [start + index * parameter.numel() // count for index in range(count)]
+        start += parameter.numel()
+    out = {"places": torch.tensor(offsets, dtype=torch.int32)}
+    for name, (make, before, after) in OPTIMIZERS.items():
         model, optimizer = train(golden, make, before, after)
-        out[f"{name}.parameters"] = arena(model.parameters())[places]
+        out[f"{name}.parameters"] = arena(model.parameters())[offsets]
         for key in ("exp_avg", "exp_avg_sq", "momentum_buffer"):
             states = [optimizer.state[parameter].get(key) for parameter in model.parameters()]
             if states[0] is not None:
-                out[f"{name}.{key}"] = arena(states)[places]
+                out[f"{name}.{key}"] = arena(states)[offsets]
     save_file(out, HERE / "optimizers.safetensors")
 
 

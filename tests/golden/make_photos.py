@@ -1,7 +1,9 @@
-"""Makes the pictures in photos/: the ten digits of three fonts as a camera might see them, 400×300. Each is dark ink
-on light paper, off the middle, turned a little, lit from one side, with noise, specks of dust and JPEG's losses.
-Run as `python make_photos.py COMIC_NEUE_BOLD.otf` with Pillow and numpy; the other two fonts are looked for by name
-(Debian: fonts-dejavu-core, fonts-comic-neue)."""
+"""Generate photos/: the ten digits in three fonts, as in photographs of 400×300 pixels.
+
+Each image shows dark ink on light paper, off centre and slightly rotated, lit from one side, with noise, specks of dust
+and JPEG artefacts. Run `python make_photos.py COMIC_NEUE_BOLD.otf`. Requires Pillow and numpy; the other two fonts are
+found by name (Debian packages: fonts-dejavu-core, fonts-comic-neue).
+"""
 
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 WIDTH, HEIGHT = 400, 300
 FONTS = {"sans": "DejaVuSans.ttf", "serif": "DejaVuSerif.ttf", "comic": sys.argv[1]}
-NOISE = 7.0  # standard deviation, of 255
+NOISE = 7.0  # standard deviation, on a scale of 0 to 255
 QUALITY = 75
 
 folder = Path(__file__).with_name("photos")
@@ -19,7 +21,7 @@ folder.mkdir(exist_ok=True)
 
 
 def photo(font: str, digit: int, rng: np.random.Generator) -> Image.Image:
-    # How much ink covers each pixel: the digit anywhere, but whole and off the middle.
+    # Ink coverage of each pixel. The whole digit is visible and off centre.
     size = int(rng.integers(90, 180))
     letter = Image.new("L", (2 * size, 2 * size), 0)
     face = ImageFont.truetype(font, size)
@@ -40,7 +42,7 @@ def photo(font: str, digit: int, rng: np.random.Generator) -> Image.Image:
         dust.ellipse((x - radius, y - radius, x + radius, y + radius), fill=int(rng.integers(60, 256)))
     covered = np.asarray(ink.filter(ImageFilter.GaussianBlur(1.2)), float)[..., None] / 255
 
-    # Paper that gets darker to one side and towards the corners, and ink, both with a tint.
+    # The paper is darker towards one side and the corners; paper and ink are tinted.
     right, down = np.meshgrid(np.linspace(-1, 1, WIDTH), np.linspace(-1, 1, HEIGHT))
     angle = rng.uniform(0, 2 * np.pi)
     light = 1 - 0.15 * (right * np.cos(angle) + down * np.sin(angle)) - 0.08 * (right**2 + down**2)
@@ -50,7 +52,7 @@ def photo(font: str, digit: int, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(picture, 0, 255).round().astype(np.uint8))
 
 
-for place, (name, font) in enumerate(FONTS.items()):
+for index, (name, font) in enumerate(FONTS.items()):
     for digit in range(10):
-        rng = np.random.default_rng([place, digit])
+        rng = np.random.default_rng([index, digit])
         photo(font, digit, rng).save(folder / f"{name}-{digit}.jpg", quality=QUALITY, optimize=True)
