@@ -1,12 +1,13 @@
-// Batch normalisation's places and scales: x [B, CHANNELS, POSITIONS].
+// Indices and scale of batch normalisation over x [B, CHANNELS, POSITIONS].
 
-// Place in x of a channel's value number i = 0 to B*POSITIONS - 1.
-fn place_in_channel(channel: u32, i: u32) -> u32 {
+// The index in x of a channel's i-th value, i < B * POSITIONS.
+fn index_in_channel(channel: u32, i: u32) -> u32 {
     return (i / POSITIONS * CHANNELS + channel) * POSITIONS + i % POSITIONS;
 }
 
-fn channel_at(place: u32) -> u32 {
-    return place / POSITIONS % CHANNELS;
+// The channel of the value at an index of x.
+fn channel_at(index: u32) -> u32 {
+    return index / POSITIONS % CHANNELS;
 }
 
 fn inverse_deviation(variance: f32) -> f32 {

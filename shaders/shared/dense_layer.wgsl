@@ -1,52 +1,52 @@
-// A dense layer over the IMAGES images of a workgroup, whose maps stand in workgroup memory by quads, four values each:
-//   y[o] = relu(bias[o] + sum over i of weight[o,i] * x[i]),   dx[i] = sum over o of weight[o,i] * dy[o], through ReLU
+// A dense layer for the IMAGES images of a workgroup, whose activations are in workgroup memory as vec4s:
+//   y[o]  = relu(bias[o] + sum over i of weight[o,i] * x[i])
+//   dx[i] = sum over o of weight[o,i] * dy[o], through ReLU
 //
-// Each weight loaded is used IMAGES times. Weights come from far away: they are loaded a quad at a time, and a lane
-// asks for LOADS quads before it uses the first. Forward, SHARE lanes share up to TURNS outputs; backward, as many as
-// there are lanes for share the four inputs of a quad. Neighbours read neighbouring quads of a row, and sums of lanes
-// that share are added up in order.
+// Each loaded weight is used IMAGES times. Weights are loaded four at a time, and LOADS vec4s are loaded
+// before the first is used, to hide load latency. Forward, SHARE invocations share up to TURNS outputs;
+// backward, as many invocations as there are share the four inputs of a vec4. Neighbouring invocations read
+// neighbouring vec4s of a row, and the sums of invocations that share an output are added in order.
 
-#import activation
-#import parameters
-#import quads
-#import workspace
+#import variants/activation
+#import variants/parameters/vec4
+#import shared/workspace
 
-// Four sums of each lane for each image: forward those of its turns, backward those of its quad.
+// Four sums of each invocation for each image: forward those of its turns, backward those of its vec4.
 var<workgroup> shares: array<vec4<f32>, IMAGES * WORKGROUP>;
-// Outputs that lanes make at a time, and times that takes for the most outputs.
+// Outputs computed at a time, and the number of turns that the widest layer takes.
 const ROWS = WORKGROUP / SHARE;
 const TURNS = (max(FC1_LEN, max(FC2_LEN, CLASSES)) + ROWS - 1u) / ROWS;
 const_assert TURNS <= 4u;
-// Quads of a row that a lane looks ahead, forward.
+// vec4s of a row that are loaded ahead, forward.
 const AHEAD = max(LOADS / TURNS, 1u);
-// Those of each of the lane's rows.
+// The vec4s loaded ahead of each of the invocation's rows.
 alias Rows = array<array<vec4<f32>, AHEAD>, TURNS>;
-// Few images leave room for registers: then the first of these of every layer are asked for before anything else.
+// With one image there are registers left to load the first rows of all layers at the very beginning.
 const EARLY = IMAGES == 1u;
 
-// The value number `at` of a map.
-fn value(map: u32, at: u32) -> f32 {
-    if map == LAST {
-        return logits[at];
+// The value at an index of a layer's activations.
+fn value(layer: u32, index: u32) -> f32 {
+    if layer == LAST {
+        return logits[index];
     }
-    return maps[map + at / 4u][at % 4u];
+    return activations[layer + index / 4u][index % 4u];
 }
 
-// Quads of the lane's rows, from one on.
-fn rows_from(lane: u32, first: u32, inputs: u32, outputs: u32, weight: u32) -> Rows {
+// vec4s of the invocation's rows, from the first-th on.
+fn load_rows(lane: u32, first: u32, inputs: u32, outputs: u32, weight: u32) -> Rows {
     var loaded: Rows;
     for (var t = 0u; t < TURNS; t++) {
         if t * ROWS < outputs {
             let row = weight / 4u + min(t * ROWS + lane / SHARE, outputs - 1u) * inputs;
             for (var a = 0u; a < AHEAD; a++) {
-                loaded[t][a] = quads[row + min(first + a * SHARE, inputs - 1u)];
+                loaded[t][a] = parameters[row + min(first + a * SHARE, inputs - 1u)];
             }
         }
     }
     return loaded;
 }
 
-// A layer's outputs y from its inputs x, `inputs` quads of them. For all lanes to call at once.
+// Computes a layer's outputs y from its inputs x, which are `inputs` vec4s. All invocations must call this.
 fn forward(
     lane: u32,
     x: u32,
@@ -55,28 +55,28 @@ fn forward(
     outputs: u32,
     weight: u32,
     bias: u32,
-    brought: Rows,
+    first_rows: Rows,
 ) {
     let part = lane % SHARE;
-    // Of each image, by turn.
+    // Component t is the sum of turn t.
     var sums: array<vec4<f32>, IMAGES>;
     for (var t = 0u; t < TURNS; t++) {
-        // What reaches past the last output makes that one again, and is dropped.
-        let value = parameters[bias + min(t * ROWS + lane / SHARE, outputs - 1u)];
+        // A turn past the last output computes the last output again; the result is dropped.
+        let value = parameter(bias + min(t * ROWS + lane / SHARE, outputs - 1u));
         for (var b = 0u; b < IMAGES; b++) {
             sums[b][t] = select(0.0, value, part == 0u);
         }
     }
-    var loaded = brought;
+    var loaded = first_rows;
     for (var first = part; first < inputs; first += AHEAD * SHARE) {
         if !EARLY || first != part {
-            loaded = rows_from(lane, first, inputs, outputs, weight);
+            loaded = load_rows(lane, first, inputs, outputs, weight);
         }
         for (var a = 0u; a < AHEAD; a++) {
             let i = first + a * SHARE;
             if i < inputs {
                 for (var b = 0u; b < IMAGES; b++) {
-                    let values = maps[x + b * inputs + i];
+                    let values = activations[x + b * inputs + i];
                     for (var t = 0u; t < TURNS; t++) {
                         sums[b][t] += dot(values, loaded[t][a]);
                     }
@@ -88,24 +88,25 @@ fn forward(
         shares[b * WORKGROUP + lane] = sums[b];
     }
     workgroupBarrier();
-    for (var at = lane; at < IMAGES * outputs; at += WORKGROUP) {
-        let o = at % outputs;
-        let first = at / outputs * WORKGROUP + o % ROWS * SHARE;
+    for (var index = lane; index < IMAGES * outputs; index += WORKGROUP) {
+        let o = index % outputs;
+        let first = index / outputs * WORKGROUP + o % ROWS * SHARE;
         var sum = 0.0;
         for (var n = 0u; n < SHARE; n++) {
             sum += shares[first + n][o / ROWS];
         }
         if y == LAST {
-            logits[at] = sum;
+            logits[index] = sum;
         } else {
-            maps[y + at / 4u][at % 4u] = activate(sum);
+            activations[y + index / 4u][index % 4u] = activate(sum);
         }
     }
     workgroupBarrier();
 }
 
-// The gradient of a layer's inputs x, `inputs` quads of them, from that of its outputs y. It takes the place of x,
-// and is kept. Through ReLU, but for pool2, whose ReLU stands before the pool. For all lanes to call at once.
+// Computes the gradient of a layer's inputs x, which are `inputs` vec4s, from the gradient of its outputs y.
+// It replaces x in workgroup memory and is stored at the workspace offset `to`. It goes through ReLU, except
+// at pool2, where ReLU comes before the pool. All invocations must call this.
 fn backward(
     lane: u32,
     first_image: u32,
@@ -116,7 +117,7 @@ fn backward(
     weight: u32,
     to: u32,
 ) {
-    // The lane's quad, and which of the outputs it sums over: every `parts`-th.
+    // The invocation's vec4, and the outputs it sums over: every `parts`-th.
     let i = lane % inputs;
     let part = lane / inputs;
     let parts = WORKGROUP / inputs;
@@ -124,7 +125,7 @@ fn backward(
     for (var first = select(outputs, part, part < parts); first < outputs; first += parts * LOADS) {
         var loaded: array<vec4<f32>, LOADS>;
         for (var a = 0u; a < LOADS; a++) {
-            loaded[a] = quads[weight / 4u + min(first + a * parts, outputs - 1u) * inputs + i];
+            loaded[a] = parameters[weight / 4u + min(first + a * parts, outputs - 1u) * inputs + i];
         }
         for (var a = 0u; a < LOADS; a++) {
             let o = first + a * parts;
@@ -139,17 +140,17 @@ fn backward(
         shares[b * WORKGROUP + lane] = sums[b];
     }
     workgroupBarrier();
-    for (var at = lane; at < IMAGES * 4u * inputs; at += WORKGROUP) {
-        let quad = x + at / 4u;
-        let first = at / (4u * inputs) * WORKGROUP + at / 4u % inputs;
+    for (var index = lane; index < IMAGES * 4u * inputs; index += WORKGROUP) {
+        let vector = x + index / 4u;
+        let first = index / (4u * inputs) * WORKGROUP + index / 4u % inputs;
         var sum = 0.0;
         for (var n = 0u; n < parts; n++) {
-            sum += shares[first + n * inputs][at % 4u];
+            sum += shares[first + n * inputs][index % 4u];
         }
-        let gradient = select(activate_backward(maps[quad][at % 4u], sum), sum, x == POOL2_MAP);
-        maps[quad][at % 4u] = gradient;
-        if first_image + at / (4u * inputs) < batch.count {
-            workspace[to + first_image * 4u * inputs + at] = gradient;
+        let gradient = select(activate_backward(activations[vector][index % 4u], sum), sum, x == POOL2_START);
+        activations[vector][index % 4u] = gradient;
+        if first_image + index / (4u * inputs) < batch.count {
+            workspace[to + first_image * 4u * inputs + index] = gradient;
         }
     }
     workgroupBarrier();

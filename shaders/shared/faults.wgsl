@@ -1,23 +1,25 @@
-// For each tensor the first step at which it, and at which its gradient, was not finite. Its twin is `Fault`.
+// For each tensor, the first step at which a value of it was not finite, and the first at which its gradient
+// was not. Rust: `Fault` in src/gpu/buffers.rs.
 
-#import batch
-#import finite
-#import tensors
+#import shared/batch
+#import shared/bindings
+#import shared/finite
+#import shared/tensors
 
 struct Fault {
     parameter: atomic<u32>,
     gradient: atomic<u32>,
 }
 
-@group(0) @binding(10) var<storage, read_write> faults: array<Fault, TENSORS>;
+@group(0) @binding(BINDING_FAULTS) var<storage, read_write> faults: array<Fault, TENSORS>;
 
-// Looks at the parameter at a place of the arena, before it is updated, and at its gradient, before it is
-// clipped; 0 where it has none.
-fn note_faults(at: u32, parameter: f32, gradient: f32) {
+// Checks the parameter at an offset of the arena before its update, and its gradient before it is clipped.
+// The gradient is 0 for a parameter that has none.
+fn check_finite(offset: u32, parameter: f32, gradient: f32) {
     if !is_finite(parameter) {
-        atomicMin(&faults[tensor_of(at)].parameter, batch.step);
+        atomicMin(&faults[tensor_of(offset)].parameter, batch.step);
     }
     if !is_finite(gradient) {
-        atomicMin(&faults[tensor_of(at)].gradient, batch.step);
+        atomicMin(&faults[tensor_of(offset)].gradient, batch.step);
     }
 }

@@ -1,4 +1,5 @@
-// Tells infinities and NaN by their exponent bits; `x != x` may be optimised away.
+// Tests for infinity and NaN by the exponent bits, because a compiler may optimise `x != x` away.
+
 fn is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
 }

@@ -1,2 +1,4 @@
-// The 2-norm of each tensor's gradient, where it is clipped by norm.
-@group(0) @binding(11) var<storage, read_write> norms: array<f32>;
+// The 2-norm of each tensor's gradient; written only if gradients are clipped by norm.
+#import shared/bindings
+
+@group(0) @binding(BINDING_NORMS) var<storage, read_write> norms: array<f32>;

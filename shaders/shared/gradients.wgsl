@@ -1,2 +1,4 @@
-// The gradient arena, laid out as the parameters are.
-@group(0) @binding(5) var<storage, read_write> gradients: array<f32>;
+// The gradient arena, in the layout of the trained parameters.
+#import shared/bindings
+
+@group(0) @binding(BINDING_GRADIENTS) var<storage, read_write> gradients: array<f32>;

@@ -1,2 +1,4 @@
 // The class of each image.
-@group(0) @binding(3) var<storage, read> labels: array<u32>;
+#import shared/bindings
+
+@group(0) @binding(BINDING_LABELS) var<storage, read> labels: array<u32>;

@@ -1,19 +1,25 @@
-// The last layer of one image, a workgroup's work: logits[k] = bias[k] + sum over i of x[i] * weight[k,i].
-// They stand in workgroup memory, and each lane goes through all of them for what it needs of them, so that
-// there is one barrier and one order of summation.
+// The logits of a workgroup's images, CLASSES for each, and what all losses compute from them.
 
-#import classes
-#import parameters
-#import workspace
+#import shared/batch
 
-// A lane makes every WORKGROUP-th class: INPUTS FMAs for 2 loads each. For all lanes to call at once.
-fn make_logits(image: u32, lane: u32) {
-    for (var k = lane; k < CLASSES; k += WORKGROUP) {
-        var sum = parameters[BIAS + k];
-        for (var i = 0u; i < INPUTS; i++) {
-            sum += workspace[X + image * INPUTS + i] * parameters[WEIGHT + k * INPUTS + i];
+var<workgroup> logits: array<f32, LOGITS>;
+
+// The class of the largest of the CLASSES logits from `first` on; the lowest class of equals.
+fn predicted_class(first: u32) -> u32 {
+    var predicted = 0u;
+    var largest = logits[first];
+    for (var k = 1u; k < CLASSES; k++) {
+        let logit = logits[first + k];
+        if logit > largest {
+            predicted = k;
+            largest = logit;
         }
-        logits[k] = sum;
     }
-    workgroupBarrier();
+    return predicted;
+}
+
+// The target of class k: (1 - eps)*onehot + eps/K, where eps is label_smoothing.
+fn target_of(k: u32, label: u32) -> f32 {
+    let onehot = select(0.0, 1.0, k == label);
+    return onehot * (1.0 - batch.label_smoothing) + batch.label_smoothing / f32(CLASSES);
 }

@@ -1,6 +1,6 @@
-// A maximum's rule: the first of equals stays, and a NaN wins over every number.
-#import finite
+// The rule of max-pooling: the first of equal values is kept, and a NaN is larger than every number.
+#import shared/finite
 
-fn takes_over(value: f32, best: f32) -> bool {
-    return !is_nan(best) && (value > best || is_nan(value));
+fn is_new_maximum(value: f32, maximum: f32) -> bool {
+    return !is_nan(maximum) && (value > maximum || is_nan(value));
 }

@@ -1,2 +1,4 @@
-// Which image is the n-th of the pass.
-@group(0) @binding(2) var<storage, read> order: array<u32>;
+// The index of the image at each position of the order.
+#import shared/bindings
+
+@group(0) @binding(BINDING_ORDER) var<storage, read> order: array<u32>;

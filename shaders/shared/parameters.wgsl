@@ -1,2 +1,4 @@
-// The parameter arena; a tensor's place in it is written into the kernel.
-@group(0) @binding(4) var<storage, read> parameters: array<f32>;
+// The parameter arena. The offsets of a layer's tensors are constants of its kernels.
+#import shared/bindings
+
+@group(0) @binding(BINDING_PARAMETERS) var<storage, read> parameters: array<f32>;

@@ -1,24 +1,6 @@
-// The sum of the partial sums at a place of the arena, in order: of as many as chunks that have images. So many are
-// asked for at a time as SUM_AHEAD says: they come from far away, and each would be waited for otherwise.
-//
-// workspace  partial sums [CHUNKS, PARTIAL_LEN] at PARTIALS, each laid out as the arena is
+// Partial sums of the convolutions' gradients [CHUNKS, PARTIAL_LEN]. Image b of a batch belongs to chunk b %
+// CHUNKS; the partial sum of a chunk covers the first PARTIAL_LEN parameters in the arena's layout. Chunks
+// without images have none.
+#import shared/bindings
 
-#import batch
-#import workspace
-
-fn sum_of_partials(at: u32) -> f32 {
-    let chunks = min(CHUNKS, batch.count);
-    var sum = 0.0;
-    for (var first = 0u; first < chunks; first += SUM_AHEAD) {
-        var partial: array<f32, SUM_AHEAD>;
-        for (var n = 0u; n < SUM_AHEAD; n++) {
-            partial[n] = workspace[PARTIALS + min(first + n, chunks - 1u) * PARTIAL_LEN + at];
-        }
-        for (var n = 0u; n < SUM_AHEAD; n++) {
-            if first + n < chunks {
-                sum += partial[n];
-            }
-        }
-    }
-    return sum;
-}
+@group(0) @binding(BINDING_PARTIALS) var<storage, read_write> partials: array<f32>;

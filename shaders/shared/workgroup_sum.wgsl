@@ -2,8 +2,9 @@ var<workgroup> summands: array<f32, WORKGROUP>;
 
 const_assert((WORKGROUP & (WORKGROUP - 1u)) == 0u);
 
-// The sum of all lanes' values, in each lane: the upper half is added to the lower one until one value is
-// left, so that the order is always the same. For all lanes to call at once.
+// The sum of all invocations' values, returned to each of them. A tree reduction: the upper half is added to
+// the lower half until one value is left, so the order is always the same. All invocations of the workgroup
+// must call this.
 fn workgroup_sum(lane: u32, value: f32) -> f32 {
     summands[lane] = value;
     workgroupBarrier();
@@ -14,7 +15,7 @@ fn workgroup_sum(lane: u32, value: f32) -> f32 {
         workgroupBarrier();
     }
     let sum = summands[0];
-    // The next call writes over it.
+    // The next call overwrites summands.
     workgroupBarrier();
     return sum;
 }

@@ -1,3 +1,5 @@
-// Everything between the input and the gradients: activations, argmax, deltas, partial sums.
-// Each has a place of its own, written into the kernels that use it.
-@group(0) @binding(8) var<storage, read_write> workspace: array<f32>;
+// Activations, argmax indices and gradients of activations. The offset of each tensor is a constant of the
+// kernels that use it.
+#import shared/bindings
+
+@group(0) @binding(BINDING_WORKSPACE) var<storage, read_write> workspace: array<f32>;

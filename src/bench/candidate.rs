@@ -6,9 +6,8 @@ use super::results::{Adapter, StartupPhase, Task};
 use crate::device::{AnyEngine, Device, DeviceError, DeviceOptions, DeviceRequest, OpenDevice};
 use crate::engine::{EngineError, Mode, Setup};
 use crate::gpu::adapter::Description;
-use crate::gpu::kernels::Kernel;
-use crate::gpu::network::StepPlan;
-use crate::gpu::{KernelConfig, KernelSet, kernels_of};
+use crate::gpu::recording::{RecordedKernel, Recording};
+use crate::gpu::{KernelConfig, KernelSet};
 
 /// A chosen device, to be compared with others.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ impl Candidate {
 
 /// The kernels that an engine created for `setup` runs in a step of a task; for the CPU engine, the kernels whose
 /// CPU twins it runs.
-pub fn kernels_of_task(engine: &AnyEngine, task: Task, setup: &Setup) -> Vec<Kernel> {
+pub fn kernels_of_task(engine: &AnyEngine, task: Task, setup: &Setup) -> Vec<RecordedKernel> {
     let mode = match task {
         Task::Train => Mode::Train,
         Task::Infer => Mode::Evaluate,
@@ -91,9 +90,9 @@ pub fn kernels_of_task(engine: &AnyEngine, task: Task, setup: &Setup) -> Vec<Ker
 }
 
 /// The kernels whose CPU twins the CPU engine runs.
-pub fn twin_kernels(mode: Mode, setup: &Setup) -> Vec<Kernel> {
+pub fn twin_kernels(mode: Mode, setup: &Setup) -> Vec<RecordedKernel> {
     let config = KernelConfig { set: KernelSet::Layered, ..KernelConfig::HARDWARE };
-    kernels_of(&StepPlan::new(setup, setup.at_once(), &config), mode)
+    Recording::new(setup, &config).kernels_of(mode).cloned().collect()
 }
 
 /// Runs `work` and measures how long it takes.

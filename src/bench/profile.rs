@@ -11,7 +11,7 @@ use crate::cpu;
 use crate::data::ImageSet;
 use crate::device::{AnyEngine, OpenDevice};
 use crate::engine::{Engine, EngineError, Setup, Split};
-use crate::gpu::kernels::Kernel;
+use crate::gpu::recording::RecordedKernel;
 use crate::gpu::{GpuEngine, ceilings};
 
 /// Training steps whose kernels are timed one by one.
@@ -69,12 +69,12 @@ fn ceilings(device: &OpenDevice) -> Result<Ceilings, EngineError> {
 }
 
 /// The work of a kernel for a batch, and how long it took if that was measured.
-pub fn kernel_results(kernel: &Kernel, batch: usize, us: Option<Summary>) -> KernelResults {
+pub fn kernel_results(kernel: &RecordedKernel, batch: usize, us: Option<Summary>) -> KernelResults {
     KernelResults {
         label: kernel.label.clone(),
         workgroups: kernel.workgroups(batch),
         barriers: kernel.barriers(),
-        work: kernel.work(batch),
+        work: Some(kernel.cost(batch)),
         us,
     }
 }

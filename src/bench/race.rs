@@ -10,7 +10,7 @@ use super::statistics::Summary;
 use crate::data::ImageSet;
 use crate::device::OpenDevice;
 use crate::engine::{EngineError, Setup};
-use crate::gpu::work::total;
+use crate::gpu::cost::Cost;
 
 /// Measures an engine on each of the devices at each task. The results are in the order of the devices.
 pub fn race(
@@ -70,7 +70,7 @@ impl Runner {
         let batch = setup.batch_size;
         let result = |TaskTimes { task, steps, seconds }| {
             let kernels = kernels_of_task(&loaded.engine, task, setup);
-            let work = total(&kernels, batch);
+            let work = Some(kernels.iter().map(|kernel| kernel.cost(batch)).sum::<Cost>());
             let step = Summary::of(seconds);
             let giga_per_second = |count: u64| count as f64 * 1e-9 / step.median;
             Throughput {

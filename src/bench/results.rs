@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use super::statistics::Summary;
 use crate::gpu::KernelConfig;
-use crate::gpu::work::Work;
+use crate::gpu::cost::Cost;
 use crate::train::Program;
 
 /// The version of this format. It changes whenever the name or the meaning of a field changes.
@@ -118,7 +118,7 @@ pub struct Ceilings {
 
 impl Ceilings {
     /// The roofline bound: the least seconds that work takes, limited by its operations or by its bytes.
-    pub fn least_seconds(&self, work: &Work) -> f64 {
+    pub fn least_seconds(&self, work: &Cost) -> f64 {
         (work.flops as f64 / self.gflops).max(work.bytes as f64 / self.gbytes) * 1e-9
     }
 }
@@ -131,7 +131,7 @@ pub struct KernelResults {
     /// The number of workgroup barriers in its code.
     pub barriers: usize,
     /// `None` if it is not counted.
-    pub work: Option<Work>,
+    pub work: Option<Cost>,
     /// Microseconds by the device's clock; `None` if it has no clock.
     pub us: Option<Summary>,
 }
@@ -170,7 +170,7 @@ pub struct Throughput {
     /// Dispatches per step; `None` on the CPU.
     pub dispatches: Option<usize>,
     /// The work of a step; `None` if the work of one of its kernels is not counted.
-    pub work: Option<Work>,
+    pub work: Option<Cost>,
     /// 10⁹ operations per second.
     pub gflops: Option<f64>,
     /// 10⁹ bytes per second.

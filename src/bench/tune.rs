@@ -74,13 +74,13 @@ const FUSED: &[Knob] = &[
     Knob::Size("head_loads", &[8, 16, 32], |config| &mut config.fused.head_loads),
     Knob::Size("conv_split", &[2, 3, 6], |config| &mut config.fused.conv_split),
     Knob::Size("chunks", &[32, 64, 128, 256, 512], |config| &mut config.fused.chunks),
-    Knob::Size("map_workgroup", &[32, 64, 128, 256], |config| &mut config.map_workgroup),
+    Knob::Size("elementwise_workgroup", &[32, 64, 128, 256], |config| &mut config.elementwise_workgroup),
     Knob::Size("sum_ahead", &[4, 8, 16], |config| &mut config.sum_ahead),
 ];
 
 const LAYERED: &[Knob] = &[
     Knob::Size("workgroup", &[16, 32, 64, 128, 256], |config| &mut config.workgroup),
-    Knob::Size("map_workgroup", &[64, 128, 256], |config| &mut config.map_workgroup),
+    Knob::Size("elementwise_workgroup", &[64, 128, 256], |config| &mut config.elementwise_workgroup),
     Knob::Filters(&[FilterMemory::Storage, FilterMemory::Uniform]),
     Knob::Size("conv_filters", &[2, 4, 8, 16], |config| &mut config.conv_filters),
     Knob::Size("conv_columns", &[5, 7, 14], |config| &mut config.conv_columns),

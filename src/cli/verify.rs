@@ -53,7 +53,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     let context = Context::open(&chosen).map_err(Failure::work)?;
     notice::note(format_args!("verifying {}", context.description));
 
-    let selected = |check: &Check| args.only.as_deref().is_none_or(|text| check.name.contains(text));
+    let selected = |check: &Check| args.only.as_deref().is_none_or(|text| check.is_about(text));
     let checks: Vec<_> = checks().into_iter().filter(selected).collect();
     if checks.is_empty() {
         return Err(Failure::Input(anyhow!(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::buffers::storage;
 use super::context::Context;
+use super::shader::compose;
 use super::timestamps::Timestamps;
 use crate::engine::EngineError;
 
@@ -35,8 +36,13 @@ pub fn flops_per_second(context: &Context) -> Result<f64, EngineError> {
     // Factors below 1 keep the sums finite.
     let factors = bytemuck::cast_slice(&[0.5_f32, 0.25]);
     let sums = FMA_WORKGROUPS * WORKGROUP * size_of::<f32>();
-    let kernel =
-        CeilingKernel::new(context, "probe_fma", fma_source(rounds), [factors.len(), sums], FMA_WORKGROUPS)?;
+    let kernel = CeilingKernel::new(
+        context,
+        "ceiling_fma",
+        fma_source(rounds),
+        [factors.len(), sums],
+        FMA_WORKGROUPS,
+    )?;
     context.queue.write_buffer(&kernel.input, 0, factors);
     let operations = 2 * 8 * 8 * rounds * WORKGROUP * FMA_WORKGROUPS;
     Ok(operations as f64 / kernel.best_seconds(context)?)
@@ -48,17 +54,16 @@ pub fn flops_per_second(context: &Context) -> Result<f64, EngineError> {
 /// If the device fails or has no memory for two buffers of 64 MiB.
 pub fn bytes_per_second(context: &Context) -> Result<f64, EngineError> {
     let workgroups = COPY_BYTES / size_of::<[f32; 4]>() / WORKGROUP;
-    let kernel = CeilingKernel::new(context, "probe_copy", copy_source(), [COPY_BYTES; 2], workgroups)?;
+    let kernel = CeilingKernel::new(context, "ceiling_copy", copy_source(), [COPY_BYTES; 2], workgroups)?;
     Ok(2.0 * COPY_BYTES as f64 / kernel.best_seconds(context)?)
 }
 
 fn fma_source(rounds: usize) -> String {
-    let text = include_str!("../../shaders/probes/fma.wgsl");
-    format!("const WORKGROUP = {WORKGROUP}u;\nconst ROUNDS = {rounds}u;\n{text}")
+    compose("ceilings/fma", &[], &[("WORKGROUP", WORKGROUP.into()), ("ROUNDS", rounds.into())])
 }
 
 fn copy_source() -> String {
-    format!("const WORKGROUP = {WORKGROUP}u;\n{}", include_str!("../../shaders/probes/copy.wgsl"))
+    compose("ceilings/copy", &[], &[("WORKGROUP", WORKGROUP.into())])
 }
 
 /// A kernel that reads one buffer and writes another.

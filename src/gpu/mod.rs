@@ -1,37 +1,41 @@
-//! The network on the GPU, by the kernels in `shaders/`. Nothing outside this folder knows wgpu.
+//! The network on the GPU, computed by the kernels in `shaders/`. Nothing outside this folder uses wgpu.
 //!
-//! From what to run to running it: [`kernel_config`] chooses block sizes for a class of device, [`kernels`] is the
-//! one table of kernels (which shader, with which constants, over how many workgroups), [`network`] lines
-//! them up for a training step over one workspace, [`shader`] composes their WGSL, `pipeline` compiles
-//! it, [`buffers`] is what they work on, `part` is a part of the set on the device, and [`engine`] drives them. [`adapter`] lists the adapters.
+//! From what to run to running it:
+//! - [`kernel_config`]: block sizes for a class of device;
+//! - [`kernels`]: for each kernel its shader, constants, grid and cost;
+//! - [`recording`]: a training step and an evaluation as data, built from kernels without a device;
+//! - [`shader`]: composes the WGSL of a kernel;
+//! - `executor`: compiles and dispatches a recording;
+//! - [`engine`]: runs one over the batches of an epoch;
+//! - [`adapter`]: lists the adapters; [`context`] is an opened device.
 //!
-//! How fast it is: [`work`] counts what a kernel does, `profile` times each by the device's clock, [`ceilings`]
-//! tells what the device can do at most.
+//! How fast it is: [`cost`] counts what a kernel has to do, `profile` times each one by the device's clock, and
+//! [`ceilings`] measures what the device can do at most.
 
 pub mod adapter;
 pub mod buffers;
 pub mod ceilings;
 pub mod context;
+pub mod cost;
 pub mod engine;
+mod executor;
 pub mod grid;
 pub mod kernel_config;
+pub(crate) mod kernel_run;
 pub mod kernels;
-pub mod network;
+mod loaded_split;
 mod pace;
-mod part;
 mod pipeline;
 mod pipeline_cache;
 mod profile;
 mod readback;
+pub mod recording;
 mod residency;
 pub mod shader;
-pub(crate) mod single;
-mod stage;
 mod timestamps;
-pub mod work;
 
 pub use context::Context;
 pub use engine::{GpuEngine, GpuOptions};
 pub use kernel_config::{FilterMemory, KernelConfig, KernelSet, not_fused};
-pub use profile::{KernelTimes, kernels_of};
+pub use profile::KernelTimes;
 pub use residency::Residency;

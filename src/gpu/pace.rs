@@ -1,44 +1,45 @@
-//! How much goes into a submit.
+//! How many batches go into a submit.
 
 use std::time::Duration;
 
 use super::readback::SubmitResult;
 
-/// Micro-batches in one submit, at most: what many small submits cost is saved long before.
-pub const MOST_BATCHES_PER_SUBMIT: usize = 128;
+/// The most micro-batches of one submit. The fixed cost of a submit is negligible long before that.
+pub const MAX_BATCHES_PER_SUBMIT: usize = 128;
 
-/// A submit is meant to take about this long: much longer than what a submit costs, much shorter than
-/// the second or two after which drivers end what they think hangs, and short enough to feel a Ctrl-C.
+/// The intended duration of a submit: much longer than the fixed cost of one, much shorter than the second or two
+/// after which drivers assume a hang, and short enough to react to Ctrl-C.
 const SUBMIT_TIME: Duration = Duration::from_millis(100);
 
-/// Micro-batches in the first submit of a pass, at most: the device works on them while the host records the next,
-/// instead of waiting until as many as there may be are recorded.
+/// The most micro-batches of the first submit of an epoch: the device works on them while the host records the next
+/// ones, instead of waiting until a full submit is recorded.
 const FIRST_SUBMIT: usize = 8;
 
-/// How many micro-batches go into a submit. This changes no result, so it may follow the clock.
+/// How many micro-batches go into a submit. This changes no result, so it may depend on measured time.
 #[derive(Debug)]
 pub struct Pace {
     batches: usize,
 }
 
 impl Pace {
-    /// How many go into the next submit of a pass that has submitted `done` of them: no more than all before, so that
-    /// the device is never done with those before they are recorded.
+    /// The size of the next submit of an epoch that has submitted `done` micro-batches: at most as many as all before,
+    /// so that the device never finishes those before the next ones are recorded.
     pub fn batches(&self, done: usize) -> usize {
         self.batches.min(done.max(FIRST_SUBMIT))
     }
 
-    pub fn note(&mut self, report: &SubmitResult) {
-        if report.took < SUBMIT_TIME / 2 {
-            self.batches = (self.batches * 2).min(MOST_BATCHES_PER_SUBMIT);
-        } else if report.took > SUBMIT_TIME * 2 {
+    /// Adapts to the duration of a submit.
+    pub fn note(&mut self, result: &SubmitResult) {
+        if result.took < SUBMIT_TIME / 2 {
+            self.batches = (self.batches * 2).min(MAX_BATCHES_PER_SUBMIT);
+        } else if result.took > SUBMIT_TIME * 2 {
             self.batches = (self.batches / 2).max(1);
         }
     }
 }
 
 impl Default for Pace {
-    /// The first submit tells how long a micro-batch takes.
+    /// A single micro-batch, to measure how long it takes.
     fn default() -> Self {
         Self { batches: 1 }
     }
@@ -49,8 +50,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pass_begins_with_a_small_submit_and_each_next_one_is_at_most_all_before() {
-        let pace = Pace { batches: MOST_BATCHES_PER_SUBMIT };
+    fn submits_grow_to_at_most_all_batches_before() {
+        let pace = Pace { batches: MAX_BATCHES_PER_SUBMIT };
         let mut done = 0;
         let mut submits = Vec::new();
         while done < 400 {
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_device_is_given_less_than_the_first_submit_may_have() {
+    fn a_slow_device_starts_below_the_usual_first_submit() {
         assert_eq!(Pace::default().batches(0), 1);
     }
 }

@@ -1,96 +1,97 @@
-//! Composes a kernel's WGSL: its file, the files of `shaders/shared/` that it imports (each once, before
-//! it), and the constants that the host writes into it. Shapes are constants so that loops have known
-//! bounds and blocks stay in registers. Some imports are a [`Choice`]: what stands for `#import activation`
-//! is one file of `shaders/activations/`, so that no kernel asks which one it has.
+//! Composes a kernel's WGSL from its file, the files that it imports (each once, before the first use), and the
+//! constants that the host writes into it. Shapes are constants so that loops have known bounds and blocks stay
+//! in registers.
+//!
+//! `#import shared/grid` names a file in `shaders/`. `#import variants/activation` names a folder: the host
+//! chooses the file with a [`Choice`], so that no kernel branches on the variant.
 
 use std::fmt::Write;
 
 use super::kernel_config::FilterMemory;
+use crate::engine::LossKind;
 use crate::model::Activation;
 
-/// `[(name, text of shaders/FOLDERname.wgsl)]`.
-macro_rules! sources {
-    ($folder:literal, [$($name:literal),* $(,)?]) => {
-        [$(($name, include_str!(concat!("../../shaders/", $folder, $name, ".wgsl")))),*]
+/// `[(path, text of shaders/PATH.wgsl)]`.
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../shaders/", $path, ".wgsl")))),*]
     };
 }
 
-/// The kernels: every file directly in `shaders/`.
-pub const KERNELS: &[(&str, &str)] = &sources!(
-    "",
-    [
-        "accumulate",
-        "adam",
-        "batch_norm_backward_input",
-        "batch_norm_backward_weight",
-        "batch_norm_forward",
-        "batch_norm_statistics",
-        "conv_backward_input",
-        "conv_backward_weight",
-        "conv_forward",
-        "dense_backward",
-        "dense_forward",
-        "dense_log_softmax",
-        "dense_mse",
-        "dense_raw_nll",
-        "fused_conv_backward",
-        "fused_conv_forward",
-        "fused_dense",
-        "gather",
-        "gradient_norm",
-        "log_softmax",
-        "log_softmax_backward",
-        "max_pool",
-        "max_pool_backward",
-        "sgd",
-    ]
-);
-
-/// What kernels import: every file in `shaders/shared/`.
-pub const SHARED: &[(&str, &str)] = &sources!(
-    "shared/",
-    [
-        "batch",
-        "batch_norm",
-        "classes",
-        "clip",
-        "dense_layer",
-        "faults",
-        "finite",
-        "full_convolution",
-        "gradient_norms",
-        "gradients",
-        "grid",
-        "images",
-        "labels",
-        "log_softmax_nll",
-        "logits",
-        "maximum",
-        "order",
-        "outcomes",
-        "parameters",
-        "partials",
-        "pixels",
-        "quads",
-        "stretch",
-        "tensors",
-        "views",
-        "workgroup_sum",
-        "workspace",
-    ]
-);
-
-/// Imports of which there are several, and the files to choose from: every file in the folder of each.
-pub const CHOICES: &[(&str, &[(&str, &str)])] = &[
-    ("activation", &sources!("activations/", ["hard_tanh", "identity", "relu", "sigmoid", "sign", "tanh"])),
-    ("filter", &sources!("filters/", ["storage", "uniform"])),
-    ("gradient", &sources!("gradients/", ["outer_products", "partial_sums"])),
-    ("input", &sources!("inputs/", ["augmented", "plain"])),
-    ("pair", &sources!("pairs/", ["aligned", "singles"])),
-    ("quad", &sources!("quads/", ["aligned", "singles"])),
+/// Every file in `shaders/`: its path without the extension, and its text.
+pub const FILES: &[(&str, &str)] = files![
+    "ceilings/copy",
+    "ceilings/fma",
+    "kernels/accumulate",
+    "kernels/adam",
+    "kernels/batch_norm_backward_input",
+    "kernels/batch_norm_backward_weight",
+    "kernels/batch_norm_forward",
+    "kernels/batch_norm_statistics",
+    "kernels/conv_backward_input",
+    "kernels/conv_backward_weight",
+    "kernels/conv_forward",
+    "kernels/dense_backward",
+    "kernels/dense_forward",
+    "kernels/dense_loss",
+    "kernels/fused_conv_backward",
+    "kernels/fused_conv_forward",
+    "kernels/fused_dense",
+    "kernels/gather",
+    "kernels/gradient_norm",
+    "kernels/log_softmax",
+    "kernels/log_softmax_backward",
+    "kernels/max_pool",
+    "kernels/max_pool_backward",
+    "kernels/sgd",
+    "shared/batch",
+    "shared/batch_norm",
+    "shared/bindings",
+    "shared/clip",
+    "shared/dense_layer",
+    "shared/faults",
+    "shared/finite",
+    "shared/full_convolution",
+    "shared/gradient_norms",
+    "shared/gradients",
+    "shared/grid",
+    "shared/images",
+    "shared/labels",
+    "shared/last_layer",
+    "shared/logits",
+    "shared/maximum",
+    "shared/order",
+    "shared/outcomes",
+    "shared/parameters",
+    "shared/partials",
+    "shared/row_segment",
+    "shared/sum_of_partials",
+    "shared/tensors",
+    "shared/views",
+    "shared/workgroup_sum",
+    "shared/workspace",
+    "variants/activation/hard_tanh",
+    "variants/activation/identity",
+    "variants/activation/relu",
+    "variants/activation/sigmoid",
+    "variants/activation/sign",
+    "variants/activation/tanh",
+    "variants/gradient/outer_products",
+    "variants/gradient/partial_sums",
+    "variants/input/augmented",
+    "variants/input/plain",
+    "variants/loss/log_softmax",
+    "variants/loss/mse",
+    "variants/loss/raw_nll",
+    "variants/parameters/f32",
+    "variants/parameters/uniform",
+    "variants/parameters/vec4",
+    "variants/workspace/f32",
+    "variants/workspace/vec2",
+    "variants/workspace/vec4",
 ];
 
-/// Which file a kernel takes for an import of which there are several.
+/// The file of `shaders/variants/` that a kernel uses for an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     import: &'static str,
@@ -98,14 +99,14 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Gradients stand in the arena, or in partial sums.
-    pub const PARTIAL_SUMS: Self = Self { import: "gradient", file: "partial_sums" };
+    /// Gradients are in the arena or in partial sums.
+    pub const PARTIAL_SUMS: Self = Self { import: "variants/gradient", file: "partial_sums" };
 
-    /// Those of dense layers are still to be made.
-    pub const OUTER_PRODUCTS: Self = Self { import: "gradient", file: "outer_products" };
+    /// Gradients of convolutions are in partial sums; those of dense layers are computed from activations.
+    pub const OUTER_PRODUCTS: Self = Self { import: "variants/gradient", file: "outer_products" };
 
-    /// Log-softmax, which is no function of single values, has kernels of its own and leaves values as they
-    /// are elsewhere.
+    /// The activation function. Log-softmax is not elementwise and has kernels of its own; in all other kernels
+    /// it is the identity.
     pub fn activation(activation: Activation) -> Self {
         let file = match activation {
             Activation::Identity | Activation::LogSoftmax => "identity",
@@ -115,27 +116,46 @@ impl Choice {
             Activation::Tanh => "tanh",
             Activation::HardTanh => "hard_tanh",
         };
-        Self { import: "activation", file }
+        Self { import: "variants/activation", file }
     }
 
-    /// How two values of a row are loaded: at once where rows begin at even places and are as long.
-    pub fn pair(aligned: bool) -> Self {
-        Self { import: "pair", file: if aligned { "aligned" } else { "singles" } }
-    }
-
-    /// How four values of a row are loaded: at once where rows begin at multiples of four and are as long.
-    pub fn quad(aligned: bool) -> Self {
-        Self { import: "quad", file: if aligned { "aligned" } else { "singles" } }
-    }
-
-    /// Where filters are read from.
-    pub fn filter(memory: FilterMemory) -> Self {
-        Self { import: "filter", file: memory.name() }
-    }
-
-    /// How images are seen.
+    /// How images are read: as stored, or through their views.
     pub fn input(augmented: bool) -> Self {
-        Self { import: "input", file: if augmented { "augmented" } else { "plain" } }
+        Self { import: "variants/input", file: if augmented { "augmented" } else { "plain" } }
+    }
+
+    /// The loss function.
+    pub fn loss(kind: LossKind) -> Self {
+        let file = match kind {
+            LossKind::Nll | LossKind::CrossEntropy => "log_softmax",
+            LossKind::Mse => "mse",
+            LossKind::RawNll => "raw_nll",
+        };
+        Self { import: "variants/loss", file }
+    }
+
+    /// The workspace two values at a time if `aligned`, else as single values.
+    pub fn workspace_vec2(aligned: bool) -> Self {
+        Self { import: "variants/workspace", file: if aligned { "vec2" } else { "f32" } }
+    }
+
+    /// The workspace four values at a time if `aligned`, else as single values.
+    pub fn workspace_vec4(aligned: bool) -> Self {
+        Self { import: "variants/workspace", file: if aligned { "vec4" } else { "f32" } }
+    }
+
+    /// The parameters four values at a time if `aligned`, else as single values.
+    pub fn parameters_vec4(aligned: bool) -> Self {
+        Self { import: "variants/parameters", file: if aligned { "vec4" } else { "f32" } }
+    }
+
+    /// The parameters as single values, in the given kind of memory.
+    pub fn parameters_in(memory: FilterMemory) -> Self {
+        let file = match memory {
+            FilterMemory::Storage => "f32",
+            FilterMemory::Uniform => "uniform",
+        };
+        Self { import: "variants/parameters", file }
     }
 }
 
@@ -145,7 +165,7 @@ pub enum Constant {
     Flag(bool),
     Size(usize),
     Sizes(Vec<usize>),
-    /// Finite, as WGSL's constants must be.
+    /// A finite number: WGSL has no other constants.
     Number(f32),
     Numbers(Vec<f32>),
 }
@@ -180,12 +200,12 @@ impl From<Vec<f32>> for Constant {
     }
 }
 
-/// The whole text of a kernel.
+/// Returns the complete WGSL of the shader at `path` (`kernels/max_pool`).
 ///
 /// # Panics
-/// Where the kernel is not in [`KERNELS`], or one of its imports neither in [`SHARED`] nor chosen: all are
-/// written in this repository, and a test composes every kernel.
-pub fn compose(kernel: &str, choices: &[Choice], constants: &[(&'static str, Constant)]) -> String {
+/// If `path` or one of its imports is not in [`FILES`], or an import of variants has no choice. All of them are
+/// part of this crate, and a test composes every kernel.
+pub fn compose(path: &str, choices: &[Choice], constants: &[(&'static str, Constant)]) -> String {
     let mut text = String::new();
     for (name, value) in constants {
         // Writing to a String cannot fail.
@@ -196,7 +216,7 @@ pub fn compose(kernel: &str, choices: &[Choice], constants: &[(&'static str, Con
                 let list: Vec<_> = sizes.iter().map(|size| format!("{size}u")).collect();
                 writeln!(text, "const {name} = array<u32, {}>({});", sizes.len(), list.join(", "))
             }
-            // {:?} writes the shortest digits that read as the same f32.
+            // {:?} writes the fewest digits that read back as the same f32.
             Constant::Number(number) => writeln!(text, "const {name} = {number:?}f;"),
             Constant::Numbers(numbers) => {
                 let list: Vec<_> = numbers.iter().map(|number| format!("{number:?}f")).collect();
@@ -204,17 +224,19 @@ pub fn compose(kernel: &str, choices: &[Choice], constants: &[(&'static str, Con
             }
         };
     }
-    append(&mut text, &mut Vec::new(), choices, find(KERNELS, kernel));
+    append(&mut text, &mut Vec::new(), choices, path);
     text
 }
 
-/// Appends a file after what it imports; what is in `seen` stands already.
-fn append(text: &mut String, seen: &mut Vec<String>, choices: &[Choice], source: &str) {
+/// Appends the file at `path` after its imports. `included` lists the files that are already part of the text.
+fn append(text: &mut String, included: &mut Vec<String>, choices: &[Choice], path: &str) {
+    if included.iter().any(|known| known == path) {
+        return;
+    }
+    included.push(path.to_owned());
+    let source = file(path).unwrap_or_else(|| panic!("there is no file shaders/{path}.wgsl"));
     for import in imports(source) {
-        if !seen.iter().any(|name| name == import) {
-            seen.push(import.to_owned());
-            append(text, seen, choices, imported(import, choices));
-        }
+        append(text, included, choices, &resolve(import, choices));
     }
     for line in source.lines().filter(|line| !line.starts_with("#import ")) {
         text.push_str(line);
@@ -222,36 +244,33 @@ fn append(text: &mut String, seen: &mut Vec<String>, choices: &[Choice], source:
     }
 }
 
-/// The file that an import brings.
-fn imported(import: &str, choices: &[Choice]) -> &'static str {
-    match CHOICES.iter().find(|(name, _)| *name == import) {
-        None => find(SHARED, import),
-        Some((_, files)) => {
-            let choice = choices.iter().find(|choice| choice.import == import);
-            find(files, choice.unwrap_or_else(|| panic!("a kernel has not chosen its {import}")).file)
-        }
+/// Returns the path of the file that an import refers to.
+fn resolve(import: &str, choices: &[Choice]) -> String {
+    if file(import).is_some() {
+        return import.to_owned();
     }
+    let choice = choices.iter().find(|choice| choice.import == import);
+    let choice = choice.unwrap_or_else(|| panic!("no file is chosen for `#import {import}`"));
+    format!("{import}/{}", choice.file)
 }
 
 fn imports(source: &str) -> impl Iterator<Item = &str> {
     source.lines().filter_map(|line| line.strip_prefix("#import ")).map(str::trim)
 }
 
-fn find(sources: &[(&str, &'static str)], name: &str) -> &'static str {
-    sources
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, text)| *text)
-        .unwrap_or_else(|| panic!("there is no shader named {name}"))
+fn file(path: &str) -> Option<&'static str> {
+    FILES.iter().find(|(known, _)| *known == path).map(|&(_, text)| text)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
-    fn an_import_stands_once_and_before_its_kernel() {
-        let text = compose("max_pool", &[], &[]);
+    fn an_import_is_included_once_and_before_its_kernel() {
+        let text = compose("kernels/max_pool", &[], &[]);
         assert_eq!(text.matches("var<storage, read_write> workspace").count(), 1);
         assert!(text.find("workspace: array").unwrap() < text.find("fn max_pool").unwrap());
         assert!(!text.contains("#import"));
@@ -268,32 +287,59 @@ mod tests {
         ];
         let expected = "const RUNNING = true;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n\
                         const EPS = 1e-8f;\nconst BOUNDS = array<f32, 2>(0.0f, 5.0f);\n";
-        assert!(compose("max_pool", &[], &constants).starts_with(expected));
+        assert!(compose("kernels/max_pool", &[], &constants).starts_with(expected));
     }
 
     #[test]
-    fn a_kernel_has_the_code_of_its_activation_alone() {
+    fn a_kernel_contains_only_the_chosen_variant() {
         let tanh = Choice::activation(Activation::Tanh);
-        let text = compose("max_pool_backward", &[tanh], &[]);
+        let text = compose("kernels/max_pool_backward", &[tanh], &[]);
         assert_eq!(text.matches("fn activate_backward(").count(), 1);
-        assert!(text.contains(imported("activation", &[tanh])));
+        assert!(text.contains(file("variants/activation/tanh").unwrap()));
     }
 
     #[test]
-    fn every_file_of_the_shaders_folder_is_in_a_table() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-        let folders = CHOICES.iter().map(|(import, files)| (root.join(format!("{import}s")), *files));
-        for (folder, table) in
-            [(root.clone(), KERNELS), (root.join("shared"), SHARED)].into_iter().chain(folders)
-        {
-            let mut files: Vec<_> = std::fs::read_dir(folder)
-                .unwrap()
-                .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-                .filter_map(|name| name.strip_suffix(".wgsl").map(str::to_owned))
-                .collect();
-            files.sort();
-            let known: Vec<_> = table.iter().map(|(name, _)| *name).collect();
-            assert_eq!(files, known);
+    #[should_panic(expected = "no file is chosen for `#import variants/activation`")]
+    fn an_import_of_variants_needs_a_choice() {
+        compose("kernels/max_pool_backward", &[], &[]);
+    }
+
+    #[test]
+    fn every_file_of_the_shaders_folder_is_listed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+        let mut found = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let path = path.strip_prefix(&root).unwrap().with_extension("");
+                    found.push(path.to_str().unwrap().replace('\\', "/"));
+                }
+            }
+        }
+        found.sort();
+        let listed: Vec<_> = FILES.iter().map(|(path, _)| *path).collect();
+        assert_eq!(found, listed);
+    }
+
+    #[test]
+    fn binding_numbers_are_written_in_one_file() {
+        for (path, text) in FILES {
+            for binding in text.split("@binding(").skip(1) {
+                assert!(binding.starts_with("BINDING_"), "shaders/{path}.wgsl: @binding({binding:.20}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_kernel_names_its_cpu_twin_or_the_kernels_it_replaces() {
+        for (path, text) in FILES.iter().filter(|(path, _)| path.starts_with("kernels/")) {
+            let header = text.split("#import").next().unwrap();
+            let named = ["// CPU twin: src/cpu/", "// Replaces "].iter().any(|line| header.contains(line));
+            assert!(named, "shaders/{path}.wgsl names neither");
         }
     }
 }

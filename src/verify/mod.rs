@@ -24,6 +24,8 @@ type Run = Box<dyn Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, Engi
 /// A check. Its name says what is computed, over which shape.
 pub struct Check {
     pub name: String,
+    /// The kernels whose results it compares; empty if it compares other things.
+    pub kernels: Vec<&'static str>,
     run: Run,
 }
 
@@ -38,17 +40,31 @@ impl Check {
         name: impl Into<String>,
         run: impl Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, EngineError> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), run: Box::new(run) }
+        Self { name: name.into(), kernels: Vec::new(), run: Box::new(run) }
+    }
+
+    /// Names the kernels that it covers.
+    fn covering(self, kernels: &[&'static str]) -> Self {
+        Self { kernels: kernels.to_vec(), ..self }
+    }
+
+    /// Whether `text` is part of its name or of the name of a kernel that it covers.
+    pub fn is_about(&self, text: &str) -> bool {
+        self.name.contains(text) || self.kernels.iter().any(|kernel| kernel.contains(text))
     }
 
     /// The same check with a fixed kernel set, whichever one the kernel configuration names.
     fn with_kernels(self, set: KernelSet) -> Self {
-        let Self { name, run } = self;
+        let Self { name, mut kernels, run } = self;
         let name = match set {
             KernelSet::Layered => name,
-            KernelSet::Fused => format!("fused: {name}"),
+            KernelSet::Fused => {
+                kernels.extend(["fused_conv_forward", "fused_dense", "fused_conv_backward"]);
+                format!("fused: {name}")
+            }
         };
         Self::new(name, move |context, config, seed| run(context, &KernelConfig { set, ..*config }, seed))
+            .covering(&kernels)
     }
 
     /// Runs the check on random inputs drawn from `seed`. Returns a finding for each tensor it compares.

@@ -200,8 +200,8 @@ fn step(setup: Setup, side: usize) -> Check {
         };
         let mut findings = Vec::new();
         for (name, expected) in expected {
-            if let Some(activation) = engine.plan().map(name) {
-                findings.push(by_norm(name, &engine.map(activation, batch)?, expected));
+            if let Some(tensor) = engine.recording().tensor(name) {
+                findings.push(by_norm(name, &engine.tensor(tensor, batch)?, expected));
             }
         }
         findings.push(by_norm("loss", &losses, reference.network.losses()));

@@ -5,9 +5,9 @@ use super::tensors::{Tensors, f64s, stale};
 use super::{Check, tolerance};
 use crate::cpu;
 use crate::engine::{Adam, Clip, EngineError, Loss, MicroBatch, Optimizer, Rule, Sgd, Step};
-use crate::gpu::buffers::{BatchRecord, Fault};
+use crate::gpu::buffers::BatchRecord;
+use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
 use crate::gpu::kernels::{self, GradientSource, Kernel, Partials};
-use crate::gpu::single::{Inputs, Outputs, run};
 use crate::gpu::{Context, KernelConfig};
 use crate::model::{LeNet5, ParameterTable};
 
@@ -65,7 +65,7 @@ impl Fixture {
     fn new(config: &KernelConfig, seed: u64, partial: bool) -> Self {
         let table = ParameterTable::new(&NETWORK);
         let len = if partial { table.conv_len() } else { 0 };
-        let partials = Partials { place: 0, len, chunks: config.weight_chunks };
+        let partials = Partials { len, chunks: config.weight_chunks };
         let mut draw = Tensors::new(seed);
         let chunks = draw.normal(partials.chunks * partials.len);
         Self { table, partials, chunks, draw }
@@ -110,26 +110,27 @@ impl Fixture {
         kernel: &Kernel,
         (batch, t, optimizer): (MicroBatch, u64, &Optimizer),
         inputs: Arenas,
-    ) -> Result<Outputs, EngineError> {
+    ) -> Result<KernelOutputs, EngineError> {
         let tensors = self.table.tensors().len();
         let images = self.draw.image_set(1, 1, 1, 2);
         let record = BatchRecord::new(&batch, 0, t, &Loss::default(), optimizer, &images);
         let Arenas { parameters, gradients, first_moment, second_moment, accumulated, norms } = inputs;
-        let inputs = Inputs {
-            workspace: self.chunks,
+        let inputs = KernelInputs {
+            workspace: Vec::new(),
+            partials: self.chunks,
             parameters,
             gradients,
             first_moment,
             second_moment,
             accumulated,
             norms,
-            split: &images,
+            images: &images,
             order: vec![0],
             views: Vec::new(),
             tensors,
             record,
         };
-        run(context, kernel, &inputs)
+        run_kernel(context, kernel, &inputs)
     }
 }
 
@@ -146,7 +147,11 @@ struct Arenas {
 
 /// One update by `optimizer`, in the middle of training.
 fn update(name: &str, optimizer: Optimizer) -> Check {
-    Check::new(format!("update, {name}"), move |context, config, seed| {
+    let kernel_name = match optimizer.rule {
+        Rule::Adam(_) => "adam",
+        Rule::Sgd(_) => "sgd",
+    };
+    Check::new(format!("{kernel_name}, {name}"), move |context, config, seed| {
         /// Small enough for both of Adam's bias corrections to matter.
         const STEP: u64 = 5;
         const RATE: f32 = 0.01;
@@ -184,6 +189,7 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
             no_faults(&out),
         ])
     })
+    .covering(&[kernel_name])
 }
 
 /// The norms of all tensors, and the summed gradients.
@@ -207,6 +213,7 @@ fn gradient_norm(partial: bool) -> Check {
             no_faults(&out),
         ])
     })
+    .covering(&["gradient_norm"])
 }
 
 /// Accumulates the gradient of a step's first or second micro-batch.
@@ -230,9 +237,9 @@ fn accumulate(second: bool) -> Check {
             Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
         ])
     })
+    .covering(&["accumulate"])
 }
 
-fn no_faults(out: &Outputs) -> Finding {
-    let faults = out.faults.iter().filter(|fault| **fault != Fault::NONE).count();
-    Finding::new("faults", faults as f64, tolerance::EXACT)
+fn no_faults(out: &KernelOutputs) -> Finding {
+    Finding::new("faults", out.faulty_tensors() as f64, tolerance::EXACT)
 }

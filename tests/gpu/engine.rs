@@ -1,5 +1,5 @@
-//! What the GPU engine refuses, how it fails (an error of one line, not a panic and not a hang), and what it
-//! is after a failure.
+//! What the GPU engine refuses, how it fails (with a one-line error, without panicking or hanging), and its state
+//! after a failure.
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ const BATCH: usize = 8;
 const SAMPLES: usize = 320;
 
 fn options(network: LeNet5) -> GpuOptions {
-    let (residency, plan) = (Residency::Auto, KernelConfig::SOFTWARE);
-    GpuOptions { setup: Setup::new(network, BATCH), residency, plan }
+    let setup = Setup::new(network, BATCH);
+    GpuOptions { setup, residency: Residency::Auto, plan: KernelConfig::SOFTWARE }
 }
 
-fn split(images: usize) -> ImageSet {
-    let pixels = (0..images * 784).map(|place| (place * 7 % 256) as u8).collect();
-    let labels = (0..images).map(|place| (place % 10) as u16).collect();
+fn image_set(images: usize) -> ImageSet {
+    let pixels = (0..images * 784).map(|index| (index * 7 % 256) as u8).collect();
+    let labels = (0..images).map(|index| (index % 10) as u16).collect();
     ImageSet { channels: 1, height: 28, width: 28, pixels, labels }
 }
 
@@ -29,147 +29,151 @@ fn engine() -> (GpuEngine, Vec<f32>) {
     engine_on(context())
 }
 
-/// An engine with grey images and initial weights.
+/// An engine with grey training images, and its initial weights.
 fn engine_on(context: Context) -> (GpuEngine, Vec<f32>) {
     let mut engine = GpuEngine::new(context, options(NETWORK)).unwrap();
-    engine.load(Split::Train, Arc::new(split(SAMPLES))).unwrap();
+    engine.load(Split::Train, Arc::new(image_set(SAMPLES))).unwrap();
     let weights = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0);
     engine.set_parameters(&weights).unwrap();
     (engine, weights)
 }
 
 #[test]
-fn a_network_whose_logits_do_not_fit_into_workgroup_memory_is_refused() {
+fn too_many_classes_for_workgroup_memory_are_refused() {
     let error = GpuEngine::new(context(), options(LeNet5::new(1, 4_097))).unwrap_err();
     assert!(matches!(error, EngineError::TooManyClasses { classes: 4_097, largest: 4_096 }), "{error}");
-    assert!(error.to_string().contains("--backend cpu"), "{error}");
+    assert!(error.to_string().contains("CPU engine"), "{error}");
 }
 
 #[test]
-fn a_nan_in_any_tensor_of_a_normalised_network_reaches_the_losses_of_an_evaluation() {
+fn a_nan_in_any_tensor_of_a_batch_norm_network_makes_evaluation_losses_nan() {
     let network = LeNet5 { batch_norm: true, ..NETWORK };
     let table = ParameterTable::new(&network);
     let weights = Init::Pytorch.arena(&table, 0);
     let mut engine = GpuEngine::new(context(), options(network)).unwrap();
-    engine.load(Split::Test, Arc::new(split(8))).unwrap();
+    engine.load(Split::Test, Arc::new(image_set(8))).unwrap();
     let mut losses = |weights: &[f32]| -> Vec<f32> {
         engine.set_parameters(weights).unwrap();
         engine.evaluate(Split::Test).unwrap().iter().map(|outcome| outcome.loss).collect()
     };
     assert!(losses(&weights).iter().all(|loss| loss.is_finite()));
     for tensor in table.tensors() {
-        let mut spoilt = weights.clone();
-        spoilt[tensor.range()][0] = f32::NAN;
-        assert!(losses(&spoilt).iter().all(|loss| loss.is_nan()), "{}", tensor.name);
+        let mut corrupt = weights.clone();
+        corrupt[tensor.range()][0] = f32::NAN;
+        assert!(losses(&corrupt).iter().all(|loss| loss.is_nan()), "{}", tensor.name);
     }
 }
 
 #[test]
-fn what_is_told_of_an_image_does_not_depend_on_the_evaluation_batch() {
+fn outcomes_do_not_depend_on_the_evaluation_batch() {
     let outcomes = |evaluation_batch| {
         let setup = Setup { evaluation_batch, ..Setup::new(NETWORK, BATCH) };
         let mut engine = GpuEngine::new(context(), GpuOptions { setup, ..options(NETWORK) }).unwrap();
-        engine.load(Split::Test, Arc::new(split(SAMPLES))).unwrap();
+        engine.load(Split::Test, Arc::new(image_set(SAMPLES))).unwrap();
         engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0)).unwrap();
         engine.evaluate(Split::Test).unwrap()
     };
-    // More than go through the network at once are cut.
-    let [some, many] = [37, 4_000].map(outcomes);
-    assert_eq!(some.len(), SAMPLES);
-    assert!(some == many);
+    // The larger batch is divided into micro-batches.
+    let [small, large] = [37, 4_000].map(outcomes);
+    assert_eq!(small.len(), SAMPLES);
+    assert!(small == large);
 }
 
-/// Both engines round sums of up to 400 products, layer on layer, and log-probabilities are of the size of 10.
-const ENGINES_DIFFER: f32 = 1e-4;
+/// Both engines round sums of up to 400 products, layer after layer, and log-probabilities have a magnitude of 10.
+const TOLERANCE: f32 = 1e-4;
 
 #[test]
-fn log_probabilities_are_those_of_the_cpu_also_where_they_are_read_piece_by_piece() {
-    // 4,096 classes of 1,100 images are more than are kept on the device at once.
+fn log_probabilities_are_equal_on_both_engines_even_if_read_in_pieces() {
+    // 4,096 classes of 1,100 images are more values than the device keeps at a time.
     for (classes, images) in [(10, SAMPLES), (4_096, 1_100)] {
         let network = LeNet5::new(1, classes);
         let weights = Init::Pytorch.arena(&ParameterTable::new(&network), 0);
-        let told = |engine: &mut dyn Engine| {
-            engine.load(Split::Test, Arc::new(split(images))).unwrap();
+        let log_probabilities = |engine: &mut dyn Engine| {
+            engine.load(Split::Test, Arc::new(image_set(images))).unwrap();
             engine.set_parameters(&weights).unwrap();
             engine.log_probabilities(Split::Test).unwrap()
         };
-        let expected = told(&mut CpuEngine::new(&Setup::new(network, 1)));
+        let expected = log_probabilities(&mut CpuEngine::new(&Setup::new(network, 1)));
         assert_eq!(expected.len(), images * classes);
         for set in [KernelSet::Layered, KernelSet::Fused] {
             let plan = KernelConfig { set, ..KernelConfig::SOFTWARE };
-            let found =
-                told(&mut GpuEngine::new(context(), GpuOptions { plan, ..options(network) }).unwrap());
+            let mut engine = GpuEngine::new(context(), GpuOptions { plan, ..options(network) }).unwrap();
+            let found = log_probabilities(&mut engine);
             assert_eq!(found.len(), expected.len());
-            let furthest = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(furthest <= ENGINES_DIFFER, "{set:?}, {classes} classes: {furthest}");
+            let error = largest_difference(&found, &expected);
+            assert!(error <= TOLERANCE, "{set:?}, {classes} classes: {error}");
         }
     }
 }
 
+fn largest_difference(left: &[f32], right: &[f32]) -> f32 {
+    left.iter().zip(right).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
 #[test]
-fn log_probabilities_are_of_the_logits_whatever_the_loss_is_of() {
+fn log_probabilities_do_not_depend_on_the_loss() {
     let weights = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0);
-    let told = |kind| {
+    let log_probabilities = |kind| {
         let setup = Setup { loss: Loss { kind, ..Loss::default() }, ..Setup::new(NETWORK, BATCH) };
         let engines: [Box<dyn Engine>; 2] = [
             Box::new(CpuEngine::new(&setup)),
             Box::new(GpuEngine::new(context(), GpuOptions { setup, ..options(NETWORK) }).unwrap()),
         ];
         engines.map(|mut engine| {
-            engine.load(Split::Test, Arc::new(split(SAMPLES))).unwrap();
+            engine.load(Split::Test, Arc::new(image_set(SAMPLES))).unwrap();
             engine.set_parameters(&weights).unwrap();
             engine.log_probabilities(Split::Test).unwrap()
         })
     };
-    let expected = told(LossKind::Nll);
+    let expected = log_probabilities(LossKind::Nll);
     for kind in [LossKind::CrossEntropy, LossKind::Mse, LossKind::RawNll] {
-        for (found, expected) in told(kind).iter().zip(&expected) {
-            let furthest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(furthest <= ENGINES_DIFFER, "{kind:?}: {furthest}");
+        for (found, expected) in log_probabilities(kind).iter().zip(&expected) {
+            let error = largest_difference(found, expected);
+            assert!(error <= TOLERANCE, "{kind:?}: {error}");
         }
     }
 }
 
 #[test]
-fn an_incomplete_last_batch_of_one_image_trains_a_normalised_network_too() {
+fn a_batch_of_one_image_trains_a_batch_norm_network() {
     let network = LeNet5 { batch_norm: true, ..NETWORK };
     let mut engine = GpuEngine::new(context(), options(network)).unwrap();
-    engine.load(Split::Train, Arc::new(split(BATCH + 1))).unwrap();
+    engine.load(Split::Train, Arc::new(image_set(BATCH + 1))).unwrap();
     engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&network), 0)).unwrap();
     let order: Vec<u32> = (0..BATCH as u32 + 1).collect();
-    let cut = steps(order.len(), BATCH, 1e-3);
-    engine.train(&Epoch::new(&order, &cut), &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let batches = steps(order.len(), BATCH, 1e-3);
+    engine.train(&Epoch::new(&order, &batches), &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert!(engine.parameters().unwrap().iter().all(|value| value.is_finite()));
 }
 
 #[test]
-fn a_pass_after_one_that_failed_hears_only_of_itself() {
+fn an_epoch_after_a_failed_one_reports_only_its_own_outcomes() {
     let (mut engine, weights) = engine();
     let order: Vec<u32> = (0..SAMPLES as u32).collect();
     let fresh = engine.optimizer_state().unwrap();
-    let mut spoilt = weights.clone();
-    spoilt[0] = f32::NAN;
-    engine.set_parameters(&spoilt).unwrap();
-    let cut = steps(SAMPLES, BATCH, 1e-3);
-    engine.train(&Epoch::new(&order, &cut), &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+    let mut corrupt = weights.clone();
+    corrupt[0] = f32::NAN;
+    engine.set_parameters(&corrupt).unwrap();
+    let batches = steps(SAMPLES, BATCH, 1e-3);
+    engine.train(&Epoch::new(&order, &batches), &mut |_, _| ControlFlow::Continue(())).unwrap_err();
 
-    // The moments are spoilt as well.
+    // The moments are not finite either.
     engine.set_parameters(&weights).unwrap();
     engine.set_optimizer_state(&fresh).unwrap();
-    let mut heard = Vec::new();
+    let mut reported = Vec::new();
     engine
-        .train(&Epoch::new(&order, &cut), &mut |first, outcomes| {
-            heard.extend(first..first + outcomes.len());
+        .train(&Epoch::new(&order, &batches), &mut |first, outcomes| {
+            reported.extend(first..first + outcomes.len());
             assert!(outcomes.iter().all(|outcome| outcome.loss.is_finite()));
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert!(heard.into_iter().eq(0..SAMPLES));
+    assert!(reported.into_iter().eq(0..SAMPLES));
 }
 
 #[test]
 #[should_panic(expected = "a step is at most one batch")]
-fn a_step_that_is_larger_than_the_workspace_is_never_run() {
+fn a_step_larger_than_the_workspace_panics() {
     let (mut engine, _) = engine();
     let order: Vec<u32> = (0..SAMPLES as u32).collect();
     let _ = engine
@@ -177,7 +181,7 @@ fn a_step_that_is_larger_than_the_workspace_is_never_run() {
 }
 
 #[test]
-fn a_device_lost_in_the_middle_of_training_is_one_clear_error() {
+fn a_device_lost_during_training_is_a_one_line_error() {
     let context = context();
     let mut engine = engine_on(context.clone()).0;
     let order: Vec<_> = (0..SAMPLES as u32).collect();
@@ -191,89 +195,88 @@ fn a_device_lost_in_the_middle_of_training_is_one_clear_error() {
     assert!(matches!(error, EngineError::Device(_)), "{text}");
     assert!(text.contains("lost"), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
-    // And so is whatever is asked of it afterwards.
+    // Everything after that fails too.
     assert!(engine.parameters().is_err());
 }
 
 #[test]
-fn a_large_step_that_is_broken_off_is_done_to_its_end_and_nothing_of_the_next() {
-    // A step has two micro-batches; a submit begins with one, and the first is told of when three are under way.
+fn stopping_in_the_middle_of_a_large_step_completes_that_step_only() {
+    // A step has two micro-batches; the first submit has one, and its outcomes are reported when three are in flight.
     const LARGE: usize = 1_040;
     const STEPS: usize = 3;
-    let split = ImageSet {
+    let images = Arc::new(ImageSet {
         channels: 1,
         height: 28,
         width: 28,
         pixels: vec![7; STEPS * LARGE * 784],
         labels: vec![3; STEPS * LARGE],
-    };
-    let split = Arc::new(split);
+    });
     let weights = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 0);
     let order: Vec<_> = (0..(STEPS * LARGE) as u32).collect();
-    let cut = steps(STEPS * LARGE, LARGE, 1e-3);
-    let train = |cut: &[Step], flow| {
+    let batches = steps(STEPS * LARGE, LARGE, 1e-3);
+    let train = |batches: &[Step], flow| {
         let options = GpuOptions { setup: Setup::new(NETWORK, LARGE), ..options(NETWORK) };
         let mut engine = GpuEngine::new(context(), options).unwrap();
-        engine.load(Split::Train, split.clone()).unwrap();
+        engine.load(Split::Train, images.clone()).unwrap();
         engine.set_parameters(&weights).unwrap();
-        let mut told = 0;
+        let mut reported = 0;
         let done = engine
-            .train(&Epoch::new(&order, cut), &mut |first, outcomes| {
-                assert_eq!(first, told);
-                told += outcomes.len();
+            .train(&Epoch::new(&order, batches), &mut |first, outcomes| {
+                assert_eq!(first, reported);
+                reported += outcomes.len();
                 flow
             })
             .unwrap();
-        assert_eq!(told, done * LARGE);
+        assert_eq!(reported, done * LARGE);
         (done, engine.optimizer_state().unwrap(), engine.parameters().unwrap())
     };
-    let broken_off = train(&cut, ControlFlow::Break(()));
-    assert!(broken_off.0 < STEPS);
-    assert_eq!(broken_off.1.step, broken_off.0 as u64);
-    assert!(broken_off == train(&cut[..broken_off.0], ControlFlow::Continue(())));
+    let stopped = train(&batches, ControlFlow::Break(()));
+    assert!(stopped.0 < STEPS);
+    assert_eq!(stopped.1.step, stopped.0 as u64);
+    assert!(stopped == train(&batches[..stopped.0], ControlFlow::Continue(())));
 }
 
 #[test]
-fn a_pass_broken_off_tells_what_was_under_way_and_leaves_nothing_to_the_next() {
+fn stopping_an_epoch_reports_work_in_flight_and_leaves_nothing_behind() {
     let mut engine = engine().0;
     let order: Vec<_> = (0..SAMPLES as u32).collect();
-    let cut = steps(SAMPLES, BATCH, 1e-3);
-    let mut told = 0;
+    let batches = steps(SAMPLES, BATCH, 1e-3);
+    let mut reported = 0;
     let done = engine
-        .train(&Epoch::new(&order, &cut), &mut |first, outcomes| {
-            assert_eq!(first, told);
-            told += outcomes.len();
+        .train(&Epoch::new(&order, &batches), &mut |first, outcomes| {
+            assert_eq!(first, reported);
+            reported += outcomes.len();
             ControlFlow::Break(())
         })
         .unwrap();
-    assert!(done < cut.len());
-    assert_eq!(told, done * BATCH);
+    assert!(done < batches.len());
+    assert_eq!(reported, done * BATCH);
 
-    let mut first_told = None;
+    let mut first_reported = None;
     engine
-        .train(&Epoch::new(&order, &cut[..1]), &mut |first, outcomes| {
+        .train(&Epoch::new(&order, &batches[..1]), &mut |first, outcomes| {
             assert_eq!((first, outcomes.len()), (0, BATCH));
-            assert!(first_told.replace(outcomes[0].loss).is_none());
+            assert!(first_reported.replace(outcomes[0].loss).is_none());
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert!(first_told.is_some());
+    assert!(first_reported.is_some());
 }
 
 #[test]
-fn a_set_that_shall_be_resident_and_does_not_fit_is_refused_and_auto_streams_it() {
+fn images_that_do_not_fit_are_streamed_by_default_and_refused_as_resident() {
     let context = context();
-    let images = (context.largest_binding() / 1_024 + 1) as usize;
-    let split = Arc::new(ImageSet {
+    let count = (context.largest_binding() / 1_024 + 1) as usize;
+    let images = Arc::new(ImageSet {
         channels: 1,
         height: 32,
         width: 32,
-        pixels: vec![0; images * 1_024],
-        labels: vec![0; images],
+        pixels: vec![0; count * 1_024],
+        labels: vec![0; count],
     });
     let load = |residency| {
         let options = GpuOptions { residency, ..options(NETWORK) };
-        GpuEngine::new(context.clone(), options).unwrap().load(Split::Train, split.clone())
+        GpuEngine::new(context.clone(), options).unwrap().load(Split::Train, images.clone())
     };
     let error = load(Residency::Resident).unwrap_err();
     assert!(matches!(error, EngineError::SetTooLarge { .. }), "{error}");

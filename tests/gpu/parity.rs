@@ -1,18 +1,20 @@
-//! The GPU against the f64 reference: every check of `lenet_gpu::verify`, over several random inputs and
-//! by each kernel plan.
+//! The GPU against the f64 reference: every check of `lenet_gpu::verify`, on several random inputs and with each kernel
+//! configuration.
 use crate::common::context;
 use lenet_gpu::gpu::KernelConfig;
 use lenet_gpu::verify::{Check, kernels, network};
 
-/// Runs each check over the seeds and fails with every finding that did not pass.
-fn hold(checks: Vec<Check>, plan: &KernelConfig, seeds: std::ops::Range<u64>) {
+/// Runs each check for the seeds and fails with all findings that did not pass.
+#[track_caller]
+fn assert_pass(checks: Vec<Check>, config: &KernelConfig, seeds: std::ops::Range<u64>) {
     assert!(!checks.is_empty());
     let context = context();
     let mut failures = Vec::new();
     for check in &checks {
         for seed in seeds.clone() {
-            let findings = check.run(&context, plan, seed).unwrap_or_else(|e| panic!("{}: {e}", check.name));
-            assert!(!findings.is_empty(), "{} looked at nothing", check.name);
+            let findings =
+                check.run(&context, config, seed).unwrap_or_else(|e| panic!("{}: {e}", check.name));
+            assert!(!findings.is_empty(), "{} compared nothing", check.name);
             let bad = findings.iter().filter(|finding| !finding.passed());
             failures.extend(bad.map(|finding| format!("{} (seed {seed}): {finding}", check.name)));
         }
@@ -21,33 +23,33 @@ fn hold(checks: Vec<Check>, plan: &KernelConfig, seeds: std::ops::Range<u64>) {
 }
 
 #[test]
-fn every_kernel_gives_what_its_twin_gives_in_small_blocks() {
-    hold(kernels::checks(), &KernelConfig::HARDWARE, 0..3);
+fn every_kernel_matches_its_reference_with_the_hardware_config() {
+    assert_pass(kernels::checks(), &KernelConfig::HARDWARE, 0..3);
 }
 
 #[test]
-fn every_kernel_gives_what_its_twin_gives_in_the_software_plan() {
-    hold(kernels::checks(), &KernelConfig::SOFTWARE, 0..1);
+fn every_kernel_matches_its_reference_with_the_software_config() {
+    assert_pass(kernels::checks(), &KernelConfig::SOFTWARE, 0..1);
 }
 
-/// The checks of the whole network whose name says, or does not say, that they are of the fused kernels.
+/// The checks of the whole network with the fused or the layered kernels.
 fn networks(fused: bool) -> Vec<Check> {
     network::checks().into_iter().filter(|check| check.name.starts_with("fused") == fused).collect()
 }
 
 #[test]
-fn the_whole_network_gives_what_the_reference_gives_by_the_layered_kernels() {
-    hold(networks(false), &KernelConfig::SOFTWARE, 0..1);
+fn the_network_matches_the_reference_with_the_layered_kernels() {
+    assert_pass(networks(false), &KernelConfig::SOFTWARE, 0..1);
 }
 
 #[test]
-fn the_whole_network_gives_what_the_reference_gives_by_the_fused_kernels() {
-    hold(networks(true), &KernelConfig::SOFTWARE, 0..1);
+fn the_network_matches_the_reference_with_the_fused_kernels() {
+    assert_pass(networks(true), &KernelConfig::SOFTWARE, 0..1);
 }
 
 #[test]
-fn steps_of_the_fused_kernels_give_what_the_reference_gives_in_the_plan_of_real_gpus() {
+fn fused_steps_match_the_reference_with_the_hardware_config() {
     let steps = networks(true).into_iter().filter(|check| check.name.contains("step"));
     let few = steps.filter(|check| !check.name.contains("2500 images"));
-    hold(few.collect(), &KernelConfig::HARDWARE, 0..1);
+    assert_pass(few.collect(), &KernelConfig::HARDWARE, 0..1);
 }

@@ -1,50 +1,95 @@
-//! The shaders without a GPU: each kernel, composed for LeNet-5, parses and validates, and what it shares
-//! with Rust has one layout.
+//! Checks of all composed shaders that need no GPU: they parse and validate, keep to WebGPU's limits and rules for
+//! bindings, and share the layout of their structs with Rust.
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
 
 use lenet_gpu::data::View;
 use lenet_gpu::engine::{
-    Clip, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Rule, SampleOutcome, Setup, Sgd,
+    Clip, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Reduction, Rule, SampleOutcome, Setup, Sgd,
 };
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
-use lenet_gpu::gpu::kernels::Kernel;
-use lenet_gpu::gpu::network::StepPlan;
-use lenet_gpu::gpu::{KernelConfig, shader};
-use lenet_gpu::model::{Activation, LeNet5};
+use lenet_gpu::gpu::kernels::{
+    self, ArenaOffset, ConvBackwardInputOffsets, ConvBackwardWeightOffsets, ConvForwardOffsets,
+    DenseBackwardOffsets, DenseForwardOffsets, Partials, Weights, WorkspaceOffset,
+};
+use lenet_gpu::gpu::recording::{Access, BufferName, RecordedKernel, Recording};
+use lenet_gpu::gpu::{FilterMemory, KernelConfig, KernelSet, shader};
+use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5};
 
-/// Every kernel of a step, for grey and for colour, by both optimizers, with every activation and loss,
-/// normalised or not, by both plans.
-fn kernels() -> Vec<Kernel> {
-    let clip = Clip { fc: Some(5.0), conv: Some(1.0), norm: Some(1.0), tensor_norm: Some(0.5) };
-    let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
-    let sgd = Optimizer { rule, clip, bound: Some(1e3), ..Optimizer::default() };
+/// Every kernel with every variant: those of a step for both kernel sets and both kernel configurations, with all
+/// networks, losses, activations and optimizers, and those of shapes that LeNet-5 does not have.
+fn all_kernels() -> Vec<RecordedKernel> {
     let mut all = Vec::new();
-    for plan in [KernelConfig::HARDWARE, KernelConfig::SOFTWARE] {
-        for channels in [1, 3] {
-            let network = LeNet5::new(channels, 10);
-            all.extend(step(&Setup::new(network, 64), &plan));
-            let large = Setup { optimizer: sgd, ..Setup::new(network, LARGEST_MICRO_BATCH + 1) };
-            all.extend(step(&large, &plan));
+    for config in [KernelConfig::HARDWARE, KernelConfig::SOFTWARE] {
+        for set in [KernelSet::Layered, KernelSet::Fused] {
+            let config = KernelConfig { set, ..config };
+            for setup in setups() {
+                all.extend(Recording::new(&setup, &config).kernels);
+            }
         }
-        for activation in Activation::ALL {
-            let network = LeNet5 { batch_norm: true, activation, ..LeNet5::new(1, 10) };
-            all.extend(step(&Setup::new(network, 64), &plan));
-        }
-        for kind in LossKind::ALL {
-            let loss = Loss { kind, ..Loss::default() };
-            all.extend(step(&Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) }, &plan));
+        for filters in [FilterMemory::Storage, FilterMemory::Uniform] {
+            all.extend(kernels_of_unaligned_shapes(&KernelConfig { filters, ..config }));
         }
     }
     all
 }
 
-fn step(setup: &Setup, plan: &KernelConfig) -> Vec<Kernel> {
-    let augmented = Setup { augmented: true, ..*setup };
-    [*setup, augmented]
-        .iter()
-        .flat_map(|setup| StepPlan::new(setup, 64, plan).kernels().cloned().collect::<Vec<_>>())
-        .collect()
+fn setups() -> Vec<Setup> {
+    let mut setups = Vec::new();
+    let clip = Clip { fc: Some(5.0), conv: Some(1.0), norm: Some(1.0), tensor_norm: Some(0.5) };
+    let adam = Optimizer { clip, ..Optimizer::default() };
+    let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
+    let sgd = Optimizer { rule, clip, bound: Some(1e3), ..Optimizer::default() };
+    for channels in [1, 3] {
+        let network = LeNet5::new(channels, 10);
+        setups.push(Setup::new(network, 64));
+        for optimizer in [Optimizer::default(), adam, sgd] {
+            setups.push(Setup { optimizer, ..Setup::new(network, 64) });
+            setups.push(Setup { optimizer, ..Setup::new(network, LARGEST_MICRO_BATCH + 1) });
+        }
+    }
+    for activation in Activation::ALL {
+        for batch_norm in [false, true] {
+            let network = LeNet5 { batch_norm, activation, ..LeNet5::new(1, 10) };
+            setups.push(Setup::new(network, 64));
+        }
+    }
+    for kind in LossKind::ALL {
+        for reduction in [Reduction::Mean, Reduction::Sum] {
+            let loss = Loss { kind, reduction, ..Loss::default() };
+            setups.push(Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) });
+        }
+    }
+    let augmented: Vec<_> = setups.iter().map(|setup| Setup { augmented: true, ..*setup }).collect();
+    setups.extend(augmented);
+    setups
+}
+
+/// Kernels whose tensors are at odd offsets and have odd lengths, strides and paddings.
+fn kernels_of_unaligned_shapes(config: &KernelConfig) -> Vec<RecordedKernel> {
+    let conv = ConvShape { channels: 2, height: 9, width: 7, filters: 5, size: 3, stride: 2, padding: 1 };
+    let dense = DenseShape { inputs: 7, outputs: 3 };
+    let [x, y, dx, dy] = [1, 1001, 2001, 3001].map(WorkspaceOffset::new);
+    let weights = Weights { weight: ArenaOffset::new(1), bias: ArenaOffset::new(201) };
+    let partials = Partials { len: 300, chunks: config.weight_chunks };
+    let conv_forward = ConvForwardOffsets { x, y, weights };
+    let conv_backward_input = ConvBackwardInputOffsets { dx, dy, weights };
+    let conv_backward_weight = ConvBackwardWeightOffsets { x, dy, weights, partials };
+    let dense_forward = DenseForwardOffsets { x, y, weights };
+    let dense_backward = DenseBackwardOffsets { x, dx, dy, weights };
+    let all = [
+        kernels::conv_forward("conv", &conv, Activation::Relu, config, &conv_forward),
+        kernels::conv_backward_input("conv", &conv, config, &conv_backward_input),
+        kernels::conv_backward_weight("conv", &conv, config, &conv_backward_weight),
+        kernels::dense_forward("dense", &dense, Activation::Relu, config, &dense_forward),
+        kernels::dense_backward("dense", &dense, Activation::Relu, config, &dense_backward),
+    ];
+    all.iter().map(RecordedKernel::new).collect()
+}
+
+/// The kernels of [`all_kernels`] with distinct sources, by source.
+fn distinct_kernels() -> BTreeMap<String, RecordedKernel> {
+    all_kernels().into_iter().map(|kernel| (kernel.wgsl.clone(), kernel)).collect()
 }
 
 fn parse(source: &str) -> naga::Module {
@@ -52,14 +97,14 @@ fn parse(source: &str) -> naga::Module {
 }
 
 fn module_of(shader: &str) -> naga::Module {
-    let kernel = kernels().into_iter().find(|kernel| kernel.shader == shader).unwrap();
-    parse(&kernel.source())
+    let kernel = all_kernels().into_iter().find(|kernel| kernel.entry_point == shader).unwrap();
+    parse(&kernel.wgsl)
 }
 
-/// Names and offsets of a WGSL struct's members, and its size.
+/// The names and offsets of a WGSL struct's members, and its size.
 fn layout(module: &naga::Module, name: &str) -> (Vec<(String, u32)>, u32) {
     let found = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name)).unwrap().1;
-    let naga::TypeInner::Struct { members, span } = &found.inner else { panic!("{name} is no struct") };
+    let naga::TypeInner::Struct { members, span } = &found.inner else { panic!("{name} is not a struct") };
     (members.iter().map(|m| (m.name.clone().unwrap(), m.offset)).collect(), *span)
 }
 
@@ -71,53 +116,78 @@ macro_rules! offsets {
 }
 
 #[test]
-fn every_shader_parses_and_validates() {
+fn every_composed_shader_validates() {
     let mut validator = naga::valid::Validator::new(
         naga::valid::ValidationFlags::all(),
         naga::valid::Capabilities::default(),
     );
-    let kernels = kernels();
-    for kernel in &kernels {
-        let source = kernel.source();
+    for (source, kernel) in distinct_kernels() {
         validator
             .validate(&parse(&source))
             .unwrap_or_else(|error| panic!("{}: {}", kernel.label, error.emit_to_string(&source)));
     }
-    for (name, _) in shader::KERNELS {
-        assert!(kernels.iter().any(|kernel| kernel.shader == *name), "no kernel uses {name}.wgsl");
+}
+
+#[test]
+fn the_checks_cover_every_kernel_and_every_variant() {
+    let kernels = all_kernels();
+    let sources = distinct_kernels();
+    for (path, text) in shader::FILES {
+        if let Some(name) = path.strip_prefix("kernels/") {
+            assert!(kernels.iter().any(|kernel| kernel.entry_point == name), "{path}.wgsl is not covered");
+        } else if path.starts_with("variants/") {
+            let lines = text.lines().filter(|line| !line.starts_with("#import "));
+            let body = lines.fold(String::new(), |body, line| body + line + "\n");
+            assert!(sources.keys().any(|source| source.contains(&body)), "{path}.wgsl is not covered");
+        }
     }
 }
 
 #[test]
 fn every_kernel_keeps_to_webgpus_default_limits() {
-    for kernel in kernels() {
-        let module = parse(&kernel.source());
-        let storage =
-            |(_, v): &(_, &naga::GlobalVariable)| matches!(v.space, naga::AddressSpace::Storage { .. });
-        let buffers = module.global_variables.iter().filter(storage).count();
-        assert!(buffers <= 8, "{} binds {buffers} storage buffers", kernel.label);
-        let entry = &module.entry_points[0];
-        assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{}", kernel.label);
+    for (source, kernel) in distinct_kernels() {
+        let label = &kernel.label;
+        let storage = kernel.bindings.iter().filter(|binding| binding.access != Access::Uniform);
+        let buffers = storage.count();
+        assert!(buffers <= 8, "{label} binds {buffers} storage buffers");
+        let entry = &parse(&source).entry_points[0];
+        assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{label}");
     }
 }
 
 #[test]
-fn a_buffer_has_one_number_in_all_kernels_and_shares_it_with_no_other() {
-    let mut numbers = BTreeMap::new();
-    for kernel in kernels() {
-        for (_, variable) in parse(&kernel.source()).global_variables.iter() {
-            let Some(binding) = &variable.binding else { continue };
-            let name = variable.name.clone().unwrap();
-            let known = numbers.entry(binding.binding).or_insert_with(|| name.clone());
-            assert_eq!(*known, name, "{} in {}", binding.binding, kernel.label);
+fn no_kernel_binds_a_buffer_twice_if_a_binding_is_writable() {
+    for kernel in distinct_kernels().values() {
+        let mut bound: BTreeMap<BufferName, Vec<bool>> = BTreeMap::new();
+        for binding in &kernel.bindings {
+            bound.entry(binding.buffer).or_default().push(binding.access == Access::ReadWrite);
+        }
+        for (buffer, writable) in bound {
+            assert!(
+                writable.len() == 1 || !writable.contains(&true),
+                "{}: {buffer:?} is bound twice",
+                kernel.label
+            );
         }
     }
-    let names: BTreeSet<_> = numbers.values().collect();
-    assert_eq!(names.len(), numbers.len(), "{numbers:?}");
 }
 
 #[test]
-fn the_steps_record_is_laid_out_alike_in_rust_and_wgsl() {
+fn every_buffer_has_one_binding_number() {
+    let mut numbers = BTreeMap::new();
+    for kernel in distinct_kernels().values() {
+        for binding in &kernel.bindings {
+            let known = numbers.entry(binding.buffer).or_insert(binding.number);
+            assert_eq!(*known, binding.number, "{:?} in {}", binding.buffer, kernel.label);
+        }
+    }
+    assert_eq!(numbers.len(), BufferName::ALL.len(), "all buffers are bound");
+    let distinct: BTreeSet<_> = numbers.values().collect();
+    assert_eq!(distinct.len(), numbers.len(), "{numbers:?}");
+}
+
+#[test]
+fn the_step_record_has_one_layout_in_rust_and_wgsl() {
     let rust = offsets!(
         BatchRecord,
         first,
@@ -140,20 +210,20 @@ fn the_steps_record_is_laid_out_alike_in_rust_and_wgsl() {
 }
 
 #[test]
-fn an_outcome_is_laid_out_alike_in_rust_and_wgsl() {
+fn an_outcome_has_one_layout_in_rust_and_wgsl() {
     let rust = offsets!(SampleOutcome, loss, predicted);
-    assert_eq!(layout(&module_of("dense_log_softmax"), "Outcome"), (rust, size_of::<SampleOutcome>() as u32));
+    assert_eq!(layout(&module_of("dense_loss"), "Outcome"), (rust, size_of::<SampleOutcome>() as u32));
 }
 
 #[test]
-fn a_fault_is_laid_out_alike_in_rust_and_wgsl() {
+fn a_fault_has_one_layout_in_rust_and_wgsl() {
     let rust = offsets!(Fault, parameter, gradient);
     assert_eq!(layout(&module_of("adam"), "Fault"), (rust, size_of::<Fault>() as u32));
 }
 
 #[test]
-fn a_view_is_laid_out_alike_in_rust_and_wgsl() {
-    let module = kernels().into_iter().find(|kernel| kernel.label == "gather, augmented").unwrap();
-    let module = parse(&module.source());
+fn a_view_has_one_layout_in_rust_and_wgsl() {
+    let kernel = all_kernels().into_iter().find(|kernel| kernel.label == "gather, augmented").unwrap();
+    let module = parse(&kernel.wgsl);
     assert_eq!(layout(&module, "View"), (offsets!(View, row, column), size_of::<View>() as u32));
 }

@@ -2,7 +2,7 @@
 
 use super::cells::{cell, number, percent, push, spread_of, whole};
 use crate::bench::results::{EngineResults, KernelResults, Results};
-use crate::gpu::work::Work;
+use crate::gpu::cost::Cost;
 use crate::report::Table;
 
 /// The counted work of each kernel of a training step.
@@ -51,7 +51,7 @@ fn kernel_table(kernels: &[KernelResults], engine: Option<&EngineResults>) -> St
         }
         push(&mut table, row);
     }
-    let work = kernels.iter().try_fold(Work::default(), |sum, kernel| Some(sum + kernel.work?));
+    let work = kernels.iter().try_fold(Cost::default(), |sum, kernel| Some(sum + kernel.work?));
     let mut sum = vec![
         format!("{} dispatches", kernels.len()),
         whole(kernels.iter().map(|kernel| kernel.workgroups).sum()),

@@ -1,120 +1,168 @@
-//! The kernels that take several layers at once: LeNet-5's fast path.
+//! The kernels that compute several layers of LeNet-5 at once.
 
-use super::{Kernel, Partials, Places};
+use super::gather::read_cost;
+use super::loss::{FLOPS_PER_CLASS, OUTCOME_BYTES};
+use super::{Constants, Kernel, Partials, Weights, WithGradient, WorkspaceOffset};
 use crate::engine::Mode;
+use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::{FusedConfig, KernelConfig};
-use crate::gpu::shader::{Choice, Constant};
+use crate::gpu::shader::Choice;
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Activation, LeNet5};
 
-/// Where the tensors of the two convolution blocks stand: `x` of the second one is pool1, `y` of each its
-/// pool's output, `argmax` that pool's.
+/// The tensors of the two convolution blocks. The gradient of the first pool's output never leaves a workgroup.
 #[derive(Debug, Clone, Copy)]
-pub struct ConvBlocks {
-    pub first: Places,
-    pub second: Places,
+pub struct ConvBlockOffsets {
+    pub conv1: Weights,
+    pub pool1: WorkspaceOffset,
+    pub argmax1: WorkspaceOffset,
+    pub conv2: Weights,
+    pub pool2: WithGradient,
+    pub argmax2: WorkspaceOffset,
 }
 
-/// Where the tensors of the dense layers stand, each with its outputs as `y`.
+/// The tensors of the three dense layers and the loss.
 #[derive(Debug, Clone, Copy)]
-pub struct DenseHead {
-    pub fc1: Places,
-    pub fc2: Places,
-    pub fc3: Places,
+pub struct DenseHeadOffsets {
+    pub pool2: WithGradient,
+    pub fc1: WithGradient,
+    pub fc2: WithGradient,
+    /// The log-probabilities, and the gradient of the logits.
+    pub outputs: WithGradient,
+    pub fc1_weights: Weights,
+    pub fc2_weights: Weights,
+    pub fc3_weights: Weights,
 }
 
-/// `shaders/fused_conv_forward.wgsl`, as one of the passes has it.
+/// `fused_conv_forward`: from the stored images to the second pool. In training it keeps what the backward pass needs.
 pub fn conv_forward(
     network: &LeNet5,
     augmented: bool,
-    pass: Mode,
-    plan: &KernelConfig,
-    at: &ConvBlocks,
+    mode: Mode,
+    config: &KernelConfig,
+    offsets: &ConvBlockOffsets,
 ) -> Kernel {
-    let mut constants = block_constants(network, at);
-    constants.extend([
-        ("BLOCK_FILTERS", plan.fused.conv_filters.into()),
-        ("BACKWARD", (pass == Mode::Train).into()),
-    ]);
-    let (plan, label) = (plan.fusing(), format!("conv blocks forward{}", suffix(pass)));
-    Kernel::new("fused_conv_forward", label, &plan, Grid::workgroup_per_image(&plan), constants)
+    let backward = mode == Mode::Train;
+    let augmented = augmented && backward;
+    let mut constants = block_constants(network, offsets);
+    constants.extend([("BLOCK_FILTERS", config.fused.conv_filters.into()), ("BACKWARD", backward.into())]);
+    let [pool1, pool2] = [network.pool1().out_len(), network.pool2().out_len()];
+    let [filter1, filter2] = filter_lens(network);
+    // Each pooled value is the largest of four.
+    let flops = 4 * (2 * (pool1 * filter1 + pool2 * filter2) + pool1 + pool2);
+    let kept = if backward { 2 * (pool1 + pool2) } else { pool2 };
+    let parameters = network.conv1().filters * (filter1 + 1) + network.conv2().filters * (filter2 + 1);
+    let cost = BatchCost::per_image(read_cost(network.channels, augmented) + Cost::new(flops, kept))
+        .and_per_batch(Cost::new(0, parameters));
+    let (label, grid) = (format!("conv blocks forward{}", suffix(mode)), Grid::workgroup_per_image());
+    Kernel::new("fused_conv_forward", label, FusedConfig::WORKGROUP, grid, cost, constants)
         .choosing(Choice::activation(Activation::Relu))
-        .choosing(Choice::input(augmented && pass == Mode::Train))
-        .only_in(pass)
+        .choosing(Choice::input(augmented))
 }
 
-/// `shaders/fused_dense.wgsl`, as one of the passes has it, for batches of up to `batch` images.
-pub fn dense(network: &LeNet5, pass: Mode, batch: usize, plan: &KernelConfig, at: &DenseHead) -> Kernel {
-    let FusedConfig { head_images, head_groups, head_share, head_loads, .. } = plan.fused;
-    // Few images go one by one, so that all of the device has work; of many, several share each weight loaded.
+/// `fused_dense`, for batches of up to `batch` images: the dense layers and the loss and, in training, their backward
+/// pass down to the second pool.
+pub fn dense(
+    network: &LeNet5,
+    mode: Mode,
+    batch: usize,
+    config: &KernelConfig,
+    offsets: &DenseHeadOffsets,
+) -> Kernel {
+    let backward = mode == Mode::Train;
+    let FusedConfig { head_images, head_groups, head_share, head_loads, .. } = config.fused;
+    // Small batches take one image per workgroup, to keep the whole device busy; in large ones several images share
+    // each weight that is loaded.
     let images = (batch / head_groups).clamp(1, head_images);
+    let DenseHeadOffsets { pool2, fc1, fc2, outputs, fc1_weights, fc2_weights, fc3_weights } = *offsets;
     let constants = vec![
         ("IMAGES", images.into()),
         ("SHARE", head_share.into()),
         ("LOADS", head_loads.into()),
-        ("BACKWARD", (pass == Mode::Train).into()),
+        ("BACKWARD", backward.into()),
         ("POOL2_LEN", network.fc1().inputs.into()),
         ("FC1_LEN", network.fc1().outputs.into()),
         ("FC2_LEN", network.fc2().outputs.into()),
         ("CLASSES", network.classes.into()),
         ("LOGITS", (images * network.classes).into()),
-        ("POOL2", at.fc1.x.into()),
-        ("DPOOL2", at.fc1.dx.into()),
-        ("FC1", at.fc2.x.into()),
-        ("DFC1", at.fc2.dx.into()),
-        ("FC2", at.fc3.x.into()),
-        ("DFC2", at.fc3.dx.into()),
-        ("OUTPUTS", at.fc3.y.into()),
-        ("DLOGITS", at.fc3.dy.into()),
-        ("WEIGHT_FC1", at.fc1.weight.into()),
-        ("BIAS_FC1", at.fc1.bias.into()),
-        ("WEIGHT_FC2", at.fc2.weight.into()),
-        ("BIAS_FC2", at.fc2.bias.into()),
-        ("WEIGHT_FC3", at.fc3.weight.into()),
-        ("BIAS_FC3", at.fc3.bias.into()),
+        ("POOL2", pool2.value.into()),
+        ("DPOOL2", pool2.gradient.into()),
+        ("FC1", fc1.value.into()),
+        ("DFC1", fc1.gradient.into()),
+        ("FC2", fc2.value.into()),
+        ("DFC2", fc2.gradient.into()),
+        ("OUTPUTS", outputs.value.into()),
+        ("DLOGITS", outputs.gradient.into()),
+        ("WEIGHT_FC1", fc1_weights.weight.into()),
+        ("BIAS_FC1", fc1_weights.bias.into()),
+        ("WEIGHT_FC2", fc2_weights.weight.into()),
+        ("BIAS_FC2", fc2_weights.bias.into()),
+        ("WEIGHT_FC3", fc3_weights.weight.into()),
+        ("BIAS_FC3", fc3_weights.bias.into()),
     ];
-    let plan = plan.fusing();
-    let grid = Grid { images, ..Grid::workgroup_per_image(&plan) };
-    let label = match pass {
-        Mode::Train => "dense layers, loss and back".to_owned(),
-        Mode::Evaluate => format!("dense layers and loss{}", suffix(pass)),
+    let layers = [network.fc1(), network.fc2(), network.fc3()];
+    let weights: usize = layers.iter().map(|layer| layer.weight_len()).sum();
+    let biases: usize = layers.iter().map(|layer| layer.outputs).sum();
+    let (passes, kept) = match mode {
+        Mode::Train => (2, 2 * (network.fc1().inputs + biases)),
+        Mode::Evaluate => (1, network.fc1().inputs + network.classes),
     };
-    Kernel::new("fused_dense", label, &plan, grid, constants)
+    let per_image = Cost::new(2 * passes * weights + FLOPS_PER_CLASS * network.classes, kept);
+    let cost = BatchCost::per_image(per_image.plus_bytes(OUTCOME_BYTES))
+        .and_per_batch(Cost::new(0, weights + biases));
+    let label = match mode {
+        Mode::Train => "dense layers, loss and backward".to_owned(),
+        Mode::Evaluate => format!("dense layers and loss{}", suffix(mode)),
+    };
+    let grid = Grid::workgroup_per_block(images);
+    Kernel::new("fused_dense", label, FusedConfig::WORKGROUP, grid, cost, constants)
         .choosing(Choice::activation(Activation::Relu))
-        .only_in(pass)
 }
 
-/// `shaders/fused_conv_backward.wgsl`.
+/// `fused_conv_backward`: from the gradient of the second pool to partial sums of the convolutions' gradients.
 pub fn conv_backward(
     network: &LeNet5,
     augmented: bool,
-    plan: &KernelConfig,
-    at: &ConvBlocks,
+    config: &KernelConfig,
+    offsets: &ConvBlockOffsets,
     partials: &Partials,
 ) -> Kernel {
-    let mut constants = block_constants(network, at);
+    let mut constants = block_constants(network, offsets);
     constants.extend([
-        ("SPLIT", plan.fused.conv_split.into()),
-        ("DPOOL2", at.second.dy.into()),
+        ("SPLIT", config.fused.conv_split.into()),
+        ("DPOOL2", offsets.pool2.gradient.into()),
         ("CHUNKS", partials.chunks.into()),
-        ("PARTIALS", partials.place.into()),
         ("PARTIAL_LEN", partials.len.into()),
     ]);
-    let grid = Grid::workgroups_per_chunk(plan.fused.conv_split, partials.chunks);
-    Kernel::new("fused_conv_backward", "conv blocks backward", &plan.fusing(), grid, constants)
+    let [pool1, pool2] = [network.pool1().out_len(), network.pool2().out_len()];
+    let [filter1, filter2] = filter_lens(network);
+    // A gradient reaches only the maxima, one position of four.
+    let flops = 2 * (pool1 * filter1 + 2 * pool2 * filter2) + pool1 + pool2;
+    let read = 2 * pool1 + 3 * pool2;
+    let cost = BatchCost::per_image(read_cost(network.channels, augmented) + Cost::new(flops, read))
+        .and_per_chunk(partials.chunks, Cost::new(0, partials.len))
+        .and_per_batch(Cost::new(0, network.conv2().weight_len()));
+    let grid = Grid::workgroups_per_chunk(config.fused.conv_split, partials.chunks);
+    let label = "conv blocks backward";
+    Kernel::new("fused_conv_backward", label, FusedConfig::WORKGROUP, grid, cost, constants)
         .choosing(Choice::activation(Activation::Relu))
         .choosing(Choice::input(augmented))
 }
 
-fn suffix(pass: Mode) -> &'static str {
-    match pass {
+fn suffix(mode: Mode) -> &'static str {
+    match mode {
         Mode::Train => "",
         Mode::Evaluate => ", evaluation",
     }
 }
 
-fn block_constants(network: &LeNet5, at: &ConvBlocks) -> Vec<(&'static str, Constant)> {
+/// Values of one filter of each convolution.
+fn filter_lens(network: &LeNet5) -> [usize; 2] {
+    [network.conv1(), network.conv2()].map(|conv| conv.channels * conv.size * conv.size)
+}
+
+fn block_constants(network: &LeNet5, offsets: &ConvBlockOffsets) -> Constants {
     vec![
         ("CHANNELS", network.channels.into()),
         ("SIDE", IMAGE_SIDE.into()),
@@ -123,13 +171,13 @@ fn block_constants(network: &LeNet5, at: &ConvBlocks) -> Vec<(&'static str, Cons
         ("FILTERS2", network.conv2().filters.into()),
         ("SIDE1", network.pool1().out_width().into()),
         ("SIDE2", network.pool2().out_width().into()),
-        ("POOL1", at.first.y.into()),
-        ("ARGMAX1", at.first.argmax.into()),
-        ("POOL2", at.second.y.into()),
-        ("ARGMAX2", at.second.argmax.into()),
-        ("WEIGHT1", at.first.weight.into()),
-        ("BIAS1", at.first.bias.into()),
-        ("WEIGHT2", at.second.weight.into()),
-        ("BIAS2", at.second.bias.into()),
+        ("POOL1", offsets.pool1.into()),
+        ("ARGMAX1", offsets.argmax1.into()),
+        ("POOL2", offsets.pool2.value.into()),
+        ("ARGMAX2", offsets.argmax2.into()),
+        ("WEIGHT1", offsets.conv1.weight.into()),
+        ("BIAS1", offsets.conv1.bias.into()),
+        ("WEIGHT2", offsets.conv2.weight.into()),
+        ("BIAS2", offsets.conv2.bias.into()),
     ]
 }

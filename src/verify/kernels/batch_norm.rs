@@ -1,12 +1,11 @@
-//! Batch normalisations.
+//! Batch normalisation.
 
-use super::bench::Bench;
+use super::fixture::Fixture;
 use crate::cpu;
 use crate::engine::{EngineError, Mode};
 use crate::gpu::Context;
-use crate::gpu::buffers::Fault;
-use crate::gpu::kernels::{self, Kernel, NormPlaces};
-use crate::gpu::single::Outputs;
+use crate::gpu::kernel_run::KernelOutputs;
+use crate::gpu::kernels::{self, BatchNormOffsets, Kernel, WithGradient};
 use crate::model::{Activation, LeNet5, NormShape};
 use crate::verify::comparison::Finding;
 use crate::verify::tensors::{Tensors, f64s, stale};
@@ -14,10 +13,10 @@ use crate::verify::{Check, tolerance};
 
 pub fn checks() -> Vec<Check> {
     let mut all = Vec::new();
-    for (batch, shape) in norms() {
+    for (batch, shape) in shapes() {
         all.push(batch_norm_statistics(batch, shape));
-        for pass in [Mode::Train, Mode::Evaluate] {
-            all.push(batch_norm_forward(batch, shape, pass));
+        for mode in [Mode::Train, Mode::Evaluate] {
+            all.push(batch_norm_forward(batch, shape, mode));
         }
         all.push(batch_norm_backward_weight(batch, shape));
         for activation in [Activation::Identity, Activation::Relu, Activation::Tanh] {
@@ -27,8 +26,8 @@ pub fn checks() -> Vec<Check> {
     all
 }
 
-/// Batch size and shape.
-fn norms() -> Vec<(usize, NormShape)> {
+/// Batch sizes and shapes.
+fn shapes() -> Vec<(usize, NormShape)> {
     let network = LeNet5::new(1, 10);
     let norm = |channels, positions| NormShape { channels, positions };
     vec![
@@ -36,27 +35,28 @@ fn norms() -> Vec<(usize, NormShape)> {
         (5, network.bn2()),
         (64, network.bn3()),
         (2, network.bn4()),
-        (1, norm(3, 1)),   // one value a channel: no variance
+        (1, norm(3, 1)),   // one value per channel: no variance
         (1, norm(1, 49)),  // one image
-        (7, norm(5, 3)),   // fewer values than a workgroup has lanes
+        (7, norm(5, 3)),   // fewer values than invocations in a workgroup
         (300, norm(2, 9)), // more
     ]
 }
 
-/// What batch normalisation is checked on: values far from 0, so that sums which cancel out show.
-struct NormBench {
+/// The inputs of a batch normalisation: values far from 0, so that errors from cancellation show.
+struct Inputs {
     x: Vec<f32>,
     dy: Vec<f32>,
     mean: Vec<f32>,
     variance: Vec<f32>,
-    /// weight, bias, running mean and running variance, one after the other.
-    parameters: Vec<f32>,
-    /// Stale ones for all of them, unless a check has others.
-    gradients: Vec<f32>,
-    at: NormPlaces,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    running_mean: Vec<f32>,
+    running_var: Vec<f32>,
+    /// Of weight and bias; stale unless a check needs them.
+    gradients: Option<[Vec<f32>; 2]>,
 }
 
-impl NormBench {
+impl Inputs {
     fn new(batch: usize, shape: &NormShape, activation: Activation, seed: u64) -> Self {
         const DISTANCE: f32 = 50.0;
         let (mut draw, len, channels) = (Tensors::new(seed), batch * shape.image_len(), shape.channels);
@@ -65,132 +65,137 @@ impl NormBench {
             other => draw.activations(len, other),
         };
         let dy = draw.normal(len);
-        let variance = |values: Vec<f32>| -> Vec<f32> { values.iter().map(|v| 0.5 + v * v).collect() };
-        let parameters = [
-            draw.normal(channels),
-            draw.normal(channels),
-            draw.normal(channels),
-            variance(draw.normal(channels)),
-        ]
-        .concat();
-        let (mut mean, mut var) = (vec![0.0; channels], vec![0.0; channels]);
-        let mut running = [vec![0.0; channels], vec![0.0; channels]];
-        let [running_mean, running_var] = &mut running;
-        cpu::reference::batch_norm_statistics(shape, &x, &mut mean, &mut var, running_mean, running_var);
-        let at = NormPlaces {
-            x: 0,
-            dy: len,
-            y: 2 * len,
-            dx: 2 * len,
-            mean: 3 * len,
-            variance: 3 * len + channels,
-            weight: 0,
-            bias: channels,
-            running_mean: 2 * channels,
-            running_var: 3 * channels,
-        };
-        let gradients = stale(parameters.len());
-        Self { x, dy, mean, variance: var, parameters, gradients, at }
+        let (weight, bias) = (draw.normal(channels), draw.normal(channels));
+        let running_mean = draw.normal(channels);
+        let running_var: Vec<f32> = draw.normal(channels).into_iter().map(|v| 0.5 + v * v).collect();
+        let [mut mean, mut variance] = [vec![0.0; channels], vec![0.0; channels]];
+        let [mut unused_mean, mut unused_var] = [vec![0.0; channels], vec![0.0; channels]];
+        cpu::reference::batch_norm_statistics(
+            shape,
+            &x,
+            &mut mean,
+            &mut variance,
+            &mut unused_mean,
+            &mut unused_var,
+        );
+        Self { x, dy, mean, variance, weight, bias, running_mean, running_var, gradients: None }
     }
 
-    /// Runs a kernel, with a result of the input's size where none is yet.
-    fn run(&self, context: &Context, kernel: &Kernel, batch: usize) -> Result<Outputs, EngineError> {
-        let made = stale(self.x.len());
-        Bench {
-            workspace: [&self.x[..], &self.dy, &made, &self.mean, &self.variance].concat(),
-            parameters: self.parameters.clone(),
-            gradients: self.gradients.clone(),
-            ..Bench::default()
+    /// Runs the kernel that `kernel` returns for the offsets of all tensors.
+    fn run(
+        self,
+        context: &Context,
+        batch: usize,
+        kernel: impl FnOnce(&BatchNormOffsets) -> Kernel,
+    ) -> Result<(BatchNormOffsets, KernelOutputs), EngineError> {
+        let (len, channels) = (self.x.len(), self.mean.len());
+        let mut fixture = Fixture::default();
+        let (x, dy, y, dx) =
+            (fixture.tensor(&self.x), fixture.tensor(&self.dy), fixture.result(len), fixture.result(len));
+        let offsets = BatchNormOffsets {
+            x: WithGradient { value: x, gradient: dx },
+            y: WithGradient { value: y, gradient: dy },
+            mean: fixture.tensor(&self.mean),
+            variance: fixture.tensor(&self.variance),
+            weight: fixture.parameter(&self.weight),
+            bias: fixture.parameter(&self.bias),
+            running_mean: fixture.parameter(&self.running_mean),
+            running_var: fixture.parameter(&self.running_var),
+        };
+        if let Some([dweight, dbias]) = self.gradients {
+            fixture.gradients = [dweight, dbias, stale(2 * channels)].concat();
         }
-        .run(context, kernel, batch)
+        let kernel = kernel(&offsets);
+        Ok((offsets, fixture.run(context, &kernel, batch)?))
     }
 }
 
 fn batch_norm_statistics(batch: usize, shape: NormShape) -> Check {
     let name = format!("batch_norm_statistics, {}", describe(&shape, batch));
-    Check::new(name, move |context, plan, seed| {
-        let mut bench = NormBench::new(batch, &shape, Activation::Identity, seed);
+    Check::new(name, move |context, _, seed| {
         let channels = shape.channels;
+        let mut inputs = Inputs::new(batch, &shape, Activation::Identity, seed);
         let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
-        let mut running = f64s(&bench.parameters[bench.at.running_mean..]);
-        let (running_mean, running_var) = running.split_at_mut(channels);
-        let x = f64s(&bench.x);
-        cpu::batch_norm_statistics(&shape, &x, &mut mean, &mut variance, running_mean, running_var);
+        let (mut running_mean, mut running_var) = (f64s(&inputs.running_mean), f64s(&inputs.running_var));
+        let x = f64s(&inputs.x);
+        cpu::batch_norm_statistics(&shape, &x, &mut mean, &mut variance, &mut running_mean, &mut running_var);
 
-        bench.mean = stale(channels);
-        bench.variance = stale(channels);
-        let at = bench.at;
-        let ends = vec![at.running_mean, at.running_var, bench.parameters.len()];
-        let kernel = kernels::batch_norm_statistics("bn", &shape, ends, plan, &at);
-        let out = bench.run(context, &kernel, batch)?;
-        let faults = out.faults.iter().filter(|fault| **fault != Fault::NONE).count();
-        let found_running = out.parameters[at.running_mean..].split_at(channels);
+        inputs.mean = stale(channels);
+        inputs.variance = stale(channels);
+        let (offsets, out) = inputs.run(context, batch, |offsets| {
+            // Weight and bias count as one tensor.
+            let ends = vec![2 * channels, 3 * channels, 4 * channels];
+            kernels::batch_norm_statistics("bn", &shape, ends, offsets)
+        })?;
+        let found_mean = out.tensor(offsets.mean, channels);
+        let found_variance = out.tensor(offsets.variance, channels);
+        let found_running_mean = out.parameter(offsets.running_mean, channels);
+        let found_running_var = out.parameter(offsets.running_var, channels);
         Ok(vec![
-            Finding::by_largest("mean", &out.workspace[at.mean..at.variance], &mean, tolerance::SUM),
-            Finding::by_largest("variance", &out.workspace[at.variance..], &variance, tolerance::BATCH_NORM),
-            Finding::by_largest("running mean", found_running.0, running_mean, tolerance::SUM),
-            Finding::by_largest("running variance", found_running.1, running_var, tolerance::BATCH_NORM),
-            Finding::new("faults", faults as f64, tolerance::EXACT),
+            Finding::by_largest("mean", found_mean, &mean, tolerance::SUM),
+            Finding::by_largest("variance", found_variance, &variance, tolerance::BATCH_NORM),
+            Finding::by_largest("running mean", found_running_mean, &running_mean, tolerance::SUM),
+            Finding::by_largest("running variance", found_running_var, &running_var, tolerance::BATCH_NORM),
+            Finding::new("faults", out.faulty_tensors() as f64, tolerance::EXACT),
         ])
     })
+    .covering(&["batch_norm_statistics"])
 }
 
-fn batch_norm_forward(batch: usize, shape: NormShape, pass: Mode) -> Check {
-    let name = format!("batch_norm_forward {pass:?}, {}", describe(&shape, batch));
-    Check::new(name, move |context, plan, seed| {
-        let bench = NormBench::new(batch, &shape, Activation::Identity, seed);
-        let at = bench.at;
-        let (mean, variance) = match pass {
-            Mode::Train => (&bench.mean[..], &bench.variance[..]),
-            Mode::Evaluate => bench.parameters[at.running_mean..].split_at(shape.channels),
+fn batch_norm_forward(batch: usize, shape: NormShape, mode: Mode) -> Check {
+    let name = format!("batch_norm_forward {mode:?}, {}", describe(&shape, batch));
+    Check::new(name, move |context, config, seed| {
+        let inputs = Inputs::new(batch, &shape, Activation::Identity, seed);
+        let (mean, variance) = match mode {
+            Mode::Train => (f64s(&inputs.mean), f64s(&inputs.variance)),
+            Mode::Evaluate => (f64s(&inputs.running_mean), f64s(&inputs.running_var)),
         };
-        let (mean, variance) = (f64s(mean), f64s(variance));
         let statistics = cpu::Statistics { mean: &mean, variance: &variance };
-        let affine = f64s(&bench.parameters[..at.running_mean]);
-        let (weight, bias) = affine.split_at(shape.channels);
-        let mut y = vec![0.0; bench.x.len()];
-        cpu::batch_norm_forward(&shape, &f64s(&bench.x), &statistics, weight, bias, &mut y);
+        let (x, weight, bias) = (f64s(&inputs.x), f64s(&inputs.weight), f64s(&inputs.bias));
+        let mut y = vec![0.0; x.len()];
+        cpu::batch_norm_forward(&shape, &x, &statistics, &weight, &bias, &mut y);
 
-        let kernel = kernels::batch_norm_forward("bn", &shape, pass, plan, &at);
-        let out = bench.run(context, &kernel, batch)?;
-        Ok(vec![Finding::by_largest("y", &out.workspace[at.y..at.mean], &y, tolerance::SUM)])
+        let (offsets, out) = inputs.run(context, batch, |offsets| {
+            kernels::batch_norm_forward("bn", &shape, mode, config, offsets)
+        })?;
+        Ok(vec![Finding::by_largest("y", out.tensor(offsets.y.value, y.len()), &y, tolerance::SUM)])
     })
+    .covering(&["batch_norm_forward"])
 }
 
 fn batch_norm_backward_weight(batch: usize, shape: NormShape) -> Check {
     let name = format!("batch_norm_backward_weight, {}", describe(&shape, batch));
-    Check::new(name, move |context, plan, seed| {
-        let bench = NormBench::new(batch, &shape, Activation::Identity, seed);
-        let at = bench.at;
-        let (mean, variance) = (f64s(&bench.mean), f64s(&bench.variance));
+    Check::new(name, move |context, _, seed| {
+        let inputs = Inputs::new(batch, &shape, Activation::Identity, seed);
+        let (mean, variance) = (f64s(&inputs.mean), f64s(&inputs.variance));
         let statistics = cpu::Statistics { mean: &mean, variance: &variance };
         let (mut dweight, mut dbias) = (vec![0.0; shape.channels], vec![0.0; shape.channels]);
-        let (x, dy) = (f64s(&bench.x), f64s(&bench.dy));
+        let (x, dy) = (f64s(&inputs.x), f64s(&inputs.dy));
         cpu::reference::batch_norm_backward_weight(&shape, &x, &statistics, &dy, &mut dweight, &mut dbias);
 
-        let kernel = kernels::batch_norm_backward_weight("bn", &shape, plan, &at);
-        let out = bench.run(context, &kernel, batch)?;
-        let (found_weight, found_bias) = out.gradients[..at.running_mean].split_at(at.bias);
+        let (offsets, out) = inputs
+            .run(context, batch, |offsets| kernels::batch_norm_backward_weight("bn", &shape, offsets))?;
+        let found_weight = out.gradient(offsets.weight, dweight.len());
+        let found_bias = out.gradient(offsets.bias, dbias.len());
         Ok(vec![
             Finding::by_largest("dweight", found_weight, &dweight, tolerance::SUM),
             Finding::by_largest("dbias", found_bias, &dbias, tolerance::SUM),
         ])
     })
+    .covering(&["batch_norm_backward_weight"])
 }
 
 fn batch_norm_backward_input(batch: usize, shape: NormShape, activation: Activation) -> Check {
     let name = format!("batch_norm_backward_input through {activation:?}, {}", describe(&shape, batch));
-    Check::new(name, move |context, plan, seed| {
-        let mut bench = NormBench::new(batch, &shape, activation, seed);
-        // Any sums do: whether they are right is another check's question.
-        bench.gradients = Tensors::new(!seed).normal(bench.parameters.len());
-        let at = bench.at;
-        let (mean, variance) = (f64s(&bench.mean), f64s(&bench.variance));
+    Check::new(name, move |context, config, seed| {
+        let mut inputs = Inputs::new(batch, &shape, activation, seed);
+        let (mean, variance) = (f64s(&inputs.mean), f64s(&inputs.variance));
         let statistics = cpu::Statistics { mean: &mean, variance: &variance };
-        let weight = f64s(&bench.parameters[..at.bias]);
-        let sums = f64s(&bench.gradients[..at.running_mean]);
-        let (dweight, dbias) = sums.split_at(at.bias);
-        let (x, dy) = (f64s(&bench.x), f64s(&bench.dy));
+        // Any gradients will do: another check compares those of the weight and bias.
+        let mut draw = Tensors::new(!seed);
+        let gradients = [draw.normal(shape.channels), draw.normal(shape.channels)];
+        let [dweight, dbias] = [f64s(&gradients[0]), f64s(&gradients[1])];
+        let (x, dy, weight) = (f64s(&inputs.x), f64s(&inputs.dy), f64s(&inputs.weight));
         let mut dx = vec![0.0; x.len()];
         cpu::batch_norm_backward_input(
             &shape,
@@ -198,16 +203,19 @@ fn batch_norm_backward_input(batch: usize, shape: NormShape, activation: Activat
             &x,
             &statistics,
             &weight,
-            dweight,
-            dbias,
+            &dweight,
+            &dbias,
             &dy,
             &mut dx,
         );
 
-        let kernel = kernels::batch_norm_backward_input("bn", &shape, activation, plan, &at);
-        let out = bench.run(context, &kernel, batch)?;
-        Ok(vec![Finding::by_largest("dx", &out.workspace[at.dx..at.mean], &dx, tolerance::SUM)])
+        inputs.gradients = Some(gradients);
+        let (offsets, out) = inputs.run(context, batch, |offsets| {
+            kernels::batch_norm_backward_input("bn", &shape, activation, config, offsets)
+        })?;
+        Ok(vec![Finding::by_largest("dx", out.tensor(offsets.x.gradient, dx.len()), &dx, tolerance::SUM)])
     })
+    .covering(&["batch_norm_backward_input"])
 }
 
 fn describe(shape: &NormShape, batch: usize) -> String {

@@ -1,10 +1,10 @@
-//! The last layer, with the loss that follows it.
+//! The last layer with its loss.
 
-use super::bench::Bench;
 use super::dense::{describe, layers};
+use super::fixture::Fixture;
 use crate::cpu;
 use crate::engine::{Loss, LossKind, Reduction};
-use crate::gpu::kernels::{self, Places};
+use crate::gpu::kernels::{self, LossOffsets};
 use crate::model::DenseShape;
 use crate::verify::comparison::Finding;
 use crate::verify::tensors::{Tensors, f64s, stale};
@@ -27,77 +27,91 @@ pub fn checks() -> Vec<Check> {
     all
 }
 
-/// The last layer with its loss.
 fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
-    let shader = match loss.kind {
-        LossKind::Nll | LossKind::CrossEntropy => "dense_log_softmax",
-        LossKind::Mse => "dense_mse",
-        LossKind::RawNll => "dense_raw_nll",
-    };
-    let Loss { reduction, label_smoothing, .. } = loss;
-    let name = format!("{shader} {reduction:?}, smoothing {label_smoothing}, {}", describe(&shape, batch));
-    Check::new(name, move |context, plan, seed| {
+    let Loss { kind, reduction, label_smoothing } = loss;
+    let name = format!(
+        "dense_loss {kind:?} {reduction:?}, smoothing {label_smoothing}, {}",
+        describe(&shape, batch)
+    );
+    Check::new(name, move |context, config, seed| {
         let mut draw = Tensors::new(seed);
-        // Logits of size 1 to 2, so that no class takes all the probability.
+        // Logits of magnitude 1 to 2, so that no class takes all the probability.
         let size = 1.0 / (shape.inputs as f32).sqrt();
         let x: Vec<_> = draw.normal(batch * shape.inputs).into_iter().map(|x| x * size).collect();
         let (weight, bias) = (draw.normal(shape.weight_len()), draw.normal(shape.outputs));
-        let split = draw.image_set(1, 1, batch, shape.outputs);
+        let images = draw.image_set(1, 1, batch, shape.outputs);
         let labels: Vec<_> =
-            Bench::order(batch).iter().map(|&place| u32::from(split.labels[place as usize])).collect();
+            Fixture::order(batch).iter().map(|&index| u32::from(images.labels[index as usize])).collect();
         let len = batch * shape.outputs;
-        let at = Places {
-            x: 0,
-            y: x.len(),
-            dy: x.len() + len,
-            weight: 0,
-            bias: weight.len(),
-            ..Places::default()
-        };
 
         let targets =
             cpu::Targets { labels: &labels, smoothing: f64::from(label_smoothing), scale: loss.scale(batch) };
         let (x64, weight64, bias64) = (f64s(&x), f64s(&weight), f64s(&bias));
         let (mut y, mut dz) = (vec![0.0; len], vec![0.0; len]);
         let (mut losses, mut predicted) = (vec![0.0; batch], vec![0; batch]);
-        let (outcome, made) = ((&mut losses[..], &mut predicted[..]), (&mut y[..], &mut dz[..]));
-        let kernel = match loss.kind {
+
+        let mut fixture = Fixture::with_loss(loss);
+        let offsets = LossOffsets {
+            x: fixture.tensor(&x),
+            outputs: fixture.with_gradient(&stale(len), &stale(len)),
+            weights: fixture.weights(&weight, &bias),
+        };
+        match loss.kind {
             LossKind::Nll | LossKind::CrossEntropy => {
                 cpu::dense_log_softmax(
-                    &shape, &x64, &weight64, &bias64, &targets, made.0, made.1, outcome.0, outcome.1,
+                    &shape,
+                    &x64,
+                    &weight64,
+                    &bias64,
+                    &targets,
+                    &mut y,
+                    &mut dz,
+                    &mut losses,
+                    &mut predicted,
                 );
-                kernels::dense_log_softmax("dense", &shape, plan, &at)
             }
             LossKind::Mse => {
                 cpu::dense_mse(
-                    &shape, reduction, &x64, &weight64, &bias64, &targets, made.0, made.1, outcome.0,
-                    outcome.1,
+                    &shape,
+                    reduction,
+                    &x64,
+                    &weight64,
+                    &bias64,
+                    &targets,
+                    &mut y,
+                    &mut dz,
+                    &mut losses,
+                    &mut predicted,
                 );
-                kernels::dense_mse("dense", &shape, reduction, plan, &at)
             }
             LossKind::RawNll => {
                 cpu::dense_raw_nll(
-                    &shape, &x64, &weight64, &bias64, &targets, made.0, made.1, outcome.0, outcome.1,
+                    &shape,
+                    &x64,
+                    &weight64,
+                    &bias64,
+                    &targets,
+                    &mut y,
+                    &mut dz,
+                    &mut losses,
+                    &mut predicted,
                 );
-                kernels::dense_raw_nll("dense", &shape, plan, &at)
             }
-        };
-
-        let out = Bench {
-            workspace: [x, stale(2 * len)].concat(),
-            parameters: [weight, bias].concat(),
-            loss,
-            ..Bench::default()
         }
-        .run_over(context, &kernel, batch, &split)?;
+        let kernel = kernels::dense_loss("dense", &shape, &loss, config, &offsets);
+
+        let out = fixture.run_over(context, &kernel, batch, &images)?;
         let found_losses: Vec<_> = out.outcomes.iter().map(|outcome| outcome.loss).collect();
         let found_predicted: Vec<_> = out.outcomes.iter().map(|outcome| outcome.predicted as f32).collect();
         let predicted: Vec<_> = predicted.into_iter().map(f64::from).collect();
+        let (found_y, found_dz) =
+            (out.tensor(offsets.outputs.value, len), out.tensor(offsets.outputs.gradient, len));
         Ok(vec![
-            Finding::by_largest("outputs", &out.workspace[at.y..at.dy], &y, tolerance::LOG_SOFTMAX),
-            Finding::by_largest("dz", &out.workspace[at.dy..], &dz, tolerance::LOG_SOFTMAX),
+            Finding::by_largest("outputs", found_y, &y, tolerance::LOG_SOFTMAX),
+            Finding::by_largest("dz", found_dz, &dz, tolerance::LOG_SOFTMAX),
             Finding::by_largest("loss", &found_losses, &losses, tolerance::LOG_SOFTMAX),
             Finding::by_largest("predicted", &found_predicted, &predicted, tolerance::EXACT),
         ])
     })
+    .covering(&["dense_loss"])
 }

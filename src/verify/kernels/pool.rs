@@ -1,16 +1,16 @@
 //! Max-pools.
 
-use super::bench::Bench;
+use super::fixture::Fixture;
 use crate::cpu;
-use crate::gpu::kernels::{self, Places};
+use crate::gpu::kernels::{self, MaxPoolBackwardOffsets, MaxPoolOffsets};
 use crate::model::{Activation, LeNet5, PoolShape};
 use crate::verify::comparison::Finding;
-use crate::verify::tensors::{Tensors, f64s, stale};
+use crate::verify::tensors::{Tensors, f64s};
 use crate::verify::{Check, tolerance};
 
 pub fn checks() -> Vec<Check> {
     let mut all = Vec::new();
-    for (batch, shape) in pools() {
+    for (batch, shape) in shapes() {
         all.push(max_pool(batch, shape));
         for activation in [Activation::Identity, Activation::Relu] {
             all.push(max_pool_backward(batch, shape, activation));
@@ -19,8 +19,8 @@ pub fn checks() -> Vec<Check> {
     all
 }
 
-/// Batch size and shape.
-fn pools() -> Vec<(usize, PoolShape)> {
+/// Batch sizes and shapes.
+fn shapes() -> Vec<(usize, PoolShape)> {
     let pool =
         |channels, height, width, window, stride| PoolShape { channels, height, width, window, stride };
     let network = LeNet5::new(1, 10);
@@ -28,37 +28,39 @@ fn pools() -> Vec<(usize, PoolShape)> {
         (64, network.pool1()),
         (64, network.pool2()),
         (1, pool(1, 2, 2, 2, 2)),   // one window
-        (3, pool(2, 9, 11, 3, 2)),  // overlapping
-        (2, pool(3, 8, 7, 3, 2)),   // overlapping, with a rest
-        (2, pool(1, 7, 7, 3, 1)),   // every place is in up to nine windows
+        (3, pool(2, 9, 11, 3, 2)),  // overlapping windows
+        (2, pool(3, 8, 7, 3, 2)),   // overlapping windows, with a remainder
+        (2, pool(1, 7, 7, 3, 1)),   // every value is in up to nine windows
         (1, pool(2, 10, 13, 2, 3)), // gaps between windows
     ]
 }
 
 fn max_pool(batch: usize, shape: PoolShape) -> Check {
     let name = format!("max_pool, {}", describe(&shape, batch));
-    Check::new(name, move |context, plan, seed| {
+    Check::new(name, move |context, config, seed| {
         // Few different values, so that windows have equal maxima and the first must win.
         let x = Tensors::new(seed).levels(batch * shape.in_len());
         let len = batch * shape.out_len();
         let (mut y, mut argmax) = (vec![0.0; len], vec![0; len]);
         cpu::reference::max_pool(&shape, &f64s(&x), &mut y, &mut argmax);
 
-        let at = Places { x: 0, y: x.len(), argmax: x.len() + len, ..Places::default() };
-        let kernel = kernels::max_pool("pool", &shape, plan, &at);
-        let out = Bench { workspace: [x, stale(2 * len)].concat(), ..Bench::default() }
-            .run(context, &kernel, batch)?;
+        let mut fixture = Fixture::default();
+        let offsets =
+            MaxPoolOffsets { x: fixture.tensor(&x), y: fixture.result(len), argmax: fixture.result(len) };
+        let kernel = kernels::max_pool("pool", &shape, config, &offsets);
+        let out = fixture.run(context, &kernel, batch)?;
         let argmax: Vec<_> = argmax.into_iter().map(f64::from).collect();
         Ok(vec![
-            Finding::by_largest("y", &out.workspace[at.y..at.argmax], &y, tolerance::EXACT),
-            Finding::by_largest("argmax", &out.workspace[at.argmax..], &argmax, tolerance::EXACT),
+            Finding::by_largest("y", out.tensor(offsets.y, len), &y, tolerance::EXACT),
+            Finding::by_largest("argmax", out.tensor(offsets.argmax, len), &argmax, tolerance::EXACT),
         ])
     })
+    .covering(&["max_pool"])
 }
 
 fn max_pool_backward(batch: usize, shape: PoolShape, activation: Activation) -> Check {
     let name = format!("max_pool_backward through {activation:?}, {}", describe(&shape, batch));
-    Check::new(name, move |context, plan, seed| {
+    Check::new(name, move |context, config, seed| {
         let mut draw = Tensors::new(seed);
         let x = draw.activations(batch * shape.in_len(), activation);
         let len = batch * shape.out_len();
@@ -68,15 +70,20 @@ fn max_pool_backward(batch: usize, shape: PoolShape, activation: Activation) -> 
         let mut dx = vec![0.0; x.len()];
         cpu::max_pool_backward(&shape, activation, &f64s(&x), &argmax, &f64s(&dy), &mut dx);
 
-        let n = len;
-        let at = Places { y: 0, dy: n, argmax: 2 * n, dx: 3 * n, ..Places::default() };
-        let kernel = kernels::max_pool_backward("pool", &shape, activation, plan, &at);
-        let argmax = argmax.into_iter().map(|place| place as f32).collect();
-        let y = y.into_iter().map(|value| value as f32).collect();
-        let out = Bench { workspace: [y, dy, argmax, stale(dx.len())].concat(), ..Bench::default() }
-            .run(context, &kernel, batch)?;
-        Ok(vec![Finding::by_largest("dx", &out.workspace[at.dx..], &dx, tolerance::SUM)])
+        let y: Vec<_> = y.into_iter().map(|value| value as f32).collect();
+        let argmax: Vec<_> = argmax.into_iter().map(|index| index as f32).collect();
+        let mut fixture = Fixture::default();
+        let offsets = MaxPoolBackwardOffsets {
+            y: fixture.tensor(&y),
+            dy: fixture.tensor(&dy),
+            argmax: fixture.tensor(&argmax),
+            dx: fixture.result(dx.len()),
+        };
+        let kernel = kernels::max_pool_backward("pool", &shape, activation, config, &offsets);
+        let out = fixture.run(context, &kernel, batch)?;
+        Ok(vec![Finding::by_largest("dx", out.tensor(offsets.dx, dx.len()), &dx, tolerance::SUM)])
     })
+    .covering(&["max_pool_backward"])
 }
 
 fn describe(shape: &PoolShape, batch: usize) -> String {

@@ -1,0 +1,177 @@
+//! Submits the batches of an epoch, several at a time, and reads their outcomes late, so that the device never waits
+//! for the host.
+
+use std::ops::ControlFlow;
+
+use super::GpuEngine;
+use crate::data::ImageSet;
+use crate::engine::{EngineError, Epoch, MicroBatch, Mode, NonFinite, Observer, Setup, Split, Step};
+use crate::gpu::buffers::{BatchRecord, Fault};
+use crate::gpu::loaded_split::{TensorCopy, record_batches, span};
+use crate::gpu::pace::Pace;
+use crate::gpu::readback::SubmitResult;
+use crate::gpu::recording::BufferName;
+use crate::model::ParameterTable;
+
+impl GpuEngine {
+    /// Runs the steps of an epoch; see [`crate::engine::Engine::train`]. The network's outputs for each sample are
+    /// copied to `outputs`, if given. Nothing is left in flight, whatever the result.
+    ///
+    /// # Panics
+    /// If a step reaches past the order or has more samples than the workspace, or the order past the split: kernels
+    /// do not check that.
+    pub(super) fn run(
+        &mut self,
+        split: Split,
+        mode: Mode,
+        epoch: &Epoch,
+        outputs: Option<&wgpu::Buffer>,
+        observer: &mut Observer,
+    ) -> Result<usize, EngineError> {
+        let result = self.submit_all(split, mode, epoch, outputs, observer);
+        // Otherwise the next epoch would receive the outcomes left over from this one.
+        self.ring.clear(&self.context);
+        result
+    }
+
+    fn submit_all(
+        &mut self,
+        split: Split,
+        mode: Mode,
+        epoch: &Epoch,
+        outputs: Option<&wgpu::Buffer>,
+        observer: &mut Observer,
+    ) -> Result<usize, EngineError> {
+        let Epoch { order, steps, .. } = *epoch;
+        let Setup { loss, optimizer, augmented, .. } = self.options.setup;
+        let Self { context, executor, ring, table, splits, .. } = self;
+        let loaded = splits.get_mut(split);
+        check_epoch(epoch, &self.options.setup, &loaded.images);
+        let recording = &executor.recording;
+        let (dispatches, views, loss) = match mode {
+            Mode::Train => {
+                ([&recording.micro_batch[..], &recording.last_micro_batch], epoch.views_of(augmented), loss)
+            }
+            Mode::Evaluate => ([&recording.evaluation[..]; 2], None, loss.unsmoothed()),
+        };
+        let copy = outputs.map(|to| TensorCopy {
+            tensor: recording.tensor("outputs").expect("every kernel set keeps the outputs"),
+            workspace: executor.buffers.get(BufferName::Workspace),
+            to,
+        });
+        loaded.begin_epoch(context, order, views.as_deref());
+
+        let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
+        // How many of them are to be submitted, and how many are.
+        let (mut end, mut done) = (batches.len(), 0);
+        while done < end {
+            let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];
+            let base = loaded.hold(context, order, views.as_deref(), window);
+            let mut t = self.step + 1;
+            let records: Vec<_> = window
+                .iter()
+                .map(|batch| {
+                    let first = batch.first - base;
+                    let record = BatchRecord::new(batch, first, t, &loss, &optimizer, &loaded.images);
+                    t += u64::from(batch.ends_step());
+                    record
+                })
+                .collect();
+            executor.write_records(&records);
+
+            let begin = done;
+            while done < end.min(begin + window.len()) {
+                if let Some(result) = ring.take_if_full(context) {
+                    if report(result?, table, &mut loaded.pace, observer)?.is_break() {
+                        end = end.min(end_of_step(&batches, done));
+                    }
+                    continue;
+                }
+                let next = &batches[done..end.min(begin + window.len())];
+                let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.batches(done))];
+                let mut encoder = context.device.create_command_encoder(&Default::default());
+                let mut record = done - begin;
+                // One compute pass for all, unless something is copied after each batch.
+                for batches in next.chunks(if copy.is_some() { 1 } else { next.len() }) {
+                    record_batches(&mut encoder, executor, loaded, dispatches, batches, record);
+                    if let Some(copy) = &copy {
+                        copy.record(&mut encoder, &batches[0]);
+                    }
+                    record += batches.len();
+                }
+                let outcomes = loaded.bindings.buffers.get(BufferName::Outcomes);
+                let faults = executor.buffers.get(BufferName::Faults);
+                ring.submit(context, encoder, (outcomes, faults), span(next));
+                done += next.len();
+                if mode == Mode::Train {
+                    self.step += completed_steps(next) as u64;
+                }
+            }
+        }
+        // Work in flight is reported even after the observer stopped the epoch.
+        while let Some(result) = ring.take(context) {
+            let _ = report(result?, table, &mut loaded.pace, observer)?;
+        }
+        Ok(completed_steps(&batches[..done]))
+    }
+}
+
+/// # Panics
+/// If the epoch would make kernels read or write out of bounds.
+fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
+    let largest = setup.batch_size.max(setup.evaluation_batch);
+    for step in epoch.steps {
+        assert!((1..=largest).contains(&step.count), "a step is at most one batch");
+        assert!(step.first + step.count <= epoch.order.len(), "a step is within the order");
+    }
+    assert!(epoch.order.len() <= images.len(), "an order is no longer than its split");
+    let in_range = |&index: &u32| (index as usize) < images.len();
+    assert!(epoch.order.iter().all(in_range), "an order has indices of its split");
+}
+
+/// Passes the result of a submit on.
+fn report(
+    result: SubmitResult,
+    table: &ParameterTable,
+    pace: &mut Pace,
+    observer: &mut Observer,
+) -> Result<ControlFlow<()>, EngineError> {
+    pace.note(&result);
+    check_faults(table, &result.faults)?;
+    Ok(observer(result.first, &result.outcomes))
+}
+
+/// Reports the first value that was not finite: by step, then parameters before gradients, which they make non-finite,
+/// then in the order of the table.
+fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineError> {
+    let parameters = faults.iter().map(|fault| (fault.parameter, NonFinite::Parameter));
+    let gradients = faults.iter().map(|fault| (fault.gradient, NonFinite::Gradient));
+    let first = parameters
+        .zip(table.tensors())
+        .chain(gradients.zip(table.tensors()))
+        .filter(|((step, _), _)| *step != u32::MAX)
+        .min_by_key(|((step, _), _)| *step);
+    match first {
+        Some(((step, what), tensor)) => {
+            Err(EngineError::NonFinite { tensor: tensor.name, what, step: u64::from(step) })
+        }
+        None => Ok(()),
+    }
+}
+
+/// How many of `batches`, from the first, have at most `samples` samples together.
+fn fitting(batches: &[MicroBatch], samples: usize) -> usize {
+    let end = batches[0].first + samples;
+    batches.iter().take_while(|batch| batch.first + batch.count <= end).count()
+}
+
+/// How many steps end in `batches`.
+fn completed_steps(batches: &[MicroBatch]) -> usize {
+    batches.iter().filter(|batch| batch.ends_step()).count()
+}
+
+/// The end of the step that is in progress after the first `submitted` of `batches`.
+fn end_of_step(batches: &[MicroBatch], submitted: usize) -> usize {
+    let rest = batches[submitted..].iter().position(MicroBatch::starts_step);
+    rest.map_or(batches.len(), |rest| submitted + rest)
+}

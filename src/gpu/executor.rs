@@ -1,0 +1,158 @@
+//! Runs recordings on wgpu: compiles the kernels, creates the buffers and records the dispatches. Apart from
+//! [`super::ceilings`], which measures the device with shaders of its own, nothing else dispatches.
+
+use std::collections::BTreeMap;
+
+use bytemuck::Pod;
+use rayon::prelude::*;
+
+use super::buffers::{BatchRecord, RECORD_WINDOW, buffer};
+use super::context::Context;
+use super::pipeline::Pipeline;
+use super::readback::read;
+use super::recording::{
+    Binding, BufferName, BufferSpec, BufferUsage, Count, Dispatch, RecordLayout, Recording, SplitCounts,
+};
+use crate::engine::EngineError;
+
+/// A recording on a device, without images.
+#[derive(Debug)]
+pub struct Executor {
+    context: Context,
+    pub recording: Recording,
+    /// The recording's kernels, compiled.
+    pipelines: Vec<Pipeline>,
+    /// The buffers that do not depend on the images.
+    pub buffers: Buffers,
+}
+
+/// The buffers of a split's images, and every kernel's bindings with them.
+#[derive(Debug)]
+pub struct SplitBindings {
+    pub buffers: Buffers,
+    groups: Vec<wgpu::BindGroup>,
+}
+
+impl Executor {
+    /// # Errors
+    /// If the device refuses a kernel or a buffer.
+    pub fn new(context: Context, recording: Recording) -> Result<Self, EngineError> {
+        let (pipelines, buffers) = context.checked(|| {
+            // In parallel: drivers compile on the calling thread.
+            let kernels = recording.kernels.par_iter();
+            let pipelines = kernels.map(|kernel| Pipeline::new(&context, kernel)).collect();
+            let fixed = recording.buffers.iter().filter(|spec| spec.per == Count::One);
+            (pipelines, Buffers::new(&context, fixed.map(|spec| (spec, spec.bytes))))
+        })?;
+        Ok(Self { context, recording, pipelines, buffers })
+    }
+
+    /// Creates the buffers for the images of a split.
+    ///
+    /// # Errors
+    /// If the device refuses one.
+    pub fn bind(&self, counts: &SplitCounts) -> Result<SplitBindings, EngineError> {
+        self.context.checked(|| {
+            let specs = self.recording.buffers.iter().filter(|spec| spec.per != Count::One);
+            let buffers = Buffers::new(&self.context, specs.map(|spec| (spec, spec.size(counts))));
+            let resource = |binding: &Binding| {
+                let buffer = self.buffers.find(binding.buffer).or_else(|| buffers.find(binding.buffer));
+                let buffer = buffer.expect("a recording has every buffer that its kernels bind");
+                let size = binding.range.bytes(buffer.size()).and_then(wgpu::BufferSize::new);
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
+            };
+            let groups = self.pipelines.iter().zip(&self.recording.kernels);
+            let groups = groups
+                .map(|(pipeline, kernel)| pipeline.bind(&self.context, &kernel.bindings, resource))
+                .collect();
+            SplitBindings { buffers, groups }
+        })
+    }
+
+    /// Records a dispatch over a batch of `images` whose record has the index `record`.
+    pub fn dispatch(
+        &self,
+        pass: &mut wgpu::ComputePass,
+        split: &SplitBindings,
+        dispatch: Dispatch,
+        images: usize,
+        record: usize,
+    ) {
+        let pipeline = &self.pipelines[dispatch.kernel];
+        let offset = record as u32 * RecordLayout::STRIDE;
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &split.groups[dispatch.kernel], &[offset][..pipeline.dynamic_offsets()]);
+        let [x, y] = self.recording.kernels[dispatch.kernel].grid.workgroups(images);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+
+    /// Writes the records of up to [`RECORD_WINDOW`] batches.
+    ///
+    /// # Panics
+    /// If there are more.
+    pub fn write_records(&self, records: &[BatchRecord]) {
+        assert!(records.len() <= RECORD_WINDOW, "a window has at most {RECORD_WINDOW} records");
+        let stride = RecordLayout::STRIDE as usize;
+        let mut bytes = vec![0; records.len() * stride];
+        for (slot, record) in bytes.chunks_exact_mut(stride).zip(records) {
+            slot[..size_of::<BatchRecord>()].copy_from_slice(bytemuck::bytes_of(record));
+        }
+        self.buffers.write(&self.context, BufferName::Batch, &bytes);
+    }
+}
+
+/// Some buffers of a recording by name.
+#[derive(Debug)]
+pub struct Buffers(BTreeMap<BufferName, wgpu::Buffer>);
+
+impl Buffers {
+    fn new<'a>(context: &Context, specs: impl Iterator<Item = (&'a BufferSpec, u64)>) -> Self {
+        let create = |(spec, size): (&BufferSpec, u64)| {
+            (spec.name, buffer(context, spec.name.as_str(), size, usages(spec.usage)))
+        };
+        Self(specs.map(create).collect())
+    }
+
+    fn find(&self, name: BufferName) -> Option<&wgpu::Buffer> {
+        self.0.get(&name)
+    }
+
+    /// # Panics
+    /// If this is not one of them.
+    pub fn get(&self, name: BufferName) -> &wgpu::Buffer {
+        self.find(name).unwrap_or_else(|| panic!("{} belongs to other buffers", name.as_str()))
+    }
+
+    /// Writes `values` to the start of a buffer.
+    pub fn write<T: Pod>(&self, context: &Context, name: BufferName, values: &[T]) {
+        context.queue.write_buffer(self.get(name), 0, bytemuck::cast_slice(values));
+    }
+
+    /// Reads `count` values of a buffer, starting at value `first`. Waits for all submitted work.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn read<T: Pod>(
+        &self,
+        context: &Context,
+        name: BufferName,
+        first: usize,
+        count: usize,
+    ) -> Result<Vec<T>, EngineError> {
+        read(context, self.get(name), first, count)
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> u64 {
+        self.0.values().map(wgpu::Buffer::size).sum()
+    }
+}
+
+fn usages(usage: BufferUsage) -> wgpu::BufferUsages {
+    let copy = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    match usage {
+        BufferUsage::Uniform => wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        BufferUsage::Storage => wgpu::BufferUsages::STORAGE | copy,
+        BufferUsage::StorageAndUniform => wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM | copy,
+    }
+}

@@ -1,0 +1,178 @@
+//! The buffers of a recording.
+
+use super::record::RecordLayout;
+use crate::data::View;
+use crate::engine::SampleOutcome;
+use crate::gpu::buffers::{Fault, RECORD_WINDOW};
+
+/// The buffers that kernels bind. `shaders/shared/bindings.wgsl` says what each holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BufferName {
+    Batch,
+    Images,
+    Order,
+    Labels,
+    Parameters,
+    Gradients,
+    FirstMoment,
+    SecondMoment,
+    Workspace,
+    Outcomes,
+    Faults,
+    Norms,
+    Accumulated,
+    Views,
+    Partials,
+}
+
+impl BufferName {
+    /// The buffers with their names, which are those of the shader variables that they are bound to.
+    pub const ALL: [(&'static str, Self); 15] = [
+        ("batch", Self::Batch),
+        ("images", Self::Images),
+        ("order", Self::Order),
+        ("labels", Self::Labels),
+        ("parameters", Self::Parameters),
+        ("gradients", Self::Gradients),
+        ("first_moment", Self::FirstMoment),
+        ("second_moment", Self::SecondMoment),
+        ("workspace", Self::Workspace),
+        ("outcomes", Self::Outcomes),
+        ("faults", Self::Faults),
+        ("norms", Self::Norms),
+        ("accumulated", Self::Accumulated),
+        ("views", Self::Views),
+        ("partials", Self::Partials),
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+
+    /// The buffer that is bound to a shader's variable.
+    pub fn of_variable(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, buffer)| buffer)
+    }
+}
+
+/// A buffer: its size is `bytes` for each of `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferSpec {
+    pub name: BufferName,
+    pub bytes: u64,
+    pub per: Count,
+    pub usage: BufferUsage,
+}
+
+/// What a buffer's size is multiplied by. All but the first belong to the images of a split and are known when those
+/// are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// One for all: it does not depend on the images.
+    One,
+    /// Images on the device at a time: all of a split, or a chunk of it.
+    Image,
+    /// Words of four bytes of those images.
+    ImageWord,
+    /// Images on the device whose views are needed.
+    View,
+    /// Samples of an epoch, or images on the device if those are more.
+    OrderEntry,
+    /// Samples of an epoch.
+    Sample,
+}
+
+/// The numbers behind [`Count`] for a split.
+#[derive(Debug, Clone, Copy)]
+pub struct SplitCounts {
+    /// Words of one image.
+    pub image_words: usize,
+    /// Images on the device at a time.
+    pub images: usize,
+    pub views: usize,
+    pub samples: usize,
+}
+
+/// What a buffer is bound as. Any of them can be written by the host, and storage buffers read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BufferUsage {
+    Uniform,
+    Storage,
+    StorageAndUniform,
+}
+
+impl BufferSpec {
+    /// The size for a split.
+    pub fn size(&self, counts: &SplitCounts) -> u64 {
+        let count = match self.per {
+            Count::One => 1,
+            Count::Image => counts.images,
+            Count::ImageWord => counts.images * counts.image_words,
+            Count::View => counts.views,
+            Count::OrderEntry => counts.samples.max(counts.images),
+            Count::Sample => counts.samples,
+        };
+        self.bytes * count as u64
+    }
+}
+
+/// The number of values in the buffers that do not depend on the images.
+#[derive(Debug, Clone, Copy)]
+pub struct BufferLengths {
+    pub parameters: usize,
+    /// Those of the parameters that an optimizer updates.
+    pub trained: usize,
+    /// 0 if the optimizer has no second moment.
+    pub second_moment: usize,
+    /// 0 if no step has several micro-batches.
+    pub accumulated: usize,
+    /// Tensors of the arena.
+    pub tensors: usize,
+    pub workspace: usize,
+    pub partials: usize,
+}
+
+/// All buffers.
+pub(super) fn specs(lengths: &BufferLengths) -> Vec<BufferSpec> {
+    use BufferName::{
+        Accumulated, Batch, Faults, FirstMoment, Gradients, Images, Labels, Norms, Order, Outcomes,
+        Parameters, Partials, SecondMoment, Views, Workspace,
+    };
+    let bytes = |values: usize| (values * size_of::<f32>()) as u64;
+    let storage = |name, bytes, per| BufferSpec { name, bytes, per, usage: BufferUsage::Storage };
+    let fixed = |name, values| storage(name, bytes(values), Count::One);
+    let records = RECORD_WINDOW as u64 * u64::from(RecordLayout::STRIDE);
+    vec![
+        BufferSpec { name: Batch, bytes: records, per: Count::One, usage: BufferUsage::Uniform },
+        // Some kernels declare these two as arrays of vec4, which must be whole.
+        BufferSpec {
+            usage: BufferUsage::StorageAndUniform,
+            ..fixed(Parameters, lengths.parameters.next_multiple_of(4))
+        },
+        fixed(Gradients, lengths.trained),
+        fixed(FirstMoment, lengths.trained),
+        fixed(SecondMoment, lengths.second_moment),
+        fixed(Accumulated, lengths.accumulated),
+        fixed(Norms, lengths.tensors),
+        fixed(Workspace, lengths.workspace.next_multiple_of(4)),
+        fixed(Partials, lengths.partials),
+        storage(Faults, (lengths.tensors * size_of::<Fault>()) as u64, Count::One),
+        storage(Images, 4, Count::ImageWord),
+        storage(Labels, 4, Count::Image),
+        storage(Order, 4, Count::OrderEntry),
+        storage(Views, size_of::<View>() as u64, Count::View),
+        storage(Outcomes, size_of::<SampleOutcome>() as u64, Count::Sample),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffer_names_are_listed_in_order() {
+        for (name, buffer) in BufferName::ALL {
+            assert_eq!(buffer.as_str(), name);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The tensors around a kernel that runs alone.
+
+use crate::data::{ImageSet, View};
+use crate::engine::{EngineError, Loss, Optimizer, Step};
+use crate::gpu::Context;
+use crate::gpu::buffers::BatchRecord;
+use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
+use crate::gpu::kernels::{ArenaOffset, Kernel, Partials, Weights, WithGradient, WorkspaceOffset};
+use crate::verify::tensors::stale;
+
+/// The workspace and the arenas of a kernel, filled tensor by tensor.
+#[derive(Default)]
+pub struct Fixture {
+    workspace: Vec<f32>,
+    partials: Vec<f32>,
+    parameters: Vec<f32>,
+    /// As many values as parameters; empty if the kernel does not read them.
+    pub gradients: Vec<f32>,
+    loss: Loss,
+}
+
+impl Fixture {
+    /// For a kernel that computes a loss.
+    pub fn with_loss(loss: Loss) -> Self {
+        Self { loss, ..Self::default() }
+    }
+
+    /// Appends a tensor to the workspace.
+    pub fn tensor(&mut self, values: &[f32]) -> WorkspaceOffset {
+        let offset = WorkspaceOffset::new(self.workspace.len());
+        self.workspace.extend_from_slice(values);
+        offset
+    }
+
+    /// Appends room for a result of `len` values to the workspace.
+    pub fn result(&mut self, len: usize) -> WorkspaceOffset {
+        self.tensor(&stale(len))
+    }
+
+    /// Appends a tensor and its gradient to the workspace.
+    pub fn with_gradient(&mut self, values: &[f32], gradient: &[f32]) -> WithGradient {
+        WithGradient { value: self.tensor(values), gradient: self.tensor(gradient) }
+    }
+
+    /// Appends a tensor to the parameter arena.
+    pub fn parameter(&mut self, values: &[f32]) -> ArenaOffset {
+        let offset = ArenaOffset::new(self.parameters.len());
+        self.parameters.extend_from_slice(values);
+        offset
+    }
+
+    /// Appends a layer's parameters to the arena.
+    pub fn weights(&mut self, weight: &[f32], bias: &[f32]) -> Weights {
+        Weights { weight: self.parameter(weight), bias: self.parameter(bias) }
+    }
+
+    /// Makes room for `chunks` partial sums of `len` values.
+    pub fn partials(&mut self, len: usize, chunks: usize) -> Partials {
+        self.partials = stale(chunks * len);
+        Partials { len, chunks }
+    }
+
+    /// The indices of a batch's images, last one first, so that a kernel that ignores the order is found out.
+    pub fn order(batch: usize) -> Vec<u32> {
+        (0..batch as u32).rev().collect()
+    }
+
+    /// Runs a kernel that needs no images.
+    pub fn run(self, context: &Context, kernel: &Kernel, batch: usize) -> Result<KernelOutputs, EngineError> {
+        let unused = ImageSet { channels: 1, height: 1, width: 1, pixels: vec![0], labels: vec![0] };
+        self.run_in_order(context, kernel, batch, &unused, vec![0], Vec::new())
+    }
+
+    /// Runs a kernel over images or their labels, in [`Self::order`].
+    pub fn run_over(
+        self,
+        context: &Context,
+        kernel: &Kernel,
+        batch: usize,
+        images: &ImageSet,
+    ) -> Result<KernelOutputs, EngineError> {
+        self.run_in_order(context, kernel, batch, images, Self::order(batch), Vec::new())
+    }
+
+    /// Runs a kernel over images in the given order, each through its view if there are any.
+    pub fn run_in_order(
+        self,
+        context: &Context,
+        kernel: &Kernel,
+        batch: usize,
+        images: &ImageSet,
+        order: Vec<u32>,
+        views: Vec<View>,
+    ) -> Result<KernelOutputs, EngineError> {
+        let step = Step { first: 0, count: batch, learning_rate: 0.0 };
+        let batch = step.micro_batches().next().expect("a batch has images");
+        let gradients = if self.gradients.is_empty() { stale(self.parameters.len()) } else { self.gradients };
+        let inputs = KernelInputs {
+            gradients,
+            workspace: self.workspace,
+            partials: self.partials,
+            parameters: self.parameters,
+            first_moment: Vec::new(),
+            second_moment: Vec::new(),
+            accumulated: Vec::new(),
+            norms: Vec::new(),
+            images,
+            order,
+            views,
+            // As many as any of these kernels distinguishes.
+            tensors: 3,
+            record: BatchRecord::new(&batch, 0, 1, &self.loss, &Optimizer::default(), images),
+        };
+        run_kernel(context, kernel, &inputs)
+    }
+}
