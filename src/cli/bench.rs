@@ -172,7 +172,8 @@ fn start_in_own_process(index: usize) -> Result<Startup, Failure> {
     let child = command.output().context(cannot_start).map_err(Failure::Work)?;
     if !child.status.success() {
         let stderr = String::from_utf8_lossy(&child.stderr);
-        let error = stderr.lines().find_map(|line| line.strip_prefix("error: "));
+        // The last such line: drivers print lines of their own that begin in the same way.
+        let error = stderr.lines().rev().find_map(|line| line.strip_prefix("error: "));
         let error = error.unwrap_or("it ended without an error message").to_owned();
         // Its exit codes are this program's.
         return Err(match child.status.code() {

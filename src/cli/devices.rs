@@ -80,8 +80,8 @@ fn to_text(adapters: &[Description], answers: &[(ApiBackend, BackendAnswer)], au
 }
 
 const LEGEND: &str = "\
-Limits: binding: largest buffer binding; buffer: largest buffer; shared: workgroup memory; threads:
-invocations per workgroup; buffers: storage buffers per kernel
+binding = largest buffer binding, buffer = largest buffer, shared = workgroup memory,
+threads = invocations per workgroup, buffers = storage buffers per kernel
 ";
 
 /// One row per adapter; numbers are right-aligned.
