@@ -16,9 +16,7 @@ use lenet_gpu::data::{Dataset, Fit, ImageFile, ImageSet};
 use lenet_gpu::engine::{Engine, Setup};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable};
 use lenet_gpu::predict::Classifier;
-use lenet_gpu::train::{
-    EpochProgress, EpochRecord, Listener, RunError, RunState, Snapshot, TrainingConfig, train,
-};
+use lenet_gpu::train::{EpochRecord, Listener, RunError, RunState, Snapshot, TrainingConfig, train};
 
 const SIDE: usize = 20;
 const CLASSES: [&str; 3] = ["horizontal", "vertical", "diagonal"];
@@ -90,10 +88,6 @@ impl Random {
 struct PrintEpochs;
 
 impl Listener for PrintEpochs {
-    fn progress(&mut self, _: &EpochProgress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
     fn epoch(&mut self, record: &EpochRecord, _: &Snapshot) -> Result<ControlFlow<()>, RunError> {
         let (loss, accuracy) = (record.train_loss, 100.0 * record.test_accuracy);
         println!("epoch {}: training loss {loss:.4}, test accuracy {accuracy:.2} %", record.epoch);

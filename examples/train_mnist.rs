@@ -1,5 +1,5 @@
-//! Trains LeNet-5 on MNIST, which is built into the library, for one epoch on the CPU. Prints the test accuracy and saves
-//! the model to `mnist.safetensors`, or to the file given on the command line.
+//! Trains LeNet-5 on MNIST, which is built into the library, for one epoch. Prints the test accuracy and saves the model
+//! to `mnist.safetensors`, or to the file given on the command line. Uses a GPU if there is one, else the CPU.
 //!
 //! ```sh
 //! cargo run --release --example train_mnist
@@ -8,24 +8,25 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::ops::ControlFlow;
 
-use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::data::{Conversion, Dataset};
+use lenet_gpu::device::{Device, DeviceRequest};
 use lenet_gpu::engine::{Engine, Setup};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
-use lenet_gpu::train::{
-    EpochProgress, EpochRecord, Listener, RunError, RunState, Snapshot, TrainingConfig, train,
-};
+use lenet_gpu::train::{RunState, TrainingConfig, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mnist = Dataset::embedded_mnist(Conversion::default())?;
     let config = TrainingConfig { epochs: 1.0, ..TrainingConfig::default() };
 
     let network = LeNet5::new(1, mnist.classes);
-    let mut engine = CpuEngine::new(&Setup::new(network, config.batch_size));
+    let device = Device::find(&DeviceRequest::default())?;
+    let mut engine = device.open(&Setup::new(network, config.batch_size))?;
     engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&network), config.seed))?;
-    train(&mut engine, &mnist, &config, RunState::default(), &mut PrintEpochs)?;
+    // The listener `()` ignores progress; the example `train_arrays` has one that prints each epoch.
+    let summary = train(&mut engine, &mnist, &config, RunState::default(), &mut ())?;
+    let accuracy = summary.last.map_or(0.0, |epoch| epoch.test_accuracy);
+    println!("trained on {}: {:.2} % of the test images are correct", engine.name(), 100.0 * accuracy);
 
     let about = ModelInfo { dataset: Some("mnist".to_owned()), fit: Some(mnist.fit), ..ModelInfo::default() };
     let model = Model { network, parameters: engine.parameters()?, about };
@@ -33,18 +34,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(&path, weights::to_bytes(&model))?;
     println!("saved {path}");
     Ok(())
-}
-
-/// Prints a line after each epoch.
-struct PrintEpochs;
-
-impl Listener for PrintEpochs {
-    fn progress(&mut self, _: &EpochProgress) -> ControlFlow<()> {
-        ControlFlow::Continue(()) // ControlFlow::Break would end the run early
-    }
-
-    fn epoch(&mut self, record: &EpochRecord, _: &Snapshot) -> Result<ControlFlow<()>, RunError> {
-        println!("epoch {}: test accuracy {:.2} %", record.epoch, 100.0 * record.test_accuracy);
-        Ok(ControlFlow::Continue(()))
-    }
 }

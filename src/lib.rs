@@ -1,35 +1,111 @@
-//! LeNet-5 trained wholly on the GPU by WGSL compute shaders.
+//! LeNet-5 trained entirely on the GPU by WGSL compute shaders, with a CPU engine as reference.
 //!
-//! Data goes one way: [`data`] holds a set of images and cuts an epoch's order into batches,
-//! an [`engine::Engine`] trains on them and tells each sample's outcome, [`train`] turns outcomes
-//! into metrics and files, [`report`] draws what runs came to. What the network *is* stands in [`model`],
-//! without any arithmetic.
+//! # Example
 //!
-//! Two engines implement the one trait: [`cpu`] is plain Rust, generic over `f32` and `f64`, and is
-//! the reference; [`gpu`] runs the kernels in `shaders/` through wgpu. [`verify`] holds the table of
-//! checks that compare the second with the first, tensor by tensor; [`bench`] tells how fast each is. [`export`]
-//! writes a trained network for other programs.
+//! Train on the built-in MNIST and print the test accuracy:
+//!
+//! ```
+//! use lenet_gpu::data::{Conversion, Dataset};
+//! use lenet_gpu::device::{Device, DeviceRequest};
+//! use lenet_gpu::engine::{Engine, Setup};
+//! use lenet_gpu::model::{Init, LeNet5, ParameterTable};
+//! use lenet_gpu::train::{RunState, TrainingConfig, train};
+//!
+//! let mnist = Dataset::embedded_mnist(Conversion::default())?;
+//! # let mnist = mnist.limited(std::num::NonZero::new(1280), std::num::NonZero::new(500)); // keeps this test fast
+//! let config = TrainingConfig { epochs: 1.0, ..TrainingConfig::default() };
+//!
+//! let network = LeNet5::new(1, mnist.classes);
+//! let device = Device::find(&DeviceRequest::default())?; // the best GPU, or else the CPU
+//! let mut engine = device.open(&Setup::new(network, config.batch_size))?;
+//! engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&network), config.seed))?;
+//! let summary = train(&mut engine, &mnist, &config, RunState::default(), &mut ())?;
+//!
+//! let accuracy = summary.last.map_or(0.0, |epoch| epoch.test_accuracy);
+//! println!("{:.2} % of the test images are classified correctly", 100.0 * accuracy);
+//! # assert!(accuracy > 0.5, "{accuracy}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Architecture
+//!
+//! Data flows one way: data set → batches → engine → metrics → report.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`data`] | data sets: formats, image folders, downloads, fitting to 32×32, splitting, augmentation |
+//! | [`model`] | what LeNet-5 is: layers, shapes, parameter names, initial weights, model files; no arithmetic |
+//! | [`engine`] | the [`Engine`](engine::Engine) trait and the types it speaks; knows no engine |
+//! | [`cpu`] | the CPU engine: one file per operation, each with a naive definition and a fast loop; the reference |
+//! | [`gpu`] | the GPU engine: the only module that knows wgpu |
+//! | [`device`] | from the devices of this machine to an engine |
+//! | [`train`] | the training loop, schedules, early stopping, metrics, checkpoints, the run directory; knows only the trait |
+//! | [`verify`] | the one table of checks of GPU kernels against the f64 reference |
+//! | [`predict`], [`export`] | classify images; write a model for other programs |
+//!
+//! On the GPU, a training step is data: a [`Recording`](gpu::recording::Recording) lists buffers, kernels and dispatches
+//! without knowing wgpu. One executor runs it. Kernels are composed from `shaders/kernels/`, `shaders/shared/` and
+//! `shaders/variants/`, with shapes and block sizes as constants. Parameters, gradients and moments are one flat buffer
+//! each; activations share one workspace. Images stay on the device as bytes. Nothing is read back within an epoch except
+//! losses and predictions, late.
+//!
+//! Numerics: f32, NCHW, row-major. Every reduction has a fixed order, so the same program, device, seed and kernel
+//! configuration give bit-identical weights.
+//!
+//! # Glossary
+//!
+//! | term | meaning |
+//! |---|---|
+//! | configuration | what the user chose: [`TrainingConfig`](train::TrainingConfig), [`RunConfig`](train::RunConfig) |
+//! | kernel | one WGSL entry point with its constants |
+//! | kernel configuration | kernel set and block sizes, [`KernelConfig`](gpu::KernelConfig) |
+//! | dispatch | one launch of a kernel |
+//! | step | one update by the optimizer |
+//! | batch, micro-batch | the images of a step; a part of a batch whose gradients accumulate |
+//! | epoch | one pass over the training images |
+//! | split | training, validation or test images, [`Split`](engine::Split) |
+//! | mode | training or evaluation, [`Mode`](engine::Mode) |
+//! | arena | all parameters (or all gradients, or moments) in one buffer, in the order of [`ParameterTable`](model::ParameterTable) |
+//! | workspace | activations, argmax indices and gradients of activations in one buffer |
+//! | offset | a position in the arena or the workspace |
+//! | adapter, device | a GPU as wgpu lists it; one that is opened |
+//! | CPU twin | the CPU function with the name of a kernel |
+//! | reference | the result of the CPU engine in f64 |
+//! | recording | a step's buffers, kernels and dispatches as data |
 
-pub mod bench;
-pub mod cache;
+#![warn(missing_docs)]
+
+mod cache;
 mod calendar;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod engine;
-pub mod evaluate;
 pub mod export;
-pub mod files;
 pub mod gpu;
 mod hash;
 pub mod model;
-pub mod paper;
 pub mod predict;
-pub mod random;
-pub mod report;
+mod random;
 pub mod train;
 pub mod verify;
-pub mod version;
+mod version;
+
+// The program. It is part of the library so that the library's internals can be private.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[cfg(feature = "cli")]
+mod evaluate;
+#[cfg(feature = "cli")]
+mod paper;
+
+// Not part of the API: public for this package's tests and benches alone.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod bench;
+#[doc(hidden)]
+pub mod files;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod report;

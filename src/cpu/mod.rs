@@ -18,7 +18,7 @@ mod batch_norm_backward_weight;
 mod batch_norm_forward;
 mod batch_norm_statistics;
 mod blocks;
-pub mod ceilings;
+pub(crate) mod ceilings;
 mod channel_sums;
 mod clip;
 mod conv_backward_input;
@@ -46,33 +46,38 @@ mod real;
 mod sgd;
 mod sparse_gradient;
 
-pub use accumulate::accumulate;
-pub use adam::adam;
-pub use batch_norm_backward_input::batch_norm_backward_input;
-pub use batch_norm_backward_weight::batch_norm_backward_weight;
-pub use batch_norm_forward::batch_norm_forward;
-pub use batch_norm_statistics::{Statistics, batch_norm_statistics};
-pub use clip::{clip, limit};
-pub use conv_backward_input::conv_backward_input;
-pub use conv_backward_weight::conv_backward_weight;
-pub use conv_forward::conv_forward;
-pub use conv_pool_backward::conv_pool_backward;
-pub use conv_pool_forward::conv_pool_forward;
-pub use dense_backward::dense_backward;
-pub use dense_forward::dense_forward;
-pub use dense_loss::{Targets, dense_log_softmax, dense_mse, dense_raw_nll};
 pub use engine::CpuEngine;
-pub use gather::gather;
-pub use gather_augmented::gather_augmented;
-pub use gradient_norm::gradient_norm;
-pub use log_softmax::log_softmax;
-pub use log_softmax_backward::log_softmax_backward;
-pub use max_pool::max_pool;
-pub use max_pool_backward::max_pool_backward;
-pub use network::{Activations, Network};
-pub use real::Real;
-pub use sgd::sgd;
+// Not part of the API: for `verify`, the tests and the benches.
+#[doc(hidden)]
+pub use self::{
+    accumulate::accumulate,
+    adam::adam,
+    batch_norm_backward_input::batch_norm_backward_input,
+    batch_norm_backward_weight::batch_norm_backward_weight,
+    batch_norm_forward::batch_norm_forward,
+    batch_norm_statistics::{Statistics, batch_norm_statistics},
+    clip::{clip, limit},
+    conv_backward_input::conv_backward_input,
+    conv_backward_weight::conv_backward_weight,
+    conv_forward::conv_forward,
+    conv_pool_backward::conv_pool_backward,
+    conv_pool_forward::conv_pool_forward,
+    dense_backward::dense_backward,
+    dense_forward::dense_forward,
+    dense_loss::{Targets, dense_log_softmax, dense_mse, dense_raw_nll},
+    gather::gather,
+    gather_augmented::gather_augmented,
+    gradient_norm::gradient_norm,
+    log_softmax::log_softmax,
+    log_softmax_backward::log_softmax_backward,
+    max_pool::max_pool,
+    max_pool_backward::max_pool_backward,
+    network::{Activations, Network},
+    real::Real,
+    sgd::sgd,
+};
 
+#[doc(hidden)]
 /// Naive definitions of the operations, with the signatures of the fast ones.
 ///
 /// Each sum is one loop in the order of the formula, on one thread. An operation of [`crate::cpu`] that is not

@@ -10,7 +10,9 @@ use crate::gpu::GpuEngine;
 /// An engine on either kind of device, for callers that need more than the [`Engine`] trait offers.
 #[derive(Debug)]
 pub enum AnyEngine {
+    /// The CPU engine.
     Cpu(Box<CpuEngine>),
+    /// A GPU engine.
     Gpu(Box<GpuEngine>),
 }
 

@@ -8,12 +8,16 @@ use crate::gpu::adapter::{ApiBackend, Description, Kind};
 /// The chosen device, and why it was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceChoice {
+    /// The CPU engine.
     Cpu {
+        /// Why, for people.
         reason: String,
     },
+    /// An adapter.
     Gpu {
         /// The adapter's index among the descriptions.
         index: usize,
+        /// Why, for people.
         reason: String,
     },
 }
@@ -21,23 +25,64 @@ pub enum DeviceChoice {
 /// Why no device matches a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
+    /// An adapter was requested together with the CPU engine.
     #[error("the CPU engine has no adapters to choose from")]
     AdapterOfCpu,
 
+    /// The requested index is too large.
     #[error("there is no adapter {index}; {listing}")]
-    NoSuchIndex { index: usize, listing: String },
+    NoSuchIndex {
+        /// The requested index.
+        index: usize,
+        /// The adapters, for people.
+        listing: String,
+    },
 
+    /// The adapter at the requested index belongs to another backend than the requested one.
     #[error("adapter {index} belongs to {actual}, but {wanted} was requested; {listing}")]
-    OtherBackend { index: usize, actual: ApiBackend, wanted: ApiBackend, listing: String },
+    OtherBackend {
+        /// The requested index.
+        index: usize,
+        /// The backend of the adapter at that index.
+        actual: ApiBackend,
+        /// The requested backend.
+        wanted: ApiBackend,
+        /// The adapters, for people.
+        listing: String,
+    },
 
+    /// No adapter's name contains the requested text.
     #[error("no {of}adapter has \"{part}\" in its name; {listing}")]
-    NoSuchName { part: String, of: String, listing: String },
+    NoSuchName {
+        /// The requested part of a name.
+        part: String,
+        /// The requested backend and a space, or nothing.
+        of: String,
+        /// The adapters, for people.
+        listing: String,
+    },
 
+    /// Several adapters' names contain the requested text.
     #[error("\"{part}\" matches {count} adapters; choose one by its index; {listing}")]
-    Ambiguous { part: String, count: usize, listing: String },
+    Ambiguous {
+        /// The requested part of a name.
+        part: String,
+        /// The number of adapters that match.
+        count: usize,
+        /// The adapters, for people.
+        listing: String,
+    },
 
+    /// The requested adapter lacks something that the kernels need.
     #[error("{adapter} cannot be used: {fault}; {listing}")]
-    Unfit { adapter: String, fault: String, listing: String },
+    Unfit {
+        /// The adapter.
+        adapter: String,
+        /// What it lacks.
+        fault: String,
+        /// The adapters, for people.
+        listing: String,
+    },
 
     /// The requested backend has no adapter at all.
     #[error("{0} has no adapter")]

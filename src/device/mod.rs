@@ -76,7 +76,9 @@ pub enum DeviceError {
 /// A requested backend has no adapter: what each backend answered instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct NoAdapter {
+    /// The requested backend.
     pub backend: ApiBackend,
+    /// What each backend answered.
     pub answers: Vec<(ApiBackend, BackendAnswer)>,
 }
 

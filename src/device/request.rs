@@ -8,6 +8,7 @@ use crate::gpu::adapter::ApiBackend;
 /// Which device to choose. The default is the best GPU, or the CPU engine if there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceRequest {
+    /// The backend, or `Auto`.
     pub backend: WantedBackend,
     /// One adapter among several; `None` chooses the best.
     pub adapter: Option<AdapterName>,
@@ -28,6 +29,7 @@ pub enum WantedBackend {
 /// How a [`DeviceRequest`] names an adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdapterName {
+    /// An index as [`Device`](super::Device) counts adapters.
     Index(usize),
     /// A part of the adapter's name, ignoring case.
     Part(String),

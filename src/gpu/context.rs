@@ -18,8 +18,11 @@ const SUBMIT_TIMEOUT: Duration = Duration::from_secs(120);
 /// An open GPU. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Context {
+    /// The open device.
     pub device: wgpu::Device,
+    /// Its queue.
     pub queue: wgpu::Queue,
+    /// What is known about its adapter.
     pub description: Description,
     pipelines: Option<Arc<PipelineCache>>,
     first_error: FirstError,

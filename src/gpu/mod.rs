@@ -13,15 +13,17 @@
 //! [`ceilings`] measures what the device can do at most.
 
 pub mod adapter;
+#[doc(hidden)] // for tests
 pub mod buffers;
-pub mod ceilings;
-pub mod context;
-pub mod cost;
-pub mod engine;
+pub(crate) mod ceilings;
+mod context;
+pub(crate) mod cost;
+mod engine;
 mod executor;
-pub mod grid;
-pub mod kernel_config;
+pub(crate) mod grid;
+pub(crate) mod kernel_config;
 pub(crate) mod kernel_run;
+#[doc(hidden)] // for tests
 pub mod kernels;
 mod loaded_split;
 mod pace;
@@ -31,6 +33,7 @@ mod profile;
 mod readback;
 pub mod recording;
 mod residency;
+#[doc(hidden)] // for tests
 pub mod shader;
 mod timestamps;
 

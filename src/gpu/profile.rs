@@ -13,7 +13,9 @@ use crate::engine::{EngineError, MicroBatch, Mode, Split, Step};
 /// How long a kernel took in each step that was profiled.
 #[derive(Debug, Clone)]
 pub struct KernelTimes {
+    /// The kernel's label: "conv1 forward".
     pub label: String,
+    /// The time of each run.
     pub times: Vec<Duration>,
 }
 

@@ -23,7 +23,9 @@ pub enum Residency {
     /// Resident if the split fits into one binding of the device.
     #[default]
     Auto,
+    /// On the device as a whole.
     Resident,
+    /// Streamed to the device in chunks.
     Streamed,
 }
 

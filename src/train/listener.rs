@@ -8,15 +8,19 @@ use crate::engine::OptimizerState;
 /// Receives a run's progress, results and checkpoints, and can end the run.
 pub trait Listener {
     /// Called when the outcomes of more steps are known. [`ControlFlow::Break`] ends the run once the steps already
-    /// submitted are done.
-    fn progress(&mut self, progress: &EpochProgress) -> ControlFlow<()>;
+    /// submitted are done. Does nothing by default.
+    fn progress(&mut self, _progress: &EpochProgress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
     /// Called after each epoch, once it has been evaluated, with the state of the run at its end.
-    /// [`ControlFlow::Break`] ends the run.
+    /// [`ControlFlow::Break`] ends the run. Does nothing by default.
     ///
     /// # Errors
     /// An error ends the run; [`train`](super::train) returns it.
-    fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError>;
+    fn epoch(&mut self, _record: &EpochRecord, _snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError> {
+        Ok(ControlFlow::Continue(()))
+    }
 
     /// Called with the state of the run within an epoch: every
     /// [`checkpoint_every`](super::TrainingConfig::checkpoint_every) steps, and when the listener has ended the run
@@ -27,6 +31,9 @@ pub trait Listener {
     /// current accuracies; the last of these calls comes just before [`Self::epoch`]. Does nothing by default.
     fn evaluated(&mut self, _evaluation: &ProgressEvaluation) {}
 }
+
+/// Ignores everything: the run trains to its end, and its summary has the result.
+impl Listener for () {}
 
 /// The progress of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,13 +5,16 @@ use super::tolerance;
 /// The result of a check for one tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
+    /// The name of the tensor.
     pub tensor: String,
     /// Infinite if a value or its reference is not finite; references should always be finite.
     pub error: f64,
+    /// The largest error allowed.
     pub tolerance: f64,
 }
 
 impl Finding {
+    /// A comparison of `tensor` with its measured error.
     pub fn new(tensor: impl Into<String>, error: f64, tolerance: f64) -> Self {
         Self { tensor: tensor.into(), error, tolerance }
     }

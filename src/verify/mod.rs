@@ -23,6 +23,7 @@ type Run = Box<dyn Fn(&Context, &KernelConfig, u64) -> Result<Vec<Finding>, Engi
 
 /// A check. Its name says what is computed, over which shape.
 pub struct Check {
+    /// What is computed, over which shape.
     pub name: String,
     /// The kernels whose results it compares; empty if it compares other things.
     pub kernels: Vec<&'static str>,

@@ -8,9 +8,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApiBackend {
+    /// Vulkan.
     Vulkan,
+    /// Metal.
     Metal,
+    /// Direct3D 12.
     Dx12,
+    /// OpenGL and OpenGL ES.
     Gl,
 }
 
@@ -138,8 +142,11 @@ impl Limits {
 pub struct Description {
     /// Its index among all adapters of this machine.
     pub index: usize,
+    /// The name that the driver reports.
     pub name: String,
+    /// The backend that lists it.
     pub backend: ApiBackend,
+    /// Its kind of hardware.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// The driver's name and version.
@@ -150,6 +157,7 @@ pub struct Description {
     /// The PCI device ID; 0 if the backend does not report it, as with GL.
     #[serde(skip)]
     pub device: u32,
+    /// Its limits.
     pub limits: Limits,
     /// Why it cannot be used, if it cannot.
     pub unfit: Option<String>,

@@ -5,11 +5,17 @@
 pub enum Platform {
     /// Debian, Ubuntu and their derivatives.
     Debian,
+    /// Fedora and its derivatives.
     Fedora,
+    /// Arch Linux and its derivatives.
     Arch,
+    /// Any other Linux.
     OtherLinux,
+    /// Windows.
     Windows,
+    /// macOS.
     MacOs,
+    /// Any other system.
     Other,
 }
 

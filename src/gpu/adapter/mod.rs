@@ -14,7 +14,9 @@ pub use survey::{AdapterSurvey, BackendAnswer, FoundAdapter, survey};
 /// An adapter that was chosen to compute on.
 #[derive(Debug)]
 pub struct ChosenAdapter {
+    /// The adapter.
     pub adapter: wgpu::Adapter,
+    /// What is known about it.
     pub description: Description,
     /// Why it was chosen, for people.
     pub reason: String,

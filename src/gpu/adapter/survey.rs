@@ -7,7 +7,9 @@ use super::{ApiBackend, Description, Kind, Limits};
 /// An adapter and its description.
 #[derive(Debug)]
 pub struct FoundAdapter {
+    /// What is known about it.
     pub description: Description,
+    /// The adapter.
     pub adapter: wgpu::Adapter,
 }
 
@@ -37,11 +39,14 @@ impl fmt::Display for BackendAnswer {
 /// The adapters in the order of their indices, and the answer of each backend that was queried.
 #[derive(Debug, Default)]
 pub struct AdapterSurvey {
+    /// The adapters, in the order of their indices.
     pub adapters: Vec<FoundAdapter>,
+    /// What each queried backend answered.
     pub answers: Vec<(ApiBackend, BackendAnswer)>,
 }
 
 impl AdapterSurvey {
+    /// What is known about each adapter, in the same order.
     pub fn descriptions(&self) -> Vec<Description> {
         self.adapters.iter().map(|found| found.description.clone()).collect()
     }

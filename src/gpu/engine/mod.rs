@@ -30,7 +30,9 @@ const MAX_OUTPUTS_KEPT: usize = 4 << 20;
 /// What an engine is built for.
 #[derive(Debug, Clone, Copy)]
 pub struct GpuOptions {
+    /// The network, batch size, loss and optimizer.
     pub setup: Setup,
+    /// Where the images are kept.
     pub residency: Residency,
     /// The kernels and their block sizes.
     pub plan: KernelConfig,

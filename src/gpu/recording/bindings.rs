@@ -10,23 +10,31 @@ const MAX_UNIFORM: u64 = 16 * 1024;
 /// A buffer that a shader declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
+    /// The binding number, in group 0.
     pub number: u32,
+    /// The buffer.
     pub buffer: BufferName,
+    /// How the kernel accesses it.
     pub access: Access,
+    /// The part of the buffer that is bound.
     pub range: BindingRange,
 }
 
 /// How a kernel uses a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// A uniform.
     Uniform,
+    /// Read-only storage.
     Read,
+    /// Read-write storage.
     ReadWrite,
 }
 
 /// The part of a buffer that is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindingRange {
+    /// The whole buffer.
     Whole,
     /// The record of the batch, chosen at each dispatch.
     Record,

@@ -8,20 +8,35 @@ use crate::gpu::buffers::{Fault, RECORD_WINDOW};
 /// The buffers that kernels bind. `shaders/shared/bindings.wgsl` says what each holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BufferName {
+    /// The records of batches.
     Batch,
+    /// The images on the device, as bytes.
     Images,
+    /// The index of the image at each position of the epoch.
     Order,
+    /// The class of each image.
     Labels,
+    /// The parameter arena.
     Parameters,
+    /// The gradients of the trained parameters.
     Gradients,
+    /// The optimizer's first moment, or its momentum.
     FirstMoment,
+    /// Adam's second moment.
     SecondMoment,
+    /// Activations, argmax indices and gradients of activations.
     Workspace,
+    /// Loss and predicted class of each sample.
     Outcomes,
+    /// The first step with a non-finite value, per tensor.
     Faults,
+    /// The norm of the gradient, per tensor.
     Norms,
+    /// The sum of the gradients of a step's micro-batches.
     Accumulated,
+    /// The augmentation of each image.
     Views,
+    /// Partial sums of the convolutions' gradients.
     Partials,
 }
 
@@ -45,6 +60,7 @@ impl BufferName {
         ("partials", Self::Partials),
     ];
 
+    /// The name of the buffer's variable in WGSL.
     pub fn as_str(self) -> &'static str {
         Self::ALL[self as usize].0
     }
@@ -58,9 +74,13 @@ impl BufferName {
 /// A buffer: its size is `bytes` for each of `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferSpec {
+    /// Which buffer.
     pub name: BufferName,
+    /// Bytes, or bytes per item of `per`.
     pub bytes: u64,
+    /// What the size is proportional to.
     pub per: Count,
+    /// How kernels bind it.
     pub usage: BufferUsage,
 }
 
@@ -89,15 +109,20 @@ pub struct SplitCounts {
     pub image_words: usize,
     /// Images on the device at a time.
     pub images: usize,
+    /// Augmented images on the device at a time.
     pub views: usize,
+    /// Samples of an epoch.
     pub samples: usize,
 }
 
 /// What a buffer is bound as. Any of them can be written by the host, and storage buffers read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BufferUsage {
+    /// As a uniform.
     Uniform,
+    /// As storage.
     Storage,
+    /// As storage or as a uniform.
     StorageAndUniform,
 }
 
@@ -119,6 +144,7 @@ impl BufferSpec {
 /// The number of values in the buffers that do not depend on the images.
 #[derive(Debug, Clone, Copy)]
 pub struct BufferLengths {
+    /// Values in the parameter arena.
     pub parameters: usize,
     /// Those of the parameters that an optimizer updates.
     pub trained: usize,
@@ -128,7 +154,9 @@ pub struct BufferLengths {
     pub accumulated: usize,
     /// Tensors of the arena.
     pub tensors: usize,
+    /// Values in the workspace.
     pub workspace: usize,
+    /// Values of all partial sums.
     pub partials: usize,
 }
 

@@ -31,7 +31,9 @@ use workspace::Workspace;
 /// What an engine runs, as data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
+    /// All buffers.
     pub buffers: Vec<BufferSpec>,
+    /// All kernels; dispatches refer to them by index.
     pub kernels: Vec<RecordedKernel>,
     /// A micro-batch of training that is followed by another of the same step.
     pub micro_batch: Vec<Dispatch>,
@@ -52,11 +54,13 @@ pub struct RecordedKernel {
     pub label: String,
     /// The function in `wgsl`, named like the kernel.
     pub entry_point: &'static str,
+    /// The complete WGSL.
     pub wgsl: String,
     /// The buffers that `wgsl` declares, by binding number.
     pub bindings: Vec<Binding>,
     /// How many workgroups each dispatch of it has.
     pub grid: Grid,
+    /// Operations and bytes.
     pub cost: BatchCost,
 }
 

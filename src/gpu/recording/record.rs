@@ -3,21 +3,27 @@
 /// The fields of the record, in order. The Rust struct `BatchRecord` and the WGSL struct `Batch` are tested against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLayout {
+    /// The fields, in order.
     pub fields: Vec<RecordField>,
 }
 
 /// A field of the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordField {
+    /// The name in WGSL.
     pub name: &'static str,
     /// Bytes from the start of the record.
     pub offset: u32,
+    /// The type.
     pub ty: FieldType,
 }
 
+/// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldType {
+    /// `u32`.
     U32,
+    /// `f32`.
     F32,
 }
 

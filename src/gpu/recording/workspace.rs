@@ -7,6 +7,7 @@ use crate::gpu::kernels::{WithGradient, WorkspaceOffset};
 pub struct WorkspaceTensor {
     /// `pool1`, or `d.pool1` for its gradient.
     pub name: &'static str,
+    /// The offset of the first image's first value.
     pub offset: WorkspaceOffset,
     /// Values of one image.
     pub len: usize,
