@@ -10,7 +10,6 @@ use crate::data::{Dataset, OpenedDataset};
 use crate::engine::LARGEST_MICRO_BATCH;
 use crate::files::{check_writable, write_atomically};
 use anyhow::{Context, anyhow};
-use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args};
 
 use super::data_args::DataArgs;
@@ -57,7 +56,7 @@ pub struct BenchArgs {
         allow_negative_numbers = true,
         help_heading = "Data"
     )]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
+    #[arg(value_parser = values::integer::<usize>(1..=10_000_000))]
     images: usize,
 
     #[command(flatten)]
@@ -84,7 +83,7 @@ struct MeasureArgs {
 
     /// Number of runs per measurement
     #[arg(long, value_name = "N", default_value_t = 7, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(5..=1000))]
+    #[arg(value_parser = values::integer::<usize>(5..=1000))]
     repeats: usize,
 
     /// Seed of the synthetic images and of the weights
@@ -97,8 +96,8 @@ struct MeasureArgs {
 }
 
 /// Parses a batch size; larger batches are split into micro-batches.
-fn batch() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=LARGEST_MICRO_BATCH as u64)
+fn batch() -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    values::integer(1..=LARGEST_MICRO_BATCH as u64)
 }
 
 /// Where the results are written.

@@ -15,7 +15,7 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::interrupt::Interrupt;
-use super::{Ending, Failure, Output, notice};
+use super::{Ending, Failure, Output, notice, values};
 
 /// Download and list data sets
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ struct FetchArgs {
 
     /// Seconds to wait for a server that sends nothing, 1 to 3600
     #[arg(long, value_name = "N", default_value_t = 30, allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(value_parser = values::integer::<u64>(1..=3600))]
     timeout: u64,
 
     /// Do not show progress

@@ -10,7 +10,6 @@ use crate::paper::PaperDataset as Set;
 use crate::paper::{self, Experiment, ExperimentListener, PaperError, Protocol, StudyConfig, StudyResults};
 use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
 use anyhow::{Context, anyhow};
-use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use super::data::fetched;
@@ -47,12 +46,12 @@ pub struct PaperArgs {
 
     /// Number of runs of each optimizer on each data set, with consecutive seeds
     #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=100))]
+    #[arg(value_parser = values::integer::<u32>(1..=100))]
     runs: u32,
 
     /// Maximum number of epochs per run [default: 10; with --as-listed 100, each of one step]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=10_000))]
+    #[arg(value_parser = values::integer::<u32>(1..=10_000))]
     epochs: Option<u32>,
 
     /// Number of times per epoch that training and test accuracy are measured
@@ -63,7 +62,7 @@ pub struct PaperArgs {
         default_value_t = 20,
         allow_negative_numbers = true
     )]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(value_parser = values::integer::<usize>(1..=1000))]
     probes: usize,
 
     /// Follow the paper's script to the letter: one batch of 32 training images and seven of test images, the summed
@@ -73,7 +72,7 @@ pub struct PaperArgs {
 
     /// Seed of the first run
     #[arg(long, value_name = "N", default_value_t = TrainingConfig::default().seed, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(0..=values::MAX_INTEGER - 100))]
+    #[arg(value_parser = values::integer::<u64>(0..=values::MAX_INTEGER - 100))]
     seed: u64,
 
     #[command(flatten)]

@@ -10,7 +10,6 @@ use crate::gpu::{self, KernelConfig, KernelSet};
 use crate::model::{Init, LeNet5, ParameterTable};
 use anyhow::Context;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use super::engine::{self, DeviceArgs};
 use super::{Ending, Failure, Output, notice, values};
@@ -36,7 +35,7 @@ pub struct TuneArgs {
 
     /// Images per training step
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=LARGEST_MICRO_BATCH as u64))]
+    #[arg(value_parser = values::integer::<usize>(1..=LARGEST_MICRO_BATCH as u64))]
     batch_size: usize,
 
     /// Length of a timed run, in seconds
@@ -46,7 +45,7 @@ pub struct TuneArgs {
 
     /// Number of timed runs per configuration
     #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    #[arg(value_parser = values::integer::<usize>(1..=1000))]
     runs: usize,
 
     /// File to write the kernel configuration to

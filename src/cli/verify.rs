@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::engine::DeviceArgs;
 use super::kernel_args::KernelConfigArg;
-use super::{Ending, Failure, Output, notice};
+use super::{Ending, Failure, Output, notice, values};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -39,7 +39,7 @@ pub struct VerifyArgs {
 
     /// Number of random inputs per check
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Checks")]
+    #[arg(value_parser = values::integer::<u64>(1..=1000), help_heading = "Checks")]
     seeds: u64,
 
     /// Print one JSON object per tensor on stdout

@@ -22,11 +22,11 @@ pub use input::{Input, InputError};
 /// The format of an exported model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// The whole network for onnxruntime, tract, and all that read ONNX
+    /// The whole network, for onnxruntime, tract and other ONNX readers.
     Onnx,
-    /// The weights under PyTorch's names, for load_state_dict
+    /// The weights under PyTorch's names, for `load_state_dict`.
     Safetensors,
-    /// Weights and forward pass as a header of plain C99, for microcontrollers; no malloc
+    /// Weights and forward pass as a C99 header for microcontrollers; no malloc.
     CHeader,
 }
 

@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
-    /// y = x
+    /// y = x.
     Identity,
-    /// y = max(x, 0)
+    /// y = max(x, 0).
     #[default]
     Relu,
-    /// y = 1/(1 + e⁻ˣ)
+    /// y = 1/(1 + e⁻ˣ).
     Sigmoid,
-    /// y = −1, 0 or 1; nothing passes backward
+    /// y = −1, 0 or 1; its gradient is 0.
     Sign,
-    /// y = tanh x
+    /// y = tanh x.
     Tanh,
-    /// y = x cut off at −1 and 1
+    /// y = x clamped to −1..1.
     HardTanh,
-    /// y = x − ln Σ eˣ over the layer's outputs
+    /// y = x − ln Σ eˣ over the layer's outputs.
     LogSoftmax,
 }
 

@@ -11,9 +11,9 @@ pub const PADDED_SIDE: usize = 28;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// In the middle of 32×32, with black around them; for those that are not larger
+    /// Centred on black; for images no larger than 32×32.
     Pad,
-    /// Resized to 32×32 bilinearly, as the paper does; proportions are not kept
+    /// Resized bilinearly, as in the paper; the aspect ratio is not kept.
     Resize,
 }
 

@@ -13,16 +13,16 @@ use crate::random::{Draws, Purpose};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
-    /// PyTorch's default: U(−1, 1)/√fan-in for weights and biases
+    /// PyTorch's default: weights and biases U(−1, 1)/√fan-in.
     #[default]
     Pytorch,
-    /// He et al. 2015: weights √(2/fan-in)·N(0, 1), biases 0
+    /// He et al. 2015: weights √(2/fan-in)·N(0, 1), biases 0.
     Kaiming,
-    /// Glorot and Bengio 2010: weights √(6/(fan-in + fan-out))·U(−1, 1), biases 0
+    /// Glorot and Bengio 2010: weights √(6/(fan-in + fan-out))·U(−1, 1), biases 0.
     Xavier,
-    /// The paper's first listing: filters U(−1, 1)/f² with biases 1, dense layers 0.01·N(0, 1)
+    /// The paper's first listing: filters U(−1, 1)/f², their biases 1; dense layers 0.01·N(0, 1).
     PaperUniform,
-    /// The paper's second listing: filters 0.01·N(0, 1) with biases 0, dense layers 0.01·N(0, 1)
+    /// The paper's second listing: filters 0.01·N(0, 1), their biases 0; dense layers 0.01·N(0, 1).
     PaperNormal,
 }
 

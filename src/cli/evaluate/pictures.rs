@@ -29,7 +29,7 @@ pub struct PictureArgs {
 
     /// Number of mistakes to draw and to list in JSON, at most 500
     #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(u16).range(0..=MAX_TILES as i64))]
+    #[arg(value_parser = values::integer::<u16>(0..=MAX_TILES as u64))]
     mistakes_count: u16,
 }
 
