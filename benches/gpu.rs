@@ -16,7 +16,7 @@ fn engine(batch_size: usize) -> GpuEngine {
     let context = Context::open(&chosen).expect("cannot open the adapter");
     let kernels = KernelConfig::of(&context.description);
     let setup = Setup::new(NETWORK, batch_size);
-    let options = GpuOptions { setup, residency: Residency::Auto, plan: kernels };
+    let options = GpuOptions { setup, residency: Residency::Auto, kernels };
     let mut engine = GpuEngine::new(context, options).expect("cannot create the engine");
     engine.set_parameters(&weights()).expect("cannot load the weights");
     engine.load(Split::Train, images()).expect("cannot load the images");

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::results::{Adapter, StartupPhase, Task};
 use crate::device::{AnyEngine, Device, DeviceError, DeviceOptions, DeviceRequest, OpenDevice};
 use crate::engine::{EngineError, Mode, Setup};
-use crate::gpu::adapter::Description;
+use crate::gpu::adapter::AdapterInfo;
 use crate::gpu::recording::{RecordedKernel, Recording};
 use crate::gpu::{KernelConfig, KernelSet};
 
@@ -38,7 +38,7 @@ impl Candidate {
     }
 
     /// The description of the GPU; `None` for the CPU engine.
-    pub fn description(&self) -> Option<&Description> {
+    pub fn description(&self) -> Option<&AdapterInfo> {
         self.device.adapter()
     }
 

@@ -113,7 +113,7 @@ pub fn tune(
     progress: &mut dyn FnMut(&Trial, bool),
 ) -> Result<Trial, EngineError> {
     let attempt = |config: KernelConfig, what: String| {
-        let options = GpuOptions { setup: *setup, residency: Residency::Auto, plan: config };
+        let options = GpuOptions { setup: *setup, residency: Residency::Auto, kernels: config };
         let engine = AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?));
         let mut loaded = LoadedEngine::new(engine, setup, weights, images)?;
         let steps = loaded.warm_up(Task::Train, effort.seconds)?;

@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow};
 use clap::{ArgAction, Args};
 
 use super::data_args::DataArgs;
-use super::engine::{self, ContenderArgs};
+use super::engine::{self, CandidateArgs};
 use super::{Ending, Failure, Output, notice, values};
 
 const AFTER_HELP: &str = "\
@@ -40,7 +40,7 @@ const DATA_DIR_HELP: &str = "Folder of a data set whose images are used [default
 #[command(mut_arg("data_dir", |arg| arg.help(DATA_DIR_HELP)))]
 pub struct BenchArgs {
     #[command(flatten)]
-    contenders: ContenderArgs,
+    candidates: CandidateArgs,
 
     #[command(flatten)]
     measure: MeasureArgs,
@@ -127,7 +127,7 @@ struct ReportArgs {
 }
 
 pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let BenchArgs { contenders, measure, report, .. } = args;
+    let BenchArgs { candidates, measure, report, .. } = args;
     // Invalid input is reported before anything is measured.
     let old = report.compare.as_deref().map(Results::read).transpose().map_err(Failure::input)?;
     for path in [&report.json, &report.markdown].into_iter().flatten() {
@@ -138,11 +138,11 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
         return print(output, &counts(&bench.count(), measure.profile_batch));
     }
     if let Some(index) = report.start_of {
-        let start = bench.start(&contenders.find_one(index)?).map_err(engine::failure)?;
+        let start = bench.start(&candidates.find_one(index)?).map_err(engine::failure)?;
         return print(output, &serde_json::to_string(&start).map_err(Failure::work)?);
     }
 
-    let found = contenders.find()?;
+    let found = candidates.find()?;
     for adapter in found.iter().filter_map(Candidate::adapter).filter(|adapter| adapter.software) {
         engine::warn_of_software(&adapter.name);
     }
@@ -152,9 +152,9 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
         }
     };
     let mut started = Vec::with_capacity(found.len());
-    for (index, contender) in found.into_iter().enumerate() {
-        progress(&format!("{}: start-up", contender.label()));
-        started.push((contender, start_in_own_process(index)?));
+    for (index, candidate) in found.into_iter().enumerate() {
+        progress(&format!("{}: start-up", candidate.label()));
+        started.push((candidate, start_in_own_process(index)?));
     }
     let results = bench.run(started, &mut progress).map_err(engine::failure)?;
     let markdown = to_markdown(&results, old.as_ref());

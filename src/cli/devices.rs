@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::device::{DeviceChoice, DeviceRequest, choose};
-use crate::gpu::adapter::{ApiBackend, BackendAnswer, Description, Limits, Platform, survey};
+use crate::gpu::adapter::{AdapterInfo, AdapterLimits, ApiBackend, BackendAnswer, Platform, survey};
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub fn run(args: &DevicesArgs, output: &mut Output) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-fn to_json(adapters: &[Description], answers: &[(ApiBackend, BackendAnswer)], auto: &DeviceChoice) -> Value {
+fn to_json(adapters: &[AdapterInfo], answers: &[(ApiBackend, BackendAnswer)], auto: &DeviceChoice) -> Value {
     let answers: serde_json::Map<String, Value> = answers
         .iter()
         .map(|(backend, answer)| (backend.id().to_owned(), answer.to_string().into()))
@@ -53,7 +53,7 @@ fn to_json(adapters: &[Description], answers: &[(ApiBackend, BackendAnswer)], au
     json!({ "adapters": adapters, "backends": answers, "auto": auto })
 }
 
-fn to_text(adapters: &[Description], answers: &[(ApiBackend, BackendAnswer)], auto: &DeviceChoice) -> String {
+fn to_text(adapters: &[AdapterInfo], answers: &[(ApiBackend, BackendAnswer)], auto: &DeviceChoice) -> String {
     let mut text = String::new();
     if adapters.is_empty() {
         text.push_str("no adapters found\n");
@@ -85,7 +85,7 @@ threads = invocations per workgroup, buffers = storage buffers per kernel
 ";
 
 /// One row per adapter; numbers are right-aligned.
-fn table(adapters: &[Description], auto: &DeviceChoice) -> String {
+fn table(adapters: &[AdapterInfo], auto: &DeviceChoice) -> String {
     const HEADINGS: [&str; 10] =
         ["#", "name", "backend", "type", "driver", "binding", "buffer", "shared", "threads", "buffers"];
     const FIRST_NUMBER: usize = 5;
@@ -113,8 +113,8 @@ fn table(adapters: &[Description], auto: &DeviceChoice) -> String {
     text
 }
 
-fn cells(adapter: &Description) -> [String; 10] {
-    let Limits {
+fn cells(adapter: &AdapterInfo) -> [String; 10] {
+    let AdapterLimits {
         max_storage_buffer_binding_size: binding,
         max_buffer_size: buffer,
         max_compute_workgroup_storage_size: shared,

@@ -57,7 +57,7 @@ fn not_found(error: DeviceError) -> Failure {
 /// The engines to measure side by side.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Device")]
-pub struct ContenderArgs {
+pub struct CandidateArgs {
     /// Where to compute, one or several; auto is what `lenet-gpu train` uses
     #[arg(long, value_enum, value_name = "BACKEND,BACKEND", value_delimiter = ',', action = ArgAction::Set)]
     #[arg(default_values_t = [BackendArg::Auto])]
@@ -71,7 +71,7 @@ pub struct ContenderArgs {
     kernels: KernelArgs,
 }
 
-impl ContenderArgs {
+impl CandidateArgs {
     /// Chooses the devices. Two that are the same are an error.
     pub fn find(&self) -> Result<Vec<Candidate>, Failure> {
         let mut found: Vec<Candidate> = Vec::new();

@@ -4,11 +4,11 @@ use anyhow::{Context, anyhow};
 
 use super::Failure;
 use crate::gpu::KernelConfig;
-use crate::gpu::adapter::Description;
+use crate::gpu::adapter::AdapterInfo;
 use crate::train::EngineConfig;
 
 /// Describes a GPU engine. `name` is the engine's display name.
-pub fn gpu(name: String, device: Description, kernels: Option<KernelConfig>) -> EngineConfig {
+pub fn gpu(name: String, device: AdapterInfo, kernels: Option<KernelConfig>) -> EngineConfig {
     let kernels = kernels.map(|kernels| {
         toml::Table::try_from(kernels).expect("a kernel configuration can be represented in TOML")
     });
@@ -23,7 +23,7 @@ pub fn gpu(name: String, device: Description, kernels: Option<KernelConfig>) -> 
 
 /// Returns the kernel configuration of an earlier run if that run used this device, so that a resumed run uses the same
 /// kernels.
-pub fn kernels_on(before: &EngineConfig, device: &Description) -> Result<Option<KernelConfig>, Failure> {
+pub fn kernels_on(before: &EngineConfig, device: &AdapterInfo) -> Result<Option<KernelConfig>, Failure> {
     if before.backend != device.backend.id() || before.adapter.as_ref() != Some(&device.name) {
         return Ok(None);
     }

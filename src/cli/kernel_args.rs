@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::{EngineError, Setup};
 use crate::files::read_text;
-use crate::gpu::adapter::Description;
+use crate::gpu::adapter::AdapterInfo;
 use crate::gpu::{KernelConfig, KernelSet, not_fused};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
@@ -34,7 +34,7 @@ pub struct KernelConfigArg {
 
 impl KernelConfigArg {
     /// The kernel configuration for a device.
-    pub fn kernel_config(&self, device: &Description) -> Result<KernelConfig, Failure> {
+    pub fn kernel_config(&self, device: &AdapterInfo) -> Result<KernelConfig, Failure> {
         match &self.kernel_config {
             None => Ok(KernelConfig::of(device)),
             Some(path) => read(path).map_err(Failure::Input),
@@ -70,7 +70,7 @@ impl KernelArgs {
     }
 
     /// The kernel configuration for a device.
-    pub fn kernel_config(&self, device: &Description) -> Result<KernelConfig, Failure> {
+    pub fn kernel_config(&self, device: &AdapterInfo) -> Result<KernelConfig, Failure> {
         let config = self.config.kernel_config(device)?;
         let set = match self.kernels {
             KernelsArg::Auto => config.set,

@@ -49,7 +49,7 @@ pub struct VerifyArgs {
 
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     let chosen = args.device.find_gpu("verify")?;
-    let plan = args.kernel_config.kernel_config(&chosen.description)?;
+    let kernels = args.kernel_config.kernel_config(&chosen.description)?;
     let context = Context::open(&chosen).map_err(Failure::work)?;
     notice::note(format_args!("verifying {}", context.description));
 
@@ -65,7 +65,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     for check in checks {
         for seed in 0..args.seeds {
             let findings = check
-                .run(&context, &plan, seed)
+                .run(&context, &kernels, seed)
                 .with_context(|| format!("check {:?} could not run", check.name))
                 .map_err(Failure::Work)?;
             for finding in &findings {

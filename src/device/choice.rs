@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{AdapterName, DeviceRequest, WantedBackend};
-use crate::gpu::adapter::{ApiBackend, Description, Kind};
+use crate::gpu::adapter::{AdapterInfo, AdapterKind, ApiBackend};
 
 /// The chosen device, and why it was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub enum ChoiceError {
 ///
 /// # Errors
 /// If no device matches the request.
-pub fn choose(adapters: &[Description], request: &DeviceRequest) -> Result<DeviceChoice, ChoiceError> {
+pub fn choose(adapters: &[AdapterInfo], request: &DeviceRequest) -> Result<DeviceChoice, ChoiceError> {
     match (request.backend, &request.adapter) {
         (WantedBackend::Cpu, Some(_)) => Err(ChoiceError::AdapterOfCpu),
         (WantedBackend::Cpu, None) => Ok(DeviceChoice::Cpu { reason: "requested".to_owned() }),
@@ -106,7 +106,7 @@ pub fn choose(adapters: &[Description], request: &DeviceRequest) -> Result<Devic
 }
 
 fn by_index(
-    adapters: &[Description],
+    adapters: &[AdapterInfo],
     wanted: WantedBackend,
     index: usize,
 ) -> Result<DeviceChoice, ChoiceError> {
@@ -124,9 +124,9 @@ fn by_index(
     }
 }
 
-fn by_name(adapters: &[Description], wanted: WantedBackend, part: &str) -> Result<DeviceChoice, ChoiceError> {
+fn by_name(adapters: &[AdapterInfo], wanted: WantedBackend, part: &str) -> Result<DeviceChoice, ChoiceError> {
     let needle = part.to_lowercase();
-    let named: Vec<&Description> = adapters
+    let named: Vec<&AdapterInfo> = adapters
         .iter()
         .filter(|adapter| match wanted {
             WantedBackend::Backend(backend) => adapter.backend == backend,
@@ -135,7 +135,7 @@ fn by_name(adapters: &[Description], wanted: WantedBackend, part: &str) -> Resul
         .filter(|adapter| adapter.name.to_lowercase().contains(&needle))
         .collect();
     // A GPU that several backends list counts once, under the first of them.
-    let distinct: Vec<&Description> = named
+    let distinct: Vec<&AdapterInfo> = named
         .iter()
         .copied()
         .filter(|adapter| {
@@ -162,7 +162,7 @@ fn by_name(adapters: &[Description], wanted: WantedBackend, part: &str) -> Resul
 }
 
 /// The best adapter of a backend. An unusable one is picked only to report why it cannot be used.
-fn best_of(adapters: &[Description], backend: ApiBackend) -> Result<DeviceChoice, ChoiceError> {
+fn best_of(adapters: &[AdapterInfo], backend: ApiBackend) -> Result<DeviceChoice, ChoiceError> {
     let best = adapters
         .iter()
         .filter(|adapter| adapter.backend == backend)
@@ -171,7 +171,7 @@ fn best_of(adapters: &[Description], backend: ApiBackend) -> Result<DeviceChoice
     accept(adapters, best)
 }
 
-fn automatic(adapters: &[Description]) -> DeviceChoice {
+fn automatic(adapters: &[AdapterInfo]) -> DeviceChoice {
     let hardware = || adapters.iter().filter(|adapter| !adapter.is_software());
     let best = hardware()
         .filter(|adapter| adapter.unfit.is_none())
@@ -196,7 +196,7 @@ fn automatic(adapters: &[Description]) -> DeviceChoice {
 }
 
 /// Why the best adapter was chosen.
-fn reason_for(best: &Description, adapters: &[Description]) -> String {
+fn reason_for(best: &AdapterInfo, adapters: &[AdapterInfo]) -> String {
     let others = adapters
         .iter()
         .filter(|other| other.index != best.index && !other.is_software() && !other.is_same_gpu_as(best))
@@ -206,18 +206,20 @@ fn reason_for(best: &Description, adapters: &[Description]) -> String {
         _ => format!("the best of {} GPUs", others + 1),
     };
     match best.kind {
-        Kind::Discrete | Kind::Integrated | Kind::Virtual => format!("{rank} ({})", best.kind),
-        Kind::Unknown | Kind::Software => rank,
+        AdapterKind::Discrete | AdapterKind::Integrated | AdapterKind::Virtual => {
+            format!("{rank} ({})", best.kind)
+        }
+        AdapterKind::Unknown | AdapterKind::Software => rank,
     }
 }
 
 /// The sort key of an adapter, best first.
-fn rank(adapter: &Description) -> (bool, Kind, usize) {
+fn rank(adapter: &AdapterInfo) -> (bool, AdapterKind, usize) {
     (adapter.is_software(), adapter.kind, adapter.index)
 }
 
 /// Accepts a requested adapter if it can be used.
-fn accept(adapters: &[Description], adapter: &Description) -> Result<DeviceChoice, ChoiceError> {
+fn accept(adapters: &[AdapterInfo], adapter: &AdapterInfo) -> Result<DeviceChoice, ChoiceError> {
     match &adapter.unfit {
         None => Ok(DeviceChoice::Gpu { index: adapter.index, reason: "requested".to_owned() }),
         Some(fault) => Err(ChoiceError::Unfit {
@@ -229,7 +231,7 @@ fn accept(adapters: &[Description], adapter: &Description) -> Result<DeviceChoic
 }
 
 /// The adapters of this machine, for the end of an error.
-fn listing(adapters: &[Description]) -> String {
+fn listing(adapters: &[AdapterInfo]) -> String {
     if adapters.is_empty() {
         return "this machine has no adapters".to_owned();
     }
@@ -242,14 +244,14 @@ fn listing(adapters: &[Description]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::adapter::Limits;
+    use crate::gpu::adapter::AdapterLimits;
 
     /// Descriptions of adapters, from the fields that matter.
-    fn machine<const N: usize>(adapters: [(&str, ApiBackend, Kind); N]) -> Vec<Description> {
+    fn machine<const N: usize>(adapters: [(&str, ApiBackend, AdapterKind); N]) -> Vec<AdapterInfo> {
         adapters
             .into_iter()
             .enumerate()
-            .map(|(index, (name, backend, kind))| Description {
+            .map(|(index, (name, backend, kind))| AdapterInfo {
                 index,
                 name: name.to_owned(),
                 backend,
@@ -257,7 +259,7 @@ mod tests {
                 driver: String::new(),
                 vendor: 0,
                 device: 0,
-                limits: Limits::NEEDED,
+                limits: AdapterLimits::NEEDED,
                 unfit: None,
             })
             .collect()
@@ -268,26 +270,26 @@ mod tests {
         DeviceRequest { backend, adapter }
     }
 
-    fn chosen(adapters: &[Description], request: &DeviceRequest) -> Option<usize> {
+    fn chosen(adapters: &[AdapterInfo], request: &DeviceRequest) -> Option<usize> {
         match choose(adapters, request).unwrap() {
             DeviceChoice::Gpu { index, .. } => Some(index),
             DeviceChoice::Cpu { .. } => None,
         }
     }
 
-    fn laptop() -> Vec<Description> {
+    fn laptop() -> Vec<AdapterInfo> {
         machine([
-            ("Intel Iris Xe", ApiBackend::Vulkan, Kind::Integrated),
-            ("NVIDIA RTX 4090", ApiBackend::Vulkan, Kind::Discrete),
-            ("llvmpipe (LLVM 15)", ApiBackend::Vulkan, Kind::Software),
-            ("NVIDIA RTX 4090/PCIe/SSE2", ApiBackend::Gl, Kind::Unknown),
+            ("Intel Iris Xe", ApiBackend::Vulkan, AdapterKind::Integrated),
+            ("NVIDIA RTX 4090", ApiBackend::Vulkan, AdapterKind::Discrete),
+            ("llvmpipe (LLVM 15)", ApiBackend::Vulkan, AdapterKind::Software),
+            ("NVIDIA RTX 4090/PCIe/SSE2", ApiBackend::Gl, AdapterKind::Unknown),
         ])
     }
 
-    fn headless() -> Vec<Description> {
+    fn headless() -> Vec<AdapterInfo> {
         machine([
-            ("llvmpipe (LLVM 15.0.6, 256 bits)", ApiBackend::Vulkan, Kind::Software),
-            ("llvmpipe (LLVM 15.0.6)", ApiBackend::Gl, Kind::Software),
+            ("llvmpipe (LLVM 15.0.6, 256 bits)", ApiBackend::Vulkan, AdapterKind::Software),
+            ("llvmpipe (LLVM 15.0.6)", ApiBackend::Gl, AdapterKind::Software),
         ])
     }
 
@@ -299,8 +301,8 @@ mod tests {
     #[test]
     fn auto_prefers_an_integrated_gpu_to_a_virtual_one() {
         let adapters = machine([
-            ("Virtio-GPU", ApiBackend::Vulkan, Kind::Virtual),
-            ("Radeon 780M", ApiBackend::Vulkan, Kind::Integrated),
+            ("Virtio-GPU", ApiBackend::Vulkan, AdapterKind::Virtual),
+            ("Radeon 780M", ApiBackend::Vulkan, AdapterKind::Integrated),
         ]);
         assert_eq!(chosen(&adapters, &DeviceRequest::default()), Some(1));
     }
@@ -308,13 +310,13 @@ mod tests {
     #[test]
     fn auto_uses_gl_only_if_no_other_backend_has_a_gpu() {
         let adapters = machine([
-            ("Virtio-GPU", ApiBackend::Vulkan, Kind::Virtual),
-            ("Radeon RX 580", ApiBackend::Gl, Kind::Discrete),
+            ("Virtio-GPU", ApiBackend::Vulkan, AdapterKind::Virtual),
+            ("Radeon RX 580", ApiBackend::Gl, AdapterKind::Discrete),
         ]);
         assert_eq!(chosen(&adapters, &DeviceRequest::default()), Some(0));
         let adapters = machine([
-            ("llvmpipe", ApiBackend::Vulkan, Kind::Software),
-            ("Radeon HD 5770", ApiBackend::Gl, Kind::Unknown),
+            ("llvmpipe", ApiBackend::Vulkan, AdapterKind::Software),
+            ("Radeon HD 5770", ApiBackend::Gl, AdapterKind::Unknown),
         ]);
         assert_eq!(chosen(&adapters, &DeviceRequest::default()), Some(1));
     }
@@ -330,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_software_adapter_that_claims_to_be_a_gpu_is_recognised_by_name() {
-        let adapters = machine([("Google SwiftShader", ApiBackend::Vulkan, Kind::Integrated)]);
+        let adapters = machine([("Google SwiftShader", ApiBackend::Vulkan, AdapterKind::Integrated)]);
         assert_eq!(chosen(&adapters, &DeviceRequest::default()), None);
     }
 
@@ -390,8 +392,8 @@ mod tests {
     #[test]
     fn a_name_that_matches_two_gpus_is_an_error_that_lists_them() {
         let adapters = machine([
-            ("Radeon RX 7900", ApiBackend::Vulkan, Kind::Discrete),
-            ("Radeon RX 7900", ApiBackend::Vulkan, Kind::Discrete),
+            ("Radeon RX 7900", ApiBackend::Vulkan, AdapterKind::Discrete),
+            ("Radeon RX 7900", ApiBackend::Vulkan, AdapterKind::Discrete),
         ]);
         let error = choose(&adapters, &request(WantedBackend::Auto, "radeon")).unwrap_err().to_string();
         assert!(error.contains("matches 2 adapters"), "{error}");
@@ -422,8 +424,8 @@ mod tests {
 
     #[test]
     fn the_first_insufficient_limit_is_named() {
-        let limits = Limits { max_storage_buffers_per_shader_stage: 4, ..Limits::NEEDED };
+        let limits = AdapterLimits { max_storage_buffers_per_shader_stage: 4, ..AdapterLimits::NEEDED };
         assert_eq!(limits.shortfall().unwrap(), "4 storage buffers per kernel, at least 8 needed");
-        assert_eq!(Limits::NEEDED.shortfall(), None);
+        assert_eq!(AdapterLimits::NEEDED.shortfall(), None);
     }
 }

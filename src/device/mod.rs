@@ -33,7 +33,7 @@ pub use request::{AdapterName, DeviceRequest, WantedBackend};
 
 use crate::cpu::CpuEngine;
 use crate::engine::{EngineError, Setup};
-use crate::gpu::adapter::{ApiBackend, BackendAnswer, ChosenAdapter, Description, FoundAdapter, survey};
+use crate::gpu::adapter::{AdapterInfo, ApiBackend, BackendAnswer, ChosenAdapter, FoundAdapter, survey};
 use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 
 /// A device to compute on, chosen but not opened yet.
@@ -156,7 +156,7 @@ impl Device {
     }
 
     /// The adapter, or `None` for the CPU engine.
-    pub fn adapter(&self) -> Option<&Description> {
+    pub fn adapter(&self) -> Option<&AdapterInfo> {
         match self {
             Self::Cpu { .. } => None,
             Self::Gpu(chosen) => Some(&chosen.description),
@@ -226,7 +226,7 @@ impl OpenDevice {
         let Some(OpenGpu { context, residency, kernels }) = &self.gpu else {
             return Ok(AnyEngine::Cpu(Box::new(CpuEngine::new(setup))));
         };
-        let options = GpuOptions { setup: *setup, residency: *residency, plan: *kernels };
+        let options = GpuOptions { setup: *setup, residency: *residency, kernels: *kernels };
         Ok(AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?)))
     }
 

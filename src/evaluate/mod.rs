@@ -7,8 +7,8 @@ mod mistakes;
 
 use std::sync::Arc;
 
-pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
-pub use confusion::{ClassScores, ConfusedPair, ConfusionMatrix};
+pub use calibration::{CALIBRATION_BINS, Calibration};
+pub use confusion::ConfusionMatrix;
 pub use mistakes::Mistake;
 
 use crate::data::ImageSet;

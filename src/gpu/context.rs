@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::adapter::{ChosenAdapter, Description, Limits};
+use super::adapter::{AdapterInfo, AdapterLimits, ChosenAdapter};
 use super::pipeline_cache::PipelineCache;
 use crate::engine::EngineError;
 
@@ -23,7 +23,7 @@ pub struct Context {
     /// Its queue.
     pub queue: wgpu::Queue,
     /// What is known about its adapter.
-    pub description: Description,
+    pub description: AdapterInfo,
     pipelines: Option<Arc<PipelineCache>>,
     first_error: FirstError,
 }
@@ -64,7 +64,7 @@ impl Context {
     fn open_with_features(chosen: &ChosenAdapter, features: wgpu::Features) -> Result<Self, EngineError> {
         let ChosenAdapter { adapter, description, .. } = chosen;
         let supported = adapter.limits();
-        let needed = Limits::NEEDED;
+        let needed = AdapterLimits::NEEDED;
         let limits = wgpu::Limits {
             max_buffer_size: supported.max_buffer_size,
             max_storage_buffer_binding_size: supported.max_storage_buffer_binding_size,

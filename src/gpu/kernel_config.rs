@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::adapter::Description;
+use super::adapter::AdapterInfo;
 use crate::engine::{LossKind, Setup};
 use crate::model::Activation;
 
@@ -110,7 +110,7 @@ pub struct KernelConfig {
 
 impl KernelConfig {
     /// The configuration for a class of device.
-    pub fn of(device: &Description) -> Self {
+    pub fn of(device: &AdapterInfo) -> Self {
         if device.is_software() { Self::SOFTWARE } else { Self::HARDWARE }
     }
 

@@ -263,7 +263,8 @@ impl ClaimResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paper::{Experiment, Measurement, Protocol};
+    use crate::paper::experiment::Measurement;
+    use crate::paper::{Experiment, Protocol};
     use crate::train::EpochRecord;
 
     /// A run of `epoch` epochs with these final training and test accuracies.

@@ -10,10 +10,9 @@ mod protocol;
 mod results;
 mod statistics;
 
-pub use claims::{ClaimResult, Outcome};
-pub use experiment::{Experiment, ExperimentListener, Measurement, Run};
-pub use protocol::{BATCH_SIZE, Method, NetworkVariant, PaperDataset, Protocol, STOP_ACCURACY};
-pub use results::{ResultsError, StudyResults};
+pub use experiment::{Experiment, ExperimentListener, Run};
+pub use protocol::{Method, NetworkVariant, PaperDataset, Protocol, STOP_ACCURACY};
+pub use results::StudyResults;
 
 use crate::data::Dataset;
 use crate::engine::{Engine, EngineError, Setup};

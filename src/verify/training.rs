@@ -21,7 +21,7 @@ pub fn new_engine(
     setup: Setup,
     residency: Residency,
 ) -> Result<GpuEngine, EngineError> {
-    GpuEngine::new(context.clone(), GpuOptions { setup, residency, plan: *config })
+    GpuEngine::new(context.clone(), GpuOptions { setup, residency, kernels: *config })
 }
 
 /// Trains the steps of an epoch and returns the losses in its order.

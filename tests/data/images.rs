@@ -249,7 +249,7 @@ fn cpu_engine(augmented: bool) -> Box<dyn Engine> {
 
 fn gpu_engine(augmented: bool) -> Box<dyn Engine> {
     let options =
-        GpuOptions { setup: setup(augmented), residency: Residency::Auto, plan: KernelConfig::SOFTWARE };
+        GpuOptions { setup: setup(augmented), residency: Residency::Auto, kernels: KernelConfig::SOFTWARE };
     loaded(GpuEngine::new(context(), options).unwrap())
 }
 

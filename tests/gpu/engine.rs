@@ -16,7 +16,7 @@ const SAMPLES: usize = 320;
 
 fn options(network: LeNet5) -> GpuOptions {
     let setup = Setup::new(network, BATCH);
-    GpuOptions { setup, residency: Residency::Auto, plan: KernelConfig::SOFTWARE }
+    GpuOptions { setup, residency: Residency::Auto, kernels: KernelConfig::SOFTWARE }
 }
 
 fn image_set(images: usize) -> ImageSet {
@@ -96,8 +96,8 @@ fn log_probabilities_are_equal_on_both_engines_even_if_read_in_pieces() {
         let expected = log_probabilities(&mut CpuEngine::new(&Setup::new(network, 1)));
         assert_eq!(expected.len(), images * classes);
         for set in [KernelSet::Layered, KernelSet::Fused] {
-            let plan = KernelConfig { set, ..KernelConfig::SOFTWARE };
-            let mut engine = GpuEngine::new(context(), GpuOptions { plan, ..options(network) }).unwrap();
+            let kernels = KernelConfig { set, ..KernelConfig::SOFTWARE };
+            let mut engine = GpuEngine::new(context(), GpuOptions { kernels, ..options(network) }).unwrap();
             let found = log_probabilities(&mut engine);
             assert_eq!(found.len(), expected.len());
             let error = largest_difference(&found, &expected);

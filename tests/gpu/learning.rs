@@ -32,7 +32,7 @@ fn gpu(set: &Dataset) -> GpuEngine {
     let options = GpuOptions {
         setup: Setup::new(network(set), BATCH),
         residency: Residency::Auto,
-        plan: KernelConfig::of(&context.description),
+        kernels: KernelConfig::of(&context.description),
     };
     GpuEngine::new(context, options).unwrap()
 }

@@ -17,7 +17,7 @@ const BATCH: usize = 4;
 fn weights_after_a_step(folder: &Path) -> Vec<f32> {
     let context = crate::common::context().with_pipeline_cache(folder);
     let setup = Setup::new(NETWORK, BATCH);
-    let options = GpuOptions { setup, residency: Residency::Auto, plan: KernelConfig::SOFTWARE };
+    let options = GpuOptions { setup, residency: Residency::Auto, kernels: KernelConfig::SOFTWARE };
     let mut engine = GpuEngine::new(context, options).unwrap();
     let pixels = (0..BATCH * 784).map(|index| (index * 7 % 256) as u8).collect();
     let images = ImageSet { channels: 1, height: 28, width: 28, pixels, labels: vec![3; BATCH] };

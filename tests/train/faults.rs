@@ -55,8 +55,8 @@ fn config() -> TrainingConfig {
 }
 
 fn engine(context: &Context) -> GpuEngine {
-    let plan = KernelConfig::of(&context.description);
-    let options = GpuOptions { setup: Setup::new(NETWORK, 32), residency: Residency::Auto, plan };
+    let kernels = KernelConfig::of(&context.description);
+    let options = GpuOptions { setup: Setup::new(NETWORK, 32), residency: Residency::Auto, kernels };
     let mut engine = GpuEngine::new(context.clone(), options).unwrap();
     engine.set_parameters(&Init::default().arena(&ParameterTable::new(&NETWORK), 1)).unwrap();
     engine

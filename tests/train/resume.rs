@@ -564,8 +564,8 @@ fn cpu_runs_resume_bit_identically_from_random_steps() {
 fn gpu_runs_resume_bit_identically_from_random_steps() {
     let context = crate::common::context();
     assert_resumes_bit_identically(&|setup| {
-        let plan = KernelConfig::of(&context.description);
-        let options = GpuOptions { setup: *setup, residency: Residency::Auto, plan };
+        let kernels = KernelConfig::of(&context.description);
+        let options = GpuOptions { setup: *setup, residency: Residency::Auto, kernels };
         Box::new(GpuEngine::new(context.clone(), options).unwrap())
     });
 }

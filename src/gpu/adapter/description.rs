@@ -55,7 +55,7 @@ impl fmt::Display for ApiBackend {
 /// The type of an adapter, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum AdapterKind {
     /// A GPU with its own memory.
     Discrete,
     /// A GPU that shares the processor's memory.
@@ -68,7 +68,7 @@ pub enum Kind {
     Software,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for AdapterKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Discrete => "discrete",
@@ -82,7 +82,7 @@ impl fmt::Display for Kind {
 
 /// The limits that matter for training, under WebGPU's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Limits {
+pub struct AdapterLimits {
     /// Bytes of a buffer that can be bound to a kernel.
     pub max_storage_buffer_binding_size: u64,
     /// Bytes of a buffer.
@@ -95,7 +95,7 @@ pub struct Limits {
     pub max_storage_buffers_per_shader_stage: u32,
 }
 
-impl Limits {
+impl AdapterLimits {
     /// WebGPU's default limits, which are all that the kernels need.
     pub const NEEDED: Self = Self {
         max_storage_buffer_binding_size: 128 << 20,
@@ -139,7 +139,7 @@ impl Limits {
 
 /// An adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Description {
+pub struct AdapterInfo {
     /// Its index among all adapters of this machine.
     pub index: usize,
     /// The name that the driver reports.
@@ -148,7 +148,7 @@ pub struct Description {
     pub backend: ApiBackend,
     /// Its kind of hardware.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: AdapterKind,
     /// The driver's name and version.
     pub driver: String,
     /// The PCI vendor ID, as reported by the backend.
@@ -158,18 +158,18 @@ pub struct Description {
     #[serde(skip)]
     pub device: u32,
     /// Its limits.
-    pub limits: Limits,
+    pub limits: AdapterLimits,
     /// Why it cannot be used, if it cannot.
     pub unfit: Option<String>,
 }
 
-impl Description {
+impl AdapterInfo {
     /// Whether this is a software adapter. Checked by name too, since not every driver reports it.
     pub fn is_software(&self) -> bool {
         const NAMES: [&str; 5] =
             ["llvmpipe", "lavapipe", "swiftshader", "softpipe", "microsoft basic render driver"];
         let name = self.name.to_lowercase();
-        self.kind == Kind::Software || NAMES.iter().any(|software| name.contains(software))
+        self.kind == AdapterKind::Software || NAMES.iter().any(|software| name.contains(software))
     }
 
     /// Whether two adapters of different backends are the same physical GPU.
@@ -191,7 +191,7 @@ impl Description {
     }
 }
 
-impl fmt::Display for Description {
+impl fmt::Display for AdapterInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}, {})", self.name, self.backend, self.kind)
     }

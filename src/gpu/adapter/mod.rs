@@ -1,13 +1,13 @@
 //! The GPUs of this machine, as wgpu lists them.
 //!
-//! [`survey()`] asks each backend for its adapters and describes them as plain [`Description`]s;
+//! [`survey()`] asks each backend for its adapters and describes them as plain [`AdapterInfo`]s;
 //! [`crate::device`] chooses among those. [`Platform`] knows which driver to install if there are none.
 
 mod description;
 mod drivers;
 mod survey;
 
-pub use description::{ApiBackend, Description, Kind, Limits};
+pub use description::{AdapterInfo, AdapterKind, AdapterLimits, ApiBackend};
 pub use drivers::Platform;
 pub use survey::{AdapterSurvey, BackendAnswer, FoundAdapter, survey};
 
@@ -17,7 +17,7 @@ pub struct ChosenAdapter {
     /// The adapter.
     pub adapter: wgpu::Adapter,
     /// What is known about it.
-    pub description: Description,
+    pub description: AdapterInfo,
     /// Why it was chosen, for people.
     pub reason: String,
 }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::{ApiBackend, Description, Kind, Limits};
+use super::{AdapterInfo, AdapterKind, AdapterLimits, ApiBackend};
 
 /// An adapter and its description.
 #[derive(Debug)]
 pub struct FoundAdapter {
     /// What is known about it.
-    pub description: Description,
+    pub description: AdapterInfo,
     /// The adapter.
     pub adapter: wgpu::Adapter,
 }
@@ -47,7 +47,7 @@ pub struct AdapterSurvey {
 
 impl AdapterSurvey {
     /// What is known about each adapter, in the same order.
-    pub fn descriptions(&self) -> Vec<Description> {
+    pub fn descriptions(&self) -> Vec<AdapterInfo> {
         self.adapters.iter().map(|found| found.description.clone()).collect()
     }
 
@@ -115,10 +115,10 @@ fn has_driver(instance: &wgpu::Instance) -> bool {
     }
 }
 
-fn describe(index: usize, backend: ApiBackend, adapter: &wgpu::Adapter) -> Description {
+fn describe(index: usize, backend: ApiBackend, adapter: &wgpu::Adapter) -> AdapterInfo {
     let info = adapter.get_info();
     let limits = adapter.limits();
-    let limits = Limits {
+    let limits = AdapterLimits {
         max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
         max_buffer_size: limits.max_buffer_size,
         max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
@@ -129,16 +129,16 @@ fn describe(index: usize, backend: ApiBackend, adapter: &wgpu::Adapter) -> Descr
         adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS);
     let unfit = if has_compute { limits.shortfall() } else { Some("no compute shaders".to_owned()) };
 
-    Description {
+    AdapterInfo {
         index,
         name: info.name,
         backend,
         kind: match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => Kind::Discrete,
-            wgpu::DeviceType::IntegratedGpu => Kind::Integrated,
-            wgpu::DeviceType::VirtualGpu => Kind::Virtual,
-            wgpu::DeviceType::Other => Kind::Unknown,
-            wgpu::DeviceType::Cpu => Kind::Software,
+            wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
+            wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
+            wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
+            wgpu::DeviceType::Other => AdapterKind::Unknown,
+            wgpu::DeviceType::Cpu => AdapterKind::Software,
         },
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         vendor: info.vendor,

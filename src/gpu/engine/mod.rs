@@ -35,7 +35,7 @@ pub struct GpuOptions {
     /// Where the images are kept.
     pub residency: Residency,
     /// The kernels and their block sizes.
-    pub plan: KernelConfig,
+    pub kernels: KernelConfig,
 }
 
 /// LeNet-5 on a GPU.
@@ -61,7 +61,7 @@ impl GpuEngine {
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
         let setup = &options.setup;
         limits::check_classes(&context, setup.network.classes)?;
-        let recording = Recording::new(setup, &options.plan);
+        let recording = Recording::new(setup, &options.kernels);
         limits::check_batch(setup, &recording, context.largest_binding())?;
         let table = ParameterTable::new(&setup.network);
         let samples = MAX_SAMPLES_PER_SUBMIT
