@@ -11,4 +11,4 @@ mod figures;
 mod kernels;
 mod paper;
 mod predict;
-mod readme;
+mod documents;
