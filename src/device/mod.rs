@@ -189,7 +189,7 @@ impl Device {
     /// If the device cannot be opened.
     pub fn connect(&self, options: &DeviceOptions) -> Result<OpenDevice, EngineError> {
         let Self::Gpu(chosen) = self else {
-            return Ok(OpenDevice(Opened::Cpu));
+            return Ok(OpenDevice { gpu: None });
         };
         let mut context =
             if options.timestamps { Context::open_with_timestamps(chosen)? } else { Context::open(chosen)? };
@@ -197,18 +197,22 @@ impl Device {
             context = context.with_pipeline_cache(folder);
         }
         let kernels = options.kernels.unwrap_or_else(|| KernelConfig::of(&chosen.description));
-        Ok(OpenDevice(Opened::Gpu { context, residency: options.residency, kernels }))
+        Ok(OpenDevice { gpu: Some(OpenGpu { context, residency: options.residency, kernels }) })
     }
 }
 
 /// A device that is open: any number of engines can be created on it.
 #[derive(Debug)]
-pub struct OpenDevice(Opened);
+pub struct OpenDevice {
+    /// `None` for the CPU engine.
+    gpu: Option<OpenGpu>,
+}
 
 #[derive(Debug)]
-enum Opened {
-    Cpu,
-    Gpu { context: Context, residency: Residency, kernels: KernelConfig },
+struct OpenGpu {
+    context: Context,
+    residency: Residency,
+    kernels: KernelConfig,
 }
 
 impl OpenDevice {
@@ -217,29 +221,22 @@ impl OpenDevice {
     /// # Errors
     /// If the device cannot run this setup.
     pub fn engine(&self, setup: &Setup) -> Result<AnyEngine, EngineError> {
-        match &self.0 {
-            Opened::Cpu => Ok(AnyEngine::Cpu(Box::new(CpuEngine::new(setup)))),
-            Opened::Gpu { context, residency, kernels } => {
-                let options = GpuOptions { setup: *setup, residency: *residency, plan: *kernels };
-                Ok(AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?)))
-            }
-        }
+        let Some(OpenGpu { context, residency, kernels }) = &self.gpu else {
+            return Ok(AnyEngine::Cpu(Box::new(CpuEngine::new(setup))));
+        };
+        let options = GpuOptions { setup: *setup, residency: *residency, plan: *kernels };
+        Ok(AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?)))
     }
 
     /// The kernels that an engine for `setup` runs; `None` for the CPU engine.
     pub fn kernels_for(&self, setup: &Setup) -> Option<KernelConfig> {
-        match &self.0 {
-            Opened::Cpu => None,
-            Opened::Gpu { kernels, .. } => Some(KernelConfig { set: kernels.set_for(setup), ..*kernels }),
-        }
+        let kernels = self.gpu.as_ref()?.kernels;
+        Some(KernelConfig { set: kernels.set_for(setup), ..kernels })
     }
 
     /// The open GPU; `None` for the CPU engine.
     pub fn context(&self) -> Option<&Context> {
-        match &self.0 {
-            Opened::Cpu => None,
-            Opened::Gpu { context, .. } => Some(context),
-        }
+        Some(&self.gpu.as_ref()?.context)
     }
 }
 

@@ -6,5 +6,6 @@
 mod engine;
 mod golden;
 mod gradients;
+mod network_gradients;
 mod proofs;
 mod reference;
