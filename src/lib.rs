@@ -109,3 +109,8 @@ pub mod files;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod report;
+
+// The example in the README is a doctest too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
