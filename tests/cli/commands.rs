@@ -277,7 +277,7 @@ fn truncated_cifar_10_is_rejected_before_a_run_starts() {
         .args(["--data-dir", folder])
         .assert()
         .code(2)
-        .stderr(contains("test_batch.bin").and(contains("multiple of 3073")));
+        .stderr(contains("test_batch.bin").and(contains("multiple of the record length 3073")));
     lenet_gpu().args(["train", "--help"]).assert().success().stdout(contains("cifar10"));
     assert!(!run_dir.exists(), "a run that did not start left a folder");
 }

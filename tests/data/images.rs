@@ -300,13 +300,13 @@ fn an_augmented_engine_without_views_and_in_evaluation_leaves_images_unchanged()
 }
 
 #[test]
-#[should_panic(expected = "set up for them")]
+#[should_panic(expected = "set up for augmentation")]
 fn a_cpu_engine_without_augmentation_rejects_views() {
     losses(&mut *cpu_engine(false), ALL);
 }
 
 #[test]
-#[should_panic(expected = "set up for them")]
+#[should_panic(expected = "set up for augmentation")]
 fn a_gpu_engine_without_augmentation_rejects_views() {
     losses(&mut *gpu_engine(false), ALL);
 }

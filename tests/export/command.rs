@@ -141,7 +141,7 @@ fn unreadable_models_and_unwritable_outputs_are_named() {
     let whole = fs::read(&model).unwrap();
     for content in [&whole[..whole.len() / 2], &[]] {
         fs::write(&half, content).unwrap();
-        export(&half, &output).assert().code(2).stderr(contains("half.safetensors").and(contains("damaged")));
+        export(&half, &output).assert().code(2).stderr(contains("half.safetensors").and(contains("corrupt")));
     }
     export(&nowhere, &output).assert().code(2).stderr(contains("cannot load"));
     assert!(!output.exists());
