@@ -11,85 +11,9 @@ use super::kernel_config::FilterMemory;
 use crate::engine::LossKind;
 use crate::model::Activation;
 
-/// `[(path, text of shaders/PATH.wgsl)]`.
-macro_rules! files {
-    ($($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("../../shaders/", $path, ".wgsl")))),*]
-    };
-}
-
-/// Every file in `shaders/`: its path without the extension, and its text.
-pub const FILES: &[(&str, &str)] = files![
-    "ceilings/copy",
-    "ceilings/fma",
-    "kernels/accumulate",
-    "kernels/adam",
-    "kernels/batch_norm_backward_input",
-    "kernels/batch_norm_backward_weight",
-    "kernels/batch_norm_forward",
-    "kernels/batch_norm_statistics",
-    "kernels/conv_backward_input",
-    "kernels/conv_backward_weight",
-    "kernels/conv_forward",
-    "kernels/dense_backward",
-    "kernels/dense_forward",
-    "kernels/dense_loss",
-    "kernels/fused_conv_backward",
-    "kernels/fused_conv_forward",
-    "kernels/fused_dense",
-    "kernels/gather",
-    "kernels/gradient_norm",
-    "kernels/log_softmax",
-    "kernels/log_softmax_backward",
-    "kernels/max_pool",
-    "kernels/max_pool_backward",
-    "kernels/sgd",
-    "shared/batch",
-    "shared/batch_norm",
-    "shared/bindings",
-    "shared/clip",
-    "shared/dense_layer",
-    "shared/faults",
-    "shared/finite",
-    "shared/full_convolution",
-    "shared/gradient_norms",
-    "shared/gradients",
-    "shared/grid",
-    "shared/images",
-    "shared/labels",
-    "shared/last_layer",
-    "shared/logits",
-    "shared/maximum",
-    "shared/order",
-    "shared/outcomes",
-    "shared/parameters",
-    "shared/partials",
-    "shared/row_segment",
-    "shared/sum_of_partials",
-    "shared/tensors",
-    "shared/views",
-    "shared/workgroup_sum",
-    "shared/workspace",
-    "variants/activation/hard_tanh",
-    "variants/activation/identity",
-    "variants/activation/relu",
-    "variants/activation/sigmoid",
-    "variants/activation/sign",
-    "variants/activation/tanh",
-    "variants/gradient/outer_products",
-    "variants/gradient/partial_sums",
-    "variants/input/augmented",
-    "variants/input/plain",
-    "variants/loss/log_softmax",
-    "variants/loss/mse",
-    "variants/loss/raw_nll",
-    "variants/parameters/f32",
-    "variants/parameters/uniform",
-    "variants/parameters/vec4",
-    "variants/workspace/f32",
-    "variants/workspace/vec2",
-    "variants/workspace/vec4",
-];
+// `FILES: &[(&str, &str)]`, every file in `shaders/`: its path without the extension, and its text. The build script
+// lists the folder.
+include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
 /// The file of `shaders/variants/` that a kernel uses for an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,8 +188,6 @@ fn file(path: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
@@ -305,41 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_shaders_folder_is_listed() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-        let mut found = Vec::new();
-        let mut folders = vec![root.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let path = path.strip_prefix(&root).unwrap().with_extension("");
-                    found.push(path.to_str().unwrap().replace('\\', "/"));
-                }
-            }
-        }
-        found.sort();
-        let listed: Vec<_> = FILES.iter().map(|(path, _)| *path).collect();
-        assert_eq!(found, listed);
-    }
-
-    #[test]
     fn binding_numbers_are_written_in_one_file() {
         for (path, text) in FILES {
             for binding in text.split("@binding(").skip(1) {
                 assert!(binding.starts_with("BINDING_"), "shaders/{path}.wgsl: @binding({binding:.20}");
             }
-        }
-    }
-
-    #[test]
-    fn every_kernel_names_its_cpu_twin_or_the_kernels_it_replaces() {
-        for (path, text) in FILES.iter().filter(|(path, _)| path.starts_with("kernels/")) {
-            let header = text.split("#import").next().unwrap();
-            let named = ["// CPU twin: src/cpu/", "// Replaces "].iter().any(|line| header.contains(line));
-            assert!(named, "shaders/{path}.wgsl names neither");
         }
     }
 }

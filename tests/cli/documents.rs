@@ -74,7 +74,10 @@ fn every_error_of_the_papers_listings_has_a_test() {
         let names: Vec<_> = last_cell.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "no test: {row}");
         for name in names {
-            assert!(tests.contains(&format!("fn {name}(")), "docs/paper.md names {name}, which is not a test");
+            assert!(
+                tests.contains(&format!("fn {name}(")),
+                "docs/paper.md names {name}, which is not a test"
+            );
         }
     }
 }

@@ -6,9 +6,9 @@ mod common;
 
 mod bench;
 mod commands;
+mod documents;
 mod evaluate;
 mod figures;
 mod kernels;
 mod paper;
 mod predict;
-mod documents;
