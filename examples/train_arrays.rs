@@ -40,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&network), config.seed))?;
     train(&mut engine, &data, &config, RunState::default(), &mut PrintEpochs)?;
 
-    let about = ModelInfo { fit: Some(data.fit), class_names, ..ModelInfo::default() };
-    let model = Model { network, parameters: engine.parameters()?, about };
+    let info = ModelInfo { fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let model = Model { network, parameters: engine.parameters()?, info };
     let mut classifier = Classifier::with_engine(model, Box::new(engine))?;
     let image = ImageFile { channels: 1, height: SIDE, width: SIDE, pixels: bar(2, random) };
     let best = classifier.classify(image)?.best();

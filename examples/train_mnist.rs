@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let accuracy = summary.last.map_or(0.0, |epoch| epoch.test_accuracy);
     println!("trained on {}: {:.2} % of the test images are correct", engine.name(), 100.0 * accuracy);
 
-    let about = ModelInfo { dataset: Some("mnist".to_owned()), fit: Some(mnist.fit), ..ModelInfo::default() };
-    let model = Model { network, parameters: engine.parameters()?, about };
+    let info = ModelInfo { dataset: Some("mnist".to_owned()), fit: Some(mnist.fit), ..ModelInfo::default() };
+    let model = Model { network, parameters: engine.parameters()?, info };
     let path = env::args().nth(1).unwrap_or("mnist.safetensors".to_owned());
     fs::write(&path, weights::to_bytes(&model))?;
     println!("saved {path}");

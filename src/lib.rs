@@ -101,12 +101,10 @@ mod evaluate;
 mod paper;
 
 // Not part of the API: public for this package's tests and benches alone.
-#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod bench;
 #[doc(hidden)]
 pub mod files;
-#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod report;
 

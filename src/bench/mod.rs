@@ -3,7 +3,7 @@
 //! A [`Bench`] first measures each engine by itself (`startup`: how long it takes to start; `profile`: its device's
 //! ceilings and its kernels one by one), then lets all engines train and infer in turn, one batch size after the other
 //! (`race`). Each figure is the median of several runs with its spread ([`Summary`]). The [`Results`] are plain data:
-//! [`to_markdown`] formats them, [`compare`] compares them with earlier ones, and [`warnings`] lists what makes them
+//! [`to_markdown`] formats them, [`compare`] compares them with earlier ones, and [`warnings()`] lists what makes them
 //! unreliable.
 
 mod candidate;

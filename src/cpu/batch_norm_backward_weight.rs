@@ -5,8 +5,8 @@
 //!
 //! Shapes: x and dy `[B, C, P]`, statistics `[C]` → dweight and dbias `[C]`.
 
+use super::array_view::{ArrayView, indices};
 use super::channel_sums::{channel_sums, sum};
-use super::nd::{Nd, indices};
 use super::{Real, Statistics};
 use crate::model::NormShape;
 
@@ -48,7 +48,7 @@ pub fn reference<T: Real>(
 ) {
     let batch = x.len() / shape.image_len();
     let dims = [batch, shape.channels, shape.positions];
-    let (x, dy) = (Nd::new(x, dims), Nd::new(dy, dims));
+    let (x, dy) = (ArrayView::new(x, dims), ArrayView::new(dy, dims));
     for c in 0..shape.channels {
         let deviation = (statistics.variance[c] + T::of(NormShape::EPS)).sqrt();
         (dweight[c], dbias[c]) = (T::zero(), T::zero());

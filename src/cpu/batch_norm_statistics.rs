@@ -11,8 +11,8 @@
 //! Shapes: x `[B, C, P]` → mean, variance and their running counterparts `[C]`.
 
 use super::Real;
+use super::array_view::{ArrayView, indices};
 use super::channel_sums::{channel_sums, sum};
-use super::nd::{Nd, indices};
 use crate::model::NormShape;
 
 /// The mean and the variance of each channel.
@@ -80,7 +80,7 @@ pub fn reference<T: Real>(
     let batch = x.len() / shape.image_len();
     let count = batch * shape.positions;
     let n = T::of(count as f64);
-    let x = Nd::new(x, [batch, shape.channels, shape.positions]);
+    let x = ArrayView::new(x, [batch, shape.channels, shape.positions]);
     for c in 0..shape.channels {
         let all = || indices([batch, shape.positions]).map(|[b, i]| x[[b, c, i]]);
         mean[c] = all().sum::<T>() / n;

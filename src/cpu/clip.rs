@@ -12,7 +12,7 @@ const EPS: f64 = 1e-6;
 
 /// Clips the trained part of a gradient arena in place, as [`Clip`] specifies.
 pub fn clip<T: Real>(clip: &Clip, tensors: &[Tensor], gradient: &mut [T]) {
-    if clip.by_norm() {
+    if clip.needs_norms() {
         let mut norms = gradient_norm(tensors, gradient);
         let mut scales = vec![1.0; norms.len()];
         if let Some(bound) = clip.tensor_norm {
@@ -32,7 +32,7 @@ pub fn clip<T: Real>(clip: &Clip, tensors: &[Tensor], gradient: &mut [T]) {
         }
     }
     for tensor in tensors {
-        if let Some(bound) = clip.of_values(tensor.kind) {
+        if let Some(bound) = clip.value_bound(tensor.kind) {
             limit(bound, &mut gradient[tensor.range()]);
         }
     }

@@ -19,8 +19,8 @@ use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
 use super::Real;
+use super::array_view::{ArrayView, indices};
 use super::blocks::{LANES, add_scaled, chunk_len, for_each_chunk};
-use super::nd::{Nd, indices};
 use super::padded::PaddedLayout;
 use super::sparse_gradient::SparseGradient;
 use crate::model::ConvShape;
@@ -62,13 +62,14 @@ pub fn reference<T: Real>(shape: &ConvShape, weight: &[T], dy: &[T], dx: &mut [T
     let batch = dx.len() / shape.in_len();
     let (dx_dims, dy_dims) =
         ([batch, channels, height, width], [batch, filters, shape.out_height(), shape.out_width()]);
-    let w = Nd::new(weight, [filters, channels, size, size]);
-    let dy = Nd::new(dy, dy_dims);
-    let mut dx = Nd::new(dx, dx_dims);
+    let w = ArrayView::new(weight, [filters, channels, size, size]);
+    let dy = ArrayView::new(dy, dy_dims);
+    let mut dx = ArrayView::new(dx, dx_dims);
 
     // D: dL/dY, dilated by the stride, inside a border of zeros.
     let (tall, wide) = (height + 2 * padding + size - 1, width + 2 * padding + size - 1);
-    let mut full = Nd::new(vec![T::zero(); batch * filters * tall * wide], [batch, filters, tall, wide]);
+    let mut full =
+        ArrayView::new(vec![T::zero(); batch * filters * tall * wide], [batch, filters, tall, wide]);
     for [b, f, r, q] in indices(dy_dims) {
         full[[b, f, r * stride + size - 1, q * stride + size - 1]] = dy[[b, f, r, q]];
     }

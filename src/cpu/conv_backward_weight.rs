@@ -17,9 +17,9 @@ use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
 
 use super::Real;
+use super::array_view::{ArrayView, indices};
 use super::blocks::{LANES, add, add_scaled, chunk_len, for_each_chunk, head};
 use super::channel_sums::sum;
-use super::nd::{Nd, indices};
 use super::padded::PaddedLayout;
 use super::sparse_gradient::SparseGradient;
 use crate::model::ConvShape;
@@ -73,9 +73,9 @@ pub fn reference<T: Real>(shape: &ConvShape, x: &[T], dy: &[T], dweight: &mut [T
     let &ConvShape { channels, height, width, filters, size, stride, padding } = shape;
     let (out_height, out_width) = (shape.out_height(), shape.out_width());
     let batch = x.len() / shape.in_len();
-    let x = Nd::new(x, [batch, channels, height, width]);
-    let dy = Nd::new(dy, [batch, filters, out_height, out_width]);
-    let mut dw = Nd::new(dweight, [filters, channels, size, size]);
+    let x = ArrayView::new(x, [batch, channels, height, width]);
+    let dy = ArrayView::new(dy, [batch, filters, out_height, out_width]);
+    let mut dw = ArrayView::new(dweight, [filters, channels, size, size]);
     for [f, c, u, v] in indices([filters, channels, size, size]) {
         let mut sum = T::zero();
         for [b, r, q] in indices([batch, out_height, out_width]) {

@@ -22,8 +22,8 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::activation::activate;
+use super::array_view::{ArrayView, indices};
 use super::blocks::{LANES, add_scaled, chunk_len, for_each_chunk, starts};
-use super::nd::{Nd, indices};
 use super::padded::PaddedLayout;
 use crate::model::{Activation, ConvShape};
 
@@ -82,9 +82,9 @@ pub fn reference<T: Real>(
     let &ConvShape { channels, height, width, filters, size, stride, padding } = shape;
     let batch = x.len() / shape.in_len();
     let y_dims = [batch, filters, shape.out_height(), shape.out_width()];
-    let x = Nd::new(x, [batch, channels, height, width]);
-    let w = Nd::new(weight, [filters, channels, size, size]);
-    let mut sums = Nd::new(&mut *y, y_dims);
+    let x = ArrayView::new(x, [batch, channels, height, width]);
+    let w = ArrayView::new(weight, [filters, channels, size, size]);
+    let mut sums = ArrayView::new(&mut *y, y_dims);
     for [b, f, r, q] in indices(y_dims) {
         let mut sum = bias[f];
         for [c, u, v] in indices([channels, size, size]) {

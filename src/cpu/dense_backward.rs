@@ -14,8 +14,8 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::activation::backward_through;
+use super::array_view::{ArrayView, indices};
 use super::blocks::{LANES, add_scaled, chunk_len, for_each_chunk, head, starts};
-use super::nd::{Nd, indices};
 use crate::model::{Activation, DenseShape};
 
 /// Result rows per block, and values of each row.
@@ -80,15 +80,15 @@ pub fn reference<T: Real>(
 ) {
     let &DenseShape { inputs, outputs } = shape;
     let batch = x.len() / inputs;
-    let w = Nd::new(weight, [outputs, inputs]);
-    let dy = Nd::new(dy, [batch, outputs]);
+    let w = ArrayView::new(weight, [outputs, inputs]);
+    let dy = ArrayView::new(dy, [batch, outputs]);
     for [b, i] in indices([batch, inputs]) {
         dx[b * inputs + i] = (0..outputs).map(|o| dy[[b, o]] * w[[o, i]]).sum();
     }
     backward_through(input_activation, x, dx);
 
-    let x = Nd::new(x, [batch, inputs]);
-    let mut dw = Nd::new(dweight, [outputs, inputs]);
+    let x = ArrayView::new(x, [batch, inputs]);
+    let mut dw = ArrayView::new(dweight, [outputs, inputs]);
     for [o, i] in indices([outputs, inputs]) {
         dw[[o, i]] = (0..batch).map(|b| dy[[b, o]] * x[[b, i]]).sum();
     }

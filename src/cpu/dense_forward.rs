@@ -14,8 +14,8 @@ use rayon::prelude::*;
 
 use super::Real;
 use super::activation::activate;
+use super::array_view::{ArrayView, indices};
 use super::blocks::{LANES, chunk_len, for_each_chunk, multiply_add, starts, sum_in_pairs};
-use super::nd::{Nd, indices};
 use crate::model::{Activation, DenseShape};
 
 /// Images and outputs per block.
@@ -59,8 +59,8 @@ pub fn reference<T: Real>(
 ) {
     let &DenseShape { inputs, outputs } = shape;
     let batch = x.len() / inputs;
-    let (x, w) = (Nd::new(x, [batch, inputs]), Nd::new(weight, [outputs, inputs]));
-    let mut sums = Nd::new(&mut *y, [batch, outputs]);
+    let (x, w) = (ArrayView::new(x, [batch, inputs]), ArrayView::new(weight, [outputs, inputs]));
+    let mut sums = ArrayView::new(&mut *y, [batch, outputs]);
     for [b, o] in indices([batch, outputs]) {
         let mut sum = bias[o];
         for i in 0..inputs {

@@ -30,7 +30,7 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// Creates an engine whose parameters are all 0.
     pub fn new(setup: &Setup) -> Self {
-        let largest_batch = setup.at_once();
+        let largest_batch = setup.max_forward_batch();
         Self {
             network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
             setup: *setup,
@@ -123,7 +123,7 @@ impl CpuEngine {
     fn evaluate_batches(&mut self, split: Split, mut after_batch: impl FnMut(&Self)) {
         let images = Arc::clone(self.sets.get(split));
         let order: Vec<u32> = (0..images.len() as u32).collect();
-        for order in order.chunks(self.setup.evaluation_batch.min(self.setup.at_once())) {
+        for order in order.chunks(self.setup.evaluation_batch.min(self.setup.max_forward_batch())) {
             rayon::scope(|_| self.forward(Mode::Evaluate, &images, order, None, order.len()));
             after_batch(self);
         }
@@ -164,7 +164,7 @@ impl Engine for CpuEngine {
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
         let images = Arc::clone(self.sets.get(Split::Train));
-        let views = epoch.views_of(self.setup.augmented);
+        let views = epoch.views_for(self.setup.augmented);
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
             if self.step(&images, epoch.order, views.as_deref(), step, observer)?.is_break() {

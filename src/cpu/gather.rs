@@ -8,8 +8,8 @@
 use rayon::prelude::*;
 
 use super::Real;
+use super::array_view::{ArrayView, indices};
 use super::blocks::{chunk_len, for_each_chunk};
-use super::nd::{Nd, indices};
 use crate::data::ImageSet;
 use crate::model::lenet::IMAGE_SIDE;
 
@@ -48,7 +48,7 @@ pub fn gather<T: Real>(images: &ImageSet, order: &[u32], x: &mut [T]) {
 /// As [`gather()`].
 pub fn reference<T: Real>(images: &ImageSet, order: &[u32], x: &mut [T]) {
     let dims = [order.len(), images.channels, IMAGE_SIDE, IMAGE_SIDE];
-    let mut x = Nd::new(x, dims);
+    let mut x = ArrayView::new(x, dims);
     for [b, c, i, j] in indices(dims) {
         let pixel = padded_pixel(images, order[b], c, i as isize, j as isize);
         x[[b, c, i, j]] = normalised(pixel);
@@ -58,7 +58,7 @@ pub fn reference<T: Real>(images: &ImageSet, order: &[u32], x: &mut [T]) {
 /// The raw value at (i, j) of channel c of an image padded to 32×32; 0 in the padding and outside.
 pub(super) fn padded_pixel<T: Real>(images: &ImageSet, index: u32, c: usize, i: isize, j: isize) -> T {
     let (top, left) = images.margins();
-    let pixels = Nd::new(images.image(index as usize), [images.channels, images.height, images.width]);
+    let pixels = ArrayView::new(images.image(index as usize), [images.channels, images.height, images.width]);
     match (usize::try_from(i - top as isize), usize::try_from(j - left as isize)) {
         (Ok(i), Ok(j)) if i < images.height && j < images.width => T::of(f64::from(pixels[[c, i, j]])),
         _ => T::zero(),

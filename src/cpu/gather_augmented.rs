@@ -9,9 +9,9 @@
 use rayon::prelude::*;
 
 use super::Real;
+use super::array_view::{ArrayView, indices};
 use super::blocks::chunk_len;
 use super::gather::{normalised, padded_pixel};
-use super::nd::{Nd, indices};
 use crate::data::{ImageSet, View};
 use crate::model::lenet::IMAGE_SIDE;
 
@@ -59,7 +59,7 @@ pub fn gather_augmented<T: Real>(images: &ImageSet, order: &[u32], views: &[View
 /// As [`gather_augmented()`].
 pub fn reference<T: Real>(images: &ImageSet, order: &[u32], views: &[View], x: &mut [T]) {
     let dims = [order.len(), images.channels, IMAGE_SIDE, IMAGE_SIDE];
-    let mut x = Nd::new(x, dims);
+    let mut x = ArrayView::new(x, dims);
     for [s, channel, i, j] in indices(dims) {
         let [a, b, c] = views[s].row.map(|value| T::of(value.into()));
         let [d, e, f] = views[s].column.map(|value| T::of(value.into()));

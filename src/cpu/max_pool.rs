@@ -10,8 +10,8 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Real;
+use super::array_view::{ArrayView, indices};
 use super::blocks::{chunk_len, for_each_chunk, starts};
-use super::nd::{Nd, indices};
 use crate::model::PoolShape;
 
 /// Neighbouring windows that are searched together. LeNet-5's rows have 14 and 5 windows.
@@ -49,8 +49,8 @@ pub fn reference<T: Real>(shape: &PoolShape, x: &[T], y: &mut [T], argmax: &mut 
     let &PoolShape { channels, height, width, window, stride } = shape;
     let batch = x.len() / shape.in_len();
     let y_dims = [batch, channels, shape.out_height(), shape.out_width()];
-    let x = Nd::new(x, [batch, channels, height, width]);
-    let (mut y, mut argmax) = (Nd::new(y, y_dims), Nd::new(argmax, y_dims));
+    let x = ArrayView::new(x, [batch, channels, height, width]);
+    let (mut y, mut argmax) = (ArrayView::new(y, y_dims), ArrayView::new(argmax, y_dims));
     for [b, c, r, q] in indices(y_dims) {
         let mut best = T::neg_infinity();
         let mut position = (r * stride * width + q * stride) as u32;

@@ -5,7 +5,7 @@
 //! trains in, `f64` is what results are compared with.
 //!
 //! Operations whose fast loops are not obvious have a second, naive definition in the same file, which follows
-//! the formula index by index. [`reference`] collects these; tests compare the fast loops with them.
+//! the formula index by index. [`mod@reference`] collects these; tests compare the fast loops with them.
 //!
 //! The fast operations process chunks of a batch in parallel. Reductions have a fixed order, so the number of
 //! threads does not change a bit of the result.
@@ -13,6 +13,7 @@
 mod accumulate;
 mod activation;
 mod adam;
+mod array_view;
 mod batch_norm_backward_input;
 mod batch_norm_backward_weight;
 mod batch_norm_forward;
@@ -39,7 +40,6 @@ mod log_softmax;
 mod log_softmax_backward;
 mod max_pool;
 mod max_pool_backward;
-mod nd;
 mod network;
 mod padded;
 mod real;

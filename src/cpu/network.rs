@@ -190,7 +190,7 @@ impl<T: Real> Network<T> {
         let x = fc2.finish_forward(mode, batch, norms);
         let loss = match mode {
             Mode::Train => self.loss,
-            Mode::Evaluate => self.loss.unsmoothed(),
+            Mode::Evaluate => self.loss.without_smoothing(),
         };
         let targets = Targets {
             labels,

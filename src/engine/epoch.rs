@@ -28,7 +28,7 @@ impl<'a> Epoch<'a> {
     ///
     /// # Panics
     /// If there are views and the engine is not augmented, or if there is not one view per sample.
-    pub(crate) fn views_of(&self, augmented: bool) -> Option<Cow<'a, [View]>> {
+    pub(crate) fn views_for(&self, augmented: bool) -> Option<Cow<'a, [View]>> {
         match self.views {
             Some(views) => {
                 assert!(augmented, "the engine is not set up for augmentation");

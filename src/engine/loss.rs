@@ -16,7 +16,7 @@ pub struct Loss {
 
 impl Loss {
     /// Returns the loss without label smoothing, which evaluations report.
-    pub fn unsmoothed(self) -> Self {
+    pub fn without_smoothing(self) -> Self {
         Self { label_smoothing: 0.0, ..self }
     }
 

@@ -115,12 +115,12 @@ pub struct Clip {
 
 impl Clip {
     /// Whether clipping needs the norms of gradients.
-    pub fn by_norm(&self) -> bool {
+    pub fn needs_norms(&self) -> bool {
         self.norm.is_some() || self.tensor_norm.is_some()
     }
 
     /// Returns the bound of each value in the gradients of a kind of layer.
-    pub fn of_values(&self, kind: LayerKind) -> Option<f32> {
+    pub fn value_bound(&self, kind: LayerKind) -> Option<f32> {
         match kind {
             LayerKind::Conv => self.conv,
             LayerKind::Dense => self.fc,

@@ -45,7 +45,7 @@ impl Setup {
 
     /// The largest number of images per forward pass in training or evaluation. Engines allocate activations for this
     /// many.
-    pub fn at_once(&self) -> usize {
+    pub fn max_forward_batch(&self) -> usize {
         self.batch_size.max(self.evaluation_batch).min(LARGEST_MICRO_BATCH)
     }
 

@@ -52,7 +52,7 @@ impl Input {
     /// the model was trained on resized ones.
     pub fn raw(model: &Model, size: Option<(usize, usize)>) -> Result<Self, InputError> {
         // Padded images are usually those of MNIST and similar sets.
-        let default = match model.about.fit {
+        let default = match model.info.fit {
             Some(Fit::Pad) => PADDED_SIDE,
             Some(Fit::Resize) | None => IMAGE_SIDE,
         };
@@ -60,7 +60,7 @@ impl Input {
         let full = height == IMAGE_SIDE && width == IMAGE_SIDE;
         if ![height, width].iter().all(|side| (1..=IMAGE_SIDE).contains(side)) {
             Err(InputError::TooLarge { height, width })
-        } else if model.about.fit == Some(Fit::Resize) && !full {
+        } else if model.info.fit == Some(Fit::Resize) && !full {
             Err(InputError::NotPadded { height, width })
         } else {
             Ok(Self::Raw { height, width })
@@ -99,7 +99,7 @@ mod tests {
         Model {
             network: LeNet5::new(1, 10),
             parameters: Vec::new(),
-            about: ModelInfo { fit, ..ModelInfo::default() },
+            info: ModelInfo { fit, ..ModelInfo::default() },
         }
     }
 

@@ -1,16 +1,16 @@
 //! The network on the GPU, computed by the kernels in `shaders/`. Nothing outside this folder uses wgpu.
 //!
 //! From what to run to running it:
-//! - [`kernel_config`]: block sizes for a class of device;
-//! - [`kernels`]: for each kernel its shader, constants, grid and cost;
+//! - `kernel_config`: block sizes for a class of device;
+//! - `kernels`: for each kernel its shader, constants, grid and cost;
 //! - [`recording`]: a training step and an evaluation as data, built from kernels without a device;
-//! - [`shader`]: composes the WGSL of a kernel;
+//! - `shader`: composes the WGSL of a kernel;
 //! - `executor`: compiles and dispatches a recording;
-//! - [`engine`]: runs one over the batches of an epoch;
-//! - [`adapter`]: lists the adapters; [`context`] is an opened device.
+//! - `engine`: runs one over the batches of an epoch;
+//! - [`adapter`]: lists the adapters; `context` is an opened device.
 //!
-//! How fast it is: [`cost`] counts what a kernel has to do, `profile` times each one by the device's clock, and
-//! [`ceilings`] measures what the device can do at most.
+//! How fast it is: `cost` counts what a kernel has to do, `profile` times each one by the device's clock, and
+//! `ceilings` measures what the device can do at most.
 
 pub mod adapter;
 #[doc(hidden)] // for tests

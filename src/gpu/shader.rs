@@ -3,7 +3,7 @@
 //! in registers.
 //!
 //! `#import shared/grid` names a file in `shaders/`. `#import variants/activation` names a folder: the host
-//! chooses the file with a [`Choice`], so that no kernel branches on the variant.
+//! chooses the file with a [`Variant`], so that no kernel branches on the variant.
 
 use std::fmt::Write;
 
@@ -17,12 +17,12 @@ include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
 /// The file of `shaders/variants/` that a kernel uses for an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Choice {
+pub struct Variant {
     import: &'static str,
     file: &'static str,
 }
 
-impl Choice {
+impl Variant {
     /// Gradients are in the arena or in partial sums.
     pub const PARTIAL_SUMS: Self = Self { import: "variants/gradient", file: "partial_sums" };
 
@@ -127,9 +127,9 @@ impl From<Vec<f32>> for Constant {
 /// Returns the complete WGSL of the shader at `path` (`kernels/max_pool`).
 ///
 /// # Panics
-/// If `path` or one of its imports is not in [`FILES`], or an import of variants has no choice. All of them are
+/// If `path` or one of its imports is not in [`FILES`], or an import of variants has no variant. All of them are
 /// part of this crate, and a test composes every kernel.
-pub fn compose(path: &str, choices: &[Choice], constants: &[(&'static str, Constant)]) -> String {
+pub fn compose(path: &str, variants: &[Variant], constants: &[(&'static str, Constant)]) -> String {
     let mut text = String::new();
     for (name, value) in constants {
         // Writing to a String cannot fail.
@@ -148,19 +148,19 @@ pub fn compose(path: &str, choices: &[Choice], constants: &[(&'static str, Const
             }
         };
     }
-    append(&mut text, &mut Vec::new(), choices, path);
+    append(&mut text, &mut Vec::new(), variants, path);
     text
 }
 
 /// Appends the file at `path` after its imports. `included` lists the files that are already part of the text.
-fn append(text: &mut String, included: &mut Vec<String>, choices: &[Choice], path: &str) {
+fn append(text: &mut String, included: &mut Vec<String>, variants: &[Variant], path: &str) {
     if included.iter().any(|known| known == path) {
         return;
     }
     included.push(path.to_owned());
     let source = file(path).unwrap_or_else(|| panic!("there is no file shaders/{path}.wgsl"));
     for import in imports(source) {
-        append(text, included, choices, &resolve(import, choices));
+        append(text, included, variants, &resolve(import, variants));
     }
     for line in source.lines().filter(|line| !line.starts_with("#import ")) {
         text.push_str(line);
@@ -169,13 +169,13 @@ fn append(text: &mut String, included: &mut Vec<String>, choices: &[Choice], pat
 }
 
 /// Returns the path of the file that an import refers to.
-fn resolve(import: &str, choices: &[Choice]) -> String {
+fn resolve(import: &str, variants: &[Variant]) -> String {
     if file(import).is_some() {
         return import.to_owned();
     }
-    let choice = choices.iter().find(|choice| choice.import == import);
-    let choice = choice.unwrap_or_else(|| panic!("no file is chosen for `#import {import}`"));
-    format!("{import}/{}", choice.file)
+    let variant = variants.iter().find(|variant| variant.import == import);
+    let variant = variant.unwrap_or_else(|| panic!("no file is chosen for `#import {import}`"));
+    format!("{import}/{}", variant.file)
 }
 
 fn imports(source: &str) -> impl Iterator<Item = &str> {
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_kernel_contains_only_the_chosen_variant() {
-        let tanh = Choice::activation(Activation::Tanh);
+        let tanh = Variant::activation(Activation::Tanh);
         let text = compose("kernels/max_pool_backward", &[tanh], &[]);
         assert_eq!(text.matches("fn activate_backward(").count(), 1);
         assert!(text.contains(file("variants/activation/tanh").unwrap()));

@@ -14,7 +14,7 @@ pub struct Model {
     /// The parameter arena, in the order of [`super::ParameterTable`].
     pub parameters: Vec<f32>,
     /// Metadata.
-    pub about: ModelInfo,
+    pub info: ModelInfo,
 }
 
 /// What a model was trained on, as far as it is known. Images must be prepared for the model as they were in
@@ -41,7 +41,8 @@ pub struct Selection {
     /// The chosen epoch, counted from 1.
     pub epoch: u64,
     /// The images on which its accuracy was the highest.
-    pub part: SelectionSplit,
+    #[serde(rename = "part")]
+    pub split: SelectionSplit,
     /// That accuracy, as a fraction.
     pub accuracy: f64,
 }

@@ -38,7 +38,7 @@ pub(crate) struct Header {
     #[serde(flatten)]
     network: LeNet5,
     #[serde(flatten)]
-    about: ModelInfo,
+    info: ModelInfo,
 }
 
 /// Why a file is not a valid LeNet-5 model.
@@ -178,7 +178,7 @@ pub(crate) struct Arena<'a> {
 
 impl Header {
     pub(crate) fn of(model: &Model) -> Self {
-        Self { version: VERSION, network: model.network, about: model.about.clone() }
+        Self { version: VERSION, network: model.network, info: model.info.clone() }
     }
 }
 
@@ -226,15 +226,15 @@ pub(crate) fn serialize(header: &impl Serialize, arenas: &[Arena]) -> Vec<u8> {
 pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
     let mut network = network(&file)?;
-    let mut about = ModelInfo::default();
+    let mut info = ModelInfo::default();
     if let Some(header) = header::<Header>(bytes)? {
         // The tensors do not determine the activation.
         network.activation = header.network.activation;
         if header.network != network {
             return Err(WeightsError::HeaderDisagrees { header: header.network, tensors: network });
         }
-        about = header.about;
-        if let Some(names) = &about.class_names
+        info = header.info;
+        if let Some(names) = &info.class_names
             && names.len() != network.classes
         {
             return Err(WeightsError::ClassNames { names: names.len(), classes: network.classes });
@@ -256,7 +256,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
     for tensor in table.tensors() {
         parameters.extend(values(&file, tensor.name, tensor)?);
     }
-    Ok(Model { network, parameters, about })
+    Ok(Model { network, parameters, info })
 }
 
 /// Loads a model file.

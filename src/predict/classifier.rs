@@ -16,7 +16,7 @@ use crate::model::{Model, ModelInfo};
 pub struct Classifier {
     channels: usize,
     classes: usize,
-    about: ModelInfo,
+    info: ModelInfo,
     preparation: Preparation,
     engine: Box<dyn Engine>,
 }
@@ -71,7 +71,7 @@ pub enum PredictError {
 impl fmt::Debug for Classifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Classifier")
-            .field("about", &self.about)
+            .field("about", &self.info)
             .field("preparation", &self.preparation)
             .field("engine", &self.engine.name())
             .finish_non_exhaustive()
@@ -100,8 +100,8 @@ impl Classifier {
     pub fn with_engine(model: Model, mut engine: Box<dyn Engine>) -> Result<Self, PredictError> {
         let preparation = Preparation::new(&model, Preprocessing::Auto)?;
         engine.set_parameters(&model.parameters)?;
-        let Model { network, about, .. } = model;
-        Ok(Self { channels: network.channels, classes: network.classes, about, preparation, engine })
+        let Model { network, info, .. } = model;
+        Ok(Self { channels: network.channels, classes: network.classes, info, preparation, engine })
     }
 
     /// Replaces the preparation of images, which is [`Preprocessing::Auto`]'s by default.
@@ -169,7 +169,7 @@ impl Classifier {
 
     /// Returns the name of a class, or its label in decimal if the model file names no classes.
     pub fn class_name(&self, class: usize) -> String {
-        self.about.class(class)
+        self.info.class(class)
     }
 }
 

@@ -72,12 +72,12 @@ impl Preparation {
         let is_digit = match preprocessing {
             Preprocessing::Digit => true,
             Preprocessing::Fit => false,
-            Preprocessing::Auto => match &model.about.dataset {
+            Preprocessing::Auto => match &model.info.dataset {
                 Some(name) => name == DatasetKind::Mnist.name(),
                 None => channels == Channels::Grey && model.network.classes == 10,
             },
         };
-        let method = if is_digit { Method::Digit } else { Method::Fit(model.about.fit) };
+        let method = if is_digit { Method::Digit } else { Method::Fit(model.info.fit) };
         Ok(Self { method, channels })
     }
 
@@ -132,8 +132,8 @@ mod tests {
     use crate::model::{LeNet5, ModelInfo};
 
     fn model(network: LeNet5, dataset: Option<&str>) -> Model {
-        let about = ModelInfo { dataset: dataset.map(str::to_owned), ..ModelInfo::default() };
-        Model { network, parameters: Vec::new(), about }
+        let info = ModelInfo { dataset: dataset.map(str::to_owned), ..ModelInfo::default() };
+        Model { network, parameters: Vec::new(), info }
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl RunDirectory {
         Self::start(path.to_owned(), config)
     }
 
-    /// Creates a new directory `<dataset>-<date>-<time>` in `parent`, and writes the configuration into it. Date and
+    /// Creates a new directory `DATASET-DATE-TIME` in `parent`, and writes the configuration into it. Date and
     /// time are in UTC.
     ///
     /// # Errors

@@ -44,12 +44,12 @@ impl RunState {
     /// Records a completed epoch.
     pub(super) fn finish_epoch(&mut self, record: EpochRecord) {
         self.stopping.record(&record);
-        let (part, accuracy) = match record.validation_accuracy {
+        let (split, accuracy) = match record.validation_accuracy {
             Some(accuracy) => (SelectionSplit::Validation, accuracy),
             None => (SelectionSplit::Test, record.test_accuracy),
         };
         if self.best.is_none_or(|best| accuracy > best.accuracy) {
-            self.best = Some(Selection { epoch: record.epoch, part, accuracy });
+            self.best = Some(Selection { epoch: record.epoch, split, accuracy });
         }
         self.epochs += 1;
         (self.tally, self.epoch_seconds) = (Tally::default(), 0.0);
@@ -73,7 +73,7 @@ mod tests {
             state.finish_epoch(record(epoch, accuracy, None));
             assert_eq!(state.last_is_best(), is_best, "epoch {epoch}");
         }
-        let best = Selection { epoch: 5, part: SelectionSplit::Test, accuracy: 0.8 };
+        let best = Selection { epoch: 5, split: SelectionSplit::Test, accuracy: 0.8 };
         assert_eq!((state.best, state.epochs), (Some(best), 5));
     }
 
@@ -82,7 +82,7 @@ mod tests {
         let mut state = RunState::default();
         state.finish_epoch(record(1, 0.5, Some(0.9)));
         state.finish_epoch(record(2, 0.8, Some(0.6)));
-        let best = Selection { epoch: 1, part: SelectionSplit::Validation, accuracy: 0.9 };
+        let best = Selection { epoch: 1, split: SelectionSplit::Validation, accuracy: 0.9 };
         assert_eq!(state.best, Some(best));
     }
 

@@ -176,7 +176,7 @@ impl TrainingConfig {
     }
 
     /// Number of epochs of the run on `samples` images, including a partial last one.
-    pub fn epochs_begun(&self, samples: usize) -> u64 {
+    pub fn epochs_started(&self, samples: usize) -> u64 {
         self.total_steps(samples).div_ceil(self.steps_per_epoch(samples))
     }
 
@@ -226,7 +226,7 @@ mod tests {
     fn a_fractional_epoch_is_rounded_to_whole_steps() {
         assert_eq!(config(1.75, None).total_steps(100), 18);
         assert_eq!(config(1.74, None).total_steps(100), 17);
-        assert_eq!(config(1.75, None).epochs_begun(100), 2);
+        assert_eq!(config(1.75, None).epochs_started(100), 2);
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
     fn max_steps_limits_the_run_and_may_be_zero() {
         assert_eq!(config(3.0, Some(4)).total_steps(100), 4);
         assert_eq!(config(3.0, Some(0)).total_steps(100), 0);
-        assert_eq!(config(3.0, Some(0)).epochs_begun(100), 0);
+        assert_eq!(config(3.0, Some(0)).epochs_started(100), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::cpu;
 use crate::engine::{Adam, Clip, EngineError, Loss, MicroBatch, Optimizer, Rule, Sgd, Step};
 use crate::gpu::buffers::BatchRecord;
 use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
-use crate::gpu::kernels::{self, GradientSource, Kernel, Partials};
+use crate::gpu::kernels::{self, GradientSource, Kernel, PartialSums};
 use crate::gpu::{Context, KernelConfig};
 use crate::model::{LeNet5, ParameterTable};
 
@@ -55,7 +55,7 @@ pub fn optimizers() -> Vec<(&'static str, Optimizer)> {
 /// Random inputs for a kernel over the arena.
 struct Fixture {
     table: ParameterTable,
-    partials: Partials,
+    partials: PartialSums,
     chunks: Vec<f32>,
     draw: Tensors,
 }
@@ -65,7 +65,7 @@ impl Fixture {
     fn new(config: &KernelConfig, seed: u64, partial: bool) -> Self {
         let table = ParameterTable::new(&NETWORK);
         let len = if partial { table.conv_len() } else { 0 };
-        let partials = Partials { len, chunks: config.weight_chunks };
+        let partials = PartialSums { len, chunks: config.weight_chunks };
         let mut draw = Tensors::new(seed);
         let chunks = draw.normal(partials.chunks * partials.len);
         Self { table, partials, chunks, draw }
@@ -156,7 +156,7 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
         const STEP: u64 = 5;
         const RATE: f32 = 0.01;
         // Clipping by norm needs complete gradients.
-        let mut fixture = Fixture::new(config, seed, !optimizer.clip.by_norm());
+        let mut fixture = Fixture::new(config, seed, !optimizer.clip.needs_norms());
         let (parameters, gradients, first_moment) = (fixture.normal(), fixture.normal(), fixture.normal());
         let second_moment: Vec<_> = fixture.normal().into_iter().map(f32::abs).collect();
 

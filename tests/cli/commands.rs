@@ -287,7 +287,7 @@ fn evaluate_reports_a_loss_that_is_not_finite() {
     let (folder, _) = new_run_dir();
     let network = LeNet5::new(1, 10);
     let parameters = vec![1e38; ParameterTable::new(&network).arena_len()];
-    let huge = Model { network, parameters, about: ModelInfo::default() };
+    let huge = Model { network, parameters, info: ModelInfo::default() };
     let model = folder.path().join("huge.safetensors");
     fs::write(&model, weights::to_bytes(&huge)).unwrap();
     lenet_gpu()

@@ -33,11 +33,11 @@ static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 });
 
 /// An untrained model in a temporary folder.
-fn untrained(network: LeNet5, about: ModelInfo) -> (TempDir, PathBuf) {
+fn untrained(network: LeNet5, info: ModelInfo) -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let parameters = Init::Pytorch.arena(&ParameterTable::new(&network), 0);
-    fs::write(&path, weights::to_bytes(&Model { network, parameters, about })).unwrap();
+    fs::write(&path, weights::to_bytes(&Model { network, parameters, info })).unwrap();
     (folder, path)
 }
 

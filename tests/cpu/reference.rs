@@ -130,24 +130,18 @@ fn dense_layers_match_the_reference() {
     assert_dense_layers_match::<f32>(F32);
 }
 
+/// The signature of both definitions of the batch's statistics.
+type BatchNormStatistics<T> = fn(&NormShape, &[T], &mut [T], &mut [T], &mut [T], &mut [T]);
+
 fn assert_batch_norms_match<T: Real>(tolerance: f64) {
     for (batch, shape) in norms().into_iter().chain([(33, NormShape { channels: 6, positions: 784 })]) {
         let (x, dy) = (values::<T>(batch * shape.image_len(), 1), values(batch * shape.image_len(), 2));
-        let statistics =
-            |batch_norm_statistics: fn(&NormShape, &[T], &mut [T], &mut [T], &mut [T], &mut [T])| {
-                let [mut mean, mut variance] = [empty(shape.channels), empty(shape.channels)];
-                let [mut running_mean, mut running_var] =
-                    [values(shape.channels, 3), values(shape.channels, 4)];
-                batch_norm_statistics(
-                    &shape,
-                    &x,
-                    &mut mean,
-                    &mut variance,
-                    &mut running_mean,
-                    &mut running_var,
-                );
-                [mean, variance, running_mean, running_var]
-            };
+        let statistics = |batch_norm_statistics: BatchNormStatistics<T>| {
+            let [mut mean, mut variance] = [empty(shape.channels), empty(shape.channels)];
+            let [mut running_mean, mut running_var] = [values(shape.channels, 3), values(shape.channels, 4)];
+            batch_norm_statistics(&shape, &x, &mut mean, &mut variance, &mut running_mean, &mut running_var);
+            [mean, variance, running_mean, running_var]
+        };
         let (actual, expected) =
             (statistics(cpu::batch_norm_statistics), statistics(reference::batch_norm_statistics));
         for (index, (actual, expected)) in actual.iter().zip(&expected).enumerate() {

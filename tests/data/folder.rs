@@ -395,8 +395,8 @@ mod program {
         let accuracy = last_metrics(&run)["test_accuracy"].as_f64().unwrap();
         assert!(accuracy > FAR_ABOVE_CHANCE, "{accuracy}");
 
-        let about = weights::load(&run.join("model.safetensors")).unwrap().about;
-        let names = about.class_names.unwrap();
+        let info = weights::load(&run.join("model.safetensors")).unwrap().info;
+        let names = info.class_names.unwrap();
         assert_eq!((names[0].as_str(), names[9].as_str(), names.len()), ("eight", "zero", 10));
 
         // The same images as an unsplit folder.
@@ -513,7 +513,7 @@ mod program {
         }
         train(folder.path(), &run, &["--epochs", "1"]).assert().success();
         let model = weights::load(&run.join("model.safetensors")).unwrap();
-        assert_eq!((model.network.classes, model.about.class_names.unwrap().len()), (1_000, 1_000));
+        assert_eq!((model.network.classes, model.info.class_names.unwrap().len()), (1_000, 1_000));
     }
 
     #[test]
@@ -524,7 +524,7 @@ mod program {
                 .arg(data)
                 .assert()
                 .success()
-                .stdout(contains(format!("batch {batch}").as_str()));
+                .stdout(contains(format!("batch size {batch}").as_str()));
         }
     }
 
@@ -533,7 +533,7 @@ mod program {
         lenet_gpu(&["train", "--backend", "cpu", "--dataset", "folder"])
             .assert()
             .code(2)
-            .stderr(one_line("--data-dir names"));
+            .stderr(one_line("requires --data-dir"));
         lenet_gpu(&["data", "fetch", "folder"]).assert().code(2).stderr(contains("cifar10"));
         lenet_gpu(&["data", "list"]).assert().success().stdout(contains("folder").not());
     }
@@ -545,7 +545,7 @@ mod program {
         for (name, arguments) in [("requested", &["--dataset", "cifar10"][..]), ("detected", &[])] {
             let run = output.path().join(name);
             train(&sample, &run, &[arguments, &["--max-steps", "1"]].concat()).assert().success();
-            let names = weights::load(&run.join("model.safetensors")).unwrap().about.class_names;
+            let names = weights::load(&run.join("model.safetensors")).unwrap().info.class_names;
             assert_eq!(names.is_some_and(|names| names[6] == "frog"), name == "requested");
         }
     }

@@ -87,12 +87,12 @@ fn a_header_for_raw_pixels_pads_and_normalises_them() {
 #[test]
 fn a_header_compiles_with_any_data_set_and_class_names() {
     let name = "\"?\\??/é\n*/";
-    let about = ModelInfo {
+    let info = ModelInfo {
         dataset: Some("a */ set\n#error".to_owned()),
         class_names: Some(vec![name.to_owned(); 10]),
         ..ModelInfo::default()
     };
-    let (model, folder) = (Model { about, ..random_model(GREY) }, tempdir().unwrap());
+    let (model, folder) = (Model { info, ..random_model(GREY) }, tempdir().unwrap());
     let program = compile(folder.path(), &to_bytes(&model, Format::CHeader, RAW), &["-DNAMED"]);
     let printed =
         Command::new(program).write_stdin(vec![0; 28 * 28]).assert().success().get_output().stdout.clone();

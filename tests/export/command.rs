@@ -27,7 +27,7 @@ fn lenet_gpu() -> Command {
 fn saved(fit: Option<Fit>) -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let model = Model { about: ModelInfo { fit, ..ModelInfo::default() }, ..random_model(GREY) };
+    let model = Model { info: ModelInfo { fit, ..ModelInfo::default() }, ..random_model(GREY) };
     fs::write(&path, weights::to_bytes(&model)).unwrap();
     (folder, path)
 }

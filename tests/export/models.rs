@@ -35,7 +35,7 @@ pub fn random_model(network: LeNet5) -> Model {
         let least = if tensor.name.ends_with("running_var") { 0.1 } else { -bound };
         parameters.extend((0..tensor.len()).map(|_| random.random_range(least..bound)));
     }
-    Model { network, parameters, about: ModelInfo::default() }
+    Model { network, parameters, info: ModelInfo::default() }
 }
 
 /// The first of MNIST's test images, 28×28, with the network's channels.

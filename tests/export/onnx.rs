@@ -65,13 +65,13 @@ fn raw_images_of_any_size_are_padded_as_in_training() {
 #[test]
 fn metadata_holds_the_producer_data_set_fit_and_class_names() {
     let names: Vec<String> = (0..10).map(|class| format!("class \"{class}\"")).collect();
-    let about = ModelInfo {
+    let info = ModelInfo {
         dataset: Some("clothes".to_owned()),
         fit: Some(Fit::Pad),
         class_names: Some(names.clone()),
         ..ModelInfo::default()
     };
-    let model = Model { about, ..random_model(GREY) };
+    let model = Model { info, ..random_model(GREY) };
     let file = to_bytes(&model, Format::Onnx, RAW);
     let proto = tract_onnx::onnx().proto_model_for_read(&mut &*file).unwrap();
 

@@ -10,7 +10,7 @@ use lenet_gpu::engine::{
 use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
 use lenet_gpu::gpu::kernels::{
     self, ArenaOffset, ConvBackwardInputOffsets, ConvBackwardWeightOffsets, ConvForwardOffsets,
-    DenseBackwardOffsets, DenseForwardOffsets, Partials, Weights, WorkspaceOffset,
+    DenseBackwardOffsets, DenseForwardOffsets, PartialSums, Weights, WorkspaceOffset,
 };
 use lenet_gpu::gpu::recording::{Access, BufferName, RecordedKernel, Recording};
 use lenet_gpu::gpu::{FilterMemory, KernelConfig, KernelSet, shader};
@@ -71,7 +71,7 @@ fn kernels_of_unaligned_shapes(config: &KernelConfig) -> Vec<RecordedKernel> {
     let dense = DenseShape { inputs: 7, outputs: 3 };
     let [x, y, dx, dy] = [1, 1001, 2001, 3001].map(WorkspaceOffset::new);
     let weights = Weights { weight: ArenaOffset::new(1), bias: ArenaOffset::new(201) };
-    let partials = Partials { len: 300, chunks: config.weight_chunks };
+    let partials = PartialSums { len: 300, chunks: config.weight_chunks };
     let conv_forward = ConvForwardOffsets { x, y, weights };
     let conv_backward_input = ConvBackwardInputOffsets { dx, dy, weights };
     let conv_backward_weight = ConvBackwardWeightOffsets { x, dy, weights, partials };

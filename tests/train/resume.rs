@@ -232,8 +232,8 @@ fn a_finished_run_continues_only_if_it_is_extended() {
     let run = scratch.path("run");
     lenet_gpu().args(scratch.train(&run, &[])).assert().success();
     let before = fs::read(run.join("metrics.jsonl")).unwrap();
-    let told = contains("has finished all of its 48 steps; --epochs extends it");
-    resume(&run).assert().success().stdout(contains("test accuracy")).stderr(told);
+    let expected = contains("has finished all of its 48 steps; --epochs extends it");
+    resume(&run).assert().success().stdout(contains("test accuracy")).stderr(expected);
     assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), before);
 
     resume(&run).args(["--epochs", "5"]).assert().success();
@@ -265,8 +265,8 @@ fn best_weights_are_saved_with_the_split_they_were_selected_on() {
         let accuracy = |record: &EpochRecord| record.validation_accuracy.unwrap_or(record.test_accuracy);
         let highest = records.iter().map(accuracy).fold(0.0, f64::max);
         let best = records.iter().find(|record| accuracy(record) == highest).unwrap();
-        let selected = weights::load(&run.join("best.safetensors")).unwrap().about.selected.unwrap();
-        assert_eq!((selected.part, selected.epoch, selected.accuracy), (split, best.epoch, highest));
+        let selected = weights::load(&run.join("best.safetensors")).unwrap().info.selected.unwrap();
+        assert_eq!((selected.split, selected.epoch, selected.accuracy), (split, best.epoch, highest));
         let note = contains(format!("the best epoch was {}", best.epoch)).and(contains("best.safetensors"));
         if best.epoch < 8 {
             output.stderr(note.and(contains("(selected on test)").count(usize::from(noted))));
@@ -279,7 +279,7 @@ fn changed_options_that_define_the_run_are_rejected_by_name() {
     let scratch = Scratch::new();
     let run = scratch.path("run");
     lenet_gpu().args(scratch.train(&run, &["--max-steps", "20"])).assert().success();
-    for (more, told) in [
+    for (more, expected) in [
         (&["--lr", "0.5"][..], "--lr differs"),
         (&["--batch-size", "16"], "--batch-size differs"),
         (&["--seed", "3"], "--seed differs"),
@@ -288,7 +288,7 @@ fn changed_options_that_define_the_run_are_rejected_by_name() {
         (&["--run-dir", "elsewhere"], "cannot be used with"),
         (&["--preset", "mnist-fast"], "cannot be used with"),
     ] {
-        resume(&run).args(more).assert().code(2).stdout(is_empty()).stderr(contains(told));
+        resume(&run).args(more).assert().code(2).stdout(is_empty()).stderr(contains(expected));
     }
     let other = tempdir().unwrap();
     fs::create_dir(other.path().join("more")).unwrap();
@@ -342,9 +342,9 @@ fn a_damaged_checkpoint_is_rejected_with_the_reason_and_left_unchanged() {
     let offset = newer.windows(version.len()).position(|bytes| bytes == version).unwrap();
     newer[offset + version.len() - 2] = b'9';
     let cases = [
-        (intact[..intact.len() / 2].to_vec(), "damaged"),
-        (vec![0xff; 64], "damaged"),
-        (Vec::new(), "damaged"),
+        (intact[..intact.len() / 2].to_vec(), "corrupt"),
+        (vec![0xff; 64], "corrupt"),
+        (Vec::new(), "corrupt"),
         (newer, "version 9"),
         (fs::read(run.join("model.safetensors")).unwrap(), "not the state of a run"),
         (edited(&|checkpoint| checkpoint.model.parameters[7] = f32::NAN), "conv1.weight has the value NaN"),
@@ -357,9 +357,9 @@ fn a_damaged_checkpoint_is_rejected_with_the_reason_and_left_unchanged() {
         (edited(&|checkpoint| checkpoint.state.epochs = u64::MAX), "contradicts itself"),
         (edited(&|checkpoint| checkpoint.config.training.batch_size = 0), "contradicts itself"),
     ];
-    for (bytes, told) in cases {
+    for (bytes, expected) in cases {
         fs::write(&path, &bytes).unwrap();
-        let output = resume(&run).assert().code(2).stdout(is_empty()).stderr(contains(told));
+        let output = resume(&run).assert().code(2).stdout(is_empty()).stderr(contains(expected));
         let stderr = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
         assert!(stderr.contains("checkpoint.safetensors"), "{stderr}");
         assert_eq!(stderr.lines().filter(|line| !line.starts_with("hint: ")).count(), 1, "{stderr}");
@@ -522,7 +522,7 @@ fn assert_resumes_bit_identically(engine: &dyn Fn(&Setup) -> Box<dyn Engine>) {
         assert_eq!(end_with_checkpoint, end, "saving checkpoints must not affect results");
 
         let (state, parameters, optimizer) = recorded.unwrap();
-        let model = Model { network, parameters, about: ModelInfo::default() };
+        let model = Model { network, parameters, info: ModelInfo::default() };
         let config = config(&setup, &training, &data);
         let bytes = Checkpoint { model, optimizer, state, config, images: String::new() }.to_bytes();
         let read = Checkpoint::from_bytes(&bytes).unwrap();

@@ -94,13 +94,13 @@ fn saved_model_round_trips_bit_for_bit() {
     let run = RunDirectory::create(folder.path(), &config()).unwrap();
     let parameters = Init::Pytorch.arena(&ParameterTable::new(&NETWORK), 3);
     let names = (0..NETWORK.classes).map(|label| format!("class {label}")).collect();
-    let about = ModelInfo {
+    let info = ModelInfo {
         dataset: Some("digits".to_owned()),
         fit: Some(Fit::Resize),
         class_names: Some(names),
         selected: None,
     };
-    let model = Model { network: NETWORK, parameters, about };
+    let model = Model { network: NETWORK, parameters, info };
     run.save_model(&model).unwrap();
     assert_eq!(weights::load(&run.model_path()).unwrap(), model);
 }

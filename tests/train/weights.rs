@@ -34,7 +34,7 @@ fn arena(network: LeNet5) -> Vec<f32> {
 }
 
 fn model(network: LeNet5) -> Model {
-    Model { network, parameters: arena(network), about: ModelInfo::default() }
+    Model { network, parameters: arena(network), info: ModelInfo::default() }
 }
 
 /// A file with these tensors and optionally a metadata entry.

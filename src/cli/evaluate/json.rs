@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 /// The whole evaluation as one object. Classes have their label and their name; fractions are from 0 to 1, and `null` if
 /// their denominator is 0.
-pub fn object(evaluation: &Evaluation, about: &ModelInfo, weights_hash: &str) -> Value {
+pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> Value {
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
     let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {
         json!({
             "label": class,
-            "class": about.class(class),
+            "class": info.class(class),
             "precision": scores.precision,
             "recall": scores.recall,
             "f1": scores.f1,

@@ -60,11 +60,11 @@ pub struct EvaluateArgs {
 
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
     let model = weights::load(&args.model).map_err(Failure::input)?;
-    let Model { network, parameters, about } = &model;
+    let Model { network, parameters, info } = &model;
     args.pictures.check()?;
-    let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(about))?;
+    let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(info))?;
     let TestSet { images: test, class_names } = part;
-    check_class_names(about.class_names.as_deref(), class_names.as_deref())?;
+    check_class_names(info.class_names.as_deref(), class_names.as_deref())?;
     check_fit(*network, test.channels, test.classes())?;
 
     // The batch size affects only training; engines choose their own for evaluation.
@@ -79,10 +79,10 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
         Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
 
     let text = match args.json {
-        true => json::object(&evaluation, about, &weights_hash(parameters)).to_string(),
-        false => text::report(&evaluation, about),
+        true => json::object(&evaluation, info, &weights_hash(parameters)).to_string(),
+        false => text::report(&evaluation, info),
     };
     output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
-    args.pictures.draw(&evaluation, about, &test)?;
+    args.pictures.draw(&evaluation, info, &test)?;
     Ok(Ending::Done)
 }

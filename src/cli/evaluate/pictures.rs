@@ -50,9 +50,9 @@ impl PictureArgs {
     }
 
     /// Draws the requested pictures.
-    pub fn draw(&self, evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> Result<(), Failure> {
+    pub fn draw(&self, evaluation: &Evaluation, info: &ModelInfo, test: &ImageSet) -> Result<(), Failure> {
         if let Some(path) = &self.confusion_matrix {
-            let names: Vec<_> = (0..evaluation.confusion.classes()).map(|class| about.class(class)).collect();
+            let names: Vec<_> = (0..evaluation.confusion.classes()).map(|class| info.class(class)).collect();
             let title = format!(
                 "{:.2} % of {} images classified correctly",
                 100.0 * evaluation.tally.accuracy(),
@@ -67,7 +67,7 @@ impl PictureArgs {
             write_atomically(path, &file).map_err(Failure::work)?;
         }
         if let Some(path) = &self.mistakes {
-            let png = mistakes(evaluation, about, test).to_png().map_err(Failure::work)?;
+            let png = mistakes(evaluation, info, test).to_png().map_err(Failure::work)?;
             write_atomically(path, &png).map_err(Failure::work)?;
         }
         Ok(())
@@ -92,10 +92,10 @@ fn format(path: &Path) -> Result<Format, Failure> {
     }
 }
 
-fn mistakes(evaluation: &Evaluation, about: &ModelInfo, test: &ImageSet) -> ContactSheet {
+fn mistakes(evaluation: &Evaluation, info: &ModelInfo, test: &ImageSet) -> ContactSheet {
     let tiles = evaluation.mistakes.iter().map(|mistake| Tile {
         pixels: test.padded_image(mistake.image),
-        first_line: format!("{} predicted as {}", about.class(mistake.label), about.class(mistake.predicted)),
+        first_line: format!("{} predicted as {}", info.class(mistake.label), info.class(mistake.predicted)),
         second_line: format!("image {}, {:.1} %", mistake.image, 100.0 * mistake.probability),
     });
     let tally = &evaluation.tally;

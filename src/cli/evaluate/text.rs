@@ -10,7 +10,7 @@ const MAX_CLASSES: usize = 20;
 const WORST: usize = 10;
 
 /// The loss and accuracy on the first line, then the details.
-pub fn report(evaluation: &Evaluation, about: &ModelInfo) -> String {
+pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> String {
     let Evaluation { tally, confusion, calibration, .. } = evaluation;
     let first = format!(
         "test loss {:.4}, accuracy {:.2} % ({} of {} images)",
@@ -25,7 +25,7 @@ pub fn report(evaluation: &Evaluation, about: &ModelInfo) -> String {
         percent(confusion.macro_f1()),
         100.0 * calibration.expected_error()
     );
-    let names: Vec<String> = (0..confusion.classes()).map(|class| about.class(class)).collect();
+    let names: Vec<String> = (0..confusion.classes()).map(|class| info.class(class)).collect();
     let third =
         if confusion.classes() <= MAX_CLASSES { matrix(confusion, &names) } else { pairs(confusion, &names) };
     [first, second, String::new(), scores(confusion, &names), third].join("\n").trim_end().to_owned()

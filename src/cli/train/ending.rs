@@ -93,12 +93,12 @@ pub fn conclude(
     if let Some(best) =
         summary.best.filter(|best| summary.last.as_ref().is_some_and(|last| last.epoch > best.epoch))
     {
-        let selected = if best.part == SelectionSplit::Test { " (selected on test)" } else { "" };
+        let selected = if best.split == SelectionSplit::Test { " (selected on test)" } else { "" };
         notice::note(format_args!(
             "the best epoch was {}, with an accuracy of {:.2} % on the {} images{selected}: {}",
             best.epoch,
             100.0 * best.accuracy,
-            best.part,
+            best.split,
             directory.best_path().display()
         ));
     }

@@ -113,7 +113,7 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
-    /// Folder for the run's files, new or empty [default: runs/<dataset>-<date>-<time>, in UTC]
+    /// Folder for the run's files, new or empty [default: runs/DATASET-DATE-TIME, in UTC]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     run_dir: Option<PathBuf>,
 
@@ -199,9 +199,9 @@ pub fn run(
     };
     // A network that starts from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
-    let about =
+    let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
-    let files = Files { directory, config, about, images };
+    let files = Files { directory, config, info, images };
     let saver = Saver::new(files, &state, progress.clone());
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };

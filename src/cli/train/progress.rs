@@ -37,7 +37,7 @@ impl Progress {
         } else {
             Display::Lines
         };
-        Self { epochs: config.epochs_begun(samples), display }
+        Self { epochs: config.epochs_started(samples), display }
     }
 
     /// Shows nothing.

@@ -36,7 +36,7 @@ pub struct Saved {
 pub struct Files {
     pub directory: RunDirectory,
     pub config: RunConfig,
-    pub about: ModelInfo,
+    pub info: ModelInfo,
     pub images: Fingerprint,
 }
 
@@ -80,7 +80,7 @@ impl Saver {
 impl Files {
     /// A model with these parameters.
     pub fn model(&self, parameters: Vec<f32>) -> Model {
-        Model { network: self.config.network, parameters, about: self.about.clone() }
+        Model { network: self.config.network, parameters, info: self.info.clone() }
     }
 }
 
@@ -100,8 +100,8 @@ impl Saved {
         if let Some(record) = record {
             self.model = self.check_saved(self.files.directory.save_model(&model));
             if state.last_is_best() {
-                let about = ModelInfo { selected: state.best, ..model.about.clone() };
-                self.check_saved(self.files.directory.save_best(&Model { about, ..model.clone() }));
+                let info = ModelInfo { selected: state.best, ..model.info.clone() };
+                self.check_saved(self.files.directory.save_best(&Model { info, ..model.clone() }));
             }
             let appended = self.files.directory.append(&record);
             self.check_saved(appended);

@@ -38,7 +38,7 @@ pub(super) fn text(model: &Model, input: Input) -> String {
         )
         .expect("writing to a string cannot fail");
     }
-    if let Some(names) = &model.about.class_names {
+    if let Some(names) = &model.info.class_names {
         text += &functions::class_name(names);
     }
     text += &functions::pixel(input);
@@ -86,7 +86,7 @@ fn arrays(model: &Model) -> Vec<Array> {
 /// The comment at the top of the file.
 fn introduction(model: &Model, input: Input, bytes: usize) -> String {
     let (network, (height, width)) = (&model.network, input.size());
-    let of = model.about.dataset.as_ref().map(|dataset| format!(", trained on {}", comment(dataset)));
+    let of = model.info.dataset.as_ref().map(|dataset| format!(", trained on {}", comment(dataset)));
     let norm = if network.batch_norm { " and batch norm" } else { "" };
     let kind = functions::input_type(input);
     format!(

@@ -37,11 +37,11 @@ pub(super) fn to_bytes(model: &Model, input: Input) -> Vec<u8> {
 
 /// What is known about the model, under the names used in the safetensors file; the class names are a JSON array.
 fn metadata(model: &Model) -> Vec<StringStringEntryProto> {
-    let about = &model.about;
+    let info = &model.info;
     let entries = [
-        ("dataset", about.dataset.clone()),
-        ("fit", about.fit.map(|fit| json!(fit).as_str().expect("a fit is a word").to_owned())),
-        ("class_names", about.class_names.as_ref().map(|names| json!(names).to_string())),
+        ("dataset", info.dataset.clone()),
+        ("fit", info.fit.map(|fit| json!(fit).as_str().expect("a fit is a word").to_owned())),
+        ("class_names", info.class_names.as_ref().map(|names| json!(names).to_string())),
     ];
     entries
         .into_iter()

@@ -20,7 +20,7 @@ pub(super) fn check_batch(setup: &Setup, recording: &Recording, limit: u64) -> R
     }
     let values: usize = recording.tensors.iter().map(|tensor| tensor.len).sum();
     let per_image = (values * size_of::<f32>()) as u64;
-    let fixed = needed - per_image * setup.at_once() as u64;
+    let fixed = needed - per_image * setup.max_forward_batch() as u64;
     Err(EngineError::BatchTooLarge {
         batch_size: setup.batch_size,
         what: "activations",

@@ -66,7 +66,7 @@ impl GpuEngine {
         let table = ParameterTable::new(&setup.network);
         let samples = MAX_SAMPLES_PER_SUBMIT
             .min(MAX_BATCHES_PER_SUBMIT * setup.micro_batch_size())
-            .max(setup.at_once());
+            .max(setup.max_forward_batch());
         let executor = Executor::new(context.clone(), recording)?;
         let ring = context.checked(|| Ring::new(&context, samples, table.tensors().len()))?;
         Ok(Self { context, options, table, executor, ring, splits: PerSplit::default(), step: 0 })
@@ -117,7 +117,7 @@ impl Engine for GpuEngine {
         assert!(images.classes() <= setup.network.classes, "labels are classes of the network");
         let batch = match split {
             Split::Train => setup.micro_batch_size(),
-            Split::Validation | Split::Test => setup.at_once(),
+            Split::Validation | Split::Test => setup.max_forward_batch(),
         };
         let limit = self.context.largest_binding();
         let policy = Policy::choose(self.options.residency, &images, batch, limit)?;

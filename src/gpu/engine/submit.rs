@@ -50,9 +50,9 @@ impl GpuEngine {
         let recording = &executor.recording;
         let (dispatches, views, loss) = match mode {
             Mode::Train => {
-                ([&recording.micro_batch[..], &recording.last_micro_batch], epoch.views_of(augmented), loss)
+                ([&recording.micro_batch[..], &recording.last_micro_batch], epoch.views_for(augmented), loss)
             }
-            Mode::Evaluate => ([&recording.evaluation[..]; 2], None, loss.unsmoothed()),
+            Mode::Evaluate => ([&recording.evaluation[..]; 2], None, loss.without_smoothing()),
         };
         let copy = outputs.map(|to| TensorCopy {
             tensor: recording.tensor("outputs").expect("every kernel set keeps the outputs"),

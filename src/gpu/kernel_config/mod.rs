@@ -119,7 +119,7 @@ impl KernelConfig {
     /// Checks that kernels can be compiled for these sizes.
     ///
     /// # Errors
-    /// [`KernelConfigError`] for the first field that is out of range.
+    /// An error for the first field that is out of range.
     pub fn check(&self) -> Result<(), KernelConfigError> {
         let Self { fused, .. } = self;
         for (name, size, max) in [

@@ -6,7 +6,7 @@ use crate::engine::Mode;
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::KernelConfig;
-use crate::gpu::shader::{Choice, Constant};
+use crate::gpu::shader::{Constant, Variant};
 use crate::model::{Activation, NormShape};
 
 /// The tensors of a batch normalisation.
@@ -88,7 +88,7 @@ pub fn batch_norm_backward_input(
     let grid = Grid::per_image(shape.image_len(), workgroup);
     let (label, cost) = (format!("{layer} backward, input"), cost(shape, [8, 3, 5]));
     Kernel::new("batch_norm_backward_input", label, workgroup, grid, cost, constants)
-        .choosing(Choice::activation(activation))
+        .with(Variant::activation(activation))
 }
 
 fn constants(shape: &NormShape, offsets: &BatchNormOffsets, [mean, variance]: [Constant; 2]) -> Constants {

@@ -1,10 +1,10 @@
 //! Convolutions.
 
-use super::{Constants, Kernel, Partials, Weights, WorkspaceOffset, all_multiples};
+use super::{Constants, Kernel, PartialSums, Weights, WorkspaceOffset, all_multiples};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::{KernelConfig, even_block};
-use crate::gpu::shader::Choice;
+use crate::gpu::shader::Variant;
 use crate::model::{Activation, ConvShape};
 
 /// The tensors of [`conv_forward`].
@@ -29,7 +29,7 @@ pub struct ConvBackwardWeightOffsets {
     pub x: WorkspaceOffset,
     pub dy: WorkspaceOffset,
     pub weights: Weights,
-    pub partials: Partials,
+    pub partials: PartialSums,
 }
 
 /// `conv_forward`, followed by `activation`.
@@ -60,9 +60,9 @@ pub fn conv_forward(
     let row = [shape.width, shape.out_width(), columns, columns * shape.stride, shape.padding];
     let aligned = all_multiples(2, &[x.get(), y.get()]) && all_multiples(2, &row);
     Kernel::new("conv_forward", label, config.workgroup, grid, product_cost(shape), constants)
-        .choosing(Choice::activation(activation))
-        .choosing(Choice::parameters_in(config.filters))
-        .choosing(Choice::workspace_vec2(aligned))
+        .with(Variant::activation(activation))
+        .with(Variant::parameters_in(config.filters))
+        .with(Variant::workspace_vec2(aligned))
 }
 
 /// `conv_backward_input`.
@@ -91,8 +91,8 @@ pub fn conv_backward_input(
     let row = [shape.width, shape.out_width(), columns, first_column];
     let aligned = all_multiples(2, &[dx.get(), dy.get()]) && all_multiples(2, &row);
     Kernel::new("conv_backward_input", label, config.workgroup, grid, product_cost(shape), constants)
-        .choosing(Choice::parameters_in(config.filters))
-        .choosing(Choice::workspace_vec2(aligned))
+        .with(Variant::parameters_in(config.filters))
+        .with(Variant::workspace_vec2(aligned))
 }
 
 /// `conv_backward_weight`.
@@ -127,7 +127,7 @@ pub fn conv_backward_weight(
     let aligned = all_multiples(2, &[x.get(), dy.get()]) && all_multiples(2, &row);
     let label = format!("{layer} backward, weight");
     Kernel::new("conv_backward_weight", label, config.workgroup, grid, cost, constants)
-        .choosing(Choice::workspace_vec2(aligned))
+        .with(Variant::workspace_vec2(aligned))
 }
 
 fn shape_constants(shape: &ConvShape) -> Constants {

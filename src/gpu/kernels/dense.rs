@@ -4,7 +4,7 @@ use super::{Kernel, Weights, WorkspaceOffset, all_multiples};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::{KernelConfig, even_block};
-use crate::gpu::shader::Choice;
+use crate::gpu::shader::Variant;
 use crate::model::{Activation, DenseShape};
 
 /// The tensors of [`dense_forward`].
@@ -51,9 +51,9 @@ pub fn dense_forward(
     let label = format!("{layer} forward");
     let aligned = all_multiples(4, &[shape.inputs, shape.outputs, x.get(), y.get()]);
     Kernel::new("dense_forward", label, config.workgroup, grid, cost, constants)
-        .choosing(Choice::activation(activation))
-        .choosing(Choice::parameters_vec4(all_multiples(4, &[shape.inputs, weights.weight.get()])))
-        .choosing(Choice::workspace_vec4(aligned))
+        .with(Variant::activation(activation))
+        .with(Variant::parameters_vec4(all_multiples(4, &[shape.inputs, weights.weight.get()])))
+        .with(Variant::workspace_vec4(aligned))
 }
 
 /// `dense_backward`, through the `activation` that precedes the layer.
@@ -89,9 +89,9 @@ pub fn dense_backward(
     let aligned = all_multiples(4, &[shape.inputs, shape.outputs]) && all_multiples(4, &offsets);
     let label = format!("{layer} backward");
     Kernel::new("dense_backward", label, config.workgroup, grid, cost, constants)
-        .choosing(Choice::activation(activation))
-        .choosing(Choice::parameters_vec4(all_multiples(4, &[shape.inputs, weights.weight.get()])))
-        .choosing(Choice::workspace_vec4(aligned))
+        .with(Variant::activation(activation))
+        .with(Variant::parameters_vec4(all_multiples(4, &[shape.inputs, weights.weight.get()])))
+        .with(Variant::workspace_vec4(aligned))
 }
 
 /// Values of weight and bias.

@@ -2,12 +2,12 @@
 
 use super::gather::read_cost;
 use super::loss::{FLOPS_PER_CLASS, OUTCOME_BYTES};
-use super::{Constants, Kernel, Partials, Weights, WithGradient, WorkspaceOffset};
+use super::{Constants, Kernel, PartialSums, Weights, WithGradient, WorkspaceOffset};
 use crate::engine::Mode;
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::{FusedConfig, KernelConfig};
-use crate::gpu::shader::Choice;
+use crate::gpu::shader::Variant;
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Activation, LeNet5};
 
@@ -57,8 +57,8 @@ pub fn conv_forward(
         .and_per_batch(Cost::new(0, parameters));
     let (label, grid) = (format!("conv blocks forward{}", suffix(mode)), Grid::workgroup_per_image());
     Kernel::new("fused_conv_forward", label, FusedConfig::WORKGROUP, grid, cost, constants)
-        .choosing(Choice::activation(Activation::Relu))
-        .choosing(Choice::input(augmented))
+        .with(Variant::activation(Activation::Relu))
+        .with(Variant::input(augmented))
 }
 
 /// `fused_dense`, for batches of up to `batch` images: the dense layers and the loss and, in training, their backward
@@ -117,7 +117,7 @@ pub fn dense(
     };
     let grid = Grid::workgroup_per_block(images);
     Kernel::new("fused_dense", label, FusedConfig::WORKGROUP, grid, cost, constants)
-        .choosing(Choice::activation(Activation::Relu))
+        .with(Variant::activation(Activation::Relu))
 }
 
 /// `fused_conv_backward`: from the gradient of the second pool to partial sums of the convolutions' gradients.
@@ -126,7 +126,7 @@ pub fn conv_backward(
     augmented: bool,
     config: &KernelConfig,
     offsets: &ConvBlockOffsets,
-    partials: &Partials,
+    partials: &PartialSums,
 ) -> Kernel {
     let mut constants = block_constants(network, offsets);
     constants.extend([
@@ -146,8 +146,8 @@ pub fn conv_backward(
     let grid = Grid::workgroups_per_chunk(config.fused.conv_split, partials.chunks);
     let label = "conv blocks backward";
     Kernel::new("fused_conv_backward", label, FusedConfig::WORKGROUP, grid, cost, constants)
-        .choosing(Choice::activation(Activation::Relu))
-        .choosing(Choice::input(augmented))
+        .with(Variant::activation(Activation::Relu))
+        .with(Variant::input(augmented))
 }
 
 fn suffix(mode: Mode) -> &'static str {

@@ -4,7 +4,7 @@ use super::{Kernel, WorkspaceOffset};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::KernelConfig;
-use crate::gpu::shader::Choice;
+use crate::gpu::shader::Variant;
 use crate::model::lenet::IMAGE_SIDE;
 
 /// `gather`: images of `channels` channels, through a view of each if `augmented`, written to `x`.
@@ -15,7 +15,7 @@ pub fn gather(channels: usize, augmented: bool, config: &KernelConfig, x: Worksp
     let grid = Grid::per_image(values, workgroup);
     let cost = BatchCost::per_image(read_cost(channels, augmented) + Cost::new(0, values));
     let label = if augmented { "gather, augmented" } else { "gather" };
-    Kernel::new("gather", label, workgroup, grid, cost, constants).choosing(Choice::input(augmented))
+    Kernel::new("gather", label, workgroup, grid, cost, constants).with(Variant::input(augmented))
 }
 
 /// The cost of reading an image as the network's input: each value is normalised by a multiply-add; through a view it

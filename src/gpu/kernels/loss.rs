@@ -5,7 +5,7 @@ use crate::engine::{Loss, LossKind, Reduction};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::KernelConfig;
-use crate::gpu::shader::Choice;
+use crate::gpu::shader::Variant;
 use crate::model::DenseShape;
 
 /// Bytes of an image's loss and predicted class, and of its label and its index in the order.
@@ -60,5 +60,5 @@ pub fn dense_loss(
     };
     let label = format!("{layer} + {name}");
     Kernel::new("dense_loss", label, config.workgroup, Grid::workgroup_per_image(), cost, constants)
-        .choosing(Choice::loss(loss.kind))
+        .with(Variant::loss(loss.kind))
 }

@@ -27,13 +27,13 @@ pub use dense::{DenseBackwardOffsets, DenseForwardOffsets, dense_backward, dense
 pub use gather::gather;
 pub use log_softmax::{log_softmax, log_softmax_backward};
 pub use loss::{LossOffsets, dense_loss};
-pub use offsets::{ArenaOffset, Partials, Weights, WithGradient, WorkspaceOffset};
+pub use offsets::{ArenaOffset, PartialSums, Weights, WithGradient, WorkspaceOffset};
 pub use pool::{MaxPoolBackwardOffsets, MaxPoolOffsets, max_pool, max_pool_backward};
 pub use update::{DenseGradient, GradientSource, accumulate, gradient_norm, update};
 
 use super::cost::BatchCost;
 use super::grid::Grid;
-use super::shader::{Choice, Constant, compose};
+use super::shader::{Constant, Variant, compose};
 
 /// Constants of a shader by name.
 type Constants = Vec<(&'static str, Constant)>;
@@ -50,7 +50,7 @@ pub struct Kernel {
     /// For tables and debuggers: "conv1 forward".
     pub label: String,
     /// The file for each import that has variants.
-    pub choices: Vec<Choice>,
+    pub variants: Vec<Variant>,
     pub constants: Constants,
     pub grid: Grid,
     pub cost: BatchCost,
@@ -67,17 +67,17 @@ impl Kernel {
     ) -> Self {
         let mut all = vec![("WORKGROUP", workgroup.into())];
         all.extend(constants);
-        Self { shader, label: label.into(), choices: Vec::new(), constants: all, grid, cost }
+        Self { shader, label: label.into(), variants: Vec::new(), constants: all, grid, cost }
     }
 
-    fn choosing(mut self, choice: Choice) -> Self {
-        self.choices.push(choice);
+    fn with(mut self, variant: Variant) -> Self {
+        self.variants.push(variant);
         self
     }
 
     /// The kernel's complete WGSL.
     pub fn source(&self) -> String {
-        compose(&format!("kernels/{}", self.shader), &self.choices, &self.constants)
+        compose(&format!("kernels/{}", self.shader), &self.variants, &self.constants)
     }
 }
 

@@ -80,7 +80,7 @@ pub struct WithGradient {
 /// The partial sums that the convolutions' backward kernels compute of the weights' gradients: an array for each chunk of
 /// the batch, laid out like the start of the arena.
 #[derive(Debug, Clone, Copy)]
-pub struct Partials {
+pub struct PartialSums {
     /// Values of one chunk.
     pub len: usize,
     /// The most chunks that a batch is divided into.

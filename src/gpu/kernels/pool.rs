@@ -4,7 +4,7 @@ use super::{Constants, Kernel, WorkspaceOffset};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::KernelConfig;
-use crate::gpu::shader::Choice;
+use crate::gpu::shader::Variant;
 use crate::model::{Activation, PoolShape};
 
 /// The tensors of [`max_pool`].
@@ -53,7 +53,7 @@ pub fn max_pool_backward(
     let (input, output) = (shape.in_len(), shape.out_len());
     let cost = BatchCost::per_image(Cost::new(output, input + 3 * output));
     Kernel::new("max_pool_backward", format!("{layer} backward"), workgroup, grid, cost, constants)
-        .choosing(Choice::activation(activation))
+        .with(Variant::activation(activation))
 }
 
 fn shape_constants(shape: &PoolShape) -> Constants {

@@ -1,11 +1,11 @@
 //! What ends a step: gradients that are completed, accumulated and clipped, and the optimizer's update.
 
-use super::{Constants, Kernel, Partials, REDUCTION_WORKGROUP, Weights, WorkspaceOffset};
+use super::{Constants, Kernel, PartialSums, REDUCTION_WORKGROUP, Weights, WorkspaceOffset};
 use crate::engine::{Clip, Optimizer, Rule};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::KernelConfig;
-use crate::gpu::shader::{Choice, Constant};
+use crate::gpu::shader::{Constant, Variant};
 use crate::model::{DenseShape, Tensor};
 
 /// A dense layer whose weight's gradient, the outer product of `x` and `dy` summed over the batch, is still to be
@@ -24,28 +24,28 @@ pub enum GradientSource {
     /// They are complete, in the arena.
     Arena,
     /// The convolutions' gradients are partial sums; the others are complete.
-    PartialSums(Partials),
+    PartialSums(PartialSums),
     /// The convolutions' gradients are partial sums, and the dense layers' are outer products.
-    OuterProducts(Partials, Vec<DenseGradient>),
+    OuterProducts(PartialSums, Vec<DenseGradient>),
 }
 
 impl GradientSource {
-    fn choice(&self) -> Choice {
+    fn variant(&self) -> Variant {
         match self {
-            Self::Arena | Self::PartialSums(_) => Choice::PARTIAL_SUMS,
-            Self::OuterProducts(..) => Choice::OUTER_PRODUCTS,
+            Self::Arena | Self::PartialSums(_) => Variant::PARTIAL_SUMS,
+            Self::OuterProducts(..) => Variant::OUTER_PRODUCTS,
         }
     }
 
-    fn partials(&self) -> Partials {
+    fn partials(&self) -> PartialSums {
         match self {
-            Self::Arena => Partials { len: 0, chunks: 0 },
+            Self::Arena => PartialSums { len: 0, chunks: 0 },
             Self::PartialSums(partials) | Self::OuterProducts(partials, _) => *partials,
         }
     }
 
     fn constants(&self) -> Constants {
-        let Partials { chunks, len } = self.partials();
+        let PartialSums { chunks, len } = self.partials();
         let mut constants = vec![("CHUNKS", chunks.into()), ("PARTIAL_LEN", len.into())];
         if let Self::OuterProducts(_, layers) = self {
             let each =
@@ -65,7 +65,7 @@ impl GradientSource {
 
     /// The cost of completing `parameters` gradients, followed by `each` on every one of them.
     fn cost(&self, parameters: usize, each: Cost) -> BatchCost {
-        let Partials { chunks, len: partial } = self.partials();
+        let PartialSums { chunks, len: partial } = self.partials();
         let rest = parameters - partial;
         let per_image = match self {
             Self::Arena | Self::PartialSums(_) => Cost::default(),
@@ -87,7 +87,7 @@ pub fn accumulate(tensors: &[Tensor], config: &KernelConfig, gradients: &Gradien
     let grid = Grid::per_batch(parameters, workgroup);
     let cost = gradients.cost(parameters, Cost::new(1, 3));
     let constants = arena_constants(tensors, config, gradients);
-    Kernel::new("accumulate", "accumulate", workgroup, grid, cost, constants).choosing(gradients.choice())
+    Kernel::new("accumulate", "accumulate", workgroup, grid, cost, constants).with(gradients.variant())
 }
 
 /// `gradient_norm`: the 2-norm of each tensor's gradient, over an arena of `tensors`.
@@ -96,7 +96,7 @@ pub fn gradient_norm(tensors: &[Tensor], config: &KernelConfig, gradients: &Grad
     let cost = gradients.cost(arena_len(tensors), Cost::new(2, 0));
     let constants = arena_constants(tensors, config, gradients);
     Kernel::new("gradient_norm", "gradient norms", REDUCTION_WORKGROUP, grid, cost, constants)
-        .choosing(gradients.choice())
+        .with(gradients.variant())
 }
 
 /// The optimizer's `adam` or `sgd`, over an arena of `tensors`.
@@ -115,7 +115,7 @@ pub fn update(
         ("CLIPS", (*clip != Clip::default()).into()),
         ("CLIP_TENSOR_NORM", bound(clip.tensor_norm).into()),
         ("CLIP_NORM", bound(clip.norm).into()),
-        ("CLIP_VALUES", tensors.iter().map(|t| bound(clip.of_values(t.kind))).collect::<Vec<_>>().into()),
+        ("CLIP_VALUES", tensors.iter().map(|t| bound(clip.value_bound(t.kind))).collect::<Vec<_>>().into()),
         ("BOUND", bound(optimizer.bound).into()),
     ]);
     let (shader, each) = match optimizer.rule {
@@ -136,7 +136,7 @@ pub fn update(
     };
     let grid = Grid::per_batch(parameters, workgroup);
     let cost = gradients.cost(parameters, each);
-    Kernel::new(shader, shader, workgroup, grid, cost, constants).choosing(gradients.choice())
+    Kernel::new(shader, shader, workgroup, grid, cost, constants).with(gradients.variant())
 }
 
 /// Values of an arena of `tensors`.

@@ -8,14 +8,14 @@ use super::{Phase, StepKernels};
 use crate::engine::{Mode, Setup};
 use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::fused::{ConvBlockOffsets, DenseHeadOffsets, conv_backward, conv_forward, dense};
-use crate::gpu::kernels::{DenseGradient, GradientSource, Partials, Weights};
+use crate::gpu::kernels::{DenseGradient, GradientSource, PartialSums, Weights};
 use crate::model::ParameterTable;
 
 /// The fused kernels of a setup that they support.
 pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfig) -> StepKernels {
     let network = &setup.network;
     let weights = |layer| Weights::of(table, layer);
-    let mut workspace = Workspace::new(setup.at_once());
+    let mut workspace = Workspace::new(setup.max_forward_batch());
     let pool1 = workspace.tensor("pool1", network.pool1().out_len());
     let argmax1 = workspace.tensor("argmax1", network.pool1().out_len());
     let pool2 = workspace.with_gradient(["pool2", "d.pool2"], network.pool2().out_len());
@@ -23,7 +23,7 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
     let fc1 = workspace.with_gradient(["fc1", "d.fc1"], network.fc1().outputs);
     let fc2 = workspace.with_gradient(["fc2", "d.fc2"], network.fc2().outputs);
     let outputs = workspace.with_gradient(["outputs", "d.logits"], network.fc3().outputs);
-    let partials = Partials { len: table.conv_len(), chunks: config.fused.chunks };
+    let partials = PartialSums { len: table.conv_len(), chunks: config.fused.chunks };
 
     let blocks =
         ConvBlockOffsets { conv1: weights("conv1"), pool1, argmax1, conv2: weights("conv2"), pool2, argmax2 };
@@ -61,7 +61,7 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
     }
     for (phase, mode, batch) in [
         (Phase::Training, Mode::Train, setup.micro_batch_size()),
-        (Phase::Evaluation, Mode::Evaluate, setup.at_once()),
+        (Phase::Evaluation, Mode::Evaluate, setup.max_forward_batch()),
     ] {
         step.push(phase, dense(network, mode, batch, config, &head));
     }

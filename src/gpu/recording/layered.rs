@@ -7,16 +7,16 @@ use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::{
     self, ArenaOffset, BatchNormOffsets, ConvBackwardInputOffsets, ConvBackwardWeightOffsets,
     ConvForwardOffsets, DenseBackwardOffsets, DenseForwardOffsets, GradientSource, Kernel, LossOffsets,
-    MaxPoolBackwardOffsets, MaxPoolOffsets, Partials, Weights, WithGradient, WorkspaceOffset,
+    MaxPoolBackwardOffsets, MaxPoolOffsets, PartialSums, Weights, WithGradient, WorkspaceOffset,
 };
 use crate::model::Activation::{Identity, LogSoftmax, Relu};
 use crate::model::{Activation, LeNet5, NormShape, ParameterTable};
 
 /// The layered kernels of a setup.
 pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfig) -> StepKernels {
-    let mut workspace = Workspace::new(setup.at_once());
+    let mut workspace = Workspace::new(setup.max_forward_batch());
     let layers = Layers::new(&setup.network, table, &mut workspace);
-    let partials = Partials { len: table.conv_len(), chunks: config.weight_chunks };
+    let partials = PartialSums { len: table.conv_len(), chunks: config.weight_chunks };
     let mut step = StepKernels::new(workspace, &partials);
     layers.forward(setup, config, &mut step);
     layers.backward(config, partials, &mut step);
@@ -135,7 +135,7 @@ impl<'a> Layers<'a> {
 
     /// A layer's backward kernel also takes the gradient through the activation that precedes the layer, unless a batch
     /// normalisation does. fc1 is preceded by a pool, whose backward kernel takes it through the convolution's.
-    fn backward(&self, config: &KernelConfig, partials: Partials, step: &mut StepKernels) {
+    fn backward(&self, config: &KernelConfig, partials: PartialSums, step: &mut StepKernels) {
         let network = self.network;
         let [conv1, conv2, fc1, fc2, fc3] = self.weights;
         let [pool1_in, pool2_in, fc2_in, fc3_in] = self.normalised();

@@ -1,7 +1,7 @@
 //! A training step and an evaluation as data: the buffers, the kernels with their bindings, the dispatches, and the
-//! layout of the per-step record. Building one needs no device; [`super::executor`] runs it.
+//! layout of the per-step record. Building one needs no device; the executor runs it.
 //!
-//! [`layered`] dispatches a kernel for each operation; [`fused`] computes several layers per dispatch. Both end in the
+//! `layered` dispatches a kernel for each operation; `fused` computes several layers per dispatch. Both end in the
 //! same update. Each tensor that one kernel leaves for another has its own range of the workspace, sized for the
 //! largest batch, so that any of them can be read back and compared with the reference.
 
@@ -23,7 +23,7 @@ pub use workspace::WorkspaceTensor;
 use super::cost::{BatchCost, Cost};
 use super::grid::Grid;
 use super::kernel_config::{KernelConfig, KernelSet};
-use super::kernels::{self, GradientSource, Kernel, Partials};
+use super::kernels::{self, GradientSource, Kernel, PartialSums};
 use crate::engine::{Mode, Setup};
 use crate::model::{ParameterTable, Tensor};
 use workspace::Workspace;
@@ -195,7 +195,7 @@ struct StepKernels {
 }
 
 impl StepKernels {
-    fn new(workspace: Workspace, partials: &Partials) -> Self {
+    fn new(workspace: Workspace, partials: &PartialSums) -> Self {
         Self { kernels: Vec::new(), workspace, partials_len: partials.chunks * partials.len }
     }
 
@@ -220,7 +220,7 @@ impl StepKernels {
         if setup.accumulates() {
             self.push(Phase::Training, kernels::accumulate(tensors, config, &take()));
         }
-        if setup.optimizer.clip.by_norm() {
+        if setup.optimizer.clip.needs_norms() {
             self.push(Phase::StepEnd, kernels::gradient_norm(tensors, config, &take()));
         }
         self.push(Phase::StepEnd, kernels::update(&setup.optimizer, tensors, config, &take()));

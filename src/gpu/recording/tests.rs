@@ -89,7 +89,7 @@ fn workspace_tensors_follow_each_other_without_overlap() {
         let mut end = 0;
         for tensor in &recording.tensors {
             assert_eq!(tensor.offset.get(), end, "{}", tensor.name);
-            end += setup.at_once() * tensor.len;
+            end += setup.max_forward_batch() * tensor.len;
         }
         assert!(4 * end as u64 <= recording.buffer_bytes(BufferName::Workspace));
     }

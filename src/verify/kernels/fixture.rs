@@ -5,7 +5,7 @@ use crate::engine::{EngineError, Loss, Optimizer, Step};
 use crate::gpu::Context;
 use crate::gpu::buffers::BatchRecord;
 use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
-use crate::gpu::kernels::{ArenaOffset, Kernel, Partials, Weights, WithGradient, WorkspaceOffset};
+use crate::gpu::kernels::{ArenaOffset, Kernel, PartialSums, Weights, WithGradient, WorkspaceOffset};
 use crate::verify::tensors::stale;
 
 /// The workspace and the arenas of a kernel, filled tensor by tensor.
@@ -55,9 +55,9 @@ impl Fixture {
     }
 
     /// Makes room for `chunks` partial sums of `len` values.
-    pub fn partials(&mut self, len: usize, chunks: usize) -> Partials {
+    pub fn partials(&mut self, len: usize, chunks: usize) -> PartialSums {
         self.partials = stale(chunks * len);
-        Partials { len, chunks }
+        PartialSums { len, chunks }
     }
 
     /// The indices of a batch's images, last one first, so that a kernel that ignores the order is found out.

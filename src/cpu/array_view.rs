@@ -5,12 +5,12 @@ use std::ops::{Deref, DerefMut, Index, IndexMut};
 use super::Real;
 
 /// A row-major array: `x[[b, c, i, j]]` is element (b, c, i, j) of a flat slice.
-pub(super) struct Nd<S, const N: usize> {
+pub(super) struct ArrayView<S, const N: usize> {
     values: S,
     dims: [usize; N],
 }
 
-impl<T, S: Deref<Target = [T]>, const N: usize> Nd<S, N> {
+impl<T, S: Deref<Target = [T]>, const N: usize> ArrayView<S, N> {
     /// # Panics
     /// If `values` does not have as many elements as an array of `dims`.
     pub(super) fn new(values: S, dims: [usize; N]) -> Self {
@@ -29,7 +29,7 @@ impl<T, S: Deref<Target = [T]>, const N: usize> Nd<S, N> {
     }
 }
 
-impl<T: Real, S: Deref<Target = [T]>> Nd<S, 4> {
+impl<T: Real, S: Deref<Target = [T]>> ArrayView<S, 4> {
     /// Element (b, c, i − padding, j − padding), or 0 outside of the plane.
     #[inline(always)]
     pub(super) fn padded(&self, [b, c, i, j]: [usize; 4], padding: usize) -> T {
@@ -41,7 +41,7 @@ impl<T: Real, S: Deref<Target = [T]>> Nd<S, 4> {
     }
 }
 
-impl<T, S: Deref<Target = [T]>, const N: usize> Index<[usize; N]> for Nd<S, N> {
+impl<T, S: Deref<Target = [T]>, const N: usize> Index<[usize; N]> for ArrayView<S, N> {
     type Output = T;
 
     #[inline(always)]
@@ -50,7 +50,7 @@ impl<T, S: Deref<Target = [T]>, const N: usize> Index<[usize; N]> for Nd<S, N> {
     }
 }
 
-impl<T, S: DerefMut<Target = [T]>, const N: usize> IndexMut<[usize; N]> for Nd<S, N> {
+impl<T, S: DerefMut<Target = [T]>, const N: usize> IndexMut<[usize; N]> for ArrayView<S, N> {
     #[inline(always)]
     fn index_mut(&mut self, index: [usize; N]) -> &mut T {
         let offset = self.offset(index);
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn arrays_are_row_major_and_zero_in_the_padding() {
         let values: Vec<f32> = (1..=12).map(|value| value as f32).collect();
-        let array = Nd::new(&values[..], [1, 2, 2, 3]);
+        let array = ArrayView::new(&values[..], [1, 2, 2, 3]);
         assert_eq!(array[[0, 1, 0, 2]], 9.0);
         assert_eq!(array.padded([0, 1, 1, 3], 1), 9.0);
         assert_eq!((array.padded([0, 1, 0, 3], 1), array.padded([0, 1, 3, 1], 1)), (0.0, 0.0));
