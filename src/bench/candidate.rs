@@ -54,7 +54,7 @@ impl Candidate {
             backend: description.backend.id().to_owned(),
             driver: description.driver.clone(),
             software: description.is_software(),
-            kernels,
+            kernels: serde_json::to_value(kernels).expect("a kernel configuration is plain JSON"),
         })
     }
 

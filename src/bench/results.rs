@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 use super::statistics::Summary;
-use crate::gpu::KernelConfig;
 use crate::gpu::cost::Cost;
 use crate::train::Program;
 
@@ -83,8 +82,10 @@ pub struct Adapter {
     pub driver: String,
     /// Whether it is a software adapter.
     pub software: bool,
+    /// The kernel configuration, for the record. It is not interpreted, so that results of versions with other fields
+    /// can be compared.
     #[serde(rename = "plan")]
-    pub kernels: KernelConfig,
+    pub kernels: serde_json::Value,
 }
 
 /// How an engine starts in a process of its own, with batches of `profile_batch` images. The caches that drivers and the

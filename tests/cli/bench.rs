@@ -35,6 +35,15 @@ fn rows<'a>(markdown: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
 }
 
 #[test]
+fn committed_results_can_be_compared_with() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    for file in ["2026-11-26-nvidia-h100/fused.json", "2026-11-26-amd-epyc-2-cores/lavapipe/bench.json"] {
+        let read = Results::read(&results.join(file));
+        assert!(read.is_ok(), "{file}: {read:?}");
+    }
+}
+
+#[test]
 fn the_table_has_a_row_for_each_task_and_batch_size() {
     let folder = tempdir().unwrap();
     let (printed, _) = run_bench(folder.path(), &[]);
