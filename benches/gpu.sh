@@ -6,8 +6,8 @@
 #     benches/gpu.sh [--binary FILE] [--backend NAME] [--quick] [FOLDER]
 #
 # Defaults: the binary is target/release/lenet-gpu, the backend is vulkan, and the results go to $OUT or else to
-# gpu-results. --quick does a little of everything, for software adapters. If a stage fails, the report says so and the
-# other stages still run; the exit code is then 1.
+# gpu-results. --quick runs a short version of every stage, for software adapters. If a stage fails, the report says
+# so and the other stages still run; the exit code is then 1.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -23,7 +23,7 @@ Examples:
   lenet-gpu bench --backend vulkan,cpu --json new.json --markdown new.md
           Compare two engines and save the results
   lenet-gpu bench --compare old.json
-          Compare with an earlier result, telling changes from noise
+          Compare with an earlier result and mark the differences that exceed noise
   lenet-gpu bench --by-count
           Count the operations of a training step, without a GPU
 

@@ -107,7 +107,7 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     if network.channels != channels {
         let expected = network.channels;
         let message = format!(
-            "the model expects images with {expected} channel{}, and the data set has {channels}",
+            "the model expects images with {expected} channel{}, but the data set has {channels}",
             if expected == 1 { "" } else { "s" }
         );
         return Err(match expected {
@@ -117,7 +117,7 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     }
     if network.classes < classes {
         return Err(Failure::Input(anyhow!(
-            "the model has {} classes, and the data set has {classes}",
+            "the model has {} classes, but the data set has {classes}",
             network.classes
         )));
     }

@@ -42,7 +42,9 @@ impl DeviceArgs {
     pub fn find_gpu(&self, what: &str) -> Result<ChosenAdapter, Failure> {
         match self.find()? {
             Device::Gpu(chosen) => Ok(chosen),
-            Device::Cpu { reason } => Err(Failure::Input(anyhow!("no GPU to {what}: {reason}"))),
+            Device::Cpu { reason } => {
+                Err(Failure::Input(anyhow!("no GPU to {what}; the CPU engine was chosen: {reason}")))
+            }
         }
     }
 }

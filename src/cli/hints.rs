@@ -1,5 +1,5 @@
-//! Hints for errors, in terms of the command line. Library errors say what is wrong; which option helps is only known
-//! here.
+//! Hints for errors, in terms of the command line. Library errors say what is wrong; the hints name the option to
+//! change.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -47,7 +47,7 @@ fn hinted(error: &HintedError) -> Hint {
     error.hint.clone().map(Cow::from)
 }
 
-// Transparent errors are not links of a chain themselves, so that these two pass on to what they contain.
+// Transparent errors do not appear in the chain of sources, so these two functions look at the error inside.
 
 fn train(error: &TrainError) -> Hint {
     match error {

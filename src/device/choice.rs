@@ -97,7 +97,7 @@ pub enum ChoiceError {
 pub fn choose(adapters: &[AdapterInfo], request: &DeviceRequest) -> Result<DeviceChoice, ChoiceError> {
     match (request.backend, &request.adapter) {
         (WantedBackend::Cpu, Some(_)) => Err(ChoiceError::AdapterOfCpu),
-        (WantedBackend::Cpu, None) => Ok(DeviceChoice::Cpu { reason: "requested".to_owned() }),
+        (WantedBackend::Cpu, None) => Ok(DeviceChoice::Cpu { reason: "as requested".to_owned() }),
         (wanted, Some(AdapterName::Index(index))) => by_index(adapters, wanted, *index),
         (wanted, Some(AdapterName::Part(part))) => by_name(adapters, wanted, part),
         (WantedBackend::Backend(backend), None) => best_of(adapters, backend),
@@ -221,7 +221,7 @@ fn rank(adapter: &AdapterInfo) -> (bool, AdapterKind, usize) {
 /// Accepts a requested adapter if it can be used.
 fn accept(adapters: &[AdapterInfo], adapter: &AdapterInfo) -> Result<DeviceChoice, ChoiceError> {
     match &adapter.unfit {
-        None => Ok(DeviceChoice::Gpu { index: adapter.index, reason: "requested".to_owned() }),
+        None => Ok(DeviceChoice::Gpu { index: adapter.index, reason: "as requested".to_owned() }),
         Some(fault) => Err(ChoiceError::Unfit {
             adapter: adapter.to_string(),
             fault: fault.clone(),

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! By default a discrete GPU is preferred, then an integrated one, then a virtual one, then the CPU engine. GL is
-//! queried only if no other backend has a GPU. A software adapter (lavapipe, WARP, SwiftShader) is a hundred times
-//! slower than its name suggests, so it is used only if requested by backend, index or name.
+//! queried only if no other backend has a GPU. A software adapter (lavapipe, WARP, SwiftShader) emulates a GPU on the
+//! CPU and is slow, so it is used only if requested by backend, index or name.
 //!
 //! [`choose`] applies these rules to plain adapter descriptions, so they are tested without a GPU.
 

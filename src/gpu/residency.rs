@@ -2,7 +2,7 @@
 //!
 //! Both run the same kernels over the same batches. With a resident split the images buffer is the split and `order` a
 //! permutation of it; streaming, the host gathers the images of the next batches in the same order and `order` counts
-//! up. So the results are bit-equal.
+//! up. So the results are bit-identical.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub enum Residency {
     Streamed,
 }
 
-/// What is done with a split.
+/// Where the images of a split are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     Resident,
@@ -40,7 +40,7 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Chooses for `images`, in batches of up to `batch`, on a device whose bindings take `limit` bytes.
+    /// Decides for `images`, in batches of up to `batch`, on a device whose bindings take `limit` bytes.
     ///
     /// # Errors
     /// [`EngineError::SetTooLarge`] if the images must be resident and do not fit into a binding.

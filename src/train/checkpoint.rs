@@ -24,7 +24,7 @@ pub struct Checkpoint {
     pub model: Model,
     /// The optimizer's step count and moments.
     pub optimizer: OptimizerState,
-    /// How far the run has got.
+    /// The progress of the run.
     pub state: RunState,
     /// The configuration of the run.
     pub config: RunConfig,

@@ -66,7 +66,7 @@ impl TrainError {
 /// uninterrupted run, apart from measured times.
 ///
 /// # Errors
-/// Returns an error if the engine or the listener fails, or if the numbers stop being finite.
+/// Returns an error if the engine or the listener fails, or if a loss, parameter or gradient is not finite.
 pub fn train(
     engine: &mut dyn Engine,
     data: &Dataset,

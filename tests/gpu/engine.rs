@@ -1,4 +1,4 @@
-//! What the GPU engine refuses, how it fails (with a one-line error, without panicking or hanging), and its state
+//! What the GPU engine rejects, how it fails (with a one-line error, without panicking or hanging), and its state
 //! after a failure.
 use std::ops::ControlFlow;
 use std::sync::Arc;

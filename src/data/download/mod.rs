@@ -101,7 +101,8 @@ impl FromStr for ServerUrl {
 
 /// Downloads a data set into `folder`, which must be new, empty, or contain the data set already.
 ///
-/// The set's servers are tried in turn, or `server` alone. A server that sends no data for `timeout` is given up.
+/// The set's servers are tried in turn, or `server` alone. If a server sends no data for `timeout`, the next one is
+/// tried.
 ///
 /// # Errors
 /// After an error `folder` is unchanged. Downloaded bytes stay in a hidden folder beside it, and another call resumes

@@ -1,4 +1,4 @@
-//! What a device cannot run, refused before anything is allocated.
+//! Rejects setups that a device cannot run, before anything is allocated.
 
 use crate::engine::{EngineError, Setup};
 use crate::gpu::context::Context;
@@ -12,7 +12,7 @@ pub(super) fn check_classes(context: &Context, classes: usize) -> Result<(), Eng
     if classes > largest { Err(EngineError::TooManyClasses { classes, largest }) } else { Ok(()) }
 }
 
-/// Refuses a batch whose activations do not fit into a binding of `limit` bytes.
+/// Rejects a batch whose activations do not fit into a binding of `limit` bytes.
 pub(super) fn check_batch(setup: &Setup, recording: &Recording, limit: u64) -> Result<(), EngineError> {
     let needed = recording.buffer_bytes(BufferName::Workspace);
     if needed <= limit {

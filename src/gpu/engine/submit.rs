@@ -18,8 +18,8 @@ impl GpuEngine {
     /// copied to `outputs`, if given. Nothing is left in flight, whatever the result.
     ///
     /// # Panics
-    /// If a step reaches past the order or has more samples than the workspace, or the order past the split: kernels
-    /// do not check that.
+    /// If a step extends past the end of the order or has more samples than the workspace, or if the order has an index
+    /// outside of the split. Kernels do not check this.
     pub(super) fn run(
         &mut self,
         split: Split,
@@ -62,7 +62,7 @@ impl GpuEngine {
         loaded.begin_epoch(context, order, views.as_deref());
 
         let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
-        // How many of them are to be submitted, and how many are.
+        // The number of batches to submit, and the number submitted so far.
         let (mut end, mut done) = (batches.len(), 0);
         while done < end {
             let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];

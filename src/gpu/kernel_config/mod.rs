@@ -1,6 +1,6 @@
-//! The kernel configuration: which kernel set makes a step, how much of a kernel's output one invocation keeps in
-//! registers, and how many invocations form a workgroup. It is data: chosen by the class of device before a run, written
-//! to the run's configuration, and never picked by timing during a run, because another order of summation gives
+//! The kernel configuration: which kernel set is used, how much of a kernel's output one invocation computes in
+//! registers, and how many invocations form a workgroup. It is chosen before a run by the class of device and written
+//! to the run's configuration. It is never chosen by timing during a run, because another order of summation gives
 //! results that differ in the last bits.
 
 mod presets;
@@ -11,13 +11,13 @@ use super::adapter::AdapterInfo;
 use crate::engine::{LossKind, Setup};
 use crate::model::Activation;
 
-/// The kernels that make a step.
+/// A set of kernels that together compute a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KernelSet {
-    /// A kernel for each operation, for every network. The ones to read.
+    /// One kernel per operation; supports every network. These are the easiest to read.
     Layered,
-    /// A step in four dispatches, for the usual network.
+    /// Several layers per kernel, four dispatches per step; supports the usual network only.
     Fused,
 }
 
@@ -73,8 +73,8 @@ impl FusedConfig {
     pub const MAX_HEAD_IMAGES: usize = 2;
 }
 
-/// The kernel set and the block sizes of both sets. A layered kernel's block is evened out to the shape that it divides,
-/// so these are upper bounds.
+/// The kernel set and the block sizes of both sets. A layered kernel divides its output into blocks of equal size, so
+/// these are upper bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KernelConfig {
@@ -181,7 +181,7 @@ pub enum KernelConfigError {
     ConvSplit(usize),
 }
 
-/// What of a setup the fused kernels do not support, in words; `None` if they support it.
+/// The part of a setup that the fused kernels do not support, in words; `None` if they support all of it.
 pub fn not_fused(setup: &Setup) -> Option<&'static str> {
     let network = &setup.network;
     if network.batch_norm {

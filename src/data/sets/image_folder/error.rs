@@ -46,7 +46,7 @@ pub enum ImageFolderError {
 
     /// The number of class folders is out of range.
     #[error(
-        "{} contains {classes} class folders; it needs 2 to {MAX_CLASSES}, each with the images of one class",
+        "{} needs 2 to {MAX_CLASSES} class folders, each with the images of one class; it contains {classes}",
         path.display()
     )]
     Classes {
