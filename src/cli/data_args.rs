@@ -124,7 +124,7 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     Ok(())
 }
 
-/// Checks that a model and a data set name their classes alike, if both have names.
+/// Checks that a model and a data set have the same class names, if both have names.
 pub fn check_class_names(model: Option<&[String]>, data: Option<&[String]>) -> Result<(), Failure> {
     let (Some(model), Some(data)) = (model, data) else { return Ok(()) };
     let Some(class) = (0..model.len().max(data.len())).find(|&class| model.get(class) != data.get(class))

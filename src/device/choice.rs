@@ -10,14 +10,14 @@ use crate::gpu::adapter::{AdapterInfo, AdapterKind, ApiBackend};
 pub enum DeviceChoice {
     /// The CPU engine.
     Cpu {
-        /// Why, for people.
+        /// Why it was chosen, for display.
         reason: String,
     },
     /// An adapter.
     Gpu {
         /// The adapter's index among the descriptions.
         index: usize,
-        /// Why, for people.
+        /// Why it was chosen, for display.
         reason: String,
     },
 }
@@ -34,7 +34,7 @@ pub enum ChoiceError {
     NoSuchIndex {
         /// The requested index.
         index: usize,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -47,7 +47,7 @@ pub enum ChoiceError {
         actual: ApiBackend,
         /// The requested backend.
         wanted: ApiBackend,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -58,7 +58,7 @@ pub enum ChoiceError {
         part: String,
         /// The requested backend and a space, or nothing.
         of: String,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -69,7 +69,7 @@ pub enum ChoiceError {
         part: String,
         /// The number of adapters that match.
         count: usize,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -80,7 +80,7 @@ pub enum ChoiceError {
         adapter: String,
         /// What it lacks.
         fault: String,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adapter_below_the_needed_limits_is_skipped_by_auto_and_refused() {
+    fn an_adapter_below_the_needed_limits_is_skipped_by_auto_and_rejected() {
         let mut adapters = laptop();
         adapters[1].unfit = Some("no compute shaders".to_owned());
         assert_eq!(chosen(&adapters, &DeviceRequest::default()), Some(0));

@@ -41,7 +41,7 @@ use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 pub enum Device {
     /// The CPU engine.
     Cpu {
-        /// Why the CPU was chosen, for people.
+        /// Why the CPU was chosen, for display.
         reason: String,
     },
     /// A GPU, or a software adapter.
@@ -163,7 +163,7 @@ impl Device {
         }
     }
 
-    /// Why this device was chosen, for people.
+    /// Why this device was chosen, for display.
     pub fn reason(&self) -> &str {
         match self {
             Self::Cpu { reason } => reason,

@@ -58,7 +58,7 @@ impl TrainError {
     }
 }
 
-/// Trains the network held by `engine` on `data`, as `config` describes, and reports to `listener`.
+/// Trains the network of `engine` on `data`, as `config` describes, and reports to `listener`.
 ///
 /// The engine supplies the initial parameters and optimizer state. A new run starts from [`RunState::default`]. To
 /// resume a run, restore the engine's parameters and optimizer state from a [`Checkpoint`](super::Checkpoint) and pass

@@ -186,7 +186,7 @@ fn a_run_killed_fifty_times_at_random_loses_no_saved_state() {
     let (whole, _) = scratch.whole_run(&more);
     let run = scratch.path("killed");
     let mut random = ChaCha8Rng::seed_from_u64(50);
-    let (mut kept, mut killed) = (0, 0);
+    let (mut saved_step, mut killed) = (0, 0);
     let mut arguments = scratch.train(&run, &more);
     while killed < KILLS {
         let mut child = spawn(&arguments);
@@ -197,7 +197,7 @@ fn a_run_killed_fifty_times_at_random_loses_no_saved_state() {
             // The run finished before it was killed; start another one.
             assert_same(&run, &whole);
             fs::remove_dir_all(&run).unwrap();
-            (kept, arguments) = (0, scratch.train(&run, &more));
+            (saved_step, arguments) = (0, scratch.train(&run, &more));
             continue;
         }
         killed += 1;
@@ -205,10 +205,10 @@ fn a_run_killed_fifty_times_at_random_loses_no_saved_state() {
         let path = RunDirectory::checkpoint_path(&run);
         if path.exists() {
             let step = checkpoint(&run).state.step;
-            assert!(step >= kept, "the checkpoint went back from step {kept} to step {step}");
-            kept = step;
+            assert!(step >= saved_step, "the checkpoint went back from step {saved_step} to step {step}");
+            saved_step = step;
         } else {
-            assert_eq!(kept, 0, "the checkpoint was lost");
+            assert_eq!(saved_step, 0, "the checkpoint was lost");
         }
         for model in ["model.safetensors", "best.safetensors"].map(|name| run.join(name)) {
             assert!(!model.exists() || weights::load(&model).is_ok(), "{}", model.display());

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use catalog::{PublishedFile, PublishedSet};
 pub use error::{FetchError, ServerError, ServerUrlError};
-pub use location::{folder, placed};
+pub use location::{downloaded, folder};
 
 use super::detect;
 use partial::PartialDownload;
@@ -136,7 +136,7 @@ pub fn fetch(
         report(progress, Event::Unpacking { file })?;
         extract::extract(file, &partial.part(file), &unpacked)?;
     }
-    partial.place()?;
+    partial.move_to_target()?;
     Ok(FetchOutcome::Downloaded)
 }
 

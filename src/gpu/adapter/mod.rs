@@ -18,6 +18,6 @@ pub struct ChosenAdapter {
     pub adapter: wgpu::Adapter,
     /// What is known about it.
     pub description: AdapterInfo,
-    /// Why it was chosen, for people.
+    /// Why it was chosen, for display.
     pub reason: String,
 }

@@ -37,7 +37,7 @@ mod tests {
     use crate::model::LeNet5;
 
     #[test]
-    fn too_large_a_batch_is_refused_with_the_largest_possible_one() {
+    fn too_large_a_batch_is_rejected_with_the_largest_possible_one() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
             let config = KernelConfig { set: KernelSet::Layered, ..KernelConfig::HARDWARE };

@@ -55,7 +55,7 @@ impl GpuEngine {
             Mode::Evaluate => ([&recording.evaluation[..]; 2], None, loss.without_smoothing()),
         };
         let copy = outputs.map(|to| TensorCopy {
-            tensor: recording.tensor("outputs").expect("every kernel set keeps the outputs"),
+            tensor: recording.tensor("outputs").expect("every kernel set stores the outputs"),
             workspace: executor.buffers.get(BufferName::Workspace),
             to,
         });
@@ -66,7 +66,7 @@ impl GpuEngine {
         let (mut end, mut done) = (batches.len(), 0);
         while done < end {
             let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];
-            let base = loaded.hold(context, order, views.as_deref(), window);
+            let base = loaded.load_window(context, order, views.as_deref(), window);
             let mut t = self.step + 1;
             let records: Vec<_> = window
                 .iter()
@@ -129,7 +129,7 @@ fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
     assert!(epoch.order.iter().all(in_range), "an order has indices of its split");
 }
 
-/// Passes the result of a submit on.
+/// Passes the outcomes of a submit to the observer.
 fn report(
     result: SubmitResult,
     table: &ParameterTable,

@@ -223,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_refused() {
+    fn an_unknown_field_is_rejected() {
         let text = toml::to_string(&KernelConfig::SOFTWARE).unwrap();
         let error = toml::from_str::<KernelConfig>(&format!("wokgroup = 8\n{text}")).unwrap_err();
         assert!(error.message().contains("unknown field `wokgroup`"), "{error}");
     }
 
     #[test]
-    fn an_invalid_size_is_refused_by_name() {
+    fn an_invalid_size_is_rejected_by_name() {
         let error = |config: KernelConfig| config.check().unwrap_err().to_string();
         let config = KernelConfig::HARDWARE;
         let fused = |fused| KernelConfig { fused, ..config };

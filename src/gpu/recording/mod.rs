@@ -162,7 +162,7 @@ impl Recording {
         self.dispatches(mode).iter().map(|dispatch| &self.kernels[dispatch.kernel])
     }
 
-    /// The tensor of the workspace with this name; `None` if this kernel set keeps none.
+    /// The tensor of the workspace with this name; `None` if this kernel set has none.
     pub fn tensor(&self, name: &str) -> Option<WorkspaceTensor> {
         self.tensors.iter().copied().find(|tensor| tensor.name == name)
     }
