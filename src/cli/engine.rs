@@ -117,7 +117,7 @@ pub struct EngineArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Advanced: where images are kept during training; does not affect results
+    /// Advanced: where images are stored during training; does not affect results
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
     residency: ResidencyArg,
 
@@ -154,7 +154,7 @@ impl From<BackendArg> for WantedBackend {
     }
 }
 
-/// Where the images are kept while a GPU trains on them.
+/// Where the images are stored while a GPU trains on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ResidencyArg {
     /// On the GPU if they fit into one buffer binding, else streamed

@@ -51,11 +51,11 @@ pub enum Device {
 /// How a device is opened. The defaults suit every device.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceOptions {
-    /// Where the images are kept while a GPU trains on them.
+    /// Where the images are stored while a GPU trains on them.
     pub residency: Residency,
     /// The kernels of a GPU; the default depends on the class of device.
     pub kernels: Option<KernelConfig>,
-    /// A folder that keeps compiled pipelines from one run to the next.
+    /// A folder to store compiled pipelines in, for later runs.
     pub pipeline_cache: Option<PathBuf>,
     /// Whether a GPU's own clock is made available, for profiling.
     pub timestamps: bool,

@@ -199,7 +199,7 @@ pub enum EngineError {
 
     /// A batch needs more memory than the device allows.
     #[error(
-        "a batch of {batch_size} images needs {needed} MiB of {what}, and this device allows at most {limit} MiB; \
+        "a batch of {batch_size} images needs {needed} MiB of {what}, but this device allows at most {limit} MiB; \
          use a batch size of at most {largest}"
     )]
     BatchTooLarge {
@@ -217,7 +217,7 @@ pub enum EngineError {
 
     /// The network has more classes than the device supports.
     #[error(
-        "the network has {classes} classes, and this device's kernels support at most {largest}; \
+        "the network has {classes} classes, but this device's kernels support at most {largest}; \
          the CPU engine supports more"
     )]
     TooManyClasses {
@@ -233,8 +233,8 @@ pub enum EngineError {
 
     /// An image set cannot be resident on the device.
     #[error(
-        "the {images} images take {needed} MiB, and this device binds at most {limit} MiB at once; \
-         they can be streamed instead"
+        "the {images} images take {needed} MiB, but this device binds at most {limit} MiB at once; \
+         stream them instead"
     )]
     SetTooLarge {
         /// The number of images.

@@ -120,7 +120,7 @@ pub fn record_batches(
     }
 }
 
-/// Keeps a tensor of the workspace for every image of an epoch, although each batch overwrites it.
+/// Copies a tensor of the workspace for every image of an epoch, because each batch overwrites it.
 #[derive(Debug)]
 pub struct TensorCopy<'a> {
     pub tensor: WorkspaceTensor,

@@ -67,7 +67,7 @@ pub enum CheckpointError {
     NoState,
 
     /// A second moment is negative, which a mean of squares cannot be.
-    #[error("{name} has the value {value} at index {index}; a mean of squares is not below 0")]
+    #[error("{name} has the value {value} at index {index}; a mean of squares cannot be negative")]
     NegativeMoment {
         /// Name of the tensor in the file.
         name: String,
@@ -77,8 +77,8 @@ pub enum CheckpointError {
         value: f32,
     },
 
-    /// Parts of the checkpoint contradict each other.
-    #[error("the checkpoint contradicts itself: {0}")]
+    /// Parts of the checkpoint do not match.
+    #[error("the checkpoint is inconsistent: {0}")]
     Inconsistent(String),
 }
 

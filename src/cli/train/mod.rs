@@ -117,7 +117,8 @@ struct OutputArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     run_dir: Option<PathBuf>,
 
-    /// Print one JSON object per epoch on stdout and nothing else; with --target-accuracy, `target` has the time so far
+    /// Print one JSON object per epoch on stdout and nothing else; with --target-accuracy, its field `target` has the
+    /// time so far
     #[arg(long)]
     json: bool,
 

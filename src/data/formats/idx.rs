@@ -63,7 +63,7 @@ pub enum IdxFault {
 
     /// The file has another format.
     #[error(
-        "the magic number is {:#010x}, but an IDX file of {what} starts with {:#010x}; this is another kind of file",
+        "the magic number is {:#010x}, but an IDX file of {what} starts with {:#010x}; this file has another format",
         u32::from_be_bytes(*found), u32::from_be_bytes(*expected)
     )]
     Magic { found: [u8; 4], expected: [u8; 4], what: &'static str },
@@ -71,7 +71,7 @@ pub enum IdxFault {
     /// The values are not unsigned bytes.
     #[error(
         "the type byte in the magic number is {found:#04x}; only {UNSIGNED_BYTE:#04x} (unsigned bytes) is supported, \
-         convert the values to bytes from 0 to 255"
+         so convert the values to bytes from 0 to 255"
     )]
     Type { found: u8 },
 
@@ -95,7 +95,7 @@ pub enum IdxFault {
     /// The file ends within its values.
     #[error(
         "the header fields {dimensions} imply {claimed} bytes of values, but the file has {bound}{actual}; \
-         it is truncated, download it again"
+         it is truncated, so download it again"
     )]
     ValuesCutOff { dimensions: String, claimed: u64, bound: &'static str, actual: u64 },
 

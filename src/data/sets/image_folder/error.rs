@@ -106,7 +106,7 @@ pub enum ImageFolderError {
 
     /// Padding was requested for an image larger than 32×32.
     #[error(
-        "{} is {height} pixels high and {width} wide; only images up to 32×32 can be padded, resize them instead",
+        "{} is {height} pixels high and {width} wide; only images up to 32×32 can be padded, so resize them",
         path.display()
     )]
     TooLargeToPad {
