@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks and measures everything on a machine with a real GPU, in under eight minutes and without Rust: lists the
-# devices, verifies the kernels against the reference, runs the bench with both kernel sets, trains MNIST to 99 % with
+# devices, verifies the kernels against the reference, runs the benchmark with both kernel sets, trains MNIST to 99 % with
 # ten seeds, and compares with PyTorch on CUDA if the machine's python3 has it.
 #
 #     benches/gpu.sh [--binary FILE] [--backend NAME] [--quick] [FOLDER]
@@ -50,7 +50,7 @@ fi
 mkdir -p "$folder" || exit 1
 folder=$(cd "$folder" && pwd)
 report=$folder/report.md   # the targets and the results
-details=$folder/details.md # the devices, and the tables of the benches and of the race
+details=$folder/details.md # the devices, and the tables of the benchmarks and of the race
 log=$folder/log.txt        # all output
 runs=$folder/runs.jsonl    # one object per epoch of each run
 for file in "$report" "$details" "$log" "$runs"; do : >"$file" || exit 1; done

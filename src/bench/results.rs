@@ -1,4 +1,4 @@
-//! The results of a bench: plain data, in the format of its JSON file.
+//! The results of a benchmark: plain data, in the format of its JSON file.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,13 @@ use crate::train::Program;
 /// The version of this format. It changes whenever the name or the meaning of a field changes.
 pub const FORMAT: u32 = 1;
 
-/// The results of a bench.
+/// The results of a benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// Always [`FORMAT`].
     pub format: u32,
     pub program: Program,
-    /// When the bench started, in UTC: `2026-11-25T10:03:50Z`.
+    /// When the benchmark started, in UTC: `2026-11-25T10:03:50Z`.
     pub date: String,
     pub machine: Machine,
     pub images: Images,

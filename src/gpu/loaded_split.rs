@@ -62,8 +62,8 @@ impl LoadedSplit {
         }
     }
 
-    /// Makes sure that the images and views of a window are on the device. Returns the index in the epoch's order that
-    /// is the first in the device's.
+    /// Makes sure that the images and views of a window are on the device. Returns the position in the epoch's order of
+    /// the first image on the device.
     pub fn load_window(
         &self,
         context: &Context,

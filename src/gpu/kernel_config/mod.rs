@@ -53,7 +53,7 @@ pub struct FusedConfig {
     pub head_groups: usize,
     /// Invocations that share one output of a dense layer: a power of 2, up to 8.
     pub head_share: usize,
-    /// Loads of four values of a dense layer's weight that an invocation issues before it uses the first.
+    /// Loads (of four values each) from a dense layer's weight that an invocation issues before it uses the first.
     pub head_loads: usize,
     /// Workgroups that share the backward pass of an image through the convolutions: a divisor of conv1's filters other
     /// than 1, because one workgroup has neither the invocations nor the memory for all of them.
