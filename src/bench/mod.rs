@@ -71,7 +71,7 @@ impl Bench {
         Self { data, settings, network, weights, machine, date }
     }
 
-    /// Measures how an engine starts. Call it first in a process of its own.
+    /// Measures how an engine starts. Call it first in a new process.
     ///
     /// # Errors
     /// If the engine fails.

@@ -87,8 +87,8 @@ pub struct Adapter {
     pub kernels: KernelConfig,
 }
 
-/// How an engine starts in a process of its own, with batches of `profile_batch` images. The caches that drivers and the
-/// system keep from earlier runs are in use.
+/// How an engine starts in a separate process, with batches of `profile_batch` images. Drivers and the system may have
+/// cached files and kernels in earlier runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Startup {
     /// The phases in order, up to the end of the first step.
