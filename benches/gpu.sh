@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Checks and measures everything on a machine with a real GPU, in under eight minutes and without Rust: lists the
-# devices, verifies the kernels against the reference, runs the bench with both kernel sets, trains MNIST to 99 % with
+# devices, verifies the kernels against the reference, runs the benchmark with both kernel sets, trains MNIST to 99 % with
 # ten seeds, and compares with PyTorch on CUDA if the machine's python3 has it.
 #
 #     benches/gpu.sh [--binary FILE] [--backend NAME] [--quick] [FOLDER]
 #
 # Defaults: the binary is target/release/lenet-gpu, the backend is vulkan, and the results go to $OUT or else to
-# gpu-results. --quick does a little of everything, for software adapters. If a stage fails, the report says so and the
-# other stages still run; the exit code is then 1.
+# gpu-results. --quick runs a short version of every stage, for software adapters. If a stage fails, the report says
+# so and the other stages still run; the exit code is then 1.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -50,7 +50,7 @@ fi
 mkdir -p "$folder" || exit 1
 folder=$(cd "$folder" && pwd)
 report=$folder/report.md   # the targets and the results
-details=$folder/details.md # the devices, and the tables of the benches and of the race
+details=$folder/details.md # the devices, and the tables of the benchmarks and of the race
 log=$folder/log.txt        # all output
 runs=$folder/runs.jsonl    # one object per epoch of each run
 for file in "$report" "$details" "$log" "$runs"; do : >"$file" || exit 1; done

@@ -14,7 +14,7 @@ pub fn folder() -> Option<PathBuf> {
 
 fn find(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // The XDG base directory specification requires that relative paths be ignored; other systems are treated alike.
+    // The XDG base directory specification requires that relative paths be ignored; other systems are treated in the same way.
     let system = |name| path(name).filter(|path| path.is_absolute());
     let home =
         |folder: &str| Some(home.as_deref().filter(|home| home.is_absolute())?.join(Path::new(folder)));

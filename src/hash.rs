@@ -7,7 +7,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The first 16 digits of a hash, enough to tell files apart.
+/// The first 16 digits of a hash, enough to distinguish files.
 pub fn short(hash: Sha256) -> String {
     hex(&hash.finalize()[..8])
 }

@@ -31,23 +31,24 @@
 //!
 //! Data flows one way: data set → batches → engine → metrics → report.
 //!
-//! | module | concern |
+//! | module | contents |
 //! |---|---|
 //! | [`data`] | data sets: formats, image folders, downloads, fitting to 32×32, splitting, augmentation |
-//! | [`model`] | what LeNet-5 is: layers, shapes, parameter names, initial weights, model files; no arithmetic |
-//! | [`engine`] | the [`Engine`](engine::Engine) trait and the types it speaks; knows no engine |
+//! | [`model`] | the definition of LeNet-5: layers, shapes, parameter names, initial weights, model files |
+//! | [`engine`] | the [`Engine`](engine::Engine) trait and the types in its interface; independent of any engine |
 //! | [`cpu`] | the CPU engine: one file per operation, each with a naive definition and a fast loop; the reference |
-//! | [`gpu`] | the GPU engine: the only module that knows wgpu |
-//! | [`device`] | from the devices of this machine to an engine |
-//! | [`train`] | the training loop, schedules, early stopping, metrics, checkpoints, the run directory; knows only the trait |
-//! | [`verify`] | the one table of checks of GPU kernels against the f64 reference |
+//! | [`gpu`] | the GPU engine: the only module that uses wgpu |
+//! | [`device`] | choosing a device of this machine and opening an engine on it |
+//! | [`train`] | the training loop, schedules, early stopping, metrics, checkpoints, run directories |
+//! | [`verify`] | the table of all checks of GPU kernels against the f64 reference |
 //! | [`predict`], [`export`] | classify images; write a model for other programs |
 //!
-//! On the GPU, a training step is data: a [`Recording`](gpu::recording::Recording) lists buffers, kernels and dispatches
-//! without knowing wgpu. One executor runs it. Kernels are composed from `shaders/kernels/`, `shaders/shared/` and
-//! `shaders/variants/`, with shapes and block sizes as constants. Parameters, gradients and moments are one flat buffer
-//! each; activations share one workspace. Images stay on the device as bytes. Nothing is read back within an epoch except
-//! losses and predictions, late.
+//! On the GPU, a training step is described as data: a [`Recording`](gpu::recording::Recording) lists its buffers,
+//! kernels and dispatches without any wgpu objects, and the executor runs it. Kernels are composed from
+//! `shaders/kernels/`, `shaders/shared/` and `shaders/variants/`, with shapes and block sizes as constants.
+//! Parameters, gradients and moments are one flat buffer each; activations share one workspace. Images stay on the
+//! device as bytes. Within an epoch, only losses and predictions are read back, a few steps later, so that the device
+//! never waits for the host.
 //!
 //! Numerics: f32, NCHW, row-major. Every reduction has a fixed order, so the same program, device, seed and kernel
 //! configuration give bit-identical weights.
@@ -67,11 +68,11 @@
 //! | mode | training or evaluation, [`Mode`](engine::Mode) |
 //! | arena | all parameters (or all gradients, or moments) in one buffer, in the order of [`ParameterTable`](model::ParameterTable) |
 //! | workspace | activations, argmax indices and gradients of activations in one buffer |
-//! | offset | a position in the arena or the workspace |
-//! | adapter, device | a GPU as wgpu lists it; one that is opened |
+//! | offset | the index of a tensor's first value in the arena or the workspace |
+//! | adapter, device | a GPU as wgpu lists it; an opened adapter |
 //! | CPU twin | the CPU function with the name of a kernel |
 //! | reference | the result of the CPU engine in f64 |
-//! | recording | a step's buffers, kernels and dispatches as data |
+//! | recording | the buffers, kernels and dispatches of a step, described as data |
 
 #![warn(missing_docs)]
 

@@ -10,7 +10,7 @@
 //
 // One invocation sums BLOCK_ROWS rows of one channel of BLOCK_FILTERS filters over a chunk, SIZE sums each,
 // in registers; the first block of rows of the first channel sums the biases as well. It moves down the
-// output in strips of BLOCK_COLUMNS columns, with a window of the rows of x that its filter rows see: from
+// output in strips of BLOCK_COLUMNS columns, with a window of the rows of x that its filter rows cover: from
 // one row to the next, all but STRIDE rows stay in the window. With 3 filters of 5 rows, 7 columns and SIZE
 // 5, 525 FMAs for 32 loads. Loops test their condition at the end: see conv_forward.wgsl.
 //
@@ -22,7 +22,7 @@
 #import shared/row_segment
 #import variants/workspace
 
-// Lengths of a strip's segment of dy, and of the segment of x that it sees, rounded to whole pairs.
+// Lengths of a strip's segment of dy, and of the segment of x that it needs, rounded to whole pairs.
 const DY_SEGMENT = (BLOCK_COLUMNS + 1u) / 2u * 2u;
 const ROW_SEGMENT = ((DY_SEGMENT - 1u) * STRIDE + SIZE + 1u) / 2u * 2u;
 const FILTER_BLOCKS = (FILTERS + BLOCK_FILTERS - 1u) / BLOCK_FILTERS;

@@ -33,7 +33,7 @@ const AREA2 = SIDE2 * SIDE2;
 // Tasks of an invocation in each block: positions times blocks of filters.
 const TASKS1 = AREA1 * ((FILTERS1 + BLOCK_FILTERS - 1u) / BLOCK_FILTERS);
 const TASKS2 = AREA2 * ((FILTERS2 + BLOCK_FILTERS - 1u) / BLOCK_FILTERS);
-// Values of a row that a pooling window sees through a row of the filter.
+// Values of a row of x that a pooling window needs for one row of the filter.
 const ROW_SEGMENT = SIZE + 1u;
 
 // The weight and bias of each convolution are adjacent in the arena.
@@ -140,7 +140,7 @@ fn load_plane_of_x(image: u32, channel: u32, lane: u32) {
 }
 
 // Adds the terms of input plane c to each filter's window. `corner` is the index in `scratch` of the first
-// value that the window sees, and `width` the length of the plane's rows. A block that extends past the last
+// value that the window needs, and `width` the length of the plane's rows. A block that extends past the last
 // filter computes the last filter again; the result is dropped.
 fn add_plane(
     windows: ptr<function, array<Window, BLOCK_FILTERS>>,

@@ -37,7 +37,7 @@ var<workgroup> activations: array<vec4<f32>, IMAGES * (POOL2_VEC4S + FC1_VEC4S +
 const POOL2_START = 0u;
 const FC1_START = IMAGES * POOL2_VEC4S;
 const FC2_START = FC1_START + IMAGES * FC1_VEC4S;
-// Stands for the logits, which have an array of their own and no ReLU.
+// Passed instead of an index for the logits, which have an array of their own and no ReLU.
 const LAST = 0xffffffffu;
 // Logits per invocation.
 const LOGITS_PER_LANE = (LOGITS + WORKGROUP - 1u) / WORKGROUP;

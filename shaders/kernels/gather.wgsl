@@ -1,5 +1,5 @@
 // x[b,c,i,j] = (p/255 - 0.5)/0.5, where p is the pixel at (i, j) of image order[first + b]; in training,
-// optionally seen through the image's view (variants/input/augmented.wgsl).
+// optionally transformed by the image's view (variants/input/augmented.wgsl).
 //
 // images     [N, CHANNELS, height, width] bytes, each image padded to whole words
 // order      index of the image at each position of the order

@@ -3,9 +3,10 @@
 //   dx[i] = sum over o of weight[o,i] * dy[o], through ReLU
 //
 // Each loaded weight is used IMAGES times. Weights are loaded four at a time, and LOADS vec4s are loaded
-// before the first is used, to hide load latency. Forward, SHARE invocations share up to TURNS outputs;
-// backward, as many invocations as there are share the four inputs of a vec4. Neighbouring invocations read
-// neighbouring vec4s of a row, and the sums of invocations that share an output are added in order.
+// before the first is used, to hide load latency. Forward, SHARE invocations compute up to TURNS outputs
+// together; backward, WORKGROUP / inputs invocations compute the gradient of a vec4 of inputs together.
+// Neighbouring invocations read neighbouring vec4s of a row, and the partial sums of an output or an input
+// are added in order.
 
 #import variants/activation
 #import variants/parameters/vec4

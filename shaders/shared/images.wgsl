@@ -1,5 +1,5 @@
-// The stored images, C×H×W bytes each, four bytes to a word, low byte first; and each image as the network
-// sees it: centred in SIDE×SIDE, with raw zeros around it.
+// The stored images, C×H×W bytes each, four bytes to a word, low byte first; and each image as input of
+// the network: centred in SIDE×SIDE, with raw zeros around it.
 
 #import shared/batch
 #import shared/bindings

@@ -1,4 +1,4 @@
-// The rule of max-pooling: the first of equal values is kept, and a NaN is larger than every number.
+// The rule of max-pooling: the first of equal values is the maximum, and a NaN is larger than every number.
 #import shared/finite
 
 fn is_new_maximum(value: f32, maximum: f32) -> bool {

@@ -74,7 +74,7 @@ pub fn compare(old: &Results, new: &Results) -> Vec<Comparison> {
     rows
 }
 
-/// What makes the comparison unfair, as one sentence per difference.
+/// The differences that make the comparison unfair, one sentence each.
 pub fn differences(old: &Results, new: &Results) -> Vec<String> {
     let mut found = Vec::new();
     let mut differ = |what: &str, old: String, new: String| {

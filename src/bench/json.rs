@@ -1,4 +1,4 @@
-//! Results as a JSON file, to compare a later bench with.
+//! Results as a JSON file, to compare a later benchmark with.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ pub enum ResultsError {
     Parse { path: PathBuf, source: serde_json::Error },
 
     #[error(
-        "{} has format {found}, but this version reads format {FORMAT}; run the bench again with this version",
+        "{} has format {found}, but this version reads format {FORMAT}; run the benchmark again with this version",
         path.display()
     )]
     Format { path: PathBuf, found: u64 },

@@ -51,7 +51,7 @@ pub struct Bench {
     settings: Settings,
     network: LeNet5,
     weights: Vec<f32>,
-    /// Examined before this program puts any load on it.
+    /// Its state before this program puts any load on it.
     machine: Machine,
     date: String,
 }
@@ -71,7 +71,7 @@ impl Bench {
         Self { data, settings, network, weights, machine, date }
     }
 
-    /// Measures how an engine starts. Call it first in a process of its own.
+    /// Measures how an engine starts. Call it first in a new process.
     ///
     /// # Errors
     /// If the engine fails.
@@ -86,8 +86,8 @@ impl Bench {
         kernels.iter().map(|kernel| profile::kernel_results(kernel, batch, None)).collect()
     }
 
-    /// Measures each of the candidates, whose start-up was measured before. `progress` is called with what is measured
-    /// next.
+    /// Measures each of the candidates, whose start-up was measured before. `progress` is called before each
+    /// measurement with its description.
     ///
     /// # Errors
     /// If an engine fails.

@@ -1,5 +1,5 @@
 //! Engines that train and infer in turn at one batch size, so that a temporary load on the machine affects all of
-//! them alike.
+//! them equally.
 
 use std::sync::Arc;
 

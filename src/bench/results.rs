@@ -1,4 +1,4 @@
-//! The results of a bench: plain data, in the format of its JSON file.
+//! The results of a benchmark: plain data, in the format of its JSON file.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,13 @@ use crate::train::Program;
 /// The version of this format. It changes whenever the name or the meaning of a field changes.
 pub const FORMAT: u32 = 1;
 
-/// The results of a bench.
+/// The results of a benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// Always [`FORMAT`].
     pub format: u32,
     pub program: Program,
-    /// When the bench started, in UTC: `2026-11-25T10:03:50Z`.
+    /// When the benchmark started, in UTC: `2026-11-25T10:03:50Z`.
     pub date: String,
     pub machine: Machine,
     pub images: Images,
@@ -88,8 +88,8 @@ pub struct Adapter {
     pub kernels: serde_json::Value,
 }
 
-/// How an engine starts in a process of its own, with batches of `profile_batch` images. The caches that drivers and the
-/// system keep from earlier runs are in use.
+/// How an engine starts in a separate process, with batches of `profile_batch` images. Drivers and the system may have
+/// cached files and kernels in earlier runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Startup {
     /// The phases in order, up to the end of the first step.

@@ -1,6 +1,6 @@
-//! Finding the kernel configuration with which a device trains fastest, by trial: for each knob in turn, every value
-//! is tried and the fastest is kept. The result is written to a file, and a run uses it only if it is given that file:
-//! results differ in the last bits between configurations, so a run never tunes itself.
+//! Finds the kernel configuration with which a device trains fastest: for each setting in turn, every value is tried
+//! and the fastest one is chosen. The result is written to a file, and a run uses it only if it is given that file:
+//! results differ in the last bits between configurations, so training never tunes automatically.
 
 use std::sync::Arc;
 

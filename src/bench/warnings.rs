@@ -18,8 +18,8 @@ pub fn warnings(results: &Results) -> Vec<String> {
     let machine = &results.machine;
     let busy = machine.load.filter(|_| machine.is_busy()).map(|load| {
         format!(
-            "the machine was busy before the bench started (load {load:.1} on {} threads); close other programs, \
-             wait a minute and run the bench again",
+            "the machine was busy before the benchmark started (load {load:.1} on {} threads); close other programs, \
+             wait a minute and run the benchmark again",
             machine.threads
         )
     });

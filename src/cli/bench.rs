@@ -23,7 +23,7 @@ Examples:
   lenet-gpu bench --backend vulkan,cpu --json new.json --markdown new.md
           Compare two engines and save the results
   lenet-gpu bench --compare old.json
-          Compare with an earlier result, telling changes from noise
+          Compare with an earlier result and mark the differences that exceed noise
   lenet-gpu bench --by-count
           Count the operations of a training step, without a GPU
 
@@ -162,16 +162,16 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     print(output, &markdown)
 }
 
-/// Measures the start-up of the engine at `index` in a process of its own.
+/// Measures the start-up of the engine at `index` in a separate process.
 fn start_in_own_process(index: usize) -> Result<Startup, Failure> {
-    let cannot_start = "cannot measure an engine's start-up in a process of its own";
+    let cannot_start = "cannot measure an engine's start-up in a separate process";
     let program = std::env::current_exe().context(cannot_start).map_err(Failure::Work)?;
     let mut command = Command::new(program);
     command.args(std::env::args_os().skip(1)).args(["--start-of", &index.to_string()]);
     let child = command.output().context(cannot_start).map_err(Failure::Work)?;
     if !child.status.success() {
         let stderr = String::from_utf8_lossy(&child.stderr);
-        // The last such line: drivers print lines of their own that begin in the same way.
+        // The last such line: drivers also print lines that begin in this way.
         let error = stderr.lines().rev().find_map(|line| line.strip_prefix("error: "));
         let error = error.unwrap_or("it ended without an error message").to_owned();
         // Its exit codes are this program's.

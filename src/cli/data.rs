@@ -107,7 +107,7 @@ pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
     let set = PublishedSet::of(kind).ok_or_else(|| {
         Failure::Input(anyhow!("--dataset {kind} requires {option}, the folder of your images"))
     })?;
-    download::placed(kind).ok_or_else(|| {
+    download::downloaded(kind).ok_or_else(|| {
         let length = DecimalBytes(set.length());
         Failure::Input(anyhow!(
             "{kind} is not on this machine; download it ({length}) with `lenet-gpu data fetch {kind}`, or give its \
@@ -223,13 +223,13 @@ fn to_json(set: &PublishedSet) -> serde_json::Value {
         "licence": set.licence,
         "homes": set.homes,
         "folder": download::folder(set.kind),
-        "placed": download::placed(set.kind).is_some(),
+        "placed": download::downloaded(set.kind).is_some(),
     })
 }
 
 fn to_text(set: &PublishedSet) -> String {
     let kind = set.kind;
-    let status = match (download::placed(kind), kind) {
+    let status = match (download::downloaded(kind), kind) {
         (_, DatasetKind::Mnist) => "built in".to_owned(),
         (Some(folder), _) => format!("in {}", folder.display()),
         (None, _) => format!("not downloaded: lenet-gpu data fetch {kind}"),

@@ -107,7 +107,7 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     if network.channels != channels {
         let expected = network.channels;
         let message = format!(
-            "the model expects images with {expected} channel{}, and the data set has {channels}",
+            "the model expects images with {expected} channel{}, but the data set has {channels}",
             if expected == 1 { "" } else { "s" }
         );
         return Err(match expected {
@@ -117,14 +117,14 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     }
     if network.classes < classes {
         return Err(Failure::Input(anyhow!(
-            "the model has {} classes, and the data set has {classes}",
+            "the model has {} classes, but the data set has {classes}",
             network.classes
         )));
     }
     Ok(())
 }
 
-/// Checks that a model and a data set name their classes alike, if both have names.
+/// Checks that a model and a data set have the same class names, if both have names.
 pub fn check_class_names(model: Option<&[String]>, data: Option<&[String]>) -> Result<(), Failure> {
     let (Some(model), Some(data)) = (model, data) else { return Ok(()) };
     let Some(class) = (0..model.len().max(data.len())).find(|&class| model.get(class) != data.get(class))

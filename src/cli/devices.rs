@@ -74,7 +74,9 @@ fn to_text(adapters: &[AdapterInfo], answers: &[(ApiBackend, BackendAnswer)], au
         DeviceChoice::Gpu { index, reason } => {
             push(&mut text, format_args!("default: adapter {index}, {}: {reason}\n", adapters[*index].name));
         }
-        DeviceChoice::Cpu { reason } => push(&mut text, format_args!("default: the CPU engine: {reason}\n")),
+        DeviceChoice::Cpu { reason } => {
+            push(&mut text, format_args!("default: the CPU engine, because {reason}\n"))
+        }
     }
     text
 }

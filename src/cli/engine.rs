@@ -42,7 +42,9 @@ impl DeviceArgs {
     pub fn find_gpu(&self, what: &str) -> Result<ChosenAdapter, Failure> {
         match self.find()? {
             Device::Gpu(chosen) => Ok(chosen),
-            Device::Cpu { reason } => Err(Failure::Input(anyhow!("no GPU to {what}: {reason}"))),
+            Device::Cpu { reason } => {
+                Err(Failure::Input(anyhow!("no GPU to {what}; the CPU engine was chosen: {reason}")))
+            }
         }
     }
 }
@@ -115,7 +117,7 @@ pub struct EngineArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Advanced: where images are kept during training; does not affect results
+    /// Advanced: where images are stored during training; does not affect results
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = ResidencyArg::Auto)]
     residency: ResidencyArg,
 
@@ -152,7 +154,7 @@ impl From<BackendArg> for WantedBackend {
     }
 }
 
-/// Where the images are kept while a GPU trains on them.
+/// Where the images are stored while a GPU trains on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ResidencyArg {
     /// On the GPU if they fit into one buffer binding, else streamed

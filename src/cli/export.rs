@@ -83,7 +83,7 @@ fn summary(model: &Model, format: Format, input: Input) -> String {
     };
     match format {
         Format::Onnx => {
-            format!("input {name}: {onnx} [N, {channels}, {height}, {width}] of {values}; output logits")
+            format!("input `{name}`: {onnx} [N, {channels}, {height}, {width}] of {values}; output `logits`")
         }
         Format::CHeader => {
             format!("lenet_predict(image, logits); image: {c} [{channels}][{height}][{width}] of {values}")

@@ -7,9 +7,9 @@ use super::hints;
 
 #[derive(Debug)]
 pub enum Failure {
-    /// Wrong usage or wrong input: another command line or another file helps.
+    /// Wrong usage or wrong input, to be fixed by changing the command line or a file.
     Input(anyhow::Error),
-    /// A failure at work: of the machine, its disk or the training itself.
+    /// A failure during the work: of the machine, its disk or the training itself.
     Work(anyhow::Error),
 }
 

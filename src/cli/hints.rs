@@ -1,5 +1,5 @@
-//! Hints for errors, in terms of the command line. Library errors say what is wrong; which option helps is only known
-//! here.
+//! Hints for errors, in terms of the command line. Library errors say what is wrong; the hints name the option to
+//! change.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -47,7 +47,7 @@ fn hinted(error: &HintedError) -> Hint {
     error.hint.clone().map(Cow::from)
 }
 
-// Transparent errors are not links of a chain themselves, so that these two pass on to what they contain.
+// Transparent errors do not appear in the chain of sources, so these two functions look at the error inside.
 
 fn train(error: &TrainError) -> Hint {
     match error {
@@ -78,7 +78,7 @@ fn engine(error: &EngineError) -> Hint {
         EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
         EngineError::SetTooLarge { .. } => text("--residency auto streams the images"),
         EngineError::Device(_) => {
-            text("`lenet-gpu verify` checks the GPU and its driver; --backend cpu does without a GPU")
+            text("`lenet-gpu verify` checks the GPU and its driver; --backend cpu needs no GPU")
         }
     }
 }
@@ -101,13 +101,13 @@ fn checkpoint(error: &CheckpointError) -> Hint {
 
 fn run(error: &RunError) -> Hint {
     match error {
-        RunError::HoldsARun { path } => {
-            Some(format!("`{}` continues it; --run-dir names another folder", resume_command(path)).into())
-        }
+        RunError::HoldsARun { path } => Some(
+            format!("`{}` resumes it; use --run-dir to choose another folder", resume_command(path)).into(),
+        ),
         RunError::NoRun { .. } => {
             text("--resume takes the folder of a run, such as runs/mnist-20261122-174530")
         }
-        RunError::NotEmpty { .. } | RunError::Make { .. } => text("--run-dir names another folder"),
+        RunError::NotEmpty { .. } | RunError::Make { .. } => text("use --run-dir to choose another folder"),
         _ => None,
     }
 }

@@ -59,7 +59,7 @@ impl KernelArgs {
             return Ok(());
         }
         Err(Failure::usage(
-            "--kernels and --kernel-config apply to GPUs, and the CPU engine was chosen",
+            "--kernels and --kernel-config apply to GPUs, but the CPU engine was chosen",
             "omit them, or choose a GPU with --backend",
         ))
     }

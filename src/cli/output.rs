@@ -1,5 +1,5 @@
 //! stdout. Its reader may close it early (`| head`), which is not an error: the rest of the output is dropped, and the
-//! run continues because its files are still wanted.
+//! run continues because its files are still needed.
 
 use std::io::{self, ErrorKind, Write};
 

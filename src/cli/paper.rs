@@ -65,7 +65,7 @@ pub struct PaperArgs {
     #[arg(value_parser = values::integer::<usize>(1..=1000))]
     probes: usize,
 
-    /// Follow the paper's script to the letter: one batch of 32 training images and seven of test images, the summed
+    /// Follow the paper's script exactly: one batch of 32 training images and seven of test images, the summed
     /// gradient clipped to ±3, parameters clipped to ±1000, Adam's bias corrected twice
     #[arg(long)]
     as_listed: bool,

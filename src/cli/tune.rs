@@ -23,8 +23,8 @@ Examples:
   lenet-gpu tune --batch-size 1024 --out large.toml
           Tune for large batches
 
-Compiles and times about fifty kernel configurations on synthetic images. Training never tunes itself: \
-another configuration adds numbers in another order, which changes the last bits of the results.";
+Compiles and times about fifty kernel configurations on synthetic images. Training never tunes \
+automatically: other block sizes add numbers in another order, which changes the last bits of the results.";
 
 /// Find the fastest kernel block sizes for your GPU
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@
 //! D is dL/dY with `s − 1` zeros between neighbours and `k − 1` zeros around them. Elements of x that no window covers
 //! get 0. (The paper's listing pads by `(k − 1)/2` and keeps only the last filter's term.)
 //!
-//! The fast loop computes the same sums the other way round: every dy is added to the window of x that it came from,
+//! The fast loop computes the same sums by scattering: every dy is added to the window of x that it came from,
 //! `dx[c, r·s + u − p, q·s + v − p] += dy[f, r, q] · w[f, c, u, v]`. Gradients that are 0 are skipped (see
 //! `sparse_gradient.rs`). A block of sums is a row u of a window, a vector of [`LANES`] channels for each v, and
 //! takes the dy of all filters at a position together.

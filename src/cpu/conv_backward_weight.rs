@@ -6,9 +6,9 @@
 //! `db[f] = Σ_b Σ_r Σ_q dy[b, f, r, q]`.
 //!
 //! The fast loop adds, for each non-zero dy (see `sparse_gradient.rs`), the window of x that it came from, scaled. A
-//! block of sums is [`ROWS`] rows u of the filter, each one vector of [`LANES`] columns v or several. It runs over a
-//! whole feature map of an image before it is added to the chunk's sums. The sums of chunks are added in order at the
-//! end.
+//! block of sums is [`ROWS`] rows u of the filter, each of one or more vectors of [`LANES`] columns v. It is summed
+//! over a whole feature map of an image before it is added to the chunk's sums. The sums of the chunks are added in
+//! order at the end.
 //!
 //! Shapes per image: x `[C, H, W]`, dy `[F, H', W']` → dw `[F, C, f, f]`, db `[F]`.
 

@@ -1,7 +1,7 @@
 //! A convolution and what follows it: `conv → ReLU → [batch norm] → max-pool`.
 //!
 //! Without batch normalisation the convolution and the pool are one operation, and the convolution's output is not
-//! stored. It is recomputed for those who want to inspect it.
+//! stored. It is recomputed when a check or a test reads it.
 
 use std::borrow::Cow;
 
@@ -75,7 +75,7 @@ impl<T: Real> ConvBlock<T> {
         (&output.value[used], &mut output.gradient[used])
     }
 
-    /// Computes the gradients of everything that [`Self::forward`] took, and of x if `dx` is given. `norms` and
+    /// Computes the gradients of all parameters of [`Self::forward`], and of x if `dx` is given. `norms` and
     /// `dnorms` are as for [`Layer::finish_backward`].
     #[allow(clippy::too_many_arguments)]
     pub fn backward(

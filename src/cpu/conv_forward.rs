@@ -4,8 +4,8 @@
 //! the input: the paper's formula, a cross-correlation. The bias is added once; the paper's listing adds it once
 //! per input channel.
 //!
-//! The fast loop computes blocks of sums, one or two vectors of [`LANES`] filters wide and a few neighbouring
-//! columns q high. Every weight vector that is loaded is used for all columns, and every value of x for all
+//! The fast loop computes blocks of sums, each for one or two vectors of [`LANES`] filters and a few neighbouring
+//! columns q. Every weight vector that is loaded is used for all columns, and every value of x for all
 //! filters. Strides cost nothing, because values of x are loaded one by one.
 //!
 //! A row of sums is stored as vectors over filters first and transposed into feature maps afterwards. If sums were
@@ -234,10 +234,10 @@ fn block<T: Real, const VECTORS: usize, const COLUMNS: usize>(
     for c in 0..shape.channels {
         for u in 0..size {
             let x = &x[(c * layout.height() + u) * layout.width()..];
-            // With one vector of filters, registers are left to load everything that a row of the filter sees after a
-            // single bounds check. With two vectors it is faster to load each value where it is used.
-            let seen = if VECTORS == 1 { (COLUMNS - 1) * stride + size } else { x.len() };
-            let x = &x[..seen];
+            // With one vector of filters, there are registers left to load everything that a row of the filter covers
+            // after a single bounds check. With two vectors it is faster to load each value where it is used.
+            let covered = if VECTORS == 1 { (COLUMNS - 1) * stride + size } else { x.len() };
+            let x = &x[..covered];
             let weight: [&[[T; LANES]]; VECTORS] = from_fn(|vector| {
                 &filters.weight[((vector * shape.channels + c) * size + u) * size..][..size]
             });

@@ -3,7 +3,7 @@
 //! `dw[o, i] = Σ_b dy[b, o] · x[b, i]`, `db[o] = Σ_b dy[b, o]` and `dx[b, i] = Σ_o dy[b, o] · w[o, i]`, the last
 //! times the derivative of the activation that x is the output of.
 //!
-//! dx is a sum of scaled rows of w, dw a sum of scaled rows of x: [`scaled_rows`] keeps a block of either in
+//! dx is a sum of scaled rows of w, and dw a sum of scaled rows of x: [`scaled_rows`] computes a block of either in
 //! registers. Threads share dw by its rows, so its sums need no reduction over threads.
 //!
 //! Shapes: x `[B, I]`, w `[O, I]`, dy `[B, O]` → dx `[B, I]`, dw `[O, I]`, db `[O]`.

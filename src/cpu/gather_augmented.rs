@@ -1,4 +1,4 @@
-//! Gathers the images of a batch as [`super::gather()`] does, each augmented by an affine view.
+//! Gathers the images of a batch as [`super::gather()`] does, each transformed by its view, an affine map.
 //!
 //! x at (row, column) is the normalised value of the padded image at the point
 //! `(a·row + b·column + c, d·row + e·column + f)` of the view, interpolated bilinearly between its four neighbours.
@@ -23,7 +23,7 @@ const BEFORE: usize = 1;
 const FRAME_SIDE: usize = BEFORE + IMAGE_SIDE + 2;
 const FRAME_LEN: usize = FRAME_SIDE * FRAME_SIDE;
 
-/// Fills x `[B, C, 32, 32]` with the images at the indices `order` `[B]` of a set, seen through `views` `[B]`.
+/// Fills x `[B, C, 32, 32]` with the images at the indices `order` `[B]` of a set, transformed by `views` `[B]`.
 ///
 /// # Panics
 /// As [`super::gather()`], and if `views` does not have the length of `order`.

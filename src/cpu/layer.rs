@@ -107,8 +107,9 @@ impl<T: Real> Layer<T> {
         (activation, &output.value[used], &mut output.gradient[used])
     }
 
-    /// Takes the gradient that the next layer wrote back to before the activation. `norms` and `dnorms` start with
-    /// the weights and biases of all batch normalisations and with their gradients.
+    /// Propagates the gradient that the next layer wrote back through batch normalisation and the activation, and
+    /// returns the gradient before the activation. `norms` and `dnorms` start with the weights and biases of all
+    /// batch normalisations and with their gradients.
     pub fn finish_backward(&mut self, batch: usize, norms: &[T], dnorms: &mut [T]) -> &[T] {
         let Self { activation, shape, activated, norm } = self;
         let used = ..batch * shape.image_len();

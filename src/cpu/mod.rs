@@ -1,14 +1,14 @@
 //! The CPU engine and the reference for every GPU kernel.
 //!
 //! `src/cpu/NAME.rs` is the CPU twin of the kernel `shaders/…/NAME.wgsl`. Every operation takes whole batches
-//! as flat slices in the layout of the GPU buffers, and is generic over [`Real`]: `f32` is what [`CpuEngine`]
-//! trains in, `f64` is what results are compared with.
+//! as flat slices in the layout of the GPU buffers, and is generic over [`Real`]: [`CpuEngine`] trains in `f32`,
+//! and reference results are computed in `f64`.
 //!
 //! Operations whose fast loops are not obvious have a second, naive definition in the same file, which follows
 //! the formula index by index. [`mod@reference`] collects these; tests compare the fast loops with them.
 //!
 //! The fast operations process chunks of a batch in parallel. Reductions have a fixed order, so the number of
-//! threads does not change a bit of the result.
+//! threads does not affect the result.
 
 mod accumulate;
 mod activation;
@@ -81,7 +81,7 @@ pub use self::{
 /// Naive definitions of the operations, with the signatures of the fast ones.
 ///
 /// Each sum is one loop in the order of the formula, on one thread. An operation of [`crate::cpu`] that is not
-/// listed here is written that way in the first place.
+/// listed here is itself written in this way.
 pub mod reference {
     pub use super::batch_norm_backward_weight::reference as batch_norm_backward_weight;
     pub use super::batch_norm_statistics::reference as batch_norm_statistics;

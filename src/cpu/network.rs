@@ -1,4 +1,4 @@
-//! LeNet-5 as a sequence of this folder's operations, forward and backward, with all activations kept:
+//! LeNet-5 as a sequence of this folder's operations, forward and backward; all activations are stored:
 //!
 //! `x → conv1 → ReLU → [bn1] → pool1 → conv2 → ReLU → [bn2] → pool2`
 //! `→ fc1 → act → [bn3] → fc2 → act → [bn4] → fc3 → loss`

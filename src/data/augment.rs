@@ -1,7 +1,7 @@
 //! Augmentation: random affine transforms of training images.
 //!
 //! Each sample of an epoch gets one affine map, drawn on the host from the seed, the epoch and the sample's index.
-//! Every engine therefore sees the same images.
+//! Every engine therefore trains on the same images.
 
 use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};

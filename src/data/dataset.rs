@@ -9,7 +9,7 @@ use super::{Conversion, DataError, Fit, ImageSet};
 /// Training and test images over the same classes, all of one size and number of channels.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// A name for people: "MNIST (built in)", or the folder's path.
+    /// The display name: "MNIST (built in)", or the folder's path.
     pub name: String,
     /// The number of classes, at least 2.
     pub classes: usize,
@@ -39,7 +39,7 @@ impl Dataset {
     /// conversion, images are grey and 28×28.
     ///
     /// # Errors
-    /// None that a [`Conversion`] of MNIST can cause.
+    /// Never: every [`Conversion`] of MNIST succeeds.
     pub fn embedded_mnist(conversion: Conversion) -> Result<Self, DataError> {
         let (train, test) = rayon::join(embedded_mnist::train, embedded_mnist::test);
         Self::from_image_sets("MNIST (built in)", train, test, conversion)

@@ -130,7 +130,7 @@ pub enum DataError {
 
     /// The numbers of images and of labels differ.
     #[error(
-        "{images_file} contains {images} images but {labels_file} {labels} labels; use files of the same set"
+        "{images_file} contains {images} images, but {labels_file} contains {labels} labels; use files of the same set"
     )]
     CountsDiffer {
         /// The file of images.
@@ -145,7 +145,8 @@ pub enum DataError {
 
     /// Training and test images differ in height or width.
     #[error(
-        "training images are {} pixels high and {} wide but test images {} and {}; use images of the same set",
+        "training images are {} pixels high and {} wide, but test images are {} and {}; use images of \
+         the same set",
         train.0, train.1, test.0, test.1
     )]
     SizesDiffer {
@@ -157,7 +158,8 @@ pub enum DataError {
 
     /// Training and test images differ in their number of channels, and no conversion makes them equal.
     #[error(
-        "training images have {train} channels but test images {test}; convert both to the same number of channels"
+        "training images have {train} channels, but test images have {test}; convert both to the same number \
+         of channels"
     )]
     ChannelsDiffer {
         /// Channels of the training images.
@@ -168,7 +170,7 @@ pub enum DataError {
 
     /// Padding was requested for images larger than 32×32.
     #[error(
-        "images are {height} pixels high and {width} wide; only images up to 32×32 can be padded, resize them instead"
+        "images are {height} pixels high and {width} wide; only images up to 32×32 can be padded, so resize them"
     )]
     TooLargeToPad {
         /// The images' height in pixels.

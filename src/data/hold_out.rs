@@ -26,13 +26,13 @@ impl Dataset {
 pub(super) fn draw_share(samples: usize, share: f64, draws: &mut Draws) -> (Vec<usize>, Vec<usize>) {
     assert!(share > 0.0 && share < 1.0, "a share must be between 0 and 1, not {share}");
     assert!(samples >= 2, "at least two samples are required, not {samples}");
-    let held = ((samples as f64 * share).round() as usize).clamp(1, samples - 1);
-    // The first `held` swaps of a Fisher–Yates shuffle.
+    let count = ((samples as f64 * share).round() as usize).clamp(1, samples - 1);
+    // The first `count` swaps of a Fisher–Yates shuffle.
     let mut drawn: Vec<usize> = (0..samples).collect();
-    for position in 0..held {
+    for position in 0..count {
         drawn.swap(position, position + draws.below((samples - position) as u32) as usize);
     }
-    let mut rest = drawn.split_off(held);
+    let mut rest = drawn.split_off(count);
     drawn.sort_unstable();
     rest.sort_unstable();
     (drawn, rest)
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn each_set_has_at_least_one_image() {
-        for (share, held) in [(1e-9, 1), (0.999_999, 99)] {
-            assert_eq!(held_out(share, 0).1.len(), held);
+        for (share, count) in [(1e-9, 1), (0.999_999, 99)] {
+            assert_eq!(held_out(share, 0).1.len(), count);
         }
     }
 }

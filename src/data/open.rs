@@ -106,7 +106,7 @@ pub fn open_test(
 /// The 10,000 test images of the MNIST embedded in the binary. This does not decode the training images.
 ///
 /// # Errors
-/// None that a [`Conversion`] of MNIST can cause.
+/// Never: every [`Conversion`] of MNIST succeeds.
 pub fn embedded_mnist_test(conversion: Conversion) -> Result<ImageSet, DataError> {
     conversion.apply(embedded_mnist::test())
 }

@@ -10,14 +10,14 @@ use crate::gpu::adapter::{AdapterInfo, AdapterKind, ApiBackend};
 pub enum DeviceChoice {
     /// The CPU engine.
     Cpu {
-        /// Why, for people.
+        /// Why it was chosen, for display.
         reason: String,
     },
     /// An adapter.
     Gpu {
         /// The adapter's index among the descriptions.
         index: usize,
-        /// Why, for people.
+        /// Why it was chosen, for display.
         reason: String,
     },
 }
@@ -34,7 +34,7 @@ pub enum ChoiceError {
     NoSuchIndex {
         /// The requested index.
         index: usize,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -47,7 +47,7 @@ pub enum ChoiceError {
         actual: ApiBackend,
         /// The requested backend.
         wanted: ApiBackend,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -58,7 +58,7 @@ pub enum ChoiceError {
         part: String,
         /// The requested backend and a space, or nothing.
         of: String,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -69,7 +69,7 @@ pub enum ChoiceError {
         part: String,
         /// The number of adapters that match.
         count: usize,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -80,7 +80,7 @@ pub enum ChoiceError {
         adapter: String,
         /// What it lacks.
         fault: String,
-        /// The adapters, for people.
+        /// A list of the adapters, for display.
         listing: String,
     },
 
@@ -97,7 +97,7 @@ pub enum ChoiceError {
 pub fn choose(adapters: &[AdapterInfo], request: &DeviceRequest) -> Result<DeviceChoice, ChoiceError> {
     match (request.backend, &request.adapter) {
         (WantedBackend::Cpu, Some(_)) => Err(ChoiceError::AdapterOfCpu),
-        (WantedBackend::Cpu, None) => Ok(DeviceChoice::Cpu { reason: "requested".to_owned() }),
+        (WantedBackend::Cpu, None) => Ok(DeviceChoice::Cpu { reason: "as requested".to_owned() }),
         (wanted, Some(AdapterName::Index(index))) => by_index(adapters, wanted, *index),
         (wanted, Some(AdapterName::Part(part))) => by_name(adapters, wanted, part),
         (WantedBackend::Backend(backend), None) => best_of(adapters, backend),
@@ -221,7 +221,7 @@ fn rank(adapter: &AdapterInfo) -> (bool, AdapterKind, usize) {
 /// Accepts a requested adapter if it can be used.
 fn accept(adapters: &[AdapterInfo], adapter: &AdapterInfo) -> Result<DeviceChoice, ChoiceError> {
     match &adapter.unfit {
-        None => Ok(DeviceChoice::Gpu { index: adapter.index, reason: "requested".to_owned() }),
+        None => Ok(DeviceChoice::Gpu { index: adapter.index, reason: "as requested".to_owned() }),
         Some(fault) => Err(ChoiceError::Unfit {
             adapter: adapter.to_string(),
             fault: fault.clone(),
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adapter_below_the_needed_limits_is_skipped_by_auto_and_refused() {
+    fn an_adapter_below_the_needed_limits_is_skipped_by_auto_and_rejected() {
         let mut adapters = laptop();
         adapters[1].unfit = Some("no compute shaders".to_owned());
         assert_eq!(chosen(&adapters, &DeviceRequest::default()), Some(0));

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! By default a discrete GPU is preferred, then an integrated one, then a virtual one, then the CPU engine. GL is
-//! queried only if no other backend has a GPU. A software adapter (lavapipe, WARP, SwiftShader) is a hundred times
-//! slower than its name suggests, so it is used only if requested by backend, index or name.
+//! queried only if no other backend has a GPU. A software adapter (lavapipe, WARP, SwiftShader) emulates a GPU on the
+//! CPU and is slow, so it is used only if requested by backend, index or name.
 //!
 //! [`choose`] applies these rules to plain adapter descriptions, so they are tested without a GPU.
 
@@ -41,7 +41,7 @@ use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
 pub enum Device {
     /// The CPU engine.
     Cpu {
-        /// Why the CPU was chosen, for people.
+        /// Why the CPU was chosen, for display.
         reason: String,
     },
     /// A GPU, or a software adapter.
@@ -51,11 +51,11 @@ pub enum Device {
 /// How a device is opened. The defaults suit every device.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceOptions {
-    /// Where the images are kept while a GPU trains on them.
+    /// Where the images are stored while a GPU trains on them.
     pub residency: Residency,
     /// The kernels of a GPU; the default depends on the class of device.
     pub kernels: Option<KernelConfig>,
-    /// A folder that keeps compiled pipelines from one run to the next.
+    /// A folder to store compiled pipelines in, for later runs.
     pub pipeline_cache: Option<PathBuf>,
     /// Whether a GPU's own clock is made available, for profiling.
     pub timestamps: bool,
@@ -163,7 +163,7 @@ impl Device {
         }
     }
 
-    /// Why this device was chosen, for people.
+    /// Why this device was chosen, for display.
     pub fn reason(&self) -> &str {
         match self {
             Self::Cpu { reason } => reason,

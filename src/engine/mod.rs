@@ -1,7 +1,7 @@
 //! The interface between training and computation: the [`Engine`] trait and the types that it uses.
 //!
-//! Training, evaluation and prediction know only this trait. The crate has two implementations, one for CPUs and one
-//! for GPUs.
+//! Training, evaluation and prediction depend only on this trait. The crate has two implementations, one for CPUs and
+//! one for GPUs.
 
 mod epoch;
 mod loss;
@@ -31,7 +31,7 @@ use crate::data::ImageSet;
 pub enum Split {
     /// The images to train on.
     Train,
-    /// Images held back from training, for choosing weights and stopping early.
+    /// Images held out of training, for choosing weights and stopping early.
     Validation,
     /// The images to test with.
     Test,
@@ -128,8 +128,8 @@ pub trait Engine {
     /// If a moment does not have the length of the arena's trained part.
     fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), EngineError>;
 
-    /// Trains the steps of an epoch. Returns the number of completed steps, which is less than all only if the
-    /// observer broke.
+    /// Trains the steps of an epoch. Returns the number of completed steps: all of them, unless the observer ended
+    /// the epoch.
     ///
     /// # Errors
     /// [`EngineError::NonFinite`] if a parameter or a gradient is not finite before an update;
@@ -197,9 +197,9 @@ pub enum EngineError {
         sample: usize,
     },
 
-    /// A batch needs more memory than the device gives.
+    /// A batch needs more memory than the device allows.
     #[error(
-        "a batch of {batch_size} images needs {needed} MiB of {what}, and this device allows at most {limit} MiB; \
+        "a batch of {batch_size} images needs {needed} MiB of {what}, but this device allows at most {limit} MiB; \
          use a batch size of at most {largest}"
     )]
     BatchTooLarge {
@@ -217,7 +217,7 @@ pub enum EngineError {
 
     /// The network has more classes than the device supports.
     #[error(
-        "the network has {classes} classes, and this device's kernels support at most {largest}; \
+        "the network has {classes} classes, but this device's kernels support at most {largest}; \
          the CPU engine supports more"
     )]
     TooManyClasses {
@@ -233,8 +233,8 @@ pub enum EngineError {
 
     /// An image set cannot be resident on the device.
     #[error(
-        "the {images} images take {needed} MiB, and this device binds at most {limit} MiB at once; \
-         they can be streamed instead"
+        "the {images} images take {needed} MiB, but this device binds at most {limit} MiB at once; \
+         stream them instead"
     )]
     SetTooLarge {
         /// The number of images.

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 /// One sample's loss and prediction.
 ///
-/// Engines report them per sample instead of summing on the device, so that sums are computed in one place, in f64
-/// and in a fixed order. The memory layout is that of the shaders' `Outcome`.
+/// Engines report them per sample instead of summing on the device, so that sums are computed by the same code for
+/// all engines, in f64 and in a fixed order. The memory layout is that of the shaders' `Outcome`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct SampleOutcome {

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_cannot_be_padded_are_refused() {
+    fn sizes_that_cannot_be_padded_are_rejected() {
         let padded = model(Some(Fit::Pad));
         let odd = Input::raw(&padded, Some((20, 31))).unwrap();
         assert_eq!((odd.size(), odd.margins()), ((20, 31), (6, 0)));

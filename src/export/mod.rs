@@ -31,7 +31,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns the format that the file name's extension stands for: `.onnx`, `.safetensors` or `.h`.
+    /// Returns the format for the extension of the file name: `.onnx`, `.safetensors` or `.h`.
     pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "onnx" => Some(Self::Onnx),

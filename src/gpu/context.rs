@@ -1,6 +1,6 @@
 //! An open GPU: its queue, its limits, and the first error reported on it.
 //!
-//! wgpu reports most failures through callbacks, not where they happen. The first one is kept here and returned by
+//! wgpu reports most failures through callbacks, not where they happen. The first one is stored here and returned by
 //! whatever waits for the device next, so that each failure ends the work with one clear message.
 
 use std::path::Path;
@@ -95,7 +95,7 @@ impl Context {
         Ok(Self { device, queue, description: description.clone(), pipelines: None, first_error })
     }
 
-    /// Keeps compiled pipelines in a folder from one run to the next, if the backend supports it. A file that cannot be
+    /// Stores compiled pipelines in a folder for later runs, if the backend supports it. A file that cannot be
     /// read or written is never an error: the pipelines are compiled again.
     #[must_use]
     pub fn with_pipeline_cache(self, folder: &Path) -> Self {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Bytes of an f32.
 const VALUE: u64 = size_of::<f32>() as u64;
 
-/// A lower bound of what has to be done: floating-point operations, with a multiply-add as two, and bytes as if
+/// A lower bound of the work: floating-point operations, with a multiply-add as two, and bytes as if
 /// each tensor were read once and written once. Values that a kernel loads repeatedly come from caches and do not
 /// count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 //! Runs recordings on wgpu: compiles the kernels, creates the buffers and records the dispatches. Apart from
-//! [`super::ceilings`], which measures the device with shaders of its own, nothing else dispatches.
+//! [`super::ceilings`], which measures the device with shaders of its own, no other module dispatches kernels.
 
 use std::collections::BTreeMap;
 

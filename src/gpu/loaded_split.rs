@@ -32,19 +32,19 @@ impl LoadedSplit {
         policy: Policy,
         augmented: bool,
     ) -> Result<Self, EngineError> {
-        let held = policy.held(&images);
+        let on_device = policy.on_device(&images);
         let bindings = executor.bind(&SplitCounts {
             image_words: image_words(&images),
-            images: held,
-            views: if augmented { held } else { 0 },
+            images: on_device,
+            views: if augmented { on_device } else { 0 },
             samples: images.len(),
         })?;
         let loaded = Self { images, policy, bindings, pace: Pace::default() };
         match policy {
-            Policy::Resident => write_samples(&loaded.bindings, context, &loaded.images, 0..held),
+            Policy::Resident => write_samples(&loaded.bindings, context, &loaded.images, 0..on_device),
             // The host gathers, so the device reads its images in order.
-            Policy::Streamed { held } => {
-                let counting: Vec<_> = (0..held as u32).collect();
+            Policy::Streamed { on_device } => {
+                let counting: Vec<_> = (0..on_device as u32).collect();
                 loaded.bindings.buffers.write(context, BufferName::Order, &counting);
             }
         }
@@ -62,9 +62,9 @@ impl LoadedSplit {
         }
     }
 
-    /// Makes sure that the images and views of a window are on the device. Returns the index in the epoch's order that
-    /// is the first in the device's.
-    pub fn hold(
+    /// Makes sure that the images and views of a window are on the device. Returns the position in the epoch's order of
+    /// the first image on the device.
+    pub fn load_window(
         &self,
         context: &Context,
         order: &[u32],
@@ -120,7 +120,7 @@ pub fn record_batches(
     }
 }
 
-/// Keeps a tensor of the workspace for every image of an epoch, although each batch overwrites it.
+/// Copies a tensor of the workspace for every image of an epoch, because each batch overwrites it.
 #[derive(Debug)]
 pub struct TensorCopy<'a> {
     pub tensor: WorkspaceTensor,

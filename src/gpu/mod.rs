@@ -1,16 +1,16 @@
 //! The network on the GPU, computed by the kernels in `shaders/`. Nothing outside this folder uses wgpu.
 //!
-//! From what to run to running it:
+//! The modules, from configuration to execution:
 //! - `kernel_config`: block sizes for a class of device;
 //! - `kernels`: for each kernel its shader, constants, grid and cost;
 //! - [`recording`]: a training step and an evaluation as data, built from kernels without a device;
 //! - `shader`: composes the WGSL of a kernel;
 //! - `executor`: compiles and dispatches a recording;
-//! - `engine`: runs one over the batches of an epoch;
+//! - `engine`: runs a recording over the batches of an epoch;
 //! - [`adapter`]: lists the adapters; `context` is an opened device.
 //!
-//! How fast it is: `cost` counts what a kernel has to do, `profile` times each one by the device's clock, and
-//! `ceilings` measures what the device can do at most.
+//! For performance, `cost` counts the operations and bytes of a kernel, `profile` times each kernel by the device's
+//! clock, and `ceilings` measures the peak performance of the device.
 
 pub mod adapter;
 #[doc(hidden)] // for tests

@@ -15,7 +15,7 @@ const SUBMIT_TIME: Duration = Duration::from_millis(100);
 /// ones, instead of waiting until a full submit is recorded.
 const FIRST_SUBMIT: usize = 8;
 
-/// How many micro-batches go into a submit. This changes no result, so it may depend on measured time.
+/// How many micro-batches go into a submit. This does not affect results, so it may depend on measured time.
 #[derive(Debug)]
 pub struct Pace {
     batches: usize,

@@ -31,7 +31,7 @@ impl GpuEngine {
     }
 
     /// Runs one kernel `repeats` times over the first batch and returns how long the host waited. Afterwards
-    /// activations, moments and running statistics have no meaning.
+    /// activations, moments and running statistics are meaningless.
     ///
     /// # Errors
     /// If the device fails.
@@ -77,10 +77,10 @@ impl GpuEngine {
         took
     }
 
-    /// Runs training steps over the first batch and returns how long each kernel took by the device's clock; `None` if
-    /// it has no clock (see [`super::Context::open_with_timestamps`]). Each kernel has a compute pass of its own, so that
-    /// the whole takes longer than a step of training. Parameters stay; activations, moments and running statistics
-    /// have no meaning afterwards.
+    /// Runs training steps over the first batch and returns how long each kernel took by the device's clock; `None`
+    /// if it has no clock (see [`super::Context::open_with_timestamps`]). Each kernel has a compute pass of its own,
+    /// so that the whole takes longer than a step of training. Parameters do not change; activations, moments and
+    /// running statistics are meaningless afterwards.
     ///
     /// # Errors
     /// If the device fails.

@@ -2,7 +2,7 @@
 //!
 //! Both run the same kernels over the same batches. With a resident split the images buffer is the split and `order` a
 //! permutation of it; streaming, the host gathers the images of the next batches in the same order and `order` counts
-//! up. So the results are bit-equal.
+//! up. So the results are bit-identical.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,18 +29,18 @@ pub enum Residency {
     Streamed,
 }
 
-/// What is done with a split.
+/// Where the images of a split are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     Resident,
     Streamed {
         /// Images on the device at a time.
-        held: usize,
+        on_device: usize,
     },
 }
 
 impl Policy {
-    /// Chooses for `images`, in batches of up to `batch`, on a device whose bindings take `limit` bytes.
+    /// Decides for `images`, in batches of up to `batch`, on a device whose bindings take `limit` bytes.
     ///
     /// # Errors
     /// [`EngineError::SetTooLarge`] if the images must be resident and do not fit into a binding.
@@ -60,30 +60,30 @@ impl Policy {
                 limit: limit / MIB,
             }),
             Residency::Auto | Residency::Streamed => {
-                Ok(Self::Streamed { held: (CHUNK_BYTES / image).max(batch).min(images.len().max(1)) })
+                Ok(Self::Streamed { on_device: (CHUNK_BYTES / image).max(batch).min(images.len().max(1)) })
             }
         }
     }
 
     /// Images on the device at a time.
-    pub fn held(&self, images: &ImageSet) -> usize {
+    pub fn on_device(&self, images: &ImageSet) -> usize {
         match *self {
             Self::Resident => images.len(),
-            Self::Streamed { held } => held,
+            Self::Streamed { on_device } => on_device,
         }
     }
 
     /// How many of `batches`, from the first, are in the next window: their records and images are on the device at
     /// the same time.
     pub fn window(&self, batches: &[MicroBatch]) -> usize {
-        let held = match *self {
+        let on_device = match *self {
             Self::Resident => usize::MAX,
-            Self::Streamed { held } => held,
+            Self::Streamed { on_device } => on_device,
         };
         let mut samples = 0;
         let fit = batches.iter().take(RECORD_WINDOW).take_while(|batch| {
             samples += batch.count;
-            samples <= held
+            samples <= on_device
         });
         fit.count()
     }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn residency_of_a_split_that_does_not_fit_is_refused() {
+    fn residency_of_a_split_that_does_not_fit_is_rejected() {
         let error = Policy::choose(Residency::Resident, &images(100), 4, 78_399).unwrap_err();
         assert!(matches!(error, EngineError::SetTooLarge { images: 100, needed: 1, limit: 0 }), "{error}");
     }
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_window_ends_between_batches() {
         let batches: Vec<_> = steps(100, 8, 0.1).iter().flat_map(Step::micro_batches).collect();
-        assert_eq!(Policy::Streamed { held: 30 }.window(&batches), 3);
+        assert_eq!(Policy::Streamed { on_device: 30 }.window(&batches), 3);
         assert_eq!(Policy::Resident.window(&batches), 13);
     }
 }

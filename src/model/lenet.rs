@@ -83,7 +83,7 @@ impl LeNet5 {
         DenseShape { inputs: 84, outputs: self.classes }
     }
 
-    /// Returns the shape of conv1's batch normalisation, whether or not the network has one.
+    /// Returns the shape of conv1's batch normalisation, even if the network has none.
     pub const fn bn1(&self) -> NormShape {
         each_filter(self.conv1())
     }

@@ -51,7 +51,7 @@ pub struct Selection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SelectionSplit {
-    /// Images held back from training.
+    /// Images held out of training.
     Validation,
     /// The test images. The accuracy on these is biased upwards by the choice.
     Test,

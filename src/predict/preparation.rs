@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_with_two_input_channels_is_refused() {
+    fn a_model_with_two_input_channels_is_rejected() {
         let error = Preparation::new(&model(LeNet5::new(2, 10), None), Preprocessing::Auto).unwrap_err();
         assert!(matches!(error, PredictError::Channels { channels: 2 }), "{error}");
     }

@@ -24,7 +24,7 @@ pub struct Checkpoint {
     pub model: Model,
     /// The optimizer's step count and moments.
     pub optimizer: OptimizerState,
-    /// How far the run has got.
+    /// The progress of the run.
     pub state: RunState,
     /// The configuration of the run.
     pub config: RunConfig,
@@ -67,7 +67,7 @@ pub enum CheckpointError {
     NoState,
 
     /// A second moment is negative, which a mean of squares cannot be.
-    #[error("{name} has the value {value} at index {index}; a mean of squares is not below 0")]
+    #[error("{name} has the value {value} at index {index}; a mean of squares cannot be negative")]
     NegativeMoment {
         /// Name of the tensor in the file.
         name: String,
@@ -77,8 +77,8 @@ pub enum CheckpointError {
         value: f32,
     },
 
-    /// Parts of the checkpoint contradict each other.
-    #[error("the checkpoint contradicts itself: {0}")]
+    /// Parts of the checkpoint do not match.
+    #[error("the checkpoint is inconsistent: {0}")]
     Inconsistent(String),
 }
 

@@ -65,7 +65,7 @@ pub struct ProgressEvaluation {
 /// resume the run.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
-    /// How far the run has got.
+    /// The progress of the run.
     pub state: &'a RunState,
     /// The parameter arena, in the order of [`ParameterTable`](crate::model::ParameterTable).
     pub parameters: &'a [f32],

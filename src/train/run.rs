@@ -58,7 +58,7 @@ impl TrainError {
     }
 }
 
-/// Trains the network held by `engine` on `data`, as `config` describes, and reports to `listener`.
+/// Trains the network of `engine` on `data`, as `config` describes, and reports to `listener`.
 ///
 /// The engine supplies the initial parameters and optimizer state. A new run starts from [`RunState::default`]. To
 /// resume a run, restore the engine's parameters and optimizer state from a [`Checkpoint`](super::Checkpoint) and pass
@@ -66,7 +66,7 @@ impl TrainError {
 /// uninterrupted run, apart from measured times.
 ///
 /// # Errors
-/// Returns an error if the engine or the listener fails, or if the numbers stop being finite.
+/// Returns an error if the engine or the listener fails, or if a loss, parameter or gradient is not finite.
 pub fn train(
     engine: &mut dyn Engine,
     data: &Dataset,

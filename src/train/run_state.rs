@@ -1,4 +1,4 @@
-//! How far a run has got: everything needed to resume it besides the parameters and the optimizer state.
+//! The progress of a run: everything needed to resume it besides the parameters and the optimizer state.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::stopping::StoppingState;
 use super::{EpochRecord, StopReason, Stopping, Tally};
 use crate::model::{Selection, SelectionSplit};
 
-/// How far a run has got. The order of the images and the learning rates of the remaining steps follow from this and
+/// The progress of a run. The order of the images and the learning rates of the remaining steps follow from this and
 /// the [`TrainingConfig`](super::TrainingConfig).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunState {

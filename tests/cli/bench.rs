@@ -142,7 +142,7 @@ fn compare_adds_a_row_for_each_common_measurement() {
     fs::write(&path, old.to_json()).unwrap();
     let assert = quick_bench(&["--batch", "1"]).arg("--compare").arg(&path).assert().success();
     let printed = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    let rows = rows(&printed, "## Compared with the bench of");
+    let rows = rows(&printed, "## Compared with the benchmark of");
     // Measurements that only one of them has are left out.
     assert_eq!(
         rows.iter().map(|row| [row[1], row[2]]).collect::<Vec<_>>(),

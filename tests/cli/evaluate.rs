@@ -132,13 +132,13 @@ fn pictures_show_the_confusion_matrix_and_the_worst_mistakes() {
 }
 
 #[test]
-fn an_unwritable_picture_is_refused_before_any_work() {
-    let refused = |arguments: [&str; 2], says: &str| {
+fn an_unwritable_picture_is_rejected_before_any_work() {
+    let rejected = |arguments: [&str; 2], says: &str| {
         let mut command = evaluate(&TRAINED.1);
         command.args(arguments).assert().code(2).stdout(is_empty()).stderr(contains(says));
     };
-    refused(["--confusion-matrix", "matrix.pdf"], "must end in .png or .svg");
-    refused(["--confusion-matrix", "nowhere/matrix.png"], "cannot write nowhere/matrix.png");
-    refused(["--mistakes", "nowhere/mistakes.png"], "cannot write");
-    refused(["--mistakes-count", "501"], "--mistakes-count");
+    rejected(["--confusion-matrix", "matrix.pdf"], "must end in .png or .svg");
+    rejected(["--confusion-matrix", "nowhere/matrix.png"], "cannot write nowhere/matrix.png");
+    rejected(["--mistakes", "nowhere/mistakes.png"], "cannot write");
+    rejected(["--mistakes-count", "501"], "--mistakes-count");
 }

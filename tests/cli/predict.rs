@@ -247,22 +247,22 @@ fn images_of_several_batches_keep_their_order() {
 }
 
 #[test]
-fn invalid_arguments_are_refused_before_any_work() {
+fn invalid_arguments_are_rejected_before_any_work() {
     let (folder, model) = untrained(LeNet5::new(1, 10), ModelInfo::default());
     let empty = tempdir().unwrap();
     let photo = photos().join("sans-3.jpg");
-    let refused = |command: &mut Command, says: &str| {
+    let rejected = |command: &mut Command, says: &str| {
         command.assert().code(2).stdout(is_empty()).stderr(contains(says));
     };
-    refused(&mut predict(&model), "IMAGE");
-    refused(predict(&model).arg(empty.path()), "no PNG or JPEG files in the folder");
-    refused(predict(&model).arg(empty.path().join("*.png")), "no file matches");
-    refused(predict(&model).arg("a[.png"), "invalid file pattern");
-    refused(predict(&model).args(["-", "-"]), "give it only once");
-    refused(predict(&model).arg(&photo).args(["--top", "0"]), "--top");
+    rejected(&mut predict(&model), "IMAGE");
+    rejected(predict(&model).arg(empty.path()), "no PNG or JPEG files in the folder");
+    rejected(predict(&model).arg(empty.path().join("*.png")), "no file matches");
+    rejected(predict(&model).arg("a[.png"), "invalid file pattern");
+    rejected(predict(&model).args(["-", "-"]), "give it only once");
+    rejected(predict(&model).arg(&photo).args(["--top", "0"]), "--top");
     let folder_png = empty.path().join("sheet.png");
     fs::create_dir(&folder_png).unwrap();
-    refused(predict(&model).arg(&photo).arg("--contact-sheet").arg(folder_png), "it is a folder");
-    refused(predict(&model).arg(&photo).args(["--contact-sheet", "seen.gif"]), "must end in .png");
-    refused(predict(&folder.path().join("gone")).arg(&photo), "gone");
+    rejected(predict(&model).arg(&photo).arg("--contact-sheet").arg(folder_png), "it is a folder");
+    rejected(predict(&model).arg(&photo).args(["--contact-sheet", "seen.gif"]), "must end in .png");
+    rejected(predict(&folder.path().join("gone")).arg(&photo), "gone");
 }

@@ -1,10 +1,10 @@
-//! What GPU tests share.
+//! Helpers for the tests that need a GPU.
 
 use lenet_gpu::device::Device;
 use lenet_gpu::gpu::Context;
 
-/// A device to test on: a real GPU, else a software adapter, whose results must be as right. There is no
-/// GPU test without one.
+/// A device to test on: a real GPU, or else a software adapter, whose results must be just as accurate. Without
+/// either, the test fails.
 pub fn context() -> Context {
     match Device::any_gpu() {
         Ok(chosen) => Context::open(&chosen).expect("the adapter opens"),

@@ -225,7 +225,7 @@ impl Target {
 
     /// The data set is in the folder, and nothing is beside it.
     #[track_caller]
-    fn assert_placed(&self) {
+    fn assert_complete(&self) {
         let set = Dataset::open(&self.folder, Some(DatasetKind::Cifar10), Conversion::default()).unwrap();
         assert_eq!((&set.train.labels[..], &set.test.labels[..]), (&[0, 3, 2][..], &[1, 0][..]));
         assert_eq!(names(self.parent.path()), ["set"], "leftovers beside the data set");
@@ -263,11 +263,11 @@ mod data_set {
     use super::*;
 
     #[test]
-    fn a_data_set_is_downloaded_verified_unpacked_and_placed() {
+    fn a_data_set_is_downloaded_verified_unpacked_and_moved_to_its_folder() {
         let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);
         assert_eq!(target.fetch(&published(&bytes, &[&server])).unwrap(), FetchOutcome::Downloaded);
-        target.assert_placed();
+        target.assert_complete();
         assert_eq!(server.requests(), [Request { path: format!("/{ARCHIVE}"), from: None }]);
     }
 
@@ -319,7 +319,7 @@ mod data_set {
         assert_eq!(names(&target.folder), ["thesis.tex"]);
         fs::remove_file(target.folder.join("thesis.tex")).unwrap();
         assert_eq!(target.fetch(&set).unwrap(), FetchOutcome::Downloaded);
-        target.assert_placed();
+        target.assert_complete();
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod data_set {
             go.send(()).unwrap();
             assert_eq!(first.join().unwrap().unwrap(), FetchOutcome::Downloaded);
         });
-        target.assert_placed();
+        target.assert_complete();
         assert_eq!(target.fetch(&set).unwrap(), FetchOutcome::AlreadyPresent);
     }
 
@@ -383,7 +383,7 @@ mod resumption {
             move |number, request| Reply::of(&bytes, request).cut(if number < 2 { 1000 } else { usize::MAX })
         });
         target.fetch(&published(&bytes, &[&server])).unwrap();
-        target.assert_placed();
+        target.assert_complete();
         assert_eq!(server.ranges(), [None, Some(1000), Some(2000)]);
     }
 
@@ -404,7 +404,7 @@ mod resumption {
 
         let server = Server::of(&bytes);
         target.fetch(&published(&bytes, &[&server])).unwrap();
-        target.assert_placed();
+        target.assert_complete();
         assert_eq!(server.ranges(), [Some(1000)]);
     }
 
@@ -420,7 +420,7 @@ mod resumption {
         assert!(matches!(fetched, Err(FetchError::Interrupted)));
         assert_eq!(fs::read(target.part()).unwrap(), bytes);
         target.fetch(&set).unwrap();
-        target.assert_placed();
+        target.assert_complete();
         assert_eq!(server.requests().len(), 1);
     }
 
@@ -432,7 +432,7 @@ mod resumption {
             move |number, _| Reply::whole(&bytes).cut(if number == 0 { 1000 } else { usize::MAX })
         });
         target.fetch(&published(&bytes, &[&server])).unwrap();
-        target.assert_placed();
+        target.assert_complete();
         assert_eq!(server.ranges(), [None, Some(1000)]);
     }
 
@@ -450,7 +450,7 @@ mod resumption {
                 }
             });
             target.fetch(&published(&bytes, &[&server])).unwrap();
-            target.assert_placed();
+            target.assert_complete();
             assert_eq!(server.ranges(), [None, Some(1000), None]);
         }
     }
@@ -464,7 +464,7 @@ mod resumption {
             fs::create_dir_all(target.part().parent().unwrap()).unwrap();
             fs::write(target.part(), &existing).unwrap();
             target.fetch(&published(&bytes, &[&server])).unwrap();
-            target.assert_placed();
+            target.assert_complete();
             fs::remove_dir_all(&target.folder).unwrap();
         }
         assert_eq!(server.ranges(), [Some(1000), None, None, None]);
@@ -483,7 +483,7 @@ mod resumption {
         let kept = fs::read(target.part()).unwrap();
         assert!(!kept.is_empty() && bytes.starts_with(&kept));
         target.fetch(&set).unwrap();
-        target.assert_placed();
+        target.assert_complete();
     }
 
     #[test]
@@ -497,7 +497,7 @@ mod resumption {
             }
         });
         target.fetch(&published(&bytes, &[&server])).unwrap();
-        target.assert_placed();
+        target.assert_complete();
 
         let (target, looping) =
             (Target::new(), Server::start(|_, _| Reply::status("302 Found\r\nLocation: /loop")));
@@ -616,7 +616,7 @@ mod server_error {
             },
         )
         .unwrap();
-        target.assert_placed();
+        target.assert_complete();
         assert_eq!(failures.len(), 2, "{failures:?}");
         assert!(failures[0].contains("SHA-256") && failures[1].contains("404"), "{failures:?}");
     }

@@ -302,11 +302,16 @@ mod invalid_folder {
     fn fewer_than_two_and_more_than_a_thousand_classes_are_rejected() {
         let folder = pets();
         fs::remove_dir_all(folder.path().join("train/dog")).unwrap();
-        assert!(error_message(folder.path(), None).contains("train contains 1 class folders"));
+        assert!(
+            error_message(folder.path(), None).contains("each with the images of one class; it contains 1")
+        );
         for class in 0..1_000 {
             put(&folder, &format!("train/{class}/1.png"), b"");
         }
-        assert!(error_message(folder.path(), None).contains("train contains 1001 class folders"));
+        assert!(
+            error_message(folder.path(), None)
+                .contains("each with the images of one class; it contains 1001")
+        );
     }
 
     #[test]
@@ -315,7 +320,9 @@ mod invalid_folder {
         for subset in ["train", "test"] {
             write_grey(&folder.path().join(subset).join("1.png"), 1, 28);
         }
-        assert!(error_message(folder.path(), None).contains("train contains 0 class folders"));
+        assert!(
+            error_message(folder.path(), None).contains("each with the images of one class; it contains 0")
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn the_format_follows_the_option_or_the_extension() {
 }
 
 #[test]
-fn unsuitable_raw_pixels_are_refused() {
+fn unsuitable_raw_pixels_are_rejected() {
     let (folder, model) = saved(Some(Fit::Resize));
     for (file, option, reason) in [
         ("a.safetensors", "--raw-pixels", "holds only weights"),

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The tolerance of logits, in rounding errors of the largest logit: the programs sum hundreds of products per layer in
-/// different orders. The largest difference seen is 8.
+/// different orders. The largest observed difference is 8.
 pub const ROUNDINGS: f32 = 16.0;
 
 pub const GREY: LeNet5 = LeNet5::new(1, 10);

@@ -1,4 +1,4 @@
-//! What the GPU engine refuses, how it fails (with a one-line error, without panicking or hanging), and its state
+//! What the GPU engine rejects, how it fails (with a one-line error, without panicking or hanging), and its state
 //! after a failure.
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn engine_on(context: Context) -> (GpuEngine, Vec<f32>) {
 }
 
 #[test]
-fn too_many_classes_for_workgroup_memory_are_refused() {
+fn too_many_classes_for_workgroup_memory_are_rejected() {
     let error = GpuEngine::new(context(), options(LeNet5::new(1, 4_097))).unwrap_err();
     assert!(matches!(error, EngineError::TooManyClasses { classes: 4_097, largest: 4_096 }), "{error}");
     assert!(error.to_string().contains("CPU engine"), "{error}");
@@ -264,7 +264,7 @@ fn stopping_an_epoch_reports_work_in_flight_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn images_that_do_not_fit_are_streamed_by_default_and_refused_as_resident() {
+fn images_that_do_not_fit_are_streamed_by_default_and_rejected_as_resident() {
     let context = context();
     let count = (context.largest_binding() / 1_024 + 1) as usize;
     let images = Arc::new(ImageSet {

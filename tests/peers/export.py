@@ -54,7 +54,7 @@ ACTIVATIONS = {
 
 
 class LeNet5(nn.Module):
-    """The module shown in README.md, with every option."""
+    """The module shown in docs/guide.md, with every option."""
 
     def __init__(self, channels, classes, batch_norm, activation):
         super().__init__()

@@ -99,7 +99,7 @@ impl Engine for FakeEngine {
     }
 }
 
-/// Records every call, and breaks or fails where a test asks for it.
+/// Records every call, and breaks or fails where a test requests it.
 #[derive(Default)]
 struct Recorder {
     progress: Vec<EpochProgress>,

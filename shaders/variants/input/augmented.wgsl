@@ -1,4 +1,4 @@
-// The network's input at (channel, row, column) of an image of the batch, seen through the image's view:
+// The network's input at (channel, row, column) of an image of the batch, transformed by the image's view:
 // bilinear interpolation between the four pixels around the point that the view maps (row, column) to, with
 // raw zeros around the image. At a point with whole coordinates this is the pixel itself, bit for bit.
 //

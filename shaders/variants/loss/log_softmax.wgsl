@@ -8,7 +8,7 @@
 #import shared/logits
 #import shared/outcomes
 
-// What the classes of an image have in common.
+// Values that are the same for all classes of an image.
 struct LossTerms {
     // Index of the image's first logit.
     first: u32,

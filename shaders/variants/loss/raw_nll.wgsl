@@ -3,13 +3,13 @@
 //   loss      = -(sum over k of t[k] * z[k])
 //   dz[k]     = -t[k] * loss_scale
 // for the target t = (1 - eps)*onehot(label) + eps/K. The loss is unbounded below: without batch
-// normalisation the network learns nothing from it, as the paper reports of the version before its
+// normalisation the network learns nothing from it, as the paper reports for its version without
 // log-softmax.
 
 #import shared/logits
 #import shared/outcomes
 
-// What the classes of an image have in common.
+// Values that are the same for all classes of an image.
 struct LossTerms {
     // Index of the image's first logit.
     first: u32,

@@ -8,7 +8,8 @@ use crate::report::Table;
 /// A row for each measurement that both results have.
 pub(super) fn table(old: &Results, new: &Results) -> String {
     let rows = compare(old, new);
-    let mut text = format!("## Compared with the bench of {} by lenet-gpu {}", old.date, old.program.version);
+    let mut text =
+        format!("## Compared with the benchmark of {} by lenet-gpu {}", old.date, old.program.version);
     if !old.program.commit.is_empty() {
         text += &format!(" ({})", old.program.commit);
     }
@@ -17,7 +18,7 @@ pub(super) fn table(old: &Results, new: &Results) -> String {
         text += &format!("Warning: {difference}.\n\n");
     }
     if rows.is_empty() {
-        return text + "The two have no measurement in common: same engine, task and batch size.\n";
+        return text + "The two have no measurement of the same engine, task and batch size.\n";
     }
     let mut table = Table::new([
         "engine",

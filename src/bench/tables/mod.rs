@@ -26,9 +26,9 @@ pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {
 fn head(results: &Results) -> String {
     let Results { date, machine, images, settings, .. } = results;
     let mut text = format!(
-        "# Bench of {date}\n\n\
+        "# Benchmark of {date}\n\n\
          lenet-gpu {VERSION_WITH_COMMIT} on {}, {} threads, {} {}.\n\
-         {} images of {}×{}×{}: {}. Medians of {} runs that take {:.3} s together, ± the robust standard deviation.\n",
+         {} images of {}×{}×{}: {}. Medians of {} runs, {:.3} s in total, ± the robust standard deviation.\n",
         machine.cpu.as_deref().unwrap_or("an unknown processor"),
         machine.threads,
         machine.os,

@@ -25,9 +25,9 @@ pub(super) fn table(results: &Results) -> String {
     }
     format!(
         "## Start-up, latency, memory\n\n\
-         At batch size {}. Each engine starts in a process of its own, up to the end of its first step, with the \
-         caches that drivers and the system keep from earlier runs. Its peak memory is that of this process. With \
-         all engines in turn, at every batch size, the peak memory was {}.\n\n{}",
+         At batch size {}. Each engine is started in a separate process and timed up to the end of its first step; \
+         drivers and the system may have cached files and kernels in earlier runs. Its peak memory is that of this \
+         process. The peak memory of the benchmark itself, with all engines and batch sizes, was {}.\n\n{}",
         results.settings.profile_batch,
         megabytes(results.peak_memory),
         table.to_markdown()

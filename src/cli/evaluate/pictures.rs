@@ -80,7 +80,7 @@ enum Format {
     Svg,
 }
 
-/// Returns the format that the file name's extension stands for.
+/// Returns the format for the extension of the file name.
 fn format(path: &Path) -> Result<Format, Failure> {
     match path.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("png") => Ok(Format::Png),

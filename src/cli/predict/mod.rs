@@ -25,7 +25,7 @@ const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu predict --model model.safetensors seven.jpg photos/
           Classify a photograph and every image in a folder
-  lenet-gpu predict --model model.safetensors 'photos/*.png' --contact-sheet seen.png
+  lenet-gpu predict --model model.safetensors 'photos/*.png' --contact-sheet sheet.png
           Also draw the network's input for each image
   curl -s https://example.com/seven.png | lenet-gpu predict --model model.safetensors - --json
           Classify one image from stdin
@@ -81,8 +81,8 @@ pub struct PredictArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PreprocessArg {
-    /// `mnist` for a model trained on MNIST, or for a model of ten classes and grey images whose file names no data
-    /// set; otherwise `none`
+    /// `mnist` for a model trained on MNIST, or for a greyscale model of ten classes whose data set is unknown;
+    /// otherwise `none`
     Auto,
     /// Pad or resize to 32×32, as in the model's training
     None,

@@ -8,7 +8,7 @@ use crate::report::Tile;
 
 pub struct ImagePrediction<'a> {
     pub source: &'a ImageSource,
-    /// What the network saw.
+    /// The network's input.
     pub input: PreparedImage,
     pub prediction: Prediction,
 }

@@ -93,7 +93,11 @@ pub fn conclude(
     if let Some(best) =
         summary.best.filter(|best| summary.last.as_ref().is_some_and(|last| last.epoch > best.epoch))
     {
-        let selected = if best.split == SelectionSplit::Test { " (selected on test)" } else { "" };
+        let selected = if best.split == SelectionSplit::Test {
+            " (biased upwards: it was selected on them)"
+        } else {
+            ""
+        };
         notice::note(format_args!(
             "the best epoch was {}, with an accuracy of {:.2} % on the {} images{selected}: {}",
             best.epoch,

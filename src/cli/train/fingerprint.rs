@@ -1,5 +1,5 @@
-//! The fingerprint of the training images. It is computed while the run starts, as only the first checkpoint waits for
-//! it.
+//! The fingerprint of the training images. It is computed in the background while the run starts; only the first
+//! checkpoint waits for it.
 
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -9,7 +9,7 @@ use crate::data::ImageSet;
 pub struct Fingerprint(Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>);
 
 impl Fingerprint {
-    /// Starts to compute it on another thread.
+    /// Starts computing the fingerprint on another thread.
     pub fn of(images: &Arc<ImageSet>) -> Self {
         let images = Arc::clone(images);
         let compute: Box<dyn FnOnce() -> String + Send> = Box::new(move || images.fingerprint());
@@ -21,7 +21,7 @@ impl Fingerprint {
         Self(fingerprint)
     }
 
-    /// Waits until it is computed.
+    /// Waits for the fingerprint.
     pub fn get(&self) -> &str {
         &self.0
     }

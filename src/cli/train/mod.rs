@@ -56,7 +56,7 @@ Examples:
 
 Files of a run:
   config.toml             all options and the device
-  metrics.jsonl           one JSON object per epoch; accuracies are fractions, times are of training alone
+  metrics.jsonl           one JSON object per epoch; accuracies are fractions, times cover only training
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
@@ -117,7 +117,8 @@ struct OutputArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     run_dir: Option<PathBuf>,
 
-    /// Print one JSON object per epoch on stdout and nothing else; with --target-accuracy, `target` has the time so far
+    /// Print one JSON object per epoch on stdout and nothing else; with --target-accuracy, its field `target` has the
+    /// time so far
     #[arg(long)]
     json: bool,
 

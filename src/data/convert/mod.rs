@@ -9,8 +9,8 @@ pub(super) use fit::{fit, pad};
 
 use super::{DataError, Fit, ImageSet};
 
-/// The conversion of images before any engine sees them. The default depends on the images: those of 28×28 are padded
-/// and all others resized, and the channels stay as stored.
+/// The conversion of images before they are loaded into an engine. The default depends on the images: those of 28×28
+/// are padded and all others resized, and the channels stay as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Conversion {
     /// How images are brought to 32×32; [`Fit::of`] their size if `None`.

@@ -16,7 +16,7 @@ pub struct PublishedSet {
     pub files: Vec<PublishedFile>,
     /// URLs of folders with all of the files; each ends in a slash.
     pub homes: Vec<String>,
-    /// The licence, for people.
+    /// The licence, for display.
     pub licence: &'static str,
 }
 

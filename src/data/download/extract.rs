@@ -14,7 +14,7 @@ use crate::files;
 const BUFFER_LEN: usize = 256 << 10;
 
 /// Unpacks the file at `packed` into `folder` and flushes the result to disk. The files of an archive keep their paths;
-/// another file loses its extension `.gz`.
+/// any other file loses its extension `.gz`.
 pub fn extract(file: &PublishedFile, packed: &Path, folder: &Path) -> Result<(), FetchError> {
     if file.is_archive() {
         tar_gz::for_each_file(packed, |path, _, bytes| {

@@ -11,6 +11,6 @@ pub fn folder(kind: DatasetKind) -> Option<PathBuf> {
 }
 
 /// The folder of a data set in the cache, if it has been downloaded.
-pub fn placed(kind: DatasetKind) -> Option<PathBuf> {
+pub fn downloaded(kind: DatasetKind) -> Option<PathBuf> {
     folder(kind).filter(|folder| detect::is_complete(kind, folder))
 }

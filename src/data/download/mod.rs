@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use catalog::{PublishedFile, PublishedSet};
 pub use error::{FetchError, ServerError, ServerUrlError};
-pub use location::{folder, placed};
+pub use location::{downloaded, folder};
 
 use super::detect;
 use partial::PartialDownload;
@@ -101,7 +101,8 @@ impl FromStr for ServerUrl {
 
 /// Downloads a data set into `folder`, which must be new, empty, or contain the data set already.
 ///
-/// The set's servers are tried in turn, or `server` alone. A server that sends no data for `timeout` is given up.
+/// The set's servers are tried in turn, or `server` alone. If a server sends no data for `timeout`, the next one is
+/// tried.
 ///
 /// # Errors
 /// After an error `folder` is unchanged. Downloaded bytes stay in a hidden folder beside it, and another call resumes
@@ -135,7 +136,7 @@ pub fn fetch(
         report(progress, Event::Unpacking { file })?;
         extract::extract(file, &partial.part(file), &unpacked)?;
     }
-    partial.place()?;
+    partial.move_to_target()?;
     Ok(FetchOutcome::Downloaded)
 }
 

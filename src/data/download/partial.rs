@@ -53,7 +53,7 @@ impl PartialDownload {
 
     /// Renames the unpacked folder to the target and removes the working folder. The target is complete or absent at
     /// any time.
-    pub fn place(self) -> Result<(), FetchError> {
+    pub fn move_to_target(self) -> Result<(), FetchError> {
         let unpacked = self.folder.join(UNPACKED);
         files::sync_folder(&unpacked).map_err(disk_error(&unpacked))?;
         // Only Unix can rename a folder onto an empty one.

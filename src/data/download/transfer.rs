@@ -117,7 +117,7 @@ impl Client {
             request = request.header(header::RANGE, format!("bytes={before}-"));
         }
         let response = request.call().map_err(|error| self.server_error(error))?;
-        let mut held = match response.status() {
+        let mut total = match response.status() {
             StatusCode::PARTIAL_CONTENT if before > 0 && starts_at(&response) == Some(before) => before,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if before > 0 => {
                 clear(part)?;
@@ -129,12 +129,12 @@ impl Client {
         if response.body().mime_type() == Some("text/html") {
             return Err(ServerError::Page.into());
         }
-        if let Some(announced) = response.body().content_length().map(|rest| held + rest)
+        if let Some(announced) = response.body().content_length().map(|rest| total + rest)
             && announced != file.length
         {
             return Err(ServerError::Length { announced, expected: file.length }.into());
         }
-        if held == 0 {
+        if total == 0 {
             writer.set_len(0).map_err(disk)?;
         }
 
@@ -142,10 +142,10 @@ impl Client {
         let mut buffer = vec![0; BUFFER_LEN];
         loop {
             let count = match body.read(&mut buffer) {
-                Ok(0) if held == file.length => return Ok(()),
+                Ok(0) if total == file.length => return Ok(()),
                 Ok(0) => {
                     return Err(
-                        ServerError::ConnectionClosed { received: held, expected: file.length }.into()
+                        ServerError::ConnectionClosed { received: total, expected: file.length }.into()
                     );
                 }
                 Ok(count) => count,
@@ -153,16 +153,16 @@ impl Client {
                 Err(error) => return Err(self.server_error(error.into()).into()),
             };
             // All files are compressed, and no compressed file starts like this.
-            if held == 0 && buffer[..count].trim_ascii_start().starts_with(b"<") {
+            if total == 0 && buffer[..count].trim_ascii_start().starts_with(b"<") {
                 return Err(ServerError::Page.into());
             }
-            held += count as u64;
-            if held > file.length {
+            total += count as u64;
+            if total > file.length {
                 clear(part)?;
                 return Err(ServerError::TooLong { expected: file.length }.into());
             }
             writer.write_all(&buffer[..count]).map_err(disk)?;
-            report(progress, Event::Received { bytes: held })?;
+            report(progress, Event::Received { bytes: total })?;
         }
     }
 

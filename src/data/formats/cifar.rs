@@ -51,7 +51,7 @@ pub enum CifarFault {
     RecordCutOff { length: u64, whole: u64, rest: u64 },
 
     /// The file is larger than 4 GiB.
-    #[error("the file has {length} bytes; at most {MAX_LEN} are supported, split it into several files")]
+    #[error("the file has {length} bytes; at most {MAX_LEN} are supported, so split it into several files")]
     TooLarge { length: u64 },
 }
 

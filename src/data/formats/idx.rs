@@ -58,12 +58,12 @@ pub enum IdxError {
 #[allow(missing_docs, reason = "each message names the meaning of its fields")]
 pub enum IdxFault {
     /// The file ends within its header.
-    #[error("the {needed}-byte header is truncated after {held} bytes; download the file again")]
-    HeaderCutOff { held: usize, needed: usize },
+    #[error("the {needed}-byte header is truncated after {actual} bytes; download the file again")]
+    HeaderCutOff { actual: usize, needed: usize },
 
     /// The file has another format.
     #[error(
-        "the magic number is {:#010x}, but an IDX file of {what} starts with {:#010x}; this is another kind of file",
+        "the magic number is {:#010x}, but an IDX file of {what} starts with {:#010x}; this file has another format",
         u32::from_be_bytes(*found), u32::from_be_bytes(*expected)
     )]
     Magic { found: [u8; 4], expected: [u8; 4], what: &'static str },
@@ -71,7 +71,7 @@ pub enum IdxFault {
     /// The values are not unsigned bytes.
     #[error(
         "the type byte in the magic number is {found:#04x}; only {UNSIGNED_BYTE:#04x} (unsigned bytes) is supported, \
-         convert the values to bytes from 0 to 255"
+         so convert the values to bytes from 0 to 255"
     )]
     Type { found: u8 },
 
@@ -94,10 +94,10 @@ pub enum IdxFault {
 
     /// The file ends within its values.
     #[error(
-        "the header fields {dimensions} imply {claimed} bytes of values, but the file has {bound}{held}; \
-         it is truncated, download it again"
+        "the header fields {dimensions} imply {claimed} bytes of values, but the file has {bound}{actual}; \
+         it is truncated, so download it again"
     )]
-    ValuesCutOff { dimensions: String, claimed: u64, bound: &'static str, held: u64 },
+    ValuesCutOff { dimensions: String, claimed: u64, bound: &'static str, actual: u64 },
 
     /// The file continues after its values.
     #[error(
@@ -119,7 +119,7 @@ fn read<const RANK: usize>(
     reader.by_ref().take(header_len as u64).read_to_end(&mut header)?;
     check_magic(&header, RANK as u8, fields[0])?;
     if header.len() < header_len {
-        return Err(IdxFault::HeaderCutOff { held: header.len(), needed: header_len }.into());
+        return Err(IdxFault::HeaderCutOff { actual: header.len(), needed: header_len }.into());
     }
 
     let (quads, _) = header[4..].as_chunks();
@@ -136,7 +136,7 @@ fn read<const RANK: usize>(
         .try_fold(1u64, |product, &size| product.checked_mul(u64::from(size)))
         .filter(|&product| product <= MAX_VALUES && usize::try_from(product).is_ok())
         .ok_or_else(|| IdxFault::TooLarge { dimensions: dimensions() })?;
-    let cut_off = |bound, held| IdxFault::ValuesCutOff { dimensions: dimensions(), claimed, bound, held };
+    let cut_off = |bound, actual| IdxFault::ValuesCutOff { dimensions: dimensions(), claimed, bound, actual };
     let most = max_len.saturating_sub(header_len as u64);
     if claimed > most {
         return Err(cut_off("at most ", most).into());
@@ -144,11 +144,11 @@ fn read<const RANK: usize>(
 
     let mut values = Vec::with_capacity(claimed.min(MAX_PREALLOCATED) as usize);
     // Requesting one byte too many detects trailing bytes and makes the gzip decoder verify its checksum.
-    let held = reader.take(claimed + 1).read_to_end(&mut values)? as u64;
-    if held < claimed {
-        return Err(cut_off("", held).into());
+    let actual = reader.take(claimed + 1).read_to_end(&mut values)? as u64;
+    if actual < claimed {
+        return Err(cut_off("", actual).into());
     }
-    if held > claimed {
+    if actual > claimed {
         return Err(IdxFault::Trailing { dimensions: dimensions(), claimed }.into());
     }
     // No size is 0, so each is at most the product, which fits a usize.
@@ -159,7 +159,7 @@ fn read<const RANK: usize>(
 fn check_magic(header: &[u8], rank: u8, what: &'static str) -> Result<(), IdxFault> {
     let expected = [0, 0, UNSIGNED_BYTE, rank];
     let Some(&found) = header.first_chunk() else {
-        return Err(IdxFault::HeaderCutOff { held: header.len(), needed: 4 + 4 * usize::from(rank) });
+        return Err(IdxFault::HeaderCutOff { actual: header.len(), needed: 4 + 4 * usize::from(rank) });
     };
     match found {
         _ if found == expected => Ok(()),

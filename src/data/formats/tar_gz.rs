@@ -20,7 +20,9 @@ pub enum ArchiveFault {
     #[error("the entry {name:?} would be unpacked outside the archive's folder; do not trust this archive")]
     Outside { name: String },
 
-    #[error("the entry {name:?} is {what}; only files and folders are accepted, do not trust this archive")]
+    #[error(
+        "the entry {name:?} is {what}; only files and folders are accepted, so do not trust this archive"
+    )]
     Kind { name: String, what: &'static str },
 
     #[error("the entry {name:?} occurs twice; download the archive again")]

@@ -167,7 +167,7 @@ fn read_archive(archive: &Path, subset: Subset, kind: &'static str) -> Result<Im
     Ok(images)
 }
 
-/// Warns if a training batch is missing while later ones exist, which is hardly intended.
+/// Warns if a training batch is missing while later ones exist, which is probably a mistake.
 fn warn_of_gap(subset: Subset, numbers: impl Iterator<Item = u64>) {
     if subset == Subset::Train
         && let Some(missing) = first_gap(numbers)

@@ -1,7 +1,7 @@
 //! The GPUs of this machine, as wgpu lists them.
 //!
 //! [`survey()`] asks each backend for its adapters and describes them as plain [`AdapterInfo`]s;
-//! [`crate::device`] chooses among those. [`Platform`] knows which driver to install if there are none.
+//! [`crate::device`] chooses among those. [`Platform`] has advice on which driver to install if there are none.
 
 mod description;
 mod drivers;
@@ -18,6 +18,6 @@ pub struct ChosenAdapter {
     pub adapter: wgpu::Adapter,
     /// What is known about it.
     pub description: AdapterInfo,
-    /// Why it was chosen, for people.
+    /// Why it was chosen, for display.
     pub reason: String,
 }

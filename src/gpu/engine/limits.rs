@@ -1,4 +1,4 @@
-//! What a device cannot run, refused before anything is allocated.
+//! Rejects setups that a device cannot run, before anything is allocated.
 
 use crate::engine::{EngineError, Setup};
 use crate::gpu::context::Context;
@@ -12,7 +12,7 @@ pub(super) fn check_classes(context: &Context, classes: usize) -> Result<(), Eng
     if classes > largest { Err(EngineError::TooManyClasses { classes, largest }) } else { Ok(()) }
 }
 
-/// Refuses a batch whose activations do not fit into a binding of `limit` bytes.
+/// Rejects a batch whose activations do not fit into a binding of `limit` bytes.
 pub(super) fn check_batch(setup: &Setup, recording: &Recording, limit: u64) -> Result<(), EngineError> {
     let needed = recording.buffer_bytes(BufferName::Workspace);
     if needed <= limit {
@@ -37,7 +37,7 @@ mod tests {
     use crate::model::LeNet5;
 
     #[test]
-    fn too_large_a_batch_is_refused_with_the_largest_possible_one() {
+    fn too_large_a_batch_is_rejected_with_the_largest_possible_one() {
         let check = |batch_size| {
             let setup = Setup::new(LeNet5::new(1, 10), batch_size);
             let config = KernelConfig { set: KernelSet::Layered, ..KernelConfig::HARDWARE };

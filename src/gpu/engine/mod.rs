@@ -32,7 +32,7 @@ const MAX_OUTPUTS_KEPT: usize = 4 << 20;
 pub struct GpuOptions {
     /// The network, batch size, loss and optimizer.
     pub setup: Setup,
-    /// Where the images are kept.
+    /// Where the images are stored.
     pub residency: Residency,
     /// The kernels and their block sizes.
     pub kernels: KernelConfig,

@@ -18,8 +18,8 @@ impl GpuEngine {
     /// copied to `outputs`, if given. Nothing is left in flight, whatever the result.
     ///
     /// # Panics
-    /// If a step reaches past the order or has more samples than the workspace, or the order past the split: kernels
-    /// do not check that.
+    /// If a step extends past the end of the order or has more samples than the workspace, or if the order has an index
+    /// outside of the split. Kernels do not check this.
     pub(super) fn run(
         &mut self,
         split: Split,
@@ -55,18 +55,18 @@ impl GpuEngine {
             Mode::Evaluate => ([&recording.evaluation[..]; 2], None, loss.without_smoothing()),
         };
         let copy = outputs.map(|to| TensorCopy {
-            tensor: recording.tensor("outputs").expect("every kernel set keeps the outputs"),
+            tensor: recording.tensor("outputs").expect("every kernel set stores the outputs"),
             workspace: executor.buffers.get(BufferName::Workspace),
             to,
         });
         loaded.begin_epoch(context, order, views.as_deref());
 
         let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
-        // How many of them are to be submitted, and how many are.
+        // The number of batches to submit, and the number submitted so far.
         let (mut end, mut done) = (batches.len(), 0);
         while done < end {
             let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];
-            let base = loaded.hold(context, order, views.as_deref(), window);
+            let base = loaded.load_window(context, order, views.as_deref(), window);
             let mut t = self.step + 1;
             let records: Vec<_> = window
                 .iter()
@@ -129,7 +129,7 @@ fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
     assert!(epoch.order.iter().all(in_range), "an order has indices of its split");
 }
 
-/// Passes the result of a submit on.
+/// Passes the outcomes of a submit to the observer.
 fn report(
     result: SubmitResult,
     table: &ParameterTable,

@@ -1,6 +1,6 @@
-//! The kernel configuration: which kernel set makes a step, how much of a kernel's output one invocation keeps in
-//! registers, and how many invocations form a workgroup. It is data: chosen by the class of device before a run, written
-//! to the run's configuration, and never picked by timing during a run, because another order of summation gives
+//! The kernel configuration: which kernel set is used, how much of a kernel's output one invocation computes in
+//! registers, and how many invocations form a workgroup. It is chosen before a run by the class of device and written
+//! to the run's configuration. It is never chosen by timing during a run, because another order of summation gives
 //! results that differ in the last bits.
 
 mod presets;
@@ -11,13 +11,13 @@ use super::adapter::AdapterInfo;
 use crate::engine::{LossKind, Setup};
 use crate::model::Activation;
 
-/// The kernels that make a step.
+/// A set of kernels that together compute a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KernelSet {
-    /// A kernel for each operation, for every network. The ones to read.
+    /// One kernel per operation; supports every network. These are the easiest to read.
     Layered,
-    /// A step in four dispatches, for the usual network.
+    /// Several layers per kernel, four dispatches per step; supports the usual network only.
     Fused,
 }
 
@@ -53,7 +53,7 @@ pub struct FusedConfig {
     pub head_groups: usize,
     /// Invocations that share one output of a dense layer: a power of 2, up to 8.
     pub head_share: usize,
-    /// Loads of four values of a dense layer's weight that an invocation issues before it uses the first.
+    /// Loads (of four values each) from a dense layer's weight that an invocation issues before it uses the first.
     pub head_loads: usize,
     /// Workgroups that share the backward pass of an image through the convolutions: a divisor of conv1's filters other
     /// than 1, because one workgroup has neither the invocations nor the memory for all of them.
@@ -73,8 +73,8 @@ impl FusedConfig {
     pub const MAX_HEAD_IMAGES: usize = 2;
 }
 
-/// The kernel set and the block sizes of both sets. A layered kernel's block is evened out to the shape that it divides,
-/// so these are upper bounds.
+/// The kernel set and the block sizes of both sets. A layered kernel divides its output into blocks of equal size, so
+/// these are upper bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KernelConfig {
@@ -181,7 +181,7 @@ pub enum KernelConfigError {
     ConvSplit(usize),
 }
 
-/// What of a setup the fused kernels do not support, in words; `None` if they support it.
+/// The part of a setup that the fused kernels do not support, in words; `None` if they support all of it.
 pub fn not_fused(setup: &Setup) -> Option<&'static str> {
     let network = &setup.network;
     if network.batch_norm {
@@ -223,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_refused() {
+    fn an_unknown_field_is_rejected() {
         let text = toml::to_string(&KernelConfig::SOFTWARE).unwrap();
         let error = toml::from_str::<KernelConfig>(&format!("wokgroup = 8\n{text}")).unwrap_err();
         assert!(error.message().contains("unknown field `wokgroup`"), "{error}");
     }
 
     #[test]
-    fn an_invalid_size_is_refused_by_name() {
+    fn an_invalid_size_is_rejected_by_name() {
         let error = |config: KernelConfig| config.check().unwrap_err().to_string();
         let config = KernelConfig::HARDWARE;
         let fused = |fused| KernelConfig { fused, ..config };

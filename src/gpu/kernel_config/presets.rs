@@ -31,8 +31,8 @@ impl KernelConfig {
     };
 
     /// For software adapters, which run eight lanes per core and for which a load costs as much as dozens of FMAs:
-    /// blocks as large as compile in reasonable time, and few partial sums. A core runs a whole workgroup, so workgroups
-    /// are small: the gradient of conv1's weight, 32 invocations, is enough for two cores.
+    /// blocks as large as can be compiled in reasonable time, and few partial sums. A core runs a whole workgroup, so
+    /// workgroups are small: the gradient of conv1's weight, 32 invocations, is enough for two cores.
     pub const SOFTWARE: Self = Self {
         set: KernelSet::Layered,
         workgroup: 16,

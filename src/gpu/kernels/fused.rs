@@ -35,7 +35,7 @@ pub struct DenseHeadOffsets {
     pub fc3_weights: Weights,
 }
 
-/// `fused_conv_forward`: from the stored images to the second pool. In training it keeps what the backward pass needs.
+/// `fused_conv_forward`: from the stored images to the second pool. In training it also stores what the backward pass needs.
 pub fn conv_forward(
     network: &LeNet5,
     augmented: bool,

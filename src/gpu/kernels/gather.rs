@@ -18,8 +18,8 @@ pub fn gather(channels: usize, augmented: bool, config: &KernelConfig, x: Worksp
     Kernel::new("gather", label, workgroup, grid, cost, constants).with(Variant::input(augmented))
 }
 
-/// The cost of reading an image as the network's input: each value is normalised by a multiply-add; through a view it
-/// takes two sums of three terms and three mixtures more. The stored image counts as if it filled the input.
+/// The cost of reading an image as the network's input: each value is normalised by a multiply-add; a view
+/// adds two sums of three terms and three interpolations. The stored image counts as if it filled the input.
 pub(super) fn read_cost(channels: usize, augmented: bool) -> Cost {
     let values = channels * IMAGE_SIDE * IMAGE_SIDE;
     let flops = if augmented { 2 + 2 * 4 + 3 * 3 } else { 2 };

@@ -1,5 +1,5 @@
 //! The kernels: for each, its shader, the constants that are written into it, the grid that it is dispatched over
-//! and its cost. One file per operation or family; nothing here touches a device.
+//! and its cost. One file per operation or family; nothing here needs a device.
 //!
 //! The layered kernels compute one operation each, for any shape; [`fused`] has those that compute several layers
 //! of LeNet-5 at once.
@@ -42,7 +42,7 @@ type Constants = Vec<(&'static str, Constant)>;
 /// WebGPU's default limits allow, and a power of 2.
 const REDUCTION_WORKGROUP: usize = 256;
 
-/// A shader with its constants, and what it takes to dispatch it.
+/// A shader with its constants, and everything needed to dispatch it.
 #[derive(Debug, Clone)]
 pub struct Kernel {
     /// The name of the shader's file and of its entry point.

@@ -1,5 +1,5 @@
-//! Positions of tensors in the two buffers that hold many: the parameter arena and the workspace. They are types
-//! of their own so that one is never taken for the other, and have no default so that none is forgotten.
+//! Offsets of tensors in the two buffers that hold several: the parameter arena and the workspace. They are separate
+//! types so that they cannot be confused, and have no default so that none is forgotten.
 
 use crate::gpu::shader::Constant;
 use crate::model::ParameterTable;

@@ -38,7 +38,7 @@ pub enum BindingRange {
     Whole,
     /// The record of the batch, chosen at each dispatch.
     Record,
-    /// At most so many bytes from the start.
+    /// At most this many bytes, from the start.
     Start(u64),
 }
 

@@ -71,7 +71,7 @@ impl BufferName {
     }
 }
 
-/// A buffer: its size is `bytes` for each of `per`.
+/// A buffer: its size is `bytes` multiplied by the count `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferSpec {
     /// Which buffer.

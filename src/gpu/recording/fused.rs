@@ -1,6 +1,6 @@
 //! The fused kernels: a training step of the usual LeNet-5 in four dispatches.
 //!
-//! Only tensors that a later dispatch needs are kept: the outputs of the pools and dense layers, and their gradients.
+//! Only tensors that a later dispatch needs are stored: the outputs of the pools and dense layers, and their gradients.
 //! Everything between a convolution and its pool stays in registers.
 
 use super::workspace::Workspace;

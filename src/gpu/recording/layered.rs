@@ -81,8 +81,8 @@ impl<'a> Layers<'a> {
         Self { network, x, conv1, pool1, argmax1, conv2, pool2, argmax2, fc1, fc2, outputs, norms, weights }
     }
 
-    /// The inputs of pool1, pool2, fc2 and fc3: the outputs of the layers before them, normalised if the network does
-    /// that.
+    /// The inputs of pool1, pool2, fc2 and fc3: the outputs of the layers before them, normalised if the network
+    /// has batch normalisation.
     fn normalised(&self) -> [WithGradient; 4] {
         let layers = [self.conv1, self.conv2, self.fc1, self.fc2];
         let [bn1, bn2, bn3, bn4] = self.norms.each_ref().map(|norm| norm.as_ref().map(|norm| norm.offsets.y));
@@ -133,8 +133,8 @@ impl<'a> Layers<'a> {
         step.push(Phase::Always, kernels::dense_loss("fc3", &network.fc3(), &setup.loss, config, &offsets));
     }
 
-    /// A layer's backward kernel also takes the gradient through the activation that precedes the layer, unless a batch
-    /// normalisation does. fc1 is preceded by a pool, whose backward kernel takes it through the convolution's.
+    /// A layer's backward kernel also applies the derivative of the activation that precedes the layer, unless a batch
+    /// normalisation does. fc1 is preceded by a pool, whose backward kernel applies that of the convolution's ReLU.
     fn backward(&self, config: &KernelConfig, partials: PartialSums, step: &mut StepKernels) {
         let network = self.network;
         let [conv1, conv2, fc1, fc2, fc3] = self.weights;

@@ -1,8 +1,8 @@
-//! A training step and an evaluation as data: the buffers, the kernels with their bindings, the dispatches, and the
-//! layout of the per-step record. Building one needs no device; the executor runs it.
+//! A training step and an evaluation, described as data: the buffers, the kernels with their bindings, the
+//! dispatches, and the layout of the per-step record. Building one needs no device; the executor runs it.
 //!
 //! `layered` dispatches a kernel for each operation; `fused` computes several layers per dispatch. Both end in the
-//! same update. Each tensor that one kernel leaves for another has its own range of the workspace, sized for the
+//! same update. Each tensor that one kernel writes and another reads has its own range of the workspace, sized for the
 //! largest batch, so that any of them can be read back and compared with the reference.
 
 mod bindings;
@@ -162,7 +162,7 @@ impl Recording {
         self.dispatches(mode).iter().map(|dispatch| &self.kernels[dispatch.kernel])
     }
 
-    /// The tensor of the workspace with this name; `None` if this kernel set keeps none.
+    /// The tensor of the workspace with this name; `None` if this kernel set has none.
     pub fn tensor(&self, name: &str) -> Option<WorkspaceTensor> {
         self.tensors.iter().copied().find(|tensor| tensor.name == name)
     }

@@ -1,6 +1,7 @@
 //! The layout of the record that every dispatch of a batch reads: learning rate, first sample, batch size and so on.
 
-/// The fields of the record, in order. The Rust struct `BatchRecord` and the WGSL struct `Batch` are tested against it.
+/// The fields of the record, in order. A test compares the Rust struct `BatchRecord` and the WGSL struct `Batch` with
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLayout {
     /// The fields, in order.

@@ -23,7 +23,7 @@ type Grey = ImageBuffer<Luma<f32>, Vec<f32>>;
 /// The side of MNIST's images, in pixels.
 pub(super) const SIDE: usize = 28;
 
-/// Larger photographs are first shrunk to this side: it is ample for a digit, and averaging reduces noise.
+/// Larger photographs are first shrunk to this side: it is large enough for a digit, and averaging reduces noise.
 const MAX_SIDE: u32 = 400;
 
 /// The image contains no digit: nothing stands out from its background.

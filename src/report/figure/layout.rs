@@ -16,14 +16,14 @@ const TITLE_SIZE: f64 = 18.0;
 const LABEL_SIZE: f64 = 15.0;
 const SMALL_SIZE: f64 = 14.0;
 /// Distance between baselines, as a fraction of the font size.
-const LINE: f64 = 1.35;
+const LINE_HEIGHT: f64 = 1.35;
 
 /// Length of a tick mark.
 const TICK: f64 = 5.0;
-/// Gap between things that belong together, such as a tick and its label.
-const NEAR: f64 = 6.0;
-/// Gap between other things.
-const APART: f64 = 16.0;
+/// Gap between related elements, such as a tick and its label.
+const SMALL_GAP: f64 = 6.0;
+/// Gap between other elements.
+const LARGE_GAP: f64 = 16.0;
 
 /// Width at which the label of a threshold is wrapped.
 const MAX_LABEL_WIDTH: f64 = 84.0;
@@ -77,26 +77,26 @@ impl Page {
     fn title(&mut self, title: &str) {
         let lines = font::wrap(title, TITLE_SIZE, Weight::Bold, self.width());
         let at = (self.left, self.top + CAP_HEIGHT * TITLE_SIZE);
-        self.top += LINE * TITLE_SIZE * lines.len() as f64;
+        self.top += LINE_HEIGHT * TITLE_SIZE * lines.len() as f64;
         let style = Text { weight: Weight::Bold, ..text("", at, TITLE_SIZE, Anchor::Start) };
         self.lines(lines, style);
     }
 
     /// Draws the legend in as many lines as it needs. Returns `None` if an entry is wider than a line.
     fn legend(&mut self, series: &[Series]) -> Option<()> {
-        self.top += NEAR;
+        self.top += SMALL_GAP;
         let mut x = self.left;
         let stopped = series.iter().flat_map(|series| &series.tails).any(|tail| tail.stopped);
         let entries = series.iter().enumerate().map(|(index, series)| (Some(index), series.name.as_str()));
         for (index, name) in entries.chain(stopped.then_some((None, "run stopped"))) {
             let sample = if index.is_some() { SAMPLE } else { SAMPLE / 2.0 };
-            let width = sample + NEAR + font::width(name, LABEL_SIZE, Weight::Regular);
+            let width = sample + SMALL_GAP + font::width(name, LABEL_SIZE, Weight::Regular);
             if width > self.width() {
                 return None;
             }
             if x + width > self.right {
                 x = self.left;
-                self.top += LINE * LABEL_SIZE;
+                self.top += LINE_HEIGHT * LABEL_SIZE;
             }
             let middle = self.top + CAP_HEIGHT * LABEL_SIZE / 2.0;
             match index {
@@ -108,11 +108,11 @@ impl Page {
                 ),
                 None => curves::draw_stop_mark(SOFT_INK, (x + sample / 2.0, middle), &mut self.elements),
             }
-            let at = (x + sample + NEAR, self.top + CAP_HEIGHT * LABEL_SIZE);
+            let at = (x + sample + SMALL_GAP, self.top + CAP_HEIGHT * LABEL_SIZE);
             self.elements.push(Element::Text(text(name, at, LABEL_SIZE, Anchor::Start)));
-            x += width + 1.5 * APART;
+            x += width + 1.5 * LARGE_GAP;
         }
-        self.top += LINE * LABEL_SIZE + NEAR;
+        self.top += LINE_HEIGHT * LABEL_SIZE + SMALL_GAP;
         Some(())
     }
 
@@ -122,15 +122,16 @@ impl Page {
             return;
         }
         let last = self.bottom - DESCENT * SMALL_SIZE;
-        let first = last - LINE * SMALL_SIZE * (lines.len() - 1) as f64;
-        self.bottom = first - CAP_HEIGHT * SMALL_SIZE - APART;
+        let first = last - LINE_HEIGHT * SMALL_SIZE * (lines.len() - 1) as f64;
+        self.bottom = first - CAP_HEIGHT * SMALL_SIZE - LARGE_GAP;
         let style = text("", (self.left, first), SMALL_SIZE, Anchor::Start);
         self.lines(lines, Text { colour: SOFT_INK, ..style });
     }
 
     /// Draws the axes and the threshold in the remaining area. The error is the text that does not fit.
     fn axes(&mut self, figure: &Figure) -> Result<Plot, &'static str> {
-        let bottom = self.bottom - DESCENT * LABEL_SIZE - LABEL_SIZE - NEAR - SMALL_SIZE - NEAR - TICK;
+        let bottom =
+            self.bottom - DESCENT * LABEL_SIZE - LABEL_SIZE - SMALL_GAP - SMALL_SIZE - SMALL_GAP - TICK;
         let top = self.top + CAP_HEIGHT * SMALL_SIZE / 2.0;
         if bottom - top < MIN_PLOT.1 {
             return Err("the text above and below");
@@ -145,14 +146,14 @@ impl Page {
         let y = FittedAxis::new(&figure.y, y_values, Margin::ToTick, y_count);
         let y_ticks = y.ticks(y_count);
 
-        let left = self.left + LABEL_SIZE + NEAR + widest(&y_ticks) + NEAR + TICK;
+        let left = self.left + LABEL_SIZE + SMALL_GAP + widest(&y_ticks) + SMALL_GAP + TICK;
         let label_lines = match &figure.threshold {
             Some(threshold) => font::wrap(&threshold.label, SMALL_SIZE, Weight::Regular, MAX_LABEL_WIDTH),
             None => Vec::new(),
         };
         let label_width =
             label_lines.iter().map(|line| font::width(line, SMALL_SIZE, Weight::Regular)).fold(0.0, f64::max);
-        let right = self.right - if label_lines.is_empty() { APART } else { NEAR + label_width };
+        let right = self.right - if label_lines.is_empty() { LARGE_GAP } else { SMALL_GAP + label_width };
         if right - left < MIN_PLOT.0 {
             return Err("the text beside the plot");
         }
@@ -162,7 +163,7 @@ impl Page {
         let x_ticks = (1..=x_count)
             .rev()
             .map(|count| x.ticks(count))
-            .find(|ticks| widest(ticks) + NEAR <= nearest(ticks, &x) * (right - left))
+            .find(|ticks| widest(ticks) + SMALL_GAP <= nearest(ticks, &x) * (right - left))
             .ok_or("the numbers along the x axis")?;
         let plot = Plot { left, right, top, bottom, x, y };
 
@@ -179,7 +180,7 @@ impl Page {
             let y = plot.y_position(tick.value);
             self.line((plot.left, y), (plot.right, y), GRID, 1.0);
             self.line((plot.left - TICK, y), (plot.left, y), INK, 1.0);
-            let at = (plot.left - TICK - NEAR, y + CAP_HEIGHT * SMALL_SIZE / 2.0);
+            let at = (plot.left - TICK - SMALL_GAP, y + CAP_HEIGHT * SMALL_SIZE / 2.0);
             self.elements.push(Element::Text(text(&tick.label, at, SMALL_SIZE, Anchor::End)));
         }
         self.line((plot.left, plot.top), (plot.left, plot.bottom), INK, 1.0);
@@ -192,7 +193,7 @@ impl Page {
     }
 
     fn x_axis(&mut self, axis: &Axis, ticks: &[Tick], plot: &Plot) -> Result<(), &'static str> {
-        let labels_at = plot.bottom + TICK + NEAR + CAP_HEIGHT * SMALL_SIZE;
+        let labels_at = plot.bottom + TICK + SMALL_GAP + CAP_HEIGHT * SMALL_SIZE;
         for tick in ticks {
             let x = plot.x_position(tick.value);
             self.line((x, plot.bottom), (x, plot.bottom + TICK), INK, 1.0);
@@ -214,12 +215,12 @@ impl Page {
         let geometry = Geometry::Polyline(vec![(plot.left, y), (plot.right, y)]);
         self.elements.push(Element::Shape(Shape { geometry, fill: None, stroke: Some(stroke) }));
 
-        let height = CAP_HEIGHT * SMALL_SIZE + LINE * SMALL_SIZE * (label.len().max(1) - 1) as f64;
+        let height = CAP_HEIGHT * SMALL_SIZE + LINE_HEIGHT * SMALL_SIZE * (label.len().max(1) - 1) as f64;
         if height > self.bottom - self.top {
             return Err("the threshold's label");
         }
         let top = (y - height / 2.0).min(self.bottom - height).max(self.top);
-        let at = (plot.right + NEAR, top + CAP_HEIGHT * SMALL_SIZE);
+        let at = (plot.right + SMALL_GAP, top + CAP_HEIGHT * SMALL_SIZE);
         self.lines(label, Text { colour: SOFT_INK, ..text("", at, SMALL_SIZE, Anchor::Start) });
         Ok(())
     }
@@ -228,7 +229,7 @@ impl Page {
     fn lines(&mut self, lines: Vec<String>, first: Text) {
         let (x, y) = first.at;
         for (index, text) in lines.into_iter().enumerate() {
-            let at = (x, y + LINE * first.size * index as f64);
+            let at = (x, y + LINE_HEIGHT * first.size * index as f64);
             self.elements.push(Element::Text(Text { text, at, ..first.clone() }));
         }
     }

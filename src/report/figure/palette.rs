@@ -1,4 +1,4 @@
-//! The styles of the series in a figure. They differ in colour, dashes and markers, so that they can be told apart
+//! The styles of the series in a figure. They differ in colour, dashes and markers, so that they can be distinguished
 //! without colour vision and in black-and-white print.
 
 use super::super::drawing::{Colour, Geometry, Point};

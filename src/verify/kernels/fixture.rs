@@ -1,4 +1,4 @@
-//! The tensors around a kernel that runs alone.
+//! The input and output tensors of a kernel that is checked by itself.
 
 use crate::data::{ImageSet, View};
 use crate::engine::{EngineError, Loss, Optimizer, Step};
@@ -60,7 +60,7 @@ impl Fixture {
         PartialSums { len, chunks }
     }
 
-    /// The indices of a batch's images, last one first, so that a kernel that ignores the order is found out.
+    /// The indices of a batch's images, last one first, so that a kernel that ignores the order fails its check.
     pub fn order(batch: usize) -> Vec<u32> {
         (0..batch as u32).rev().collect()
     }
@@ -107,7 +107,7 @@ impl Fixture {
             images,
             order,
             views,
-            // As many as any of these kernels distinguishes.
+            // Enough for each of these kernels.
             tensors: 3,
             record: BatchRecord::new(&batch, 0, 1, &self.loss, &Optimizer::default(), images),
         };

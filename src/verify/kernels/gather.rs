@@ -46,7 +46,7 @@ fn gather(channels: usize, side: usize) -> Check {
     .covering(&["gather"])
 }
 
-/// Views that fall on whole pixels are not interpolated: only normalising rounds.
+/// Views that fall on whole pixels are not interpolated: only the normalisation rounds.
 fn gather_augmented(
     what: &str,
     channels: usize,

@@ -46,7 +46,7 @@ pub enum ImageFolderError {
 
     /// The number of class folders is out of range.
     #[error(
-        "{} contains {classes} class folders; it needs 2 to {MAX_CLASSES}, each with the images of one class",
+        "{} needs 2 to {MAX_CLASSES} class folders, each with the images of one class; it contains {classes}",
         path.display()
     )]
     Classes {
@@ -106,7 +106,7 @@ pub enum ImageFolderError {
 
     /// Padding was requested for an image larger than 32×32.
     #[error(
-        "{} is {height} pixels high and {width} wide; only images up to 32×32 can be padded, resize them instead",
+        "{} is {height} pixels high and {width} wide; only images up to 32×32 can be padded, so resize them",
         path.display()
     )]
     TooLargeToPad {
