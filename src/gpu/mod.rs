@@ -13,8 +13,7 @@
 //! `ceilings` measures what the device can do at most.
 
 pub mod adapter;
-#[doc(hidden)] // for tests
-pub mod buffers;
+mod buffers;
 pub(crate) mod ceilings;
 mod context;
 pub(crate) mod cost;
