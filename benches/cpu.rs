@@ -9,11 +9,11 @@ use std::ops::ControlFlow;
 use common::{IMAGES, NETWORK, images, weights};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lenet_gpu::cpu::{
-    CpuEngine, Network, Targets, adam, conv_backward_input, conv_backward_weight, conv_forward,
-    conv_pool_backward, conv_pool_forward, dense_backward, dense_forward, dense_log_softmax, gather,
-    log_softmax, max_pool, max_pool_backward,
+    CpuEngine, Network, adam, conv_backward_input, conv_backward_weight, conv_forward, conv_pool_backward,
+    conv_pool_forward, dense_backward, dense_forward, dense_loss, gather, log_softmax, max_pool,
+    max_pool_backward,
 };
-use lenet_gpu::engine::{Adam, Engine, Epoch, Setup, Split, steps};
+use lenet_gpu::engine::{Adam, Engine, Epoch, Loss, Setup, Split, steps};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, PoolShape};
 
 fn engine(batch_size: usize) -> CpuEngine {
@@ -116,13 +116,25 @@ fn loss(criterion: &mut Criterion) {
     let shape = NETWORK.fc3();
     let (x, weight, bias) = (values(BATCH * shape.inputs), values(shape.weight_len()), values(shape.outputs));
     let labels: Vec<u32> = (0..BATCH as u32).map(|image| image % 10).collect();
-    let targets = Targets { labels: &labels, smoothing: 0.0, scale: 1.0 / BATCH as f32 };
     let (mut y, mut dy) = (vec![0.0; BATCH * shape.outputs], vec![0.0; BATCH * shape.outputs]);
     let (mut losses, mut predicted) = (vec![0.0; BATCH], vec![0; BATCH]);
     group.bench_function("fc3 with log-softmax and nll", |bencher| {
         bencher.iter(|| {
             let y = black_box(&mut y);
-            dense_log_softmax(&shape, &x, &weight, &bias, &targets, y, &mut dy, &mut losses, &mut predicted);
+            let (dy, losses, predicted) = (&mut dy, &mut losses, &mut predicted);
+            dense_loss(
+                &shape,
+                &Loss::default(),
+                BATCH,
+                &x,
+                &weight,
+                &bias,
+                &labels,
+                y,
+                dy,
+                losses,
+                predicted,
+            );
         });
     });
     group.bench_function("log-softmax", |bencher| {

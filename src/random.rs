@@ -21,9 +21,9 @@ pub enum Purpose {
     Validation,
     /// The choice of test images in a folder without splits; the stream is the class.
     Test,
-    /// Inputs of the checks in [`crate::verify`]; the stream is the tensor's index in its check.
+    /// Inputs of the checks of kernels; the stream is the tensor's index in its check.
     Verify,
-    /// Synthetic images for [`crate::bench`].
+    /// Synthetic images for benchmarks.
     Bench,
 }
 

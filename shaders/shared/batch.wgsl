@@ -1,5 +1,5 @@
 // The record of a batch: a step, or a micro-batch of one. A dynamic offset selects it.
-// Rust: `BatchRecord` in src/gpu/buffers.rs.
+// Rust: `BatchRecord` in src/gpu/recording/record.rs.
 
 #import shared/bindings
 

@@ -1,5 +1,5 @@
 // For each tensor, the first step at which a value of it was not finite, and the first at which its gradient
-// was not. Rust: `Fault` in src/gpu/buffers.rs.
+// was not. Rust: `Fault` in src/gpu/recording/fault.rs.
 
 #import shared/batch
 #import shared/bindings

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use super::hints;
+use super::hints::{self, HintedError};
 
 #[derive(Debug)]
 pub enum Failure {
@@ -11,15 +11,6 @@ pub enum Failure {
     Input(anyhow::Error),
     /// A failure during the work: of the machine, its disk or the training itself.
     Work(anyhow::Error),
-}
-
-/// An error of the command line itself, with a hint.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct HintedError {
-    pub message: String,
-    /// What to type instead.
-    pub hint: Option<String>,
 }
 
 impl Failure {

@@ -13,10 +13,18 @@ use crate::paper::PaperError;
 use crate::predict::NoDigit;
 use crate::train::{CheckpointError, RunError, TrainError, TrainingConfigError};
 
-use super::failure::HintedError;
-use super::train::resume_command;
+use super::resume_command::resume_command;
 
 type Hint = Option<Cow<'static, str>>;
+
+/// An error of the command line itself, with a hint.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct HintedError {
+    pub message: String,
+    /// What to type instead.
+    pub hint: Option<String>,
+}
 
 /// The hint for the first error of a chain that has one.
 pub fn hint(error: &anyhow::Error) -> Option<String> {

@@ -23,6 +23,7 @@ mod paper;
 mod predict;
 mod presets;
 mod recipe;
+mod resume_command;
 mod train;
 mod tune;
 mod usage;

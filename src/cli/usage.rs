@@ -7,7 +7,7 @@ use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Failure;
-use super::failure::HintedError;
+use super::hints::HintedError;
 
 /// The failure for what clap rejects. Prints help and versions, which are errors to clap too, and exits.
 pub fn failure(error: clap::Error) -> Failure {

@@ -64,7 +64,7 @@ pub use self::{
     conv_pool_forward::conv_pool_forward,
     dense_backward::dense_backward,
     dense_forward::dense_forward,
-    dense_loss::{Targets, dense_log_softmax, dense_mse, dense_raw_nll},
+    dense_loss::dense_loss,
     gather::gather,
     gather_augmented::gather_augmented,
     gradient_norm::gradient_norm,

@@ -13,11 +13,8 @@ pub use activations::Activations;
 
 use super::conv_block::ConvBlock;
 use super::layer::{Layer, Variable};
-use super::{
-    Real, Targets, accumulate, adam, clip, dense_backward, dense_forward, dense_log_softmax, dense_mse,
-    dense_raw_nll, limit, sgd,
-};
-use crate::engine::{Loss, LossKind, Mode, NonFinite, Optimizer, Rule};
+use super::{Real, accumulate, adam, clip, dense_backward, dense_forward, dense_loss, limit, sgd};
+use crate::engine::{Loss, Mode, NonFinite, Optimizer, Rule};
 use crate::model::{Activation, LeNet5, ParameterTable, Tensor};
 
 /// LeNet-5 with its parameters, gradients, optimizer state, and all activations of a batch.
@@ -192,26 +189,11 @@ impl<T: Real> Network<T> {
             Mode::Train => self.loss,
             Mode::Evaluate => self.loss.without_smoothing(),
         };
-        let targets = Targets {
-            labels,
-            smoothing: T::of(f64::from(loss.label_smoothing)),
-            scale: T::of(loss.scale(step_count)),
-        };
         let (shape, y, dy) =
             (net.fc3(), &mut outputs.value[used(net.classes)], &mut outputs.gradient[used(net.classes)]);
         let (weight, bias) = (parameter("fc3.weight"), parameter("fc3.bias"));
         let (losses, predicted) = (&mut self.losses[..batch], &mut self.predicted[..batch]);
-        match loss.kind {
-            LossKind::Nll | LossKind::CrossEntropy => {
-                dense_log_softmax(&shape, x, weight, bias, &targets, y, dy, losses, predicted);
-            }
-            LossKind::Mse => {
-                dense_mse(&shape, loss.reduction, x, weight, bias, &targets, y, dy, losses, predicted);
-            }
-            LossKind::RawNll => {
-                dense_raw_nll(&shape, x, weight, bias, &targets, y, dy, losses, predicted);
-            }
-        }
+        dense_loss(&shape, &loss, step_count, x, weight, bias, labels, y, dy, losses, predicted);
     }
 
     /// Runs the backward pass of the last [`Self::forward`]; the result is in [`Self::gradient`].

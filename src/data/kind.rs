@@ -22,7 +22,7 @@ impl DatasetKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Mnist, Self::Cifar10, Self::FashionMnist, Self::Folder];
 
-    /// The name on the command line, in messages and in files.
+    /// The name in messages and in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mnist => "mnist",

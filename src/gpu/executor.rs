@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use bytemuck::Pod;
 use rayon::prelude::*;
 
-use super::buffers::{BatchRecord, RECORD_WINDOW, buffer};
+use super::buffers::buffer;
 use super::context::Context;
 use super::pipeline::Pipeline;
 use super::readback::read;
 use super::recording::{
-    Binding, BufferName, BufferSpec, BufferUsage, Count, Dispatch, RecordLayout, Recording, SplitCounts,
+    BatchRecord, Binding, BufferName, BufferSpec, BufferUsage, Count, Dispatch, RECORD_WINDOW, RecordLayout,
+    Recording, SplitCounts,
 };
 use crate::engine::EngineError;
 

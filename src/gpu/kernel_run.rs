@@ -1,17 +1,18 @@
 //! Runs a single kernel on given tensors, to check it against its CPU twin.
 
-use super::buffers::{BatchRecord, Fault, image_words};
 use super::context::Context;
 use super::executor::Executor;
 use super::kernels::{ArenaOffset, Kernel, WorkspaceOffset};
 use super::loaded_split::write_samples;
-use super::recording::{BufferLengths, BufferName, Dispatch, Recording, SplitCounts};
+use super::recording::{
+    BatchRecord, BufferLengths, BufferName, Dispatch, Fault, Recording, SplitCounts, image_words,
+};
 use crate::data::{ImageSet, View};
 use crate::engine::{EngineError, SampleOutcome};
 
-/// The contents of a kernel's buffers. Those that it does not bind may be empty.
-#[derive(Debug, Clone)]
-pub struct KernelInputs<'a> {
+/// The contents of the buffers of f32 values. Those that a kernel does not bind may be empty.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
     pub workspace: Vec<f32>,
     pub partials: Vec<f32>,
     pub parameters: Vec<f32>,
@@ -20,6 +21,28 @@ pub struct KernelInputs<'a> {
     pub second_moment: Vec<f32>,
     pub accumulated: Vec<f32>,
     pub norms: Vec<f32>,
+}
+
+impl Values {
+    /// Each with the buffer that it belongs to.
+    fn by_buffer(&mut self) -> [(BufferName, &mut Vec<f32>); 8] {
+        [
+            (BufferName::Workspace, &mut self.workspace),
+            (BufferName::Partials, &mut self.partials),
+            (BufferName::Parameters, &mut self.parameters),
+            (BufferName::Gradients, &mut self.gradients),
+            (BufferName::FirstMoment, &mut self.first_moment),
+            (BufferName::SecondMoment, &mut self.second_moment),
+            (BufferName::Accumulated, &mut self.accumulated),
+            (BufferName::Norms, &mut self.norms),
+        ]
+    }
+}
+
+/// What a kernel runs on.
+#[derive(Debug, Clone)]
+pub struct KernelInputs<'a> {
+    pub values: Values,
     /// Images and labels, all of them on the device.
     pub images: &'a ImageSet,
     pub order: Vec<u32>,
@@ -30,17 +53,10 @@ pub struct KernelInputs<'a> {
     pub record: BatchRecord,
 }
 
-/// The contents of the buffers after the kernel.
+/// What a kernel leaves.
 #[derive(Debug, Clone)]
 pub struct KernelOutputs {
-    pub workspace: Vec<f32>,
-    pub partials: Vec<f32>,
-    pub parameters: Vec<f32>,
-    pub gradients: Vec<f32>,
-    pub first_moment: Vec<f32>,
-    pub second_moment: Vec<f32>,
-    pub accumulated: Vec<f32>,
-    pub norms: Vec<f32>,
+    pub values: Values,
     pub outcomes: Vec<SampleOutcome>,
     pub faults: Vec<Fault>,
 }
@@ -48,17 +64,17 @@ pub struct KernelOutputs {
 impl KernelOutputs {
     /// `len` values of the workspace.
     pub fn tensor(&self, offset: WorkspaceOffset, len: usize) -> &[f32] {
-        &self.workspace[offset.get()..][..len]
+        &self.values.workspace[offset.get()..][..len]
     }
 
     /// `len` values of the parameter arena.
     pub fn parameter(&self, offset: ArenaOffset, len: usize) -> &[f32] {
-        &self.parameters[offset.get()..][..len]
+        &self.values.parameters[offset.get()..][..len]
     }
 
     /// `len` values of the gradient arena.
     pub fn gradient(&self, offset: ArenaOffset, len: usize) -> &[f32] {
-        &self.gradients[offset.get()..][..len]
+        &self.values.gradients[offset.get()..][..len]
     }
 
     /// How many tensors have a non-finite value that the kernel noticed.
@@ -74,9 +90,10 @@ impl KernelOutputs {
 pub fn run_kernel(
     context: &Context,
     kernel: &Kernel,
-    inputs: &KernelInputs,
+    inputs: KernelInputs,
 ) -> Result<KernelOutputs, EngineError> {
-    let arena = inputs.parameters.len();
+    let mut values = inputs.values;
+    let arena = values.parameters.len();
     let count = inputs.record.count as usize;
     let recording = Recording::of_kernel(
         kernel,
@@ -86,8 +103,8 @@ pub fn run_kernel(
             second_moment: arena,
             accumulated: arena,
             tensors: inputs.tensors,
-            workspace: inputs.workspace.len(),
-            partials: inputs.partials.len(),
+            workspace: values.workspace.len(),
+            partials: values.partials.len(),
         },
     );
     let executor = Executor::new(context.clone(), recording)?;
@@ -98,16 +115,7 @@ pub fn run_kernel(
         samples: count.max(inputs.order.len()),
     })?;
 
-    for (name, values) in [
-        (BufferName::Workspace, &inputs.workspace),
-        (BufferName::Partials, &inputs.partials),
-        (BufferName::Parameters, &inputs.parameters),
-        (BufferName::Gradients, &inputs.gradients),
-        (BufferName::FirstMoment, &inputs.first_moment),
-        (BufferName::SecondMoment, &inputs.second_moment),
-        (BufferName::Accumulated, &inputs.accumulated),
-        (BufferName::Norms, &inputs.norms),
-    ] {
+    for (name, values) in values.by_buffer() {
         executor.buffers.write(context, name, values);
     }
     executor.buffers.write(context, BufferName::Faults, &vec![Fault::NONE; inputs.tensors]);
@@ -122,16 +130,11 @@ pub fn run_kernel(
     drop(pass);
     context.queue.submit([encoder.finish()]);
 
-    let values = |name, count| executor.buffers.read(context, name, 0, count);
+    for (name, values) in values.by_buffer() {
+        *values = executor.buffers.read(context, name, 0, values.len())?;
+    }
     Ok(KernelOutputs {
-        workspace: values(BufferName::Workspace, inputs.workspace.len())?,
-        partials: values(BufferName::Partials, inputs.partials.len())?,
-        parameters: values(BufferName::Parameters, arena)?,
-        gradients: values(BufferName::Gradients, inputs.gradients.len())?,
-        first_moment: values(BufferName::FirstMoment, inputs.first_moment.len())?,
-        second_moment: values(BufferName::SecondMoment, inputs.second_moment.len())?,
-        accumulated: values(BufferName::Accumulated, inputs.accumulated.len())?,
-        norms: values(BufferName::Norms, inputs.norms.len())?,
+        values,
         outcomes: split.buffers.read(context, BufferName::Outcomes, 0, count)?,
         faults: executor.buffers.read(context, BufferName::Faults, 0, inputs.tensors)?,
     })

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::buffers::image_words;
 use super::context::Context;
 use super::executor::{Executor, SplitBindings};
 use super::pace::Pace;
-use super::recording::{BufferName, Dispatch, SplitCounts, WorkspaceTensor};
+use super::recording::{BufferName, Dispatch, SplitCounts, WorkspaceTensor, image_words};
 use super::residency::Policy;
 use crate::data::{ImageSet, View};
 use crate::engine::{EngineError, MicroBatch};

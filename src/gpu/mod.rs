@@ -13,8 +13,7 @@
 //! clock, and `ceilings` measures the peak performance of the device.
 
 pub mod adapter;
-#[doc(hidden)] // for tests
-pub mod buffers;
+mod buffers;
 pub(crate) mod ceilings;
 mod context;
 pub(crate) mod cost;

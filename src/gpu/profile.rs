@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::buffers::BatchRecord;
 use super::engine::GpuEngine;
 use super::loaded_split::record_batches;
 use super::pace::MAX_BATCHES_PER_SUBMIT;
-use super::recording::{Dispatch, RecordedKernel};
+use super::recording::{BatchRecord, Dispatch, RecordedKernel};
 use super::timestamps::Timestamps;
 use crate::engine::{EngineError, MicroBatch, Mode, Split, Step};
 

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
-use super::buffers::{Fault, buffer};
+use super::buffers::buffer;
 use super::context::Context;
+use super::recording::Fault;
 use crate::engine::{EngineError, SampleOutcome};
 
 /// The maximum number of submits in flight: one running, one queued, one being read.

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::buffers::{RECORD_WINDOW, image_words};
+use super::recording::{RECORD_WINDOW, image_words};
 use crate::data::ImageSet;
 use crate::engine::{EngineError, MicroBatch};
 

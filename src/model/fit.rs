@@ -1,4 +1,4 @@
-//! How images of any size are brought to the network's 32×32. `src/data/convert/fit.rs` has the implementation.
+//! How images of any size are brought to the network's 32×32.
 
 use serde::{Deserialize, Serialize};
 

@@ -5,9 +5,9 @@ use super::tensors::{Tensors, f64s, stale};
 use super::{Check, tolerance};
 use crate::cpu;
 use crate::engine::{Adam, Clip, EngineError, Loss, MicroBatch, Optimizer, Rule, Sgd, Step};
-use crate::gpu::buffers::BatchRecord;
-use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
+use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, Values, run_kernel};
 use crate::gpu::kernels::{self, GradientSource, Kernel, PartialSums};
+use crate::gpu::recording::BatchRecord;
 use crate::gpu::{Context, KernelConfig};
 use crate::model::{LeNet5, ParameterTable};
 
@@ -109,40 +109,16 @@ impl Fixture {
         context: &Context,
         kernel: &Kernel,
         (batch, t, optimizer): (MicroBatch, u64, &Optimizer),
-        inputs: Arenas,
+        arenas: Values,
     ) -> Result<KernelOutputs, EngineError> {
         let tensors = self.table.tensors().len();
         let images = self.draw.image_set(1, 1, 1, 2);
         let record = BatchRecord::new(&batch, 0, t, &Loss::default(), optimizer, &images);
-        let Arenas { parameters, gradients, first_moment, second_moment, accumulated, norms } = inputs;
-        let inputs = KernelInputs {
-            workspace: Vec::new(),
-            partials: self.chunks,
-            parameters,
-            gradients,
-            first_moment,
-            second_moment,
-            accumulated,
-            norms,
-            images: &images,
-            order: vec![0],
-            views: Vec::new(),
-            tensors,
-            record,
-        };
-        run_kernel(context, kernel, &inputs)
+        let values = Values { partials: self.chunks, ..arenas };
+        let inputs =
+            KernelInputs { values, images: &images, order: vec![0], views: Vec::new(), tensors, record };
+        run_kernel(context, kernel, inputs)
     }
-}
-
-/// The buffers that a kernel of this file uses.
-#[derive(Default)]
-struct Arenas {
-    parameters: Vec<f32>,
-    gradients: Vec<f32>,
-    first_moment: Vec<f32>,
-    second_moment: Vec<f32>,
-    accumulated: Vec<f32>,
-    norms: Vec<f32>,
 }
 
 /// One update by `optimizer`, in the middle of training.
@@ -178,14 +154,14 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
         let kernel = kernels::update(&optimizer, fixture.table.tensors(), config, &fixture.source());
         let norms = norms.into_iter().map(|norm| norm as f32).collect();
         let arenas =
-            Arenas { parameters, gradients, first_moment, second_moment, norms, ..Arenas::default() };
+            Values { parameters, gradients, first_moment, second_moment, norms, ..Values::default() };
         let batch = fixture.batch(true, RATE);
         let out = fixture.run(context, &kernel, (batch, STEP, &optimizer), arenas)?;
         Ok(vec![
-            Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
-            Finding::by_largest("first moment", &out.first_moment, &m, tolerance::SUM),
-            Finding::by_largest("second moment", &out.second_moment, &v, tolerance::SUM),
-            Finding::by_largest("parameter", &out.parameters, &p, tolerance::SUM),
+            Finding::by_largest("gradient", &out.values.gradients, &gradient, tolerance::SUM),
+            Finding::by_largest("first moment", &out.values.first_moment, &m, tolerance::SUM),
+            Finding::by_largest("second moment", &out.values.second_moment, &v, tolerance::SUM),
+            Finding::by_largest("parameter", &out.values.parameters, &p, tolerance::SUM),
             no_faults(&out),
         ])
     })
@@ -204,12 +180,12 @@ fn gradient_norm(partial: bool) -> Check {
         let kernel = kernels::gradient_norm(fixture.table.tensors(), config, &fixture.source());
         let norms = stale(expected.len());
         let parameters = fixture.normal();
-        let arenas = Arenas { parameters, gradients, norms, ..Arenas::default() };
+        let arenas = Values { parameters, gradients, norms, ..Values::default() };
         let batch = fixture.batch(true, 0.0);
         let out = fixture.run(context, &kernel, (batch, 1, &Optimizer::default()), arenas)?;
         Ok(vec![
-            Finding::by_largest("norms", &out.norms, &expected, tolerance::SUM),
-            Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
+            Finding::by_largest("norms", &out.values.norms, &expected, tolerance::SUM),
+            Finding::by_largest("gradient", &out.values.gradients, &gradient, tolerance::SUM),
             no_faults(&out),
         ])
     })
@@ -229,12 +205,12 @@ fn accumulate(second: bool) -> Check {
 
         let kernel = kernels::accumulate(fixture.table.tensors(), config, &fixture.source());
         let parameters = fixture.normal();
-        let arenas = Arenas { parameters, gradients, accumulated, ..Arenas::default() };
+        let arenas = Values { parameters, gradients, accumulated, ..Values::default() };
         let batch = fixture.batch(second, 0.0);
         let out = fixture.run(context, &kernel, (batch, 1, &Optimizer::default()), arenas)?;
         Ok(vec![
-            Finding::by_largest("sum", &out.accumulated, &sum, tolerance::SUM),
-            Finding::by_largest("gradient", &out.gradients, &gradient, tolerance::SUM),
+            Finding::by_largest("sum", &out.values.accumulated, &sum, tolerance::SUM),
+            Finding::by_largest("gradient", &out.values.gradients, &gradient, tolerance::SUM),
         ])
     })
     .covering(&["accumulate"])

@@ -9,8 +9,8 @@ use lenet_gpu::cpu::reference::{
     conv_forward, dense_backward, dense_forward, max_pool,
 };
 use lenet_gpu::cpu::{
-    Network, Statistics, Targets, batch_norm_backward_input, batch_norm_forward, dense_log_softmax,
-    dense_mse, dense_raw_nll, log_softmax, log_softmax_backward, max_pool_backward,
+    Network, Statistics, batch_norm_backward_input, batch_norm_forward, dense_loss, log_softmax,
+    log_softmax_backward, max_pool_backward,
 };
 use lenet_gpu::engine::{Loss, LossKind, Reduction};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5, NormShape, ParameterTable, PoolShape};
@@ -426,19 +426,8 @@ fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64,
     let (mut outputs, mut dlogits) = (vec![f64::NAN; logits.len()], vec![f64::NAN; logits.len()]);
     let (mut losses, mut predicted) = (vec![f64::NAN; labels.len()], vec![u32::MAX; labels.len()]);
     let scale = loss.scale(labels.len());
-    let targets = Targets { labels, smoothing: f64::from(loss.label_smoothing), scale };
     let (y, dy, each, best) = (&mut outputs, &mut dlogits, &mut losses, &mut predicted);
-    match loss.kind {
-        LossKind::Nll | LossKind::CrossEntropy => {
-            dense_log_softmax(&shape, logits, &weight, &bias, &targets, y, dy, each, best);
-        }
-        LossKind::Mse => {
-            dense_mse(&shape, loss.reduction, logits, &weight, &bias, &targets, y, dy, each, best);
-        }
-        LossKind::RawNll => {
-            dense_raw_nll(&shape, logits, &weight, &bias, &targets, y, dy, each, best);
-        }
-    }
+    dense_loss(&shape, loss, labels.len(), logits, &weight, &bias, labels, y, dy, each, best);
     (losses.iter().sum::<f64>() * scale, dlogits, losses)
 }
 

@@ -7,12 +7,11 @@ use lenet_gpu::data::View;
 use lenet_gpu::engine::{
     Clip, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Reduction, Rule, SampleOutcome, Setup, Sgd,
 };
-use lenet_gpu::gpu::buffers::{BatchRecord, Fault};
 use lenet_gpu::gpu::kernels::{
     self, ArenaOffset, ConvBackwardInputOffsets, ConvBackwardWeightOffsets, ConvForwardOffsets,
     DenseBackwardOffsets, DenseForwardOffsets, PartialSums, Weights, WorkspaceOffset,
 };
-use lenet_gpu::gpu::recording::{Access, BufferName, RecordedKernel, Recording};
+use lenet_gpu::gpu::recording::{Access, BufferName, Fault, RecordedKernel, Recording};
 use lenet_gpu::gpu::{FilterMemory, KernelConfig, KernelSet, shader};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5};
 
@@ -184,29 +183,6 @@ fn every_buffer_has_one_binding_number() {
     assert_eq!(numbers.len(), BufferName::ALL.len(), "all buffers are bound");
     let distinct: BTreeSet<_> = numbers.values().collect();
     assert_eq!(distinct.len(), numbers.len(), "{numbers:?}");
-}
-
-#[test]
-fn the_step_record_has_one_layout_in_rust_and_wgsl() {
-    let rust = offsets!(
-        BatchRecord,
-        first,
-        count,
-        outcome,
-        step,
-        follows,
-        loss_scale,
-        label_smoothing,
-        rate,
-        root_correction,
-        decay,
-        height,
-        width,
-        image_words,
-        top,
-        left
-    );
-    assert_eq!(layout(&module_of("adam"), "Batch"), (rust, size_of::<BatchRecord>() as u32));
 }
 
 #[test]

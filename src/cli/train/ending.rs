@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 
-use super::resume;
 use super::saver::{Files, Saved};
 use super::target::Target;
-use crate::cli::failure::HintedError;
+use crate::cli::hints::HintedError;
+use crate::cli::resume_command::resume_command;
 use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
 use crate::model::SelectionSplit;
@@ -51,7 +51,7 @@ pub fn failed(saved: &Saved, error: TrainError) -> Failure {
             let checkpoint = RunDirectory::checkpoint_path(run);
             format!("--init-from {} starts a new run from it", checkpoint.display())
         } else {
-            format!("to continue from it: {}", resume::command(run))
+            format!("to continue from it: {}", resume_command(run))
         };
         notice::note(format_args!("the last checkpoint is of step {step}; {how}"));
     }
@@ -75,7 +75,7 @@ pub fn conclude(
             notice::note(format_args!(
                 "interrupted after step {}; the model so far is in {model}; to continue: {}",
                 summary.steps,
-                resume::command(directory.path())
+                resume_command(directory.path())
             ));
             return Ok(Ending::Interrupted);
         }

@@ -22,7 +22,6 @@ use anyhow::Context;
 use clap::Args;
 
 pub use optimizer::OptimizerKind;
-pub use resume::command as resume_command;
 
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;

@@ -148,15 +148,3 @@ fn adapted(before: &RunConfig, now: &RunConfig) -> RunConfig {
     config.training = TrainingConfig { epochs, max_steps, stopping, checkpoint_every, ..config.training };
     config
 }
-
-/// The command that resumes a run.
-pub fn command(run: &Path) -> String {
-    let shown = run.display().to_string();
-    let is_plain =
-        shown.chars().all(|character| character.is_alphanumeric() || "/.-_:\\".contains(character));
-    if is_plain {
-        format!("lenet-gpu train --resume {shown}")
-    } else {
-        format!("lenet-gpu train --resume '{shown}'")
-    }
-}

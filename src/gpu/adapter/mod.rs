@@ -1,7 +1,7 @@
 //! The GPUs of this machine, as wgpu lists them.
 //!
-//! [`survey()`] asks each backend for its adapters and describes them as plain [`AdapterInfo`]s;
-//! [`crate::device`] chooses among those. [`Platform`] has advice on which driver to install if there are none.
+//! [`survey()`] asks each backend for its adapters and describes them as plain [`AdapterInfo`]s, to choose among.
+//! [`Platform`] has advice on which driver to install if there are none.
 
 mod description;
 mod drivers;

@@ -6,14 +6,14 @@ mod submit;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::buffers::{Fault, storage};
+use super::buffers::storage;
 use super::context::Context;
 use super::executor::Executor;
 use super::kernel_config::KernelConfig;
 use super::loaded_split::LoadedSplit;
 use super::pace::MAX_BATCHES_PER_SUBMIT;
 use super::readback::{Ring, read};
-use super::recording::{BufferName, Recording, WorkspaceTensor};
+use super::recording::{BufferName, Fault, Recording, WorkspaceTensor};
 use super::residency::{Policy, Residency};
 use crate::data::ImageSet;
 use crate::engine::{

@@ -6,11 +6,10 @@ use std::ops::ControlFlow;
 use super::GpuEngine;
 use crate::data::ImageSet;
 use crate::engine::{EngineError, Epoch, MicroBatch, Mode, NonFinite, Observer, Setup, Split, Step};
-use crate::gpu::buffers::{BatchRecord, Fault};
 use crate::gpu::loaded_split::{TensorCopy, record_batches, span};
 use crate::gpu::pace::Pace;
 use crate::gpu::readback::SubmitResult;
-use crate::gpu::recording::BufferName;
+use crate::gpu::recording::{BatchRecord, BufferName, Fault};
 use crate::model::ParameterTable;
 
 impl GpuEngine {

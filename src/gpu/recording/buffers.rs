@@ -1,9 +1,9 @@
 //! The buffers of a recording.
 
-use super::record::RecordLayout;
+use super::fault::Fault;
+use super::record::{RECORD_WINDOW, RecordLayout};
 use crate::data::View;
 use crate::engine::SampleOutcome;
-use crate::gpu::buffers::{Fault, RECORD_WINDOW};
 
 /// The buffers that kernels bind. `shaders/shared/bindings.wgsl` says what each holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

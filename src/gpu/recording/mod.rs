@@ -7,6 +7,7 @@
 
 mod bindings;
 mod buffers;
+mod fault;
 mod fused;
 mod layered;
 mod record;
@@ -17,7 +18,11 @@ use rayon::prelude::*;
 
 pub use bindings::{Access, Binding, BindingRange};
 pub use buffers::{BufferLengths, BufferName, BufferSpec, BufferUsage, Count, SplitCounts};
+#[doc(hidden)] // for tests
+pub use fault::Fault;
+pub(crate) use record::BatchRecord;
 pub use record::{FieldType, RecordField, RecordLayout};
+pub(super) use record::{RECORD_WINDOW, image_words};
 pub use workspace::WorkspaceTensor;
 
 use super::cost::{BatchCost, Cost};

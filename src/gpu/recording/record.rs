@@ -1,7 +1,83 @@
-//! The layout of the record that every dispatch of a batch reads: learning rate, first sample, batch size and so on.
+//! The record that every dispatch of a batch reads (learning rate, first sample, batch size and so on), and its layout.
 
-/// The fields of the record, in order. A test compares the Rust struct `BatchRecord` and the WGSL struct `Batch` with
-/// it.
+use bytemuck::{Pod, Zeroable};
+
+use crate::data::ImageSet;
+use crate::engine::{Loss, MicroBatch, Optimizer, Rule};
+
+/// The number of records on the device at a time.
+pub const RECORD_WINDOW: usize = 1024;
+
+/// The number of words that one image takes in the image buffer.
+pub fn image_words(images: &ImageSet) -> usize {
+    images.image_len().div_ceil(4)
+}
+
+/// The record of a batch, in the layout of `shaders/shared/batch.wgsl`, which documents the fields.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct BatchRecord {
+    pub first: u32,
+    pub count: u32,
+    pub outcome: u32,
+    pub step: u32,
+    pub follows: u32,
+    pub loss_scale: f32,
+    pub label_smoothing: f32,
+    pub rate: f32,
+    pub root_correction: f32,
+    pub decay: f32,
+    pub height: u32,
+    pub width: u32,
+    pub image_words: u32,
+    pub top: u32,
+    pub left: u32,
+}
+
+impl BatchRecord {
+    /// The record of a micro-batch of the optimizer's step `t`. Its images belong to `images` and begin at
+    /// position `first` of the device's order.
+    pub fn new(
+        batch: &MicroBatch,
+        first: usize,
+        t: u64,
+        loss: &Loss,
+        optimizer: &Optimizer,
+        images: &ImageSet,
+    ) -> Self {
+        let (top, left) = images.margins();
+        let learning_rate = f64::from(batch.step.learning_rate);
+        let decay = f64::from(optimizer.weight_decay);
+        let [rate, root_correction, decay] = match optimizer.rule {
+            Rule::Adam(adam) => [
+                learning_rate * adam.first_correction(t),
+                adam.second_root_correction(t),
+                learning_rate * decay,
+            ],
+            Rule::Sgd(_) => [learning_rate, 1.0, decay],
+        };
+        Self {
+            first: first as u32,
+            count: batch.count as u32,
+            outcome: batch.first as u32,
+            // Used only to name the step in an error; steps from 2^32 - 1 on are all reported as 2^32 - 2.
+            step: u32::try_from(t).unwrap_or(u32::MAX - 1),
+            follows: u32::from(!batch.starts_step()),
+            loss_scale: loss.scale(batch.step.count) as f32,
+            label_smoothing: loss.label_smoothing,
+            rate: rate as f32,
+            root_correction: root_correction as f32,
+            decay: decay as f32,
+            height: images.height as u32,
+            width: images.width as u32,
+            image_words: image_words(images) as u32,
+            top: top as u32,
+            left: left as u32,
+        }
+    }
+}
+
+/// The fields of the record, in order. [`BatchRecord`] and the WGSL struct `Batch` are tested against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLayout {
     /// The fields, in order.
@@ -74,7 +150,6 @@ mod tests {
     use std::mem::offset_of;
 
     use super::*;
-    use crate::gpu::buffers::BatchRecord;
 
     /// The fields of [`BatchRecord`] with their offsets.
     macro_rules! offsets {

@@ -103,7 +103,7 @@ impl Inputs {
             running_var: fixture.parameter(&self.running_var),
         };
         if let Some([dweight, dbias]) = self.gradients {
-            fixture.gradients = [dweight, dbias, stale(2 * channels)].concat();
+            fixture.gradients([dweight, dbias, stale(2 * channels)].concat());
         }
         let kernel = kernel(&offsets);
         Ok((offsets, fixture.run(context, &kernel, batch)?))

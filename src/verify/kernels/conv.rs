@@ -116,7 +116,7 @@ fn conv_backward_weight(batch: usize, shape: ConvShape) -> Check {
         let out = fixture.run(context, &kernel, batch)?;
         // The update adds up the chunks that have images; here that is done in f64.
         let mut sums = vec![0.0; len];
-        for chunk in out.partials.chunks_exact(len).take(batch) {
+        for chunk in out.values.partials.chunks_exact(len).take(batch) {
             sums.iter_mut().zip(chunk).for_each(|(sum, &partial)| *sum += f64::from(partial));
         }
         let sums: Vec<_> = sums.into_iter().map(|sum| sum as f32).collect();

@@ -3,19 +3,15 @@
 use crate::data::{ImageSet, View};
 use crate::engine::{EngineError, Loss, Optimizer, Step};
 use crate::gpu::Context;
-use crate::gpu::buffers::BatchRecord;
-use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, run_kernel};
+use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, Values, run_kernel};
 use crate::gpu::kernels::{ArenaOffset, Kernel, PartialSums, Weights, WithGradient, WorkspaceOffset};
+use crate::gpu::recording::BatchRecord;
 use crate::verify::tensors::stale;
 
 /// The workspace and the arenas of a kernel, filled tensor by tensor.
 #[derive(Default)]
 pub struct Fixture {
-    workspace: Vec<f32>,
-    partials: Vec<f32>,
-    parameters: Vec<f32>,
-    /// As many values as parameters; empty if the kernel does not read them.
-    pub gradients: Vec<f32>,
+    values: Values,
     loss: Loss,
 }
 
@@ -27,8 +23,8 @@ impl Fixture {
 
     /// Appends a tensor to the workspace.
     pub fn tensor(&mut self, values: &[f32]) -> WorkspaceOffset {
-        let offset = WorkspaceOffset::new(self.workspace.len());
-        self.workspace.extend_from_slice(values);
+        let offset = WorkspaceOffset::new(self.values.workspace.len());
+        self.values.workspace.extend_from_slice(values);
         offset
     }
 
@@ -44,8 +40,8 @@ impl Fixture {
 
     /// Appends a tensor to the parameter arena.
     pub fn parameter(&mut self, values: &[f32]) -> ArenaOffset {
-        let offset = ArenaOffset::new(self.parameters.len());
-        self.parameters.extend_from_slice(values);
+        let offset = ArenaOffset::new(self.values.parameters.len());
+        self.values.parameters.extend_from_slice(values);
         offset
     }
 
@@ -54,9 +50,14 @@ impl Fixture {
         Weights { weight: self.parameter(weight), bias: self.parameter(bias) }
     }
 
+    /// Sets the gradients, as many values as parameters. They are stale by default.
+    pub fn gradients(&mut self, values: Vec<f32>) {
+        self.values.gradients = values;
+    }
+
     /// Makes room for `chunks` partial sums of `len` values.
     pub fn partials(&mut self, len: usize, chunks: usize) -> PartialSums {
-        self.partials = stale(chunks * len);
+        self.values.partials = stale(chunks * len);
         PartialSums { len, chunks }
     }
 
@@ -94,16 +95,12 @@ impl Fixture {
     ) -> Result<KernelOutputs, EngineError> {
         let step = Step { first: 0, count: batch, learning_rate: 0.0 };
         let batch = step.micro_batches().next().expect("a batch has images");
-        let gradients = if self.gradients.is_empty() { stale(self.parameters.len()) } else { self.gradients };
+        let mut values = self.values;
+        if values.gradients.is_empty() {
+            values.gradients = stale(values.parameters.len());
+        }
         let inputs = KernelInputs {
-            gradients,
-            workspace: self.workspace,
-            partials: self.partials,
-            parameters: self.parameters,
-            first_moment: Vec::new(),
-            second_moment: Vec::new(),
-            accumulated: Vec::new(),
-            norms: Vec::new(),
+            values,
             images,
             order,
             views,
@@ -111,6 +108,6 @@ impl Fixture {
             tensors: 3,
             record: BatchRecord::new(&batch, 0, 1, &self.loss, &Optimizer::default(), images),
         };
-        run_kernel(context, kernel, &inputs)
+        run_kernel(context, kernel, inputs)
     }
 }

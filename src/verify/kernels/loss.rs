@@ -44,11 +44,21 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
             Fixture::order(batch).iter().map(|&index| u32::from(images.labels[index as usize])).collect();
         let len = batch * shape.outputs;
 
-        let targets =
-            cpu::Targets { labels: &labels, smoothing: f64::from(label_smoothing), scale: loss.scale(batch) };
-        let (x64, weight64, bias64) = (f64s(&x), f64s(&weight), f64s(&bias));
         let (mut y, mut dz) = (vec![0.0; len], vec![0.0; len]);
         let (mut losses, mut predicted) = (vec![0.0; batch], vec![0; batch]);
+        cpu::dense_loss(
+            &shape,
+            &loss,
+            batch,
+            &f64s(&x),
+            &f64s(&weight),
+            &f64s(&bias),
+            &labels,
+            &mut y,
+            &mut dz,
+            &mut losses,
+            &mut predicted,
+        );
 
         let mut fixture = Fixture::with_loss(loss);
         let offsets = LossOffsets {
@@ -56,48 +66,6 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
             outputs: fixture.with_gradient(&stale(len), &stale(len)),
             weights: fixture.weights(&weight, &bias),
         };
-        match loss.kind {
-            LossKind::Nll | LossKind::CrossEntropy => {
-                cpu::dense_log_softmax(
-                    &shape,
-                    &x64,
-                    &weight64,
-                    &bias64,
-                    &targets,
-                    &mut y,
-                    &mut dz,
-                    &mut losses,
-                    &mut predicted,
-                );
-            }
-            LossKind::Mse => {
-                cpu::dense_mse(
-                    &shape,
-                    reduction,
-                    &x64,
-                    &weight64,
-                    &bias64,
-                    &targets,
-                    &mut y,
-                    &mut dz,
-                    &mut losses,
-                    &mut predicted,
-                );
-            }
-            LossKind::RawNll => {
-                cpu::dense_raw_nll(
-                    &shape,
-                    &x64,
-                    &weight64,
-                    &bias64,
-                    &targets,
-                    &mut y,
-                    &mut dz,
-                    &mut losses,
-                    &mut predicted,
-                );
-            }
-        }
         let kernel = kernels::dense_loss("dense", &shape, &loss, config, &offsets);
 
         let out = fixture.run_over(context, &kernel, batch, &images)?;
