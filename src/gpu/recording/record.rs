@@ -77,7 +77,7 @@ impl BatchRecord {
     }
 }
 
-/// The fields of the record, in order. [`BatchRecord`] and the WGSL struct `Batch` are tested against it.
+/// The fields of the record, in order. The Rust struct `BatchRecord` and the WGSL struct `Batch` are tested against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLayout {
     /// The fields, in order.
