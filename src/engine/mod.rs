@@ -234,7 +234,7 @@ pub enum EngineError {
     /// An image set cannot be resident on the device.
     #[error(
         "the {images} images take {needed} MiB, but this device binds at most {limit} MiB at once; \
-         stream them instead"
+         they can be streamed instead"
     )]
     SetTooLarge {
         /// The number of images.

@@ -354,7 +354,7 @@ fn a_damaged_checkpoint_is_rejected_with_the_reason_and_left_unchanged() {
             edited(&|checkpoint| checkpoint.optimizer.first_moment[0] = f32::INFINITY),
             "optimizer.first_moment.conv1.weight has the value inf",
         ),
-        (edited(&|checkpoint| checkpoint.optimizer.second_moment[3] = -1.0), "not below 0"),
+        (edited(&|checkpoint| checkpoint.optimizer.second_moment[3] = -1.0), "cannot be negative"),
         (edited(&|checkpoint| checkpoint.state.step = 1_000_000), "inconsistent"),
         (edited(&|checkpoint| checkpoint.state.epochs = u64::MAX), "inconsistent"),
         (edited(&|checkpoint| checkpoint.config.training.batch_size = 0), "inconsistent"),
