@@ -47,8 +47,8 @@ and similar variables.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_FETCH_HELP)]
 struct FetchArgs {
-    /// Data set
-    #[arg(value_name = "SET", value_parser = published())]
+    /// Data set: cifar10 or fashion-mnist; mnist is built in, but can be downloaded too
+    #[arg(value_name = "SET", value_parser = published(), hide_possible_values = true)]
     set: DatasetKind,
 
     /// Download only from this server: the URL of a folder with the data set's files under their official names, or,
