@@ -313,7 +313,7 @@ fn a_folder_without_a_run_and_a_run_in_progress_are_rejected() {
     resume(&scratch.path("nowhere"))
         .assert()
         .code(2)
-        .stderr(contains("cannot read the config.toml of the run"));
+        .stderr(contains("is not a run: cannot read its config.toml"));
     let empty = scratch.path("empty");
     fs::create_dir(&empty).unwrap();
     resume(&empty).assert().code(2).stderr(contains("config.toml"));

@@ -91,9 +91,12 @@ impl Recipe {
     /// The options of a run to resume.
     fn of_run(run: &Path) -> Result<Self, Failure> {
         let path = RunDirectory::config_path(run);
-        let text = read_text(&path)
-            .with_context(|| format!("--resume: cannot read the config.toml of the run {}", run.display()))
-            .map_err(Failure::Input)?;
+        let text = read_text(&path).map_err(|error| {
+            Failure::usage(
+                format!("--resume: {} is not a run: cannot read its config.toml: {error:#}", run.display()),
+                "--resume takes the folder of a run, such as runs/mnist-20261122-174530",
+            )
+        })?;
         let mut recipe = Self::parse(&path.display().to_string(), &text)?;
         recipe.options.retain(|name, _| !DEVICE_OPTIONS.contains(&name));
         Ok(recipe)
