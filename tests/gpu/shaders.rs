@@ -128,6 +128,46 @@ fn every_composed_shader_validates() {
 }
 
 #[test]
+fn every_composed_shader_translates_to_the_language_of_every_backend() {
+    use naga::back::{glsl, hlsl, msl, spv};
+
+    let stage = naga::ShaderStage::Compute;
+    let glsl_options = glsl::Options {
+        version: glsl::Version::Embedded { version: 310, is_webgl: false },
+        ..glsl::Options::default()
+    };
+    for (source, kernel) in distinct_kernels() {
+        let module = parse(&source);
+        let mut validator = naga::valid::Validator::new(
+            naga::valid::ValidationFlags::all(),
+            naga::valid::Capabilities::default(),
+        );
+        let info = validator.validate(&module).unwrap();
+        let name = || kernel.entry_point.to_owned();
+
+        let words = spv::write_vec(&module, &info, &spv::Options::default(), None);
+        assert!(words.is_ok(), "{}, SPIR-V: {words:?}", kernel.label);
+
+        let options = msl::Options { fake_missing_bindings: true, ..msl::Options::default() };
+        let text = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
+        assert!(text.is_ok(), "{}, MSL: {:?}", kernel.label, text.err());
+
+        let mut text = String::new();
+        let options = hlsl::Options { fake_missing_bindings: true, ..hlsl::Options::default() };
+        let pipeline = hlsl::PipelineOptions { entry_point: Some((stage, name())) };
+        let written = hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None);
+        assert!(written.is_ok(), "{}, HLSL: {:?}", kernel.label, written.err());
+
+        let mut text = String::new();
+        let pipeline = glsl::PipelineOptions { shader_stage: stage, entry_point: name(), multiview: None };
+        let policies = naga::proc::BoundsCheckPolicies::default();
+        let writer = glsl::Writer::new(&mut text, &module, &info, &glsl_options, &pipeline, policies);
+        let written = writer.and_then(|mut writer| writer.write());
+        assert!(written.is_ok(), "{}, GLSL ES 3.1: {:?}", kernel.label, written.err());
+    }
+}
+
+#[test]
 fn the_checks_cover_every_kernel_and_every_variant() {
     let kernels = all_kernels();
     let sources = distinct_kernels();
