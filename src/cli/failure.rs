@@ -1,4 +1,4 @@
-//! Why a command failed. The exit code tells scripts whether the input or the work was at fault.
+//! The failure of a command. Its exit code distinguishes wrong input from a failure of the machine.
 
 use std::fmt;
 use std::process::ExitCode;

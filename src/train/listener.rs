@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::{EpochRecord, RunError, RunState, Tally};
-use crate::engine::OptimizerState;
+use super::{EpochRecord, RunError, RunState};
+use crate::engine::{OptimizerState, Tally};
 
 /// Receives a run's progress, results and checkpoints, and can end the run.
 pub trait Listener {

@@ -15,7 +15,6 @@ mod schedule;
 mod stopping;
 mod training_config;
 
-pub use crate::engine::Tally;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, weights_hash};

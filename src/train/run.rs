@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::{
     EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunState, Snapshot, StopReason,
-    Tally, TrainingConfig, weights_hash,
+    TrainingConfig, weights_hash,
 };
 use crate::data::{self, Dataset, ImageSet};
-use crate::engine::{Engine, EngineError, Epoch, SampleOutcome, Split};
+use crate::engine::{Engine, EngineError, Epoch, SampleOutcome, Split, Tally};
 use crate::model::Selection;
 
 /// How a run that did not fail ended.

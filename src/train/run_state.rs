@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::stopping::StoppingState;
-use super::{EpochRecord, StopReason, Stopping, Tally};
+use super::{EpochRecord, StopReason, Stopping};
+use crate::engine::Tally;
 use crate::model::{Selection, SelectionSplit};
 
 /// The progress of a run. The order of the images and the learning rates of the remaining steps follow from this and
