@@ -14,9 +14,9 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let (stored, wanted) = (if bit(0) { 3 } else { 1 }, if bit(1) { 3 } else { 1 });
     let preprocessing = if bit(2) { Preprocessing::Digit } else { Preprocessing::Fit };
     let fit = [None, Some(Fit::Pad), None, Some(Fit::Resize)][usize::from(choices >> 3 & 3)];
-    // Large sides are needed for the digits' first step, which shrinks photographs.
-    let scale = if bit(5) { 4 } else { 1 };
-    let [height, width] = [height, width].map(|side| (usize::from(side) + 1) * scale);
+    // Photographs larger than 400 pixels are shrunk first.
+    let side = |side: u8, large: bool| (usize::from(side) % 48 + 1) * if large { 12 } else { 1 };
+    let (height, width) = (side(height, bit(5)), side(width, bit(6)));
     let values = if values.is_empty() { &[0] } else { values };
     let pixels: Vec<u8> = values.iter().copied().cycle().take(stored * height * width).collect();
 
@@ -24,8 +24,8 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let model = Model { network: LeNet5::new(wanted, 10), parameters: Vec::new(), info };
     let preparation = Preparation::new(&model, preprocessing).expect("one channel or three");
     let image = ImageFile { channels: stored, height, width, pixels };
-    // The largest is 1,024×1,024, in a few copies of f32.
-    match memory::within(64 << 20, || preparation.apply(image)) {
+    // The largest is 576×576, in several copies of f32.
+    match memory::within(32 << 20, || preparation.apply(image)) {
         Ok(prepared) => assert_eq!(prepared.pixels().len(), wanted * 32 * 32),
         Err(error) => check_error(&error),
     }

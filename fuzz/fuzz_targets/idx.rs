@@ -14,13 +14,13 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(sides.iter().all(|&side| side > 0));
             assert_eq!(file(&sides, &images.pixels), bytes);
         }
-        Err(IdxError::Format(fault)) => check_error(&fault),
         Err(IdxError::Io(error)) => panic!("reading memory failed: {error}"),
+        Err(error) => check_error(&error),
     }
     match memory::within(2 * bytes.len() + 4096, || read_labels(bytes, length)) {
         Ok(labels) => assert_eq!(file(&[labels.len()], &labels), bytes),
-        Err(IdxError::Format(fault)) => check_error(&fault),
         Err(IdxError::Io(error)) => panic!("reading memory failed: {error}"),
+        Err(error) => check_error(&error),
     }
 });
 

@@ -11,14 +11,20 @@ use super::{Cli, Failure, usage};
 /// The options in a recipe, as arguments; or the message of the error.
 pub fn recipe(text: &str) -> Result<Vec<OsString>, String> {
     let arguments = Recipe::parse("a recipe", text).and_then(|recipe| recipe.arguments());
-    arguments.map_err(|failure| failure.to_string())
+    arguments.map_err(|failure| printed(&failure.to_string()))
 }
 
 /// The given options of `train`, in the form of a recipe, of a command line that starts with the program's name; or the
 /// message of the error.
 pub fn options(arguments: Vec<OsString>) -> Result<Table, String> {
-    let arguments = recipe::expand(arguments).map_err(|failure: Failure| failure.to_string())?;
-    let matches = Cli::command().try_get_matches_from(arguments).map_err(|error| usage::message(&error))?;
-    Cli::from_arg_matches(&matches).map_err(|error| usage::message(&error))?;
+    let arguments = recipe::expand(arguments).map_err(|failure: Failure| printed(&failure.to_string()))?;
+    let matches =
+        Cli::command().try_get_matches_from(arguments).map_err(|error| printed(&usage::message(&error)))?;
+    Cli::from_arg_matches(&matches).map_err(|error| printed(&usage::message(&error)))?;
     Ok(recipe::options(&matches))
+}
+
+/// A message in the form in which it is printed.
+fn printed(message: &str) -> String {
+    message.to_owned()
 }

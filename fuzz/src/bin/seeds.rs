@@ -170,7 +170,7 @@ fn config(network: LeNet5) -> Value {
             "augmentation": { "shift": 2 }, "evaluations_per_epoch": 1, "checkpoint_every": 5,
         },
         "loss": { "kind": "nll", "reduction": "mean" },
-        "optimizer": { "rule": { "adam": { "beta1": 0.9, "beta2": 0.999, "eps": 1e-8 } }, "clip": "none" },
+        "optimizer": { "rule": { "adam": { "beta1": 0.9, "beta2": 0.999, "eps": 1e-8 } } },
         "options": { "epochs": 3, "seed": 1998 },
     })
 }
