@@ -1,9 +1,13 @@
-//! Atomic writes, and reads of regular files only.
+//! Atomic writes, outputs, and reads of regular files only.
+
+mod output;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+pub use output::{check_output, is_stdout, is_written_through, write_output};
 
 /// Opens a regular file and returns its length. Returns `None` for anything else, such as a pipe or a device, which may
 /// block or never end.
@@ -35,19 +39,11 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
-/// Checks whether a file can be written, to fail before long work instead of after it.
-pub fn check_writable(path: &Path) -> Result<(), WriteError> {
-    let tried = if path.is_dir() {
-        Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
-    } else {
-        create_temporary(path).and_then(|(temporary, _)| fs::remove_file(temporary))
-    };
-    tried.map_err(|source| WriteError { path: path.to_owned(), source })
-}
-
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (temporary, file) = create_temporary(path)?;
-    let done = fill(file, bytes).and_then(|()| fs::rename(&temporary, path));
+    let done = output::keep_permissions(path, &file)
+        .and_then(|()| fill(file, bytes))
+        .and_then(|()| fs::rename(&temporary, path));
     if done.is_err() {
         // The write error is more useful than one about this cleanup.
         let _ = fs::remove_file(&temporary);

@@ -1,5 +1,6 @@
 //! Writes a run's files on a separate thread: on a fast GPU an epoch takes less time than writing a checkpoint.
 
+use std::io;
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -50,11 +51,11 @@ struct Job {
 
 impl Saver {
     /// Starts the writing thread. `state` is what an earlier process has saved of the run.
-    pub fn new(files: Files, state: &RunState, progress: Progress) -> Self {
+    pub fn new(files: Files, state: &RunState, progress: Progress) -> io::Result<Self> {
         let (jobs, received) = sync_channel(QUEUE_LENGTH);
         let checkpoint = (state.step > 0).then_some(state.step);
         let saved = Saved { files, checkpoint, model: state.last.is_some(), progress };
-        Self { jobs, writer: thread::spawn(|| saved.save_all(received)) }
+        Ok(Self { jobs, writer: thread::Builder::new().spawn(|| saved.save_all(received))? })
     }
 
     /// Queues a snapshot, with the metrics if it is the end of an epoch.
