@@ -120,9 +120,11 @@ fn a_limit_on_file_sizes_is_an_error_and_leaves_no_file() {
 
 #[test]
 fn the_number_of_threads_is_limited() {
-    lenet_gpu(&COUNT).env("RAYON_NUM_THREADS", "99999").assert().success().stderr(
-        is_match("^warning: RAYON_NUM_THREADS=99999 is too large; [0-9]+ threads are used\n$").unwrap(),
-    );
+    lenet_gpu(&COUNT)
+        .env("RAYON_NUM_THREADS", "99999")
+        .assert()
+        .success()
+        .stderr(contains("warning: RAYON_NUM_THREADS=99999 is too large").and(contains("\n").count(1)));
     for default in ["0", ""] {
         lenet_gpu(&COUNT).env("RAYON_NUM_THREADS", default).assert().success().stderr(is_empty());
     }
