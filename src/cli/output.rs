@@ -24,7 +24,7 @@ pub struct OutputFile<'a> {
     /// The option's name.
     pub option: &'static str,
     pub path: &'a Path,
-    /// Whether a terminal can show it.
+    /// Whether a terminal can show it without harm.
     pub is_text: bool,
 }
 

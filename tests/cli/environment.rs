@@ -1,8 +1,6 @@
 //! Signals, limits of the operating system, and unusual environments.
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command as StdCommand, Stdio};
 
 use assert_cmd::Command;
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
@@ -50,6 +48,9 @@ fn one_error() -> impl Predicate<str> {
 
 #[cfg(unix)]
 mod signals {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command as StdCommand, Stdio};
+
     use super::*;
 
     /// Starts a run in a shell that has run `trap`, and sends it a signal after its first epoch. Returns its exit code

@@ -1,7 +1,7 @@
 //! The files that users name: what they replace, and what they are written through.
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::sync::LazyLock;
 
 use assert_cmd::Command;
@@ -65,8 +65,9 @@ static EXPORTED: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 #[cfg(unix)]
 mod unix {
+    use std::fs::File;
     use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
-    use std::process::Command as StdCommand;
+    use std::process::{Command as StdCommand, Output};
     use std::thread;
 
     use super::*;

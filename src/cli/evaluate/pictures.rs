@@ -43,8 +43,8 @@ impl PictureArgs {
     pub fn check(&self, output: &mut Output, json: bool) -> Result<(), Failure> {
         let mut files = Vec::new();
         if let Some(path) = &self.confusion_matrix {
-            let is_text = matches!(format(path)?, Format::Svg);
-            files.push(OutputFile { option: "--confusion-matrix", path, is_text });
+            format(path)?;
+            files.push(OutputFile { option: "--confusion-matrix", path, is_text: false });
         }
         if let Some(path) = &self.mistakes {
             files.push(OutputFile { option: "--mistakes", path, is_text: false });
