@@ -8,11 +8,12 @@ use crate::escape::escape;
 use crate::gpu::cost::Cost;
 use crate::train::Program;
 
-/// The version of this format. It changes whenever the name or the meaning of a field changes.
+/// The version of this format. It changes whenever a field is added, or its name or meaning changes.
 pub const FORMAT: u32 = 1;
 
 /// The results of a benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Results {
     /// Always [`FORMAT`].
     pub format: u32,
@@ -52,6 +53,7 @@ impl Results {
 
 /// The images used for training and inference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Images {
     pub name: String,
     pub count: usize,
@@ -63,6 +65,7 @@ pub struct Images {
 
 /// How to measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Batch sizes of training and inference.
     pub batches: Vec<usize>,
@@ -78,6 +81,7 @@ pub struct Settings {
 
 /// The results of one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EngineResults {
     /// The label in tables, which also identifies the engine in other results: `vulkan`, `cpu`.
     pub label: String,
@@ -100,6 +104,7 @@ pub struct EngineResults {
 
 /// A GPU and the kernels it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adapter {
     pub name: String,
     pub backend: String,
@@ -115,6 +120,7 @@ pub struct Adapter {
 /// How an engine starts in a separate process, with batches of `profile_batch` images. Drivers and the system may have
 /// cached files and kernels in earlier runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Startup {
     /// The phases in order, up to the end of the first step.
     #[serde(rename = "stages")]
@@ -126,6 +132,7 @@ pub struct Startup {
 
 /// A phase between the start of the process and the end of the first step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StartupPhase {
     #[serde(rename = "what")]
     pub name: String,
@@ -134,6 +141,7 @@ pub struct StartupPhase {
 
 /// The measured peak performance of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ceilings {
     /// 10⁹ operations per second.
     pub gflops: f64,
@@ -150,6 +158,7 @@ impl Ceilings {
 
 /// The results of a kernel of the training step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KernelResults {
     pub label: String,
     pub workgroups: u64,
@@ -183,6 +192,7 @@ impl Task {
 
 /// How fast an engine performs a task at one batch size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Throughput {
     pub task: Task,
     pub batch: usize,

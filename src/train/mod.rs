@@ -5,6 +5,7 @@
 //! [`Checkpoint`] from which an interrupted run resumes with bit-identical results.
 
 mod checkpoint;
+mod invalid_value;
 mod listener;
 mod metrics;
 mod run;
@@ -16,6 +17,7 @@ mod stopping;
 mod training_config;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
+pub use invalid_value::InvalidValue;
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, weights_hash};
 pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
