@@ -28,11 +28,10 @@ pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engin
         }
     }
     let FinishedFiles { restored, failures } = files.directory.finish();
-    for path in restored {
-        notice::warning(format_args!(
-            "{} was changed or removed while the run was in progress; it was written again",
-            path.display()
-        ));
+    if failures.is_empty() {
+        for change in &restored {
+            notice::warning(format_args!("{}; it was written again", chain(change)));
+        }
     }
     let mut problems: Vec<String> = failures.iter().map(chain).collect();
     let checkpoint = files.directory.checkpoint_step();

@@ -1,7 +1,7 @@
 //! Errors of run directories.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::files::WriteError;
 
@@ -132,16 +132,6 @@ pub enum RunError {
         /// The step of the checkpoint on the disk, if the file is a checkpoint and there is one.
         step: Option<u64>,
     },
-}
-
-impl RunError {
-    /// The file that is not as it was written.
-    pub(super) fn read_back_path(&self) -> Option<&Path> {
-        match self {
-            Self::Missing { path } | Self::Different { path } | Self::Read { path, .. } => Some(path),
-            _ => None,
-        }
-    }
 }
 
 fn of_step(step: Option<u64>) -> String {

@@ -77,8 +77,9 @@ pub struct EarlierRun {
 #[derive(Debug)]
 #[must_use]
 pub struct FinishedFiles {
-    /// Files that something else had changed or removed since they were written; they were written again.
-    pub restored: Vec<PathBuf>,
+    /// What was wrong with files that something else had changed or removed since they were written; they were written
+    /// again.
+    pub restored: Vec<RunError>,
     /// Why files are missing or not current; empty if all files were read back.
     pub failures: Vec<RunError>,
 }
@@ -226,13 +227,11 @@ impl RunDirectory {
 
     /// Writes what is not written yet, reads all files, and compares them with what was written.
     pub fn finish(&mut self) -> FinishedFiles {
-        let changed = self.read_back();
-        let failures = self.write();
-        if !failures.is_empty() {
-            return FinishedFiles { restored: Vec::new(), failures };
+        let restored = self.read_back();
+        let mut failures = self.write();
+        if failures.is_empty() {
+            failures = self.read_back();
         }
-        let failures = self.read_back();
-        let restored = changed.iter().filter_map(RunError::read_back_path).map(Path::to_owned).collect();
         FinishedFiles { restored, failures }
     }
 
