@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::gpu::adapter::Platform;
 use crate::paper::PaperError;
 use crate::predict::NoDigit;
-use crate::train::{CheckpointError, RunError, TrainError, TrainingConfigError};
+use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
 
 use super::resume_command::resume_command;
 
@@ -117,6 +117,14 @@ fn run(error: &RunError) -> Hint {
             text("--resume takes the folder of a run, such as runs/mnist-20261122-174530")
         }
         RunError::NotEmpty { .. } | RunError::Make { .. } => text("use --run-dir to choose another folder"),
+        RunError::Metrics { path, .. } | RunError::Mismatch { path, .. } => path.parent().map(|run| {
+            let checkpoint = RunDirectory::checkpoint_path(run);
+            format!(
+                "restore both files as the run left them; or start a new run with --init-from {}",
+                checkpoint.display()
+            )
+            .into()
+        }),
         _ => None,
     }
 }

@@ -32,6 +32,7 @@ mod usage;
 mod values;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -100,11 +101,17 @@ enum Ending {
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
+    ExitCode::from(run_with(std::env::args_os().collect()))
+}
+
+/// Runs the program on these arguments, of which the first is its name, and returns the exit code. May be called once
+/// per process.
+pub fn run_with(arguments: Vec<OsString>) -> u8 {
     let started = Instant::now();
     interrupt::survive_file_size_limit();
-    match run(started) {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+    match run(arguments, started) {
+        Ok(Ending::Done) => 0,
+        Ok(Ending::Interrupted) => interrupt::EXIT_CODE,
         Err(failure) => {
             notice::failure(&failure);
             failure.exit_code()
@@ -112,8 +119,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(started: Instant) -> Result<Ending, Failure> {
-    let arguments = recipe::expand(std::env::args_os().collect())?;
+fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
+    let arguments = recipe::expand(arguments)?;
     let matches = Cli::command().try_get_matches_from(arguments).map_err(usage::failure)?;
     let cli = Cli::from_arg_matches(&matches).map_err(usage::failure)?;
     show_log(cli.verbose);

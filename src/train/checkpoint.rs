@@ -155,7 +155,15 @@ impl Checkpoint {
     /// # Errors
     /// Returns an error if the file cannot be read or is not a valid checkpoint; see [`Self::from_bytes`].
     pub fn load(path: &Path) -> Result<Self, CheckpointLoadError> {
-        let load = || Self::from_bytes(&weights::read(path)?);
+        Self::load_with_bytes(path).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// Reads a checkpoint file, and returns its content as well.
+    pub(super) fn load_with_bytes(path: &Path) -> Result<(Self, Vec<u8>), CheckpointLoadError> {
+        let load = || {
+            let bytes = weights::read(path)?;
+            Ok((Self::from_bytes(&bytes)?, bytes))
+        };
         load().map_err(|source| CheckpointLoadError { path: path.to_owned(), source })
     }
 

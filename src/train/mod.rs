@@ -22,7 +22,7 @@ pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, weights_hash};
 pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, InitialWeights, Program, RunConfig};
-pub use run_directory::{RunDirectory, RunError};
+pub use run_directory::{EarlierRun, FinishedFiles, OpenRunError, RunDirectory, RunError};
 pub use run_state::RunState;
 pub use schedule::{DEFAULT_STEP_FACTOR, Schedule, Shape};
 pub use stopping::{StopReason, Stopping};

@@ -73,8 +73,7 @@ impl Recipe {
 
     /// The options of a run to resume.
     fn of_run(run: &Path) -> Result<Self, Failure> {
-        let path = RunDirectory::config_path(run);
-        let text = read_text(&path).map_err(|error| {
+        let (path, text) = RunDirectory::read_config(run).map_err(|error| {
             Failure::usage(
                 format!("--resume: {} is not a run: cannot read its config.toml: {error:#}", run.display()),
                 "--resume takes the folder of a run, such as runs/mnist-20261122-174530",
