@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 use super::statistics::Summary;
+use crate::escape::escape;
 use crate::gpu::cost::Cost;
 use crate::train::Program;
 
-/// The version of this format. It changes whenever the name or the meaning of a field changes.
+/// The version of this format. It changes whenever a field is added, or its name or meaning changes.
 pub const FORMAT: u32 = 1;
 
 /// The results of a benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Results {
     /// Always [`FORMAT`].
     pub format: u32,
@@ -26,8 +28,32 @@ pub struct Results {
     pub peak_memory: Option<u64>,
 }
 
+impl Results {
+    /// The same with its texts escaped, for display: they come from drivers, folders and other people's files.
+    pub(super) fn escaped(&self) -> Self {
+        let mut results = self.clone();
+        let Self { program, date, machine, images, engines, .. } = &mut results;
+        let mut texts = vec![&mut program.version, &mut program.commit, date, &mut images.name];
+        texts.extend([&mut machine.os, &mut machine.architecture]);
+        texts.extend(&mut machine.cpu);
+        for engine in engines {
+            texts.extend([&mut engine.label, &mut engine.name]);
+            if let Some(adapter) = &mut engine.adapter {
+                texts.extend([&mut adapter.name, &mut adapter.backend, &mut adapter.driver]);
+            }
+            texts.extend(engine.startup.phases.iter_mut().map(|phase| &mut phase.name));
+            texts.extend(engine.kernels.iter_mut().map(|kernel| &mut kernel.label));
+        }
+        for text in texts {
+            *text = escape(text).into_owned();
+        }
+        results
+    }
+}
+
 /// The images used for training and inference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Images {
     pub name: String,
     pub count: usize,
@@ -39,6 +65,7 @@ pub struct Images {
 
 /// How to measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Batch sizes of training and inference.
     pub batches: Vec<usize>,
@@ -54,6 +81,7 @@ pub struct Settings {
 
 /// The results of one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EngineResults {
     /// The label in tables, which also identifies the engine in other results: `vulkan`, `cpu`.
     pub label: String,
@@ -76,6 +104,7 @@ pub struct EngineResults {
 
 /// A GPU and the kernels it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adapter {
     pub name: String,
     pub backend: String,
@@ -91,6 +120,7 @@ pub struct Adapter {
 /// How an engine starts in a separate process, with batches of `profile_batch` images. Drivers and the system may have
 /// cached files and kernels in earlier runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Startup {
     /// The phases in order, up to the end of the first step.
     #[serde(rename = "stages")]
@@ -102,6 +132,7 @@ pub struct Startup {
 
 /// A phase between the start of the process and the end of the first step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StartupPhase {
     #[serde(rename = "what")]
     pub name: String,
@@ -110,6 +141,7 @@ pub struct StartupPhase {
 
 /// The measured peak performance of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ceilings {
     /// 10⁹ operations per second.
     pub gflops: f64,
@@ -126,6 +158,7 @@ impl Ceilings {
 
 /// The results of a kernel of the training step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KernelResults {
     pub label: String,
     pub workgroups: u64,
@@ -159,6 +192,7 @@ impl Task {
 
 /// How fast an engine performs a task at one batch size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Throughput {
     pub task: Task,
     pub batch: usize,

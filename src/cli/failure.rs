@@ -1,7 +1,6 @@
 //! The failure of a command. Its exit code distinguishes wrong input from a failure of the machine.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use super::hints::{self, HintedError};
 
@@ -27,11 +26,11 @@ impl Failure {
         Self::input(HintedError { message: message.into(), hint: Some(hint.into()) })
     }
 
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub fn exit_code(&self) -> u8 {
+        match self {
             Self::Input(_) => 2,
             Self::Work(_) => 1,
-        })
+        }
     }
 
     /// Advice in terms of the command line.

@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::gpu::adapter::Platform;
 use crate::paper::PaperError;
 use crate::predict::NoDigit;
-use crate::train::{CheckpointError, RunError, TrainError, TrainingConfigError};
+use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
 
 use super::resume_command::resume_command;
 
@@ -96,6 +96,7 @@ fn training_config(error: &TrainingConfigError) -> Hint {
         TrainingConfigError::StepTooLong { .. } => text("use a smaller --lr-step-epochs or more --epochs"),
         TrainingConfigError::PatienceTooLong { .. } => text("use a smaller --patience or more --epochs"),
         TrainingConfigError::WarmupTooShort { .. } => text("use a larger --warmup, or --warmup 0"),
+        TrainingConfigError::OutOfRange(_) => None,
         TrainingConfigError::Augmentation(_) => text("see --shift, --rotate and --scale"),
     }
 }
@@ -116,6 +117,14 @@ fn run(error: &RunError) -> Hint {
             text("--resume takes the folder of a run, such as runs/mnist-20261122-174530")
         }
         RunError::NotEmpty { .. } | RunError::Make { .. } => text("use --run-dir to choose another folder"),
+        RunError::Metrics { path, .. } | RunError::Mismatch { path, .. } => path.parent().map(|run| {
+            let checkpoint = RunDirectory::checkpoint_path(run);
+            format!(
+                "restore both files as the run left them; or start a new run with --init-from {}",
+                checkpoint.display()
+            )
+            .into()
+        }),
         _ => None,
     }
 }

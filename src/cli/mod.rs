@@ -4,6 +4,7 @@
 //! Only results go to stdout; progress, notes, warnings and errors go to stderr. Exit codes: 0 success, 1 the work
 //! failed, 2 wrong usage or input, 130 interrupted.
 
+mod allocator;
 mod bench;
 mod choices;
 mod data;
@@ -26,13 +27,14 @@ mod predict;
 mod presets;
 mod recipe;
 mod resume_command;
+mod threads;
 mod train;
 mod tune;
 mod usage;
 mod values;
 mod verify;
 
-use std::io::Write;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -40,7 +42,9 @@ use crate::version::VERSION_WITH_COMMIT;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
-use output::Output;
+use output::{Output, OutputFile};
+
+pub use allocator::Allocator;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -83,6 +87,13 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
+impl Command {
+    /// Whether the command needs more than one thread.
+    fn computes(&self) -> bool {
+        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_))
+    }
+}
+
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -92,10 +103,17 @@ enum Ending {
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
+    ExitCode::from(run_with(std::env::args_os().collect()))
+}
+
+/// Runs the program on these arguments, of which the first is its name, and returns the exit code. May be called once
+/// per process.
+pub fn run_with(arguments: Vec<OsString>) -> u8 {
     let started = Instant::now();
-    match run(started) {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+    interrupt::survive_file_size_limit();
+    match run(arguments, started) {
+        Ok(Ending::Done) => 0,
+        Ok(Ending::Interrupted) => interrupt::EXIT_CODE,
         Err(failure) => {
             notice::failure(&failure);
             failure.exit_code()
@@ -103,11 +121,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(started: Instant) -> Result<Ending, Failure> {
-    let arguments = recipe::expand(std::env::args_os().collect())?;
+fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
+    let arguments = recipe::expand(arguments)?;
     let matches = Cli::command().try_get_matches_from(arguments).map_err(usage::failure)?;
     let cli = Cli::from_arg_matches(&matches).map_err(usage::failure)?;
     show_log(cli.verbose);
+    if cli.command.computes() {
+        threads::start()?;
+    }
 
     let mut output = Output::default();
     match cli.command {
@@ -129,13 +150,13 @@ fn run(started: Instant) -> Result<Ending, Failure> {
 /// errors, because drivers log a lot that does not concern users.
 fn show_log(verbose: u8) {
     let mut log = env_logger::Builder::new();
-    log.format(|to, record| {
+    log.format(|_, record| {
         if record.level() == log::Level::Warn && record.target().starts_with(env!("CARGO_CRATE_NAME")) {
             notice::warning(record.args());
-            Ok(())
         } else {
-            writeln!(to, "[{} {}] {}", record.level(), record.target(), record.args())
+            notice::log(record);
         }
+        Ok(())
     });
     match verbose {
         0 => log

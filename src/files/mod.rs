@@ -1,9 +1,17 @@
-//! Atomic writes, and reads of regular files only.
+//! Atomic writes, outputs, and reads of regular files only.
+
+mod output;
+
+pub mod faults;
+pub(crate) mod operations;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+
+pub(crate) use operations::sync_folder;
+pub use output::{check_output, is_stdout, is_written_through, write_output};
 
 /// Opens a regular file and returns its length. Returns `None` for anything else, such as a pipe or a device, which may
 /// block or never end.
@@ -35,22 +43,14 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
-/// Checks whether a file can be written, to fail before long work instead of after it.
-pub fn check_writable(path: &Path) -> Result<(), WriteError> {
-    let tried = if path.is_dir() {
-        Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
-    } else {
-        create_temporary(path).and_then(|(temporary, _)| fs::remove_file(temporary))
-    };
-    tried.map_err(|source| WriteError { path: path.to_owned(), source })
-}
-
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (temporary, file) = create_temporary(path)?;
-    let done = fill(file, bytes).and_then(|()| fs::rename(&temporary, path));
+    let done = output::keep_permissions(path, &file)
+        .and_then(|()| fill(file, &temporary, bytes))
+        .and_then(|()| operations::rename(&temporary, path));
     if done.is_err() {
         // The write error is more useful than one about this cleanup.
-        let _ = fs::remove_file(&temporary);
+        let _ = operations::remove_file(&temporary);
     }
     done?;
     sync_folder_of(path)
@@ -58,15 +58,20 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Removes temporary files that interrupted writes of a path have left beside it. Failures are harmless and ignored.
 pub(crate) fn remove_temporary_files_of(path: &Path) {
-    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let start = format!(".{name}.");
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let file = entry.file_name();
-        if file.to_str().is_some_and(|file| file.starts_with(&start) && file.ends_with(TEMPORARY)) {
-            let _ = fs::remove_file(entry.path());
+    for entry in fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        if is_temporary_file_of(path, &entry.file_name()) {
+            let _ = operations::remove_file(&entry.path());
         }
     }
+}
+
+/// Returns whether `file` is the name of a temporary file of a write of `path`.
+pub(crate) fn is_temporary_file_of(path: &Path, file: &OsStr) -> bool {
+    let (Some(name), Some(file)) = (path.file_name().and_then(OsStr::to_str), file.to_str()) else {
+        return false;
+    };
+    let rest = file.strip_prefix('.').and_then(|file| file.strip_prefix(name));
+    rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(TEMPORARY))
 }
 
 /// The extension of temporary files.
@@ -86,7 +91,7 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
         temporary.push(name);
         temporary.push(format!(".{process}-{attempt}{TEMPORARY}"));
         let temporary = target.with_file_name(temporary);
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+        match operations::create_new(&temporary) {
             Ok(file) => return Ok((temporary, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -99,19 +104,16 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
 }
 
 /// Writes and closes the file, since Windows cannot rename an open one.
-fn fill(mut file: File, bytes: &[u8]) -> io::Result<()> {
-    file.write_all(bytes)?;
-    file.sync_all()
+fn fill(file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    operations::write(&file, path, bytes)?;
+    operations::sync(&file, path)
 }
 
 /// Flushes the creation or the renaming of a path to disk.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    sync_folder(folder.unwrap_or(Path::new(".")))
+    sync_folder(folder_of(path))
 }
 
-/// Flushes the names in a folder to disk. Does nothing on systems other than Unix, where a folder cannot be opened and
-/// file systems journal names.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

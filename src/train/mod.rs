@@ -5,6 +5,7 @@
 //! [`Checkpoint`] from which an interrupted run resumes with bit-identical results.
 
 mod checkpoint;
+mod invalid_value;
 mod listener;
 mod metrics;
 mod run;
@@ -16,11 +17,12 @@ mod stopping;
 mod training_config;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
+pub use invalid_value::InvalidValue;
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, weights_hash};
 pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, InitialWeights, Program, RunConfig};
-pub use run_directory::{RunDirectory, RunError};
+pub use run_directory::{EarlierRun, FinishedFiles, OpenRunError, RunDirectory, RunError};
 pub use run_state::RunState;
 pub use schedule::{DEFAULT_STEP_FACTOR, Schedule, Shape};
 pub use stopping::{StopReason, Stopping};

@@ -4,8 +4,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod crash_points;
+mod damaged_runs;
 mod faults;
+mod injection;
 mod resume;
 mod run_directory;
 mod training_loop;
 mod weights;
+mod write_faults;

@@ -50,24 +50,24 @@ fn write_dataset(folder: &Path) -> PathBuf {
 }
 
 /// A temporary folder with a small data set.
-struct Scratch {
+pub struct Scratch {
     folder: TempDir,
-    set: PathBuf,
+    pub set: PathBuf,
 }
 
 impl Scratch {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempdir().unwrap();
         let set = write_dataset(folder.path());
         Self { folder, set }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The arguments of a run of three epochs on the CPU engine, with additional ones.
-    fn train(&self, run: &Path, more: &[&str]) -> Vec<String> {
+    pub fn train(&self, run: &Path, more: &[&str]) -> Vec<String> {
         let [set, run] = [&self.set, run].map(|path: &Path| path.to_str().unwrap().to_owned());
         let few = ["train", "--epochs", "3", "--batch-size", "32", "--data-dir"];
         let mut arguments: Vec<String> = few.iter().map(ToString::to_string).collect();
@@ -80,7 +80,7 @@ impl Scratch {
     }
 
     /// Runs to the end without interruption; returns the run directory and its metrics.
-    fn whole_run(&self, more: &[&str]) -> (PathBuf, Vec<EpochRecord>) {
+    pub fn whole_run(&self, more: &[&str]) -> (PathBuf, Vec<EpochRecord>) {
         let run = self.path("whole");
         lenet_gpu().args(self.train(&run, more)).assert().success();
         let records = metrics(&run);
@@ -88,11 +88,11 @@ impl Scratch {
     }
 }
 
-fn lenet_gpu() -> Command {
+pub fn lenet_gpu() -> Command {
     Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
 }
 
-fn resume(run: &Path) -> Command {
+pub fn resume(run: &Path) -> Command {
     let mut command = lenet_gpu();
     command.args(["train", "--resume"]).arg(run);
     command
@@ -107,18 +107,18 @@ fn spawn(arguments: &[String]) -> Child {
         .unwrap()
 }
 
-fn metrics(run: &Path) -> Vec<EpochRecord> {
+pub fn metrics(run: &Path) -> Vec<EpochRecord> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn checkpoint(run: &Path) -> Checkpoint {
+pub fn checkpoint(run: &Path) -> Checkpoint {
     Checkpoint::load(&RunDirectory::checkpoint_path(run)).unwrap()
 }
 
 /// Asserts that both runs have bit-identical results. Measured times are ignored.
 #[track_caller]
-fn assert_same(run: &Path, whole: &Path) {
+pub fn assert_same(run: &Path, whole: &Path) {
     let records = |run: &Path| -> Vec<EpochRecord> {
         let timeless = |record| EpochRecord { seconds: 0.0, images_per_second: 0.0, ..record };
         metrics(run).into_iter().map(timeless).collect()
@@ -213,15 +213,19 @@ fn a_run_killed_fifty_times_at_random_loses_no_saved_state() {
         for model in ["model.safetensors", "best.safetensors"].map(|name| run.join(name)) {
             assert!(!model.exists() || weights::load(&model).is_ok(), "{}", model.display());
         }
+        // A directory without a configuration can be used again.
         if run.join("config.toml").exists() {
             arguments = ["train", "--resume", run.to_str().unwrap()].map(String::from).to_vec();
-        } else {
-            let _ = fs::remove_dir_all(&run); // killed before the run directory was complete
         }
     }
     resume(&run).assert().success();
     assert_same(&run, &whole);
-    let left: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_no_temporary_files(&run);
+}
+
+#[track_caller]
+pub fn assert_no_temporary_files(run: &Path) {
+    let left: Vec<_> = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
 }
 
@@ -414,20 +418,27 @@ fn a_resumed_gpu_run_keeps_its_kernels_and_is_bit_identical() {
 
 #[cfg(unix)]
 #[test]
-fn a_full_disk_stops_no_run_and_leaves_no_partial_file() {
+fn a_full_disk_stops_no_run_and_is_reported_at_its_end() {
     let scratch = Scratch::new();
+    let (whole, _) = scratch.whole_run(&["--epochs", "4"]);
     let run = scratch.path("run");
     let arguments = scratch.train(&run, &["--epochs", "4"]).join("' '");
     // A file size limit simulates a full disk: the model is smaller than the limit, the checkpoint larger.
     let script =
         format!("trap '' XFSZ; ulimit -f 1000; exec '{}' '{arguments}'", env!("CARGO_BIN_EXE_lenet-gpu"));
-    let output = Command::new("sh").args(["-c", &script]).assert().success();
-    output.stderr(contains("checkpoint.safetensors").and(contains("the run continues")));
+    let output = Command::new("sh").args(["-c", &script]).assert().code(1);
+    output.stderr(
+        contains("the run continues")
+            .and(contains("error: the run ended after step 64, but its files are not all saved"))
+            .and(contains("checkpoint.safetensors"))
+            .and(contains("the best epoch was").not()),
+    );
     assert_eq!(metrics(&run).len(), 4);
     assert!(!RunDirectory::checkpoint_path(&run).exists(), "a partial checkpoint was left");
     weights::load(&run.join("model.safetensors")).unwrap();
-    let left: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
+    assert_no_temporary_files(&run);
+    resume(&run).assert().success();
+    assert_same(&run, &whole);
 }
 
 #[test]

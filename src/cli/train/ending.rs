@@ -2,51 +2,72 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
-use super::saver::{Files, Saved};
+use super::saver::{Files, Saved, chain};
 use super::target::Target;
 use crate::cli::hints::HintedError;
 use crate::cli::resume_command::resume_command;
 use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
 use crate::model::SelectionSplit;
-use crate::train::{self, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
+use crate::train::{self, FinishedFiles, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
 
-/// Saves what is missing after a run that finished or was interrupted.
+/// Saves what is missing after a run that finished or was interrupted, and reads all files back.
 pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
-    let Saved { files, checkpoint, model, .. } = saved;
+    let Saved { files, .. } = saved;
     let interrupted = summary.outcome == train::RunOutcome::Interrupted;
-    // Otherwise the last epoch has saved the model.
-    if interrupted || !*model {
+    let mut is_finite = true;
+    // Otherwise the last epoch has set the model.
+    if interrupted || !files.directory.has_model() {
         let parameters = engine.parameters().map_err(Failure::work)?;
-        if !parameters.iter().all(|parameter| parameter.is_finite()) {
-            return Err(Failure::work(HintedError {
-                message: format!(
-                    "interrupted after step {}; the weights are not finite and were not saved",
-                    summary.steps
-                ),
-                hint: Some("try a lower --lr".to_owned()),
-            }));
+        is_finite = parameters.iter().all(|parameter| parameter.is_finite());
+        if is_finite {
+            let model = files.model(parameters);
+            files.directory.set_model(&model);
         }
-        files.directory.save_model(&files.model(parameters)).map_err(Failure::work)?;
     }
-    files.directory.flush().map_err(Failure::work)?;
-    if interrupted && *checkpoint != Some(summary.steps) {
-        let last = checkpoint.map_or(String::new(), |step| format!(" (the last is of step {step})"));
-        return Err(Failure::Work(anyhow!(
-            "interrupted after step {}; its checkpoint could not be saved{last}; the model is in {}",
-            summary.steps,
-            files.directory.model_path().display()
-        )));
+    let FinishedFiles { restored, failures } = files.directory.finish();
+    if failures.is_empty() {
+        for change in &restored {
+            notice::warning(format_args!("{}; it was written again", chain(change)));
+        }
     }
-    Ok(())
+    let mut problems: Vec<String> = failures.iter().map(chain).collect();
+    let checkpoint = files.directory.checkpoint_step();
+    if problems.is_empty() && summary.steps > 0 && checkpoint != Some(summary.steps) {
+        let last = checkpoint.map_or("none was".to_owned(), |step| format!("the last is of step {step}"));
+        problems.push(format!("no checkpoint could be saved because the state is not finite; {last}"));
+    }
+    let ended = if interrupted { "interrupted" } else { "the run ended" };
+    let steps = summary.steps;
+    if !is_finite {
+        return Err(Failure::work(HintedError {
+            message: format!("{ended} after step {steps}; the weights are not finite and were not saved"),
+            hint: Some("try a lower --lr".to_owned()),
+        }));
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let hint = checkpoint.map(|step| {
+        let command = resume_command(files.directory.path());
+        format!("once they can be written, `{command}` repeats what comes after step {step}")
+    });
+    let message =
+        format!("{ended} after step {steps}, but its files are not all saved: {}", problems.join("; "));
+    Err(Failure::work(HintedError { message, hint }))
 }
 
-/// The failure of a run. Notes which checkpoint it can be continued from.
-pub fn failed(saved: &Saved, error: TrainError) -> Failure {
-    if let Some(step) = saved.checkpoint {
-        let run = saved.files.directory.path();
+/// The failure of a run. Saves what is known, and notes which checkpoint the run can be continued from.
+pub fn failed(saved: &mut Saved, error: TrainError) -> Failure {
+    let directory = &mut saved.files.directory;
+    let FinishedFiles { failures, .. } = directory.finish();
+    for failure in &failures {
+        notice::warning(chain(failure));
+    }
+    if let Some(step) = directory.checkpoint_step() {
+        let run = directory.path();
         let how = if error.is_numeric() {
             let checkpoint = RunDirectory::checkpoint_path(run);
             format!("--init-from {} starts a new run from it", checkpoint.display())
@@ -98,12 +119,16 @@ pub fn conclude(
         } else {
             ""
         };
+        let weights = if directory.has_best(best.epoch) {
+            directory.best_path().display().to_string()
+        } else {
+            "its weights are lost".to_owned()
+        };
         notice::note(format_args!(
-            "the best epoch was {}, with an accuracy of {:.2} % on the {} images{selected}: {}",
+            "the best epoch was {}, with an accuracy of {:.2} % on the {} images{selected}: {weights}",
             best.epoch,
             100.0 * best.accuracy,
             best.split,
-            directory.best_path().display()
         ));
     }
     let line = match &summary.last {

@@ -27,7 +27,7 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice};
-use crate::engine::{Engine, Setup};
+use crate::engine::Setup;
 use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
@@ -145,7 +145,7 @@ pub fn run(
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
     let images = Fingerprint::of(&data.train);
-    let (network, parameters) = match resumed.as_ref().and_then(|resumed| resumed.checkpoint.as_ref()) {
+    let (network, parameters) = match resumed.as_ref().and_then(Resumed::checkpoint) {
         Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
         None => args.network.network(&data, seed)?,
     };
@@ -184,7 +184,7 @@ pub fn run(
     };
     let (directory, state) = match resumed {
         None => (new_directory(args, &config)?, RunState::default()),
-        Some(resumed) => resume_run(resumed, &config, &images, &mut *opened.engine)?,
+        Some(resumed) => resumed.resume(&config, images.get(), &mut *opened.engine)?,
     };
     if !args.output.quiet {
         notice::note(device);
@@ -202,13 +202,14 @@ pub fn run(
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, info, images };
-    let saver = Saver::new(files, &state, progress.clone());
+    let saver =
+        Saver::new(files, progress.clone()).context("cannot start a thread").map_err(Failure::Work)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
     session.progress.finish();
     let mut saved = session.saver.finish();
-    let summary = trained.map_err(|error| ending::failed(&saved, error))?;
+    let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
@@ -236,30 +237,9 @@ fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, F
 /// The failure for a folder that cannot be used: wrong input, unless writing failed.
 fn unusable(error: RunError) -> Failure {
     match error {
-        RunError::Write { .. } | RunError::File(_) => Failure::work(error),
+        RunError::Read { .. } | RunError::Write { .. } | RunError::File(_) => Failure::work(error),
         _ => Failure::input(error),
     }
-}
-
-/// Restores the state of a run in its folder and in an engine that already has its parameters.
-fn resume_run(
-    resumed: Resumed,
-    config: &RunConfig,
-    images: &Fingerprint,
-    engine: &mut dyn Engine,
-) -> Result<(RunDirectory, RunState), Failure> {
-    resumed.check(config, images.get())?;
-    let Resumed { mut directory, checkpoint } = resumed;
-    let state = match checkpoint {
-        None => RunState::default(),
-        Some(Checkpoint { optimizer, state, .. }) => {
-            engine.set_optimizer_state(&optimizer).map_err(Failure::work)?;
-            state
-        }
-    };
-    directory.truncate_metrics(state.epochs).map_err(Failure::work)?;
-    directory.save_config(config).map_err(Failure::work)?;
-    Ok((directory, state))
 }
 
 /// Checks that no batch has a single image. Batch normalisation makes every value of such a batch equal to its mean, so

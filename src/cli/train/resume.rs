@@ -6,14 +6,14 @@ use anyhow::anyhow;
 
 use super::unusable;
 use crate::cli::{Failure, notice};
-use crate::train::{Checkpoint, EngineConfig, RunConfig, RunDirectory, Schedule, TrainingConfig};
+use crate::engine::Engine;
+use crate::train::{
+    Checkpoint, EarlierRun, EngineConfig, OpenRunError, RunConfig, RunDirectory, RunState, Schedule,
+    TrainingConfig,
+};
 
-/// The files of a run to resume.
-pub struct Resumed {
-    pub directory: RunDirectory,
-    /// `None` if the run ended before it wrote one.
-    pub checkpoint: Option<Checkpoint>,
-}
+/// The run to resume.
+pub struct Resumed(EarlierRun);
 
 /// Options that may differ from the original run: they determine its length and its device.
 const MAY_CHANGE: [&str; 13] = [
@@ -33,31 +33,59 @@ const MAY_CHANGE: [&str; 13] = [
 ];
 
 impl Resumed {
-    /// Opens the folder of a run.
+    /// Opens the folder of a run. Changes nothing in it.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let directory = RunDirectory::reopen(path).map_err(unusable)?;
-        let checkpoint = match Checkpoint::load(&RunDirectory::checkpoint_path(path)) {
-            Ok(checkpoint) => Some(checkpoint),
-            Err(error) if error.is_missing() => {
-                notice::note(format_args!(
-                    "{} has no checkpoint yet: the run starts from the beginning",
-                    path.display()
-                ));
-                None
-            }
-            Err(error) => return Err(Failure::input(error)),
-        };
-        Ok(Self { directory, checkpoint })
+        let run = EarlierRun::open(path).map_err(|error| match error {
+            OpenRunError::Run(error) => unusable(error),
+            OpenRunError::Checkpoint(error) => Failure::input(error),
+        })?;
+        if run.checkpoint().is_none() {
+            notice::note(format_args!(
+                "{} has no checkpoint yet: the run starts from the beginning",
+                path.display()
+            ));
+        }
+        if let Some(epoch) = run.lost_best() {
+            notice::warning(format_args!(
+                "{} has no best.safetensors: the weights of epoch {epoch}, the best so far, are lost",
+                path.display()
+            ));
+        }
+        Ok(Self(run))
+    }
+
+    /// The last checkpoint; `None` if the run ended before it wrote one.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.0.checkpoint()
     }
 
     /// The engine that the run used.
     pub fn engine(&self) -> Option<&EngineConfig> {
-        self.checkpoint.as_ref().map(|checkpoint| &checkpoint.config.engine)
+        self.checkpoint().map(|checkpoint| &checkpoint.config.engine)
+    }
+
+    /// Restores the state of the run in its folder and in an engine that already has its parameters.
+    pub fn resume(
+        self,
+        config: &RunConfig,
+        images: &str,
+        engine: &mut dyn Engine,
+    ) -> Result<(RunDirectory, RunState), Failure> {
+        self.check(config, images)?;
+        let state = match self.checkpoint() {
+            None => RunState::default(),
+            Some(Checkpoint { optimizer, state, .. }) => {
+                engine.set_optimizer_state(optimizer).map_err(Failure::work)?;
+                state.clone()
+            }
+        };
+        let directory = self.0.resume(config).map_err(Failure::work)?;
+        Ok((directory, state))
     }
 
     /// Checks that `config` continues the original run, and notes if results will differ.
-    pub fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
-        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
+    fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
+        let Some(checkpoint) = self.checkpoint() else { return Ok(()) };
         let before = &checkpoint.config;
         if checkpoint.images != images {
             return Err(Failure::usage(
@@ -69,7 +97,7 @@ impl Resumed {
             ));
         }
         if let Some(option) = changed_option(before, config) {
-            let checkpoint = RunDirectory::checkpoint_path(self.directory.path());
+            let checkpoint = RunDirectory::checkpoint_path(self.0.path());
             return Err(Failure::usage(
                 format!("--{option} differs from the original run"),
                 format!(
@@ -100,9 +128,7 @@ impl Resumed {
 
     /// Checks that a run of the configured length can have the checkpoint's state.
     fn check_length(&self, config: &TrainingConfig, samples: usize) -> Result<(), Failure> {
-        let Some(Checkpoint { state, config: before, .. }) = &self.checkpoint else {
-            return Ok(());
-        };
+        let Some(Checkpoint { state, config: before, .. }) = self.checkpoint() else { return Ok(()) };
         let (total, total_before) = (config.total_steps(samples), before.training.total_steps(samples));
         if total < state.step {
             return Err(Failure::Input(anyhow!(

@@ -1,10 +1,10 @@
 //! Writes a run's files on a separate thread: on a fast GPU an epoch takes less time than writing a checkpoint.
 
+use std::error::Error;
+use std::io;
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-
-use anyhow::anyhow;
 
 use super::fingerprint::Fingerprint;
 use super::progress::Progress;
@@ -22,13 +22,11 @@ pub struct Saver {
     writer: JoinHandle<Saved>,
 }
 
-/// A run's files, and how much of the run is in them.
+/// A run's files, and what could not be written.
 pub struct Saved {
     pub files: Files,
-    /// The step of the last checkpoint.
-    pub checkpoint: Option<u64>,
-    /// Whether the last model was saved.
-    pub model: bool,
+    /// Why some files are not written yet.
+    unwritten: Vec<String>,
     progress: Progress,
 }
 
@@ -49,12 +47,11 @@ struct Job {
 }
 
 impl Saver {
-    /// Starts the writing thread. `state` is what an earlier process has saved of the run.
-    pub fn new(files: Files, state: &RunState, progress: Progress) -> Self {
+    /// Starts the writing thread.
+    pub fn new(files: Files, progress: Progress) -> io::Result<Self> {
         let (jobs, received) = sync_channel(QUEUE_LENGTH);
-        let checkpoint = (state.step > 0).then_some(state.step);
-        let saved = Saved { files, checkpoint, model: state.last.is_some(), progress };
-        Self { jobs, writer: thread::spawn(|| saved.save_all(received)) }
+        let saved = Saved { files, unwritten: Vec::new(), progress };
+        Ok(Self { jobs, writer: thread::Builder::new().spawn(|| saved.save_all(received))? })
     }
 
     /// Queues a snapshot, with the metrics if it is the end of an epoch.
@@ -95,39 +92,40 @@ impl Saved {
     fn save(&mut self, job: Job) {
         let Job { record, state, parameters, optimizer } = job;
         let model = self.files.model(parameters);
-        // The model comes first: the weights of every epoch in the metrics are on the disk. The checkpoint comes last:
-        // the files of every epoch that it counts are written.
+        let Files { directory, config, images, .. } = &mut self.files;
         if let Some(record) = record {
-            self.model = self.check_saved(self.files.directory.save_model(&model));
-            if state.last_is_best() {
-                let info = ModelInfo { selected: state.best, ..model.info.clone() };
-                self.check_saved(self.files.directory.save_best(&Model { info, ..model.clone() }));
-            }
-            let appended = self.files.directory.append(&record);
-            self.check_saved(appended);
+            directory.set_model(&model);
+            directory.append(&record);
         }
         // Numbers that are not finite end the run at the next step; the checkpoint before them stays.
         if is_finite(&model, &optimizer) {
-            let step = state.step;
-            let Files { directory, config, images, .. } = &self.files;
             let (config, images) = (config.clone(), images.get().to_owned());
-            let saved = directory.save_checkpoint(&Checkpoint { model, optimizer, state, config, images });
-            if self.check_saved(saved) {
-                self.checkpoint = Some(step);
-            }
+            directory.set_checkpoint(&Checkpoint { model, optimizer, state, config, images });
         }
+        let failures = directory.write();
+        self.warn(&failures);
     }
 
-    /// Returns whether a file was saved, and warns if it was not. The run continues, as the disk may have room again
-    /// later.
-    fn check_saved(&self, saved: Result<(), RunError>) -> bool {
-        let Err(error) = saved else { return true };
-        let error = anyhow!(error);
+    /// Warns of files that could not be written, once for each reason. The run continues, as the disk may have room
+    /// again later.
+    fn warn(&mut self, failures: &[RunError]) {
+        let unwritten: Vec<String> = failures.iter().map(chain).collect();
         self.progress.suspend(|| {
-            notice::warning(format_args!("{error:#}; the run continues and tries again later"));
+            for failure in unwritten.iter().filter(|&failure| !self.unwritten.contains(failure)) {
+                notice::warning(format_args!("{failure}; the run continues and tries again later"));
+            }
+            if unwritten.is_empty() && !self.unwritten.is_empty() {
+                notice::note("all files are written again");
+            }
         });
-        false
+        self.unwritten = unwritten;
     }
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &RunError) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 fn is_finite(model: &Model, optimizer: &OptimizerState) -> bool {

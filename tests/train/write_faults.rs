@@ -1,0 +1,141 @@
+//! File operations that fail: the program exits with 0 only if every file is there and current.
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use crate::crash_points::{SMALL, recover};
+use crate::injection::{self, Fault, INJECTED, Recorded};
+use crate::resume::{Scratch, assert_no_temporary_files, assert_same, checkpoint, resume};
+
+/// A finished child.
+struct Ended {
+    run: PathBuf,
+    code: Option<i32>,
+    stderr: String,
+    operations: Vec<Recorded>,
+}
+
+/// Runs the small run in `scratch/NAME` with a fault.
+fn run_with(scratch: &Scratch, name: &str, fault: &Fault) -> Ended {
+    let run = scratch.path(name);
+    let (output, operations) = injection::run(&run, &scratch.train(&run, &SMALL), fault);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ended { run, code: output.status.code(), stderr, operations }
+}
+
+/// The program runs on where a file system has no locks.
+fn can_fail(operation: &Recorded) -> bool {
+    operation.kind != "Lock"
+}
+
+#[test]
+fn each_operation_that_fails_once_is_repeated_and_noticed() {
+    let scratch = Scratch::new();
+    let whole = run_with(&scratch, "whole", &Fault::None);
+    let created =
+        whole.operations.iter().position(|operation| operation.file == "model.safetensors").unwrap();
+    let faults: Vec<_> = (1..).zip(&whole.operations).filter(|(_, operation)| can_fail(operation)).collect();
+    let codes: Vec<_> = faults
+        .par_iter()
+        .map(|&(at, operation)| {
+            let ended = run_with(&scratch, &format!("once-{at}"), &Fault::Once(at));
+            let Ended { run, code, stderr, .. } = &ended;
+            assert!(stderr.contains(INJECTED), "{at}, {operation:?} was not noticed: {stderr}");
+            if at > created {
+                assert_eq!(*code, Some(0), "{at}, {operation:?}: {stderr}");
+            }
+            if *code == Some(0) {
+                assert_same(run, &whole.run);
+            } else {
+                assert_one_error(stderr);
+                assert!(!recover(&scratch, run));
+            }
+            assert_no_temporary_files(run);
+            code.unwrap()
+        })
+        .collect();
+    let repeated = codes.iter().filter(|&&code| code == 0).count();
+    println!("{0} of {0} failed operations noticed; {repeated} repeated with success", codes.len());
+}
+
+#[test]
+fn each_file_that_cannot_be_written_any_more_is_reported_and_the_run_resumes() {
+    let scratch = Scratch::new();
+    let whole = run_with(&scratch, "whole", &Fault::None);
+    let faults: Vec<_> = (1..).zip(&whole.operations).filter(|(_, operation)| can_fail(operation)).collect();
+    faults.par_iter().for_each(|&(at, operation)| {
+        let Ended { run, code, stderr, .. } = run_with(&scratch, &format!("always-{at}"), &Fault::Always(at));
+        assert!(matches!(code, Some(1 | 2)), "{at}, {operation:?}: {code:?}, {stderr}");
+        assert_one_error(&stderr);
+        assert!(!stderr.contains("the best epoch was"), "{at}, {operation:?}: {stderr}");
+        recover(&scratch, &run);
+        assert_same(&run, &whole.run);
+    });
+    println!("{0} of {0} lasting failures reported", faults.len());
+}
+
+/// Asserts that a failure is one line, which names the cause.
+#[track_caller]
+fn assert_one_error(stderr: &str) {
+    let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert!(matches!(errors[..], [error] if error.contains(INJECTED)), "{stderr}");
+}
+
+const FILES: [&str; 5] =
+    ["config.toml", "metrics.jsonl", "model.safetensors", "best.safetensors", "checkpoint.safetensors"];
+
+#[test]
+fn files_removed_or_changed_during_a_run_are_written_again() {
+    let scratch = Scratch::new();
+    let whole = run_with(&scratch, "whole", &Fault::None);
+    let read_back = whole.operations.iter().position(|operation| operation.kind == "Read").unwrap() + 1;
+    // In the last epoch: the best model and the configuration are not written again by themselves.
+    let last_epoch =
+        whole.operations.iter().rposition(|o| o.kind == "Create" && o.file == "model.safetensors").unwrap()
+            + 1;
+    for (index, file) in FILES.iter().enumerate() {
+        for (when, at) in [("read back", read_back), ("last epoch", last_epoch)] {
+            for is_removed in [true, false] {
+                let name = format!("{index}-{at}-{is_removed}");
+                let path = scratch.path(&name).join(file);
+                let fault = if is_removed { Fault::Remove(at, path) } else { Fault::Overwrite(at, path) };
+                let Ended { run, code, stderr, .. } = run_with(&scratch, &name, &fault);
+                assert_eq!(code, Some(0), "{fault:?}: {stderr}");
+                if when == "read back" || ["config.toml", "best.safetensors"].contains(file) {
+                    let warned = stderr.contains("warning: ") && stderr.contains("it was written again");
+                    assert!(warned && stderr.contains(file), "{fault:?}: {stderr}");
+                }
+                assert_same(&run, &whole.run);
+                resume(&run).assert().success();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_directory_removed_during_the_run_is_reported() {
+    let scratch = Scratch::new();
+    let fault = Fault::Remove(30, scratch.path("run"));
+    let Ended { run, code, stderr, .. } = run_with(&scratch, "run", &fault);
+    assert_eq!(code, Some(1), "{stderr}");
+    let error = stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(FILES.iter().all(|file| error.contains(file)), "{error}");
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_checkpoint_is_never_ahead_of_the_metrics_or_of_the_best_epoch() {
+    let scratch = Scratch::new();
+    let whole = run_with(&scratch, "whole", &Fault::None);
+    for file in ["metrics.jsonl", "best.safetensors"] {
+        let at = 1 + whole
+            .operations
+            .iter()
+            .position(|operation| operation.file == file && operation.kind == "Write")
+            .unwrap();
+        let Ended { run, code, stderr, .. } = run_with(&scratch, file, &Fault::Always(at));
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains(&format!("checkpoint.safetensors waits for {file}")), "{stderr}");
+        assert!(checkpoint(&run).state.step < 9);
+    }
+}
