@@ -4,7 +4,7 @@
 #![no_main]
 
 use lenet_gpu::engine::OptimizerState;
-use lenet_gpu::model::{ModelInfo, ParameterTable};
+use lenet_gpu::model::ParameterTable;
 use lenet_gpu::train::{Checkpoint, RunConfig, RunState};
 use lenet_gpu_fuzz::{check_error, memory, mutate_json, tensors};
 use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Fields {
-    info: ModelInfo,
+    info: tensors::Info,
     state: RunState,
     config: RunConfig,
     images: String,
@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         (0..ParameterTable::new(&network).trained_len()).map(tensors::value).collect();
     let first_moment = second_moment.clone();
     tensors::replace(&mut second_moment, edits);
-    let model = tensors::model(network, info, [].into_iter());
+    let model = tensors::model(network, info.into(), [].into_iter());
     let optimizer = OptimizerState { step: state.step, first_moment, second_moment };
     let checkpoint = Checkpoint { model, optimizer, state, config, images };
 

@@ -8,7 +8,7 @@ use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 
 fuzz_target!(|input: &[u8]| -> Corpus {
     let Ok(text) = std::str::from_utf8(input) else { return Corpus::Reject };
-    let config: KernelConfig = match memory::within(512 * text.len() + 8192, || toml::from_str(text)) {
+    let config: KernelConfig = match memory::within(4096 * text.len() + (1 << 16), || toml::from_str(text)) {
         Ok(config) => config,
         Err(error) => {
             check_error(&error);

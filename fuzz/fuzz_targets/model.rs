@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use lenet_gpu::model::{LeNet5, ModelInfo, weights};
+use lenet_gpu::model::{LeNet5, weights};
 use lenet_gpu_fuzz::{check_error, memory, mutate_json, tensors};
 use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Fields {
     network: LeNet5,
-    info: ModelInfo,
+    info: tensors::Info,
 }
 
 /// More classes take too long.
@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     if network.channels > 4 || network.classes > MOST_CLASSES {
         return Corpus::Reject;
     }
-    let model = tensors::model(network, info, edits);
+    let model = tensors::model(network, info.into(), edits);
     let bytes = weights::to_bytes(&model);
     assert_eq!(bytes, weights::to_bytes(&model), "equal models give equal bytes");
     let valid = [1, 3].contains(&network.channels)

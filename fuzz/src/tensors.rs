@@ -1,7 +1,24 @@
 //! Model files. Their values are some 60,000 numbers that a fuzzer need not see, so an input is a text, and after a zero
 //! byte a few edits of values.
 
-use lenet_gpu::model::{LeNet5, Model, ModelInfo, ParameterTable};
+use lenet_gpu::model::{Fit, LeNet5, Model, ModelInfo, ParameterTable, Selection};
+use serde::{Deserialize, Serialize};
+
+/// A [`ModelInfo`] as JSON.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Info {
+    pub dataset: Option<String>,
+    pub fit: Option<Fit>,
+    pub class_names: Option<Vec<String>>,
+    pub selected: Option<Selection>,
+}
+
+impl From<Info> for ModelInfo {
+    fn from(Info { dataset, fit, class_names, selected }: Info) -> Self {
+        Self { dataset, fit, class_names, selected }
+    }
+}
 
 /// The text of an input, and its edits as positions and values.
 pub fn split(input: &[u8]) -> Option<(&str, impl Iterator<Item = (usize, f32)>)> {

@@ -7,6 +7,7 @@ use toml::Table;
 
 use super::recipe::{self, Recipe};
 use super::{Cli, Failure, usage};
+use crate::escape::escape;
 
 /// The options in a recipe, as arguments; or the message of the error.
 pub fn recipe(text: &str) -> Result<Vec<OsString>, String> {
@@ -26,5 +27,5 @@ pub fn options(arguments: Vec<OsString>) -> Result<Table, String> {
 
 /// A message in the form in which it is printed.
 fn printed(message: &str) -> String {
-    message.to_owned()
+    escape(message).into_owned()
 }

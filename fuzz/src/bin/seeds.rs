@@ -9,6 +9,7 @@ use lenet_gpu::model::{
     Activation, LeNet5, Model, ModelInfo, ParameterTable, Selection, SelectionSplit, weights,
 };
 use lenet_gpu::train::{Checkpoint, EpochRecord, RunConfig, RunState};
+use lenet_gpu_fuzz::tensors::Info;
 use lenet_gpu_fuzz::{envelope, tensors};
 use serde_json::{Value, json};
 
@@ -17,11 +18,12 @@ fn main() {
     let normalised = LeNet5 { batch_norm: true, activation: Activation::Tanh, ..LeNet5::new(3, 3) };
     let names = ["cat", "dog", "bird"].map(str::to_owned).to_vec();
     let selected = Selection { epoch: 1, split: SelectionSplit::Test, accuracy: 0.75 };
-    let info = ModelInfo { dataset: Some("mnist".to_owned()), ..ModelInfo::default() };
-    let named = ModelInfo { class_names: Some(names), selected: Some(selected), ..ModelInfo::default() };
+    let info = || Info { dataset: Some("mnist".to_owned()), ..Info::default() };
+    let named = || Info { class_names: Some(names.clone()), selected: Some(selected), ..Info::default() };
 
-    for (name, network, info) in [("plain", plain, &info), ("normalised", normalised, &named)] {
+    for (name, network, info) in [("plain", plain, info()), ("normalised", normalised, named())] {
         put("model", name, json!({ "network": network, "info": info }).to_string());
+        let info = ModelInfo::from(info);
         let model = |values: &dyn Fn(&str) -> Vec<f32>| {
             let table = ParameterTable::new(&network);
             let parameters = table.tensors().iter().flat_map(|tensor| values(tensor.name)).collect();
@@ -40,7 +42,8 @@ fn main() {
     for (name, state) in [("new", Value::Null), ("within-an-epoch", state())] {
         let state: RunState = if state.is_null() { RunState::default() } else { read(state) };
         let config: RunConfig = read(config(plain));
-        let fields = json!({ "info": info, "state": state, "config": config, "images": "0123456789abcdef" });
+        let fields =
+            json!({ "info": info(), "state": state, "config": config, "images": "0123456789abcdef" });
         put("checkpoint", name, fields.to_string());
         let checkpoint = |values: &dyn Fn(&str) -> Vec<f32>| {
             let table = ParameterTable::new(&plain);
@@ -48,7 +51,7 @@ fn main() {
                 let tensors = table.tensors().iter();
                 tensors.flat_map(|tensor| values(&format!("{prefix}{}", tensor.name))).collect()
             };
-            let model = Model { network: plain, parameters: all(""), info: info.clone() };
+            let model = Model { network: plain, parameters: all(""), info: info().into() };
             let optimizer = OptimizerState {
                 step: state.step,
                 first_moment: all("optimizer.first_moment."),
