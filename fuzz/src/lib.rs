@@ -5,6 +5,7 @@ pub mod memory;
 mod message;
 mod mutate;
 mod random;
+pub mod sample;
 mod scratch;
 pub mod tensors;
 

@@ -3,18 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-use lenet_gpu::engine::OptimizerState;
 use lenet_gpu::gpu::KernelConfig;
 use lenet_gpu::model::{
     Activation, LeNet5, Model, ModelInfo, ParameterTable, Selection, SelectionSplit, weights,
 };
-use lenet_gpu::train::{Checkpoint, EpochRecord, RunConfig, RunState};
+use lenet_gpu::train::{Checkpoint, RunState};
 use lenet_gpu_fuzz::tensors::Info;
-use lenet_gpu_fuzz::{envelope, tensors};
+use lenet_gpu_fuzz::{envelope, sample, tensors};
 use serde_json::{Value, json};
 
 fn main() {
-    let plain = LeNet5::new(1, 2);
+    let plain = sample::NETWORK;
     let normalised = LeNet5 { batch_norm: true, activation: Activation::Tanh, ..LeNet5::new(3, 3) };
     let names = ["cat", "dog", "bird"].map(str::to_owned).to_vec();
     let selected = Selection { epoch: 1, split: SelectionSplit::Test, accuracy: 0.75 };
@@ -36,29 +35,19 @@ fn main() {
         put("safetensors", &format!("{name}-from-pytorch"), without.to_string());
     }
 
-    let records = [record(1), record(2)].map(|record| json!(record).to_string());
+    let records = [1, 2].map(sample::record).map(|record| json!(record).to_string());
     put("metrics", "two-epochs", records.join("\n") + "\n");
     put("metrics", "last-line-without-end", &records[0]);
-    for (name, state) in [("new", Value::Null), ("within-an-epoch", state())] {
-        let state: RunState = if state.is_null() { RunState::default() } else { read(state) };
-        let config: RunConfig = read(config(plain));
+    put("run_folder", "two-epochs", records.join("\n") + "\n");
+    put("run_folder", "last-line-without-end", &records[0]);
+    let config = sample::config();
+    for (name, state) in [("new", RunState::default()), ("within-an-epoch", sample::state())] {
         let fields =
             json!({ "info": info(), "state": state, "config": config, "images": "0123456789abcdef" });
         put("checkpoint", name, fields.to_string());
         let checkpoint = |values: &dyn Fn(&str) -> Vec<f32>| {
-            let table = ParameterTable::new(&plain);
-            let all = |prefix: &str| {
-                let tensors = table.tensors().iter();
-                tensors.flat_map(|tensor| values(&format!("{prefix}{}", tensor.name))).collect()
-            };
-            let model = Model { network: plain, parameters: all(""), info: info().into() };
-            let optimizer = OptimizerState {
-                step: state.step,
-                first_moment: all("optimizer.first_moment."),
-                second_moment: all("optimizer.second_moment."),
-            };
             let (state, config) = (state.clone(), config.clone());
-            Checkpoint { model, optimizer, state, config, images: "0123456789abcdef".to_owned() }.to_bytes()
+            sample::checkpoint(info().into(), state, config, values).to_bytes()
         };
         let header = header(&plain, checkpoint);
         let file = tensors::file(&header, [].into_iter());
@@ -109,10 +98,6 @@ fn put(target: &str, name: &str, bytes: impl AsRef<[u8]>) {
     fs::write(folder.join(name), bytes).expect("a seed can be written");
 }
 
-fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).expect("valid fields")
-}
-
 /// The header of the file that `build` makes of the values of its tensors, which are those of [`tensors::file`].
 fn header(network: &LeNet5, build: impl Fn(&dyn Fn(&str) -> Vec<f32>) -> Vec<u8>) -> String {
     let table = ParameterTable::new(network);
@@ -130,52 +115,6 @@ fn header(network: &LeNet5, build: impl Fn(&dyn Fn(&str) -> Vec<f32>) -> Vec<u8>
         let start = layout[name]["data_offsets"][0].as_u64().expect("an offset") as usize / 4;
         (start..start + len(name)).map(tensors::value).collect()
     }))
-}
-
-fn record(epoch: u64) -> EpochRecord {
-    EpochRecord {
-        epoch,
-        step: 10 * epoch,
-        lr: 1e-3,
-        train_loss: 0.5,
-        train_accuracy: 0.875,
-        validation_loss: None,
-        validation_accuracy: None,
-        test_loss: 0.25,
-        test_accuracy: 0.75,
-        seconds: 0.125,
-        images_per_second: 5120.0,
-        weights_hash: "0123456789abcdef".to_owned(),
-    }
-}
-
-/// A run after an epoch and two steps.
-fn state() -> Value {
-    json!({
-        "step": 12, "epochs": 1, "tally": { "samples": 128, "correct": 100, "loss_sum": 30.5 },
-        "epoch_seconds": 0.025, "seconds": 0.15, "last": record(1),
-        "best": { "epoch": 1, "part": "test", "accuracy": 0.75 },
-        "watch": { "lowest_loss": 0.25, "waited": 0 },
-    })
-}
-
-/// A run of three epochs of ten steps.
-fn config(network: LeNet5) -> Value {
-    json!({
-        "program": { "version": "0.1.0", "commit": "" },
-        "engine": { "name": "CPU, 2 threads", "backend": "cpu" },
-        "data": { "name": "MNIST (built in)", "train": 640, "test": 100 },
-        "network": network,
-        "weights": { "init": "pytorch" },
-        "training": {
-            "epochs": 3.0, "batch_size": 64, "learning_rate": 0.001, "seed": 1998, "shuffle": true,
-            "schedule": { "shape": "cosine", "warmup": 0.1 }, "stopping": { "patience": 2 },
-            "augmentation": { "shift": 2 }, "evaluations_per_epoch": 1, "checkpoint_every": 5,
-        },
-        "loss": { "kind": "nll", "reduction": "mean" },
-        "optimizer": { "rule": { "adam": { "beta1": 0.9, "beta2": 0.999, "eps": 1e-8 } } },
-        "options": { "epochs": 3, "seed": 1998 },
-    })
 }
 
 /// An archive of entries with these names, types and contents.
