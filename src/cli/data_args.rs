@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::data::{
-    Channels, Conversion, Dataset, DatasetKind, Fit, OpenOptions, OpenedDataset, TestSet, embedded_mnist_test,
+    Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, TestSet,
+    embedded_mnist_test,
 };
 use crate::model::{LeNet5, ModelInfo};
 use anyhow::anyhow;
@@ -49,6 +50,11 @@ impl DataArgs {
     /// Whether a data set was requested, rather than the default.
     pub fn names_a_set(&self) -> bool {
         self.data_dir.is_some() || self.dataset.is_some()
+    }
+
+    /// Sets the memory budget of this process. Opening data does so too.
+    pub fn apply_memory_limit(&self) {
+        self.memory.apply();
     }
 
     /// Reads the data set.
@@ -128,6 +134,18 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
         )));
     }
     Ok(())
+}
+
+/// Checks that the labels of images are classes of a trained network.
+pub fn check_labels(network: LeNet5, images: &ImageSet) -> Result<(), Failure> {
+    match images.labels.iter().position(|&label| usize::from(label) >= network.classes) {
+        Some(image) => Err(Failure::Input(anyhow!(
+            "the model has {} classes, but image {image} (from 0) of the data set has label {}",
+            network.classes,
+            images.labels[image]
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Checks that a model and a data set have the same class names, if both have names.

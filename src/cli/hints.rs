@@ -134,7 +134,8 @@ fn data(error: &DataError) -> Hint {
         }
         DataError::TooLargeToPad { .. } => text("use --fit resize"),
         DataError::Label { kind, .. } => Some(
-            format!("omit --dataset {kind} to read another data set in the same format, such as EMNIST").into(),
+            format!("omit --dataset {kind} to read another data set in the same format, such as EMNIST")
+                .into(),
         ),
         DataError::ImageFolder(error) => image_folder(error),
         _ => None,
@@ -150,7 +151,9 @@ fn image_folder(error: &ImageFolderError) -> Hint {
             )
             .into(),
         ),
-        ImageFolderError::BadImage { fault: ImageFileError::Memory { source, .. }, .. } => over_budget(source),
+        ImageFolderError::BadImage { fault: ImageFileError::Memory { source, .. }, .. } => {
+            over_budget(source)
+        }
         ImageFolderError::BadImage { .. } => text("--skip-bad-images skips unreadable images"),
         ImageFolderError::TooLargeToPad { .. } => text("use --fit resize"),
         _ => None,

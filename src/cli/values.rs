@@ -117,7 +117,11 @@ pub fn bytes(typed: &str) -> Result<u64, String> {
     let count: f64 = digits.trim_end().parse().map_err(|_| RULE.to_owned())?;
     let bytes = count * (1u64 << power) as f64;
     let largest = (1u64 << 60) as f64;
-    check(bytes as u64, (MIN_BYTES as f64..=largest).contains(&bytes), "must be at least 1M, such as 512M or 2G")
+    check(
+        bytes as u64,
+        (MIN_BYTES as f64..=largest).contains(&bytes),
+        "must be at least 1M, such as 512M or 2G",
+    )
 }
 
 fn number<T: FromStr>(typed: &str) -> Result<T, String> {
@@ -161,9 +165,13 @@ mod tests {
 
     #[test]
     fn sizes_have_binary_units() {
-        for (typed, expected) in
-            [("512M", 512 << 20), ("2g", 2 << 30), ("1.5GiB", 3 << 29), ("2048 kB", 2 << 20), ("1048576", 1 << 20)]
-        {
+        for (typed, expected) in [
+            ("512M", 512 << 20),
+            ("2g", 2 << 30),
+            ("1.5GiB", 3 << 29),
+            ("2048 kB", 2 << 20),
+            ("1048576", 1 << 20),
+        ] {
             assert_eq!(bytes(typed), Ok(expected), "{typed:?}");
         }
         for typed in ["", "M", "-1G", "2X", "1K", "0", "nan", "infG", "1e30T", "5 0M"] {

@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::sets::embedded_mnist;
 use super::loaded::Loaded;
+use super::sets::embedded_mnist;
 use super::{Conversion, DataError, Fit, ImageSet};
 
 /// Training and test images over the same classes, all of one size and number of channels.
@@ -101,12 +101,10 @@ impl Dataset {
     /// classes does not change.
     pub fn limited(self, train: Option<NonZeroUsize>, test: Option<NonZeroUsize>) -> Self {
         let limit = |images: Arc<ImageSet>, limit: Option<NonZeroUsize>| match limit {
-            Some(count) if count.get() < images.len() => {
-                Arc::new(Arc::try_unwrap(images).map_or_else(
-                    |shared| shared.first(count.get()),
-                    |images| images.truncated(count.get()),
-                ))
-            }
+            Some(count) if count.get() < images.len() => Arc::new(
+                Arc::try_unwrap(images)
+                    .map_or_else(|shared| shared.first(count.get()), |images| images.truncated(count.get())),
+            ),
             _ => images,
         };
         Self { train: limit(self.train, train), test: limit(self.test, test), ..self }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::folder_listing::FolderListing;
+use super::loaded::Loaded;
 use super::sets::Subset;
 use super::sets::cifar10::{self, BatchFiles};
 use super::sets::image_folder::{self, ImageFolder};
 use super::sets::mnist::{self, IdxFiles};
-use super::loaded::Loaded;
 use super::{DataError, DatasetKind};
 
 /// One kind per file layout, in the order in which they are tried if no kind was requested.

@@ -204,10 +204,16 @@ impl ImageSet {
 
     /// A copy of the first `count` images, or of all if there are fewer.
     pub(super) fn first(&self, count: usize) -> Self {
-        let count = count.min(self.len());
+        self.chunk(0, count)
+    }
+
+    /// A copy of `count` images from image `first` on, or of those that there are.
+    pub(crate) fn chunk(&self, first: usize, count: usize) -> Self {
+        let end = first.saturating_add(count).min(self.len());
+        let len = self.image_len();
         Self {
-            pixels: self.pixels[..count * self.image_len()].to_vec(),
-            labels: self.labels[..count].to_vec(),
+            pixels: self.pixels[first * len..end * len].to_vec(),
+            labels: self.labels[first..end].to_vec(),
             ..*self
         }
     }

@@ -67,17 +67,15 @@ mod linux {
             let cached = read(&format!("{folder}/memory.stat")).map_or(0, |stat| cached(&stat));
             Some(number(files[0])?.saturating_sub(number(files[1])?.saturating_sub(cached)))
         };
-        let folders = ancestors.flat_map(|group| {
-            roots.iter().map(move |root| format!("{root}{}", group.trim_end_matches('/')))
-        });
+        let folders = ancestors
+            .flat_map(|group| roots.iter().map(move |root| format!("{root}{}", group.trim_end_matches('/'))));
         folders.filter_map(left).min()
     }
 
     /// The bytes of cached files in a `memory.stat`.
     fn cached(stat: &str) -> u64 {
-        let field = |name: &str| {
-            stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
-        };
+        let field =
+            |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
         let [inactive, active, total_inactive, total_active] = CACHED.map(field);
         total_inactive.or(inactive).unwrap_or(0).saturating_add(total_active.or(active).unwrap_or(0))
     }
@@ -97,9 +95,8 @@ mod linux {
 
         #[track_caller]
         fn check(files: &[(&str, &str)], expected: Option<u64>) {
-            let read = |path: &str| {
-                files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned())
-            };
+            let read =
+                |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
             assert_eq!(available(&read), expected);
         }
 
@@ -111,7 +108,11 @@ mod linux {
 
         #[test]
         fn a_limit_on_the_address_space_counts_what_is_in_use() {
-            let limits = |value: &str| format!("Limit  Soft Limit  Hard Limit  Units\nMax address space  {value}  unlimited  bytes\n");
+            let limits = |value: &str| {
+                format!(
+                    "Limit  Soft Limit  Hard Limit  Units\nMax address space  {value}  unlimited  bytes\n"
+                )
+            };
             let status = ("/proc/self/status", "Name:\tlenet-gpu\nVmSize:\t  1000 kB\n");
             check(&[MEMINFO, ("/proc/self/limits", &limits("6144000")), status], Some(6_144_000 - 1_024_000));
             check(&[MEMINFO, ("/proc/self/limits", &limits("unlimited")), status], Some(16_000_000 << 10));

@@ -58,7 +58,7 @@ fn scores(confusion: &ConfusionMatrix, names: &[String]) -> String {
 fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> String {
     const HEADING: &str = "class \\ predicted";
     let cell = |count: u64| if count == 0 { "·".to_owned() } else { count.to_string() };
-    let largest = confusion.rows().flatten().max().copied().unwrap_or(0);
+    let largest = confusion.pairs().map(|pair| pair.count).max().unwrap_or(0);
     // Long names are truncated in the column headings; the rows show them in full.
     let column = widest([largest.to_string().as_str(), "12345"]);
     let short = |name: &String| name.chars().take(column).collect::<String>();
@@ -68,7 +68,7 @@ fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> String {
         format!("{name:width$} {cells}\n")
     };
     let mut text = line(HEADING, names.iter().map(short).collect());
-    for (name, row) in names.iter().zip(confusion.rows()) {
+    for (name, row) in names.iter().zip(&confusion.rows()) {
         text += &line(name, row.iter().map(|&count| cell(count)).collect());
     }
     text

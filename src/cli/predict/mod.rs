@@ -6,11 +6,11 @@ mod prediction;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::{check_writable, write_atomically};
-use crate::model::weights;
-use crate::data::ImageFileError;
 use crate::memory::OverBudget;
+use crate::model::weights;
 use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
 use anyhow::{Context, anyhow};

@@ -8,7 +8,6 @@ use std::io::{self, Read};
 
 use super::grow;
 use crate::data::ImageSet;
-use crate::memory::OverBudget;
 
 const CHANNELS: usize = 3;
 const SIDE: usize = 32;
@@ -32,9 +31,6 @@ pub enum CifarError {
     /// The bytes are not a valid file.
     #[error(transparent)]
     Format(#[from] CifarFault),
-    /// The records take more memory than the budget allows.
-    #[error(transparent)]
-    Memory(#[from] OverBudget),
 }
 
 /// What is wrong with a file of records.

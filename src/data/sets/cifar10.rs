@@ -120,9 +120,9 @@ impl BatchFiles {
 }
 
 /// Reserves memory for the records in a file of `length` bytes.
-fn hold(length: u64) -> Result<Reservation<'static>, CifarError> {
-    let count = cifar::record_count(length)?;
-    Ok(loaded::hold(count, cifar::IMAGE_LEN)?)
+fn hold(length: u64, file: &dyn Fn() -> String) -> Result<Reservation<'static>, DataError> {
+    let count = cifar::record_count(length).map_err(|fault| DataError::Cifar { file: file(), fault })?;
+    loaded::hold(count, cifar::IMAGE_LEN).map_err(|source| DataError::Memory { what: file(), source })
 }
 
 /// Adds a reservation to those before it, if there are any.
@@ -141,13 +141,11 @@ fn read_files(paths: &[PathBuf], named: Option<DatasetKind>) -> Result<Loaded, D
     for path in paths {
         let (reader, length) = gzip::open(path)?;
         let file = || path.display().to_string();
-        let failed = |error| match error {
+        merge(&mut memory, hold(length, &file)?);
+        let count = cifar::append_records(reader, length, &mut images).map_err(|error| match error {
             CifarError::Io(source) => DataError::Unreadable { file: file(), source },
             CifarError::Format(fault) => DataError::Cifar { file: file(), fault },
-            CifarError::Memory(source) => DataError::Memory { what: file(), source },
-        };
-        merge(&mut memory, hold(length).map_err(failed)?);
-        let count = cifar::append_records(reader, length, &mut images).map_err(failed)?;
+        })?;
         labels::check(&images.labels[images.len() - count..], named, file)?;
         unusual.add(&file(), count);
     }
@@ -180,13 +178,11 @@ fn read_archive(
         };
         let batch = vacant.insert(cifar::no_images());
         let file = || format!("{}: {}", archive.display(), entry.display());
-        let failed = |error| match error {
+        merge(&mut memory, hold(length, &file)?);
+        let count = cifar::append_records(bytes, length, batch).map_err(|error| match error {
             CifarError::Io(source) => tar_gz::damaged(archive, source),
             CifarError::Format(fault) => DataError::Cifar { file: file(), fault },
-            CifarError::Memory(source) => DataError::Memory { what: file(), source },
-        };
-        merge(&mut memory, hold(length).map_err(failed)?);
-        let count = cifar::append_records(bytes, length, batch).map_err(failed)?;
+        })?;
         labels::check(&batch.labels, named, file)?;
         unusual.add(&file(), count);
         Ok(())

@@ -26,7 +26,8 @@ pub fn test() -> Result<Loaded, DataError> {
 
 fn image_set(pixels: &[u8], labels: &[u8], count: usize) -> Result<Loaded, DataError> {
     let what = || "the built-in MNIST".to_owned();
-    let memory = loaded::hold(count, SIDE * SIDE).map_err(|source| DataError::Memory { what: what(), source })?;
+    let memory =
+        loaded::hold(count, SIDE * SIDE).map_err(|source| DataError::Memory { what: what(), source })?;
     let pixels = decode(pixels, count * SIDE * SIDE);
     let labels = decode(labels, count).into_iter().map(u16::from).collect();
     let images = ImageSet { channels: 1, height: SIDE, width: SIDE, pixels, labels };

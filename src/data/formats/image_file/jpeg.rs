@@ -5,7 +5,9 @@ use std::io::{self, BufRead, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use image::codecs::jpeg::JpegDecoder;
 use image::{ColorType, ImageDecoder};
 
-use super::{Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, blend_with_white, orient, undecodable};
+use super::{
+    Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, blend_with_white, orient, undecodable,
+};
 
 /// The start of a file and of its first marker.
 pub const SIGNATURE: &[u8] = b"\xff\xd8\xff";
@@ -19,7 +21,8 @@ pub fn decode(
     length: u64,
     extra: ExtraMemory,
 ) -> Result<Decoded, ImageFileError> {
-    let frame = Frame::read(&mut content).map_err(ImageFileError::Unreadable)?.ok_or(ImageFileError::CutOff)?;
+    let frame =
+        Frame::read(&mut content).map_err(ImageFileError::Unreadable)?.ok_or(ImageFileError::CutOff)?;
     let size = ImageSize::checked(frame.width, frame.height)?;
     // The decoder has a copy of the file. The image may be turned, and its samples are interleaved at first.
     let planes = if frame.sampling.len() == 1 { 1 } else { 3 };
@@ -100,14 +103,19 @@ impl Frame {
                     frame = Some(Self {
                         width,
                         height,
-                        sampling: sampling.map(|&[_, it, _]: &[u8; 3]| [it >> 4, it & 15].map(u64::from)).collect(),
+                        sampling: sampling
+                            .map(|&[_, it, _]: &[u8; 3]| [it >> 4, it & 15].map(u64::from))
+                            .collect(),
                         collects: matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce),
                     });
                 }
                 0xda => {
                     let in_scan = segment(content)?.first().map_or(0, |&count| count.into());
                     let Some(frame) = frame else { return Ok(None) };
-                    return Ok(Some(Self { collects: frame.collects || in_scan < frame.sampling.len(), ..frame }));
+                    return Ok(Some(Self {
+                        collects: frame.collects || in_scan < frame.sampling.len(),
+                        ..frame
+                    }));
                 }
                 // Markers without a segment: fill bytes, restarts, start and end of the image.
                 0x01 | 0xd0..=0xd9 => {}
@@ -119,7 +127,8 @@ impl Frame {
     /// The memory that the decoder needs besides its result: rows of samples, and coefficients of 2 bytes if it collects
     /// them, in whole blocks of 8×8.
     fn decoder_memory(&self) -> u64 {
-        let largest = |axis: usize| self.sampling.iter().map(|factors| factors[axis]).max().unwrap_or(1).max(1);
+        let largest =
+            |axis: usize| self.sampling.iter().map(|factors| factors[axis]).max().unwrap_or(1).max(1);
         let (across, down) = (largest(0), largest(1));
         let width = u64::from(self.width).next_multiple_of(8 * across);
         let height = u64::from(self.height).next_multiple_of(8 * down);

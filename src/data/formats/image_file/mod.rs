@@ -166,10 +166,7 @@ impl ImageFile {
     }
 
     /// Reads an image from a stream, and reserves memory for what is done with it.
-    pub(crate) fn read_from_with(
-        content: impl Read,
-        extra: ExtraMemory,
-    ) -> Result<Decoded, ImageFileError> {
+    pub(crate) fn read_from_with(content: impl Read, extra: ExtraMemory) -> Result<Decoded, ImageFileError> {
         let mut bytes = Vec::new();
         content.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes).map_err(ImageFileError::Unreadable)?;
         let length = bytes.len() as u64;
@@ -283,7 +280,10 @@ mod tests {
         // The width and height in the header chunk.
         bytes[16..24].copy_from_slice(&[0x00, 0x0f, 0xff, 0xff, 0x00, 0x0f, 0xff, 0xff]);
         let error = ImageFile::decode(&bytes).unwrap_err();
-        assert!(matches!(error, ImageFileError::TooManyPixels { width: 0xfffff, height: 0xfffff }), "{error}");
+        assert!(
+            matches!(error, ImageFileError::TooManyPixels { width: 0xfffff, height: 0xfffff }),
+            "{error}"
+        );
     }
 
     /// The same by the `image` crate's own conversions, which keep several copies of the image.
@@ -334,7 +334,8 @@ mod tests {
         };
         let mut rows = Vec::new();
         for &[x, y, across, down] in passes {
-            let (width, height) = (SIZE[0].saturating_sub(x).div_ceil(across), SIZE[1].saturating_sub(y).div_ceil(down));
+            let (width, height) =
+                (SIZE[0].saturating_sub(x).div_ceil(across), SIZE[1].saturating_sub(y).div_ceil(down));
             for _ in (0..height).filter(|_| width > 0) {
                 rows.push(0);
                 let bytes = (width * samples * usize::from(depth)).div_ceil(8);
@@ -406,7 +407,11 @@ mod tests {
             let turned_jpeg = [&jpeg[..2], &[0xff, 0xe1], &length, &segment, &jpeg[2..]].concat();
             for file in [turned_jpeg, any_png(2, 8, false, &chunk(b"eXIf", &exif))] {
                 let decoded = ImageFile::decode(&file).unwrap();
-                assert_eq!(decoded.width > decoded.height, (orientation < 5) == (file[0] == 0xff), "{orientation}");
+                assert_eq!(
+                    decoded.width > decoded.height,
+                    (orientation < 5) == (file[0] == 0xff),
+                    "{orientation}"
+                );
                 assert_eq!(decoded, by_conversion(&file), "orientation {orientation}");
             }
         }

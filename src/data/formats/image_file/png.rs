@@ -5,7 +5,9 @@ use std::io::{BufRead, Seek};
 use image::metadata::Orientation;
 use png::{BitDepth, Decoder, Limits, Reader, Transformations};
 
-use super::{Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, blend_with_white, orient, undecodable};
+use super::{
+    Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, blend_with_white, orient, undecodable,
+};
 
 /// The first bytes of a file.
 pub const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";

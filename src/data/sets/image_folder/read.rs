@@ -48,7 +48,9 @@ pub fn read<const SUBSETS: usize>(
                 }
                 // Which images are skipped must not depend on the machine.
                 Err(fault @ ImageFileError::Memory { .. }) => {
-                    return Err(ImageFolderError::BadImage { path: file.path.to_owned(), fault, more: 0 }.into());
+                    return Err(
+                        ImageFolderError::BadImage { path: file.path.to_owned(), fault, more: 0 }.into()
+                    );
                 }
                 Err(fault) => bad.push((file.path, fault)),
             }
