@@ -8,11 +8,12 @@
 //! - The images and labels of data sets while they are read and converted: training and test images together, the
 //!   decompressed bytes, and the copies that a conversion to 32×32 or to three channels needs.
 //! - Image files: the file's bytes, the decoder's buffers, the decoded pixels, and what preparing them takes.
-//! - The log-probabilities of an evaluation of many classes are bounded instead, and so are model files (64 MiB),
-//!   text files (64 MiB) and image files (64 MiB compressed).
 //!
-//! Not counted: data sets that have been opened, buffers of engines, the program itself and its drivers, and buffers of
-//! less than a few hundred KiB. The default budget therefore leaves half of the memory free.
+//! Model files, text files and compressed image files are limited to 64 MiB each instead, and the log-probabilities of an
+//! evaluation to 256 MiB at a time.
+//!
+//! Not counted: data sets that have been opened, the names of their files, buffers of engines, the program itself and its
+//! drivers, and small buffers. The default budget therefore leaves half of the memory free.
 //!
 //! # The default
 //! Half of the memory that is available when the budget is first used: what the system reports as available, or less if
