@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::bench::{Bench, CLASSES, Candidate, Results, Settings, Startup, counts, synthetic, to_markdown};
-use crate::data::{Dataset, OpenedDataset};
+use crate::bench::{
+    Bench, CLASSES, Candidate, Results, SYNTHETIC_BYTES, Settings, Startup, counts, synthetic, to_markdown,
+};
+use crate::data::{DataError, Dataset, OpenedDataset};
 use crate::engine::LARGEST_MICRO_BATCH;
 use crate::files::{is_stdout, write_output};
+use crate::memory::{self, Reservation};
 use anyhow::{Context, anyhow};
 use clap::{ArgAction, Args};
 
@@ -201,6 +204,7 @@ fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
 impl BenchArgs {
     /// Opens the images and checks that there are enough for the largest batch.
     fn data(&self) -> Result<Dataset, Failure> {
+        self.data.apply_memory_limit();
         let data = if self.data.names_a_set() {
             let data = match self.data.open()? {
                 OpenedDataset::Split(data) => data,
@@ -208,6 +212,7 @@ impl BenchArgs {
             };
             data.limited(NonZeroUsize::new(self.images), None)
         } else {
+            let _memory = hold_synthetic(self.images).map_err(Failure::input)?;
             let images = synthetic(self.images, self.measure.seed);
             let conversion = self.data.conversion();
             let fit = conversion.fit_of(&images);
@@ -233,6 +238,13 @@ impl BenchArgs {
         }
         Ok(data)
     }
+}
+
+/// Reserves memory for synthetic images.
+fn hold_synthetic(images: usize) -> Result<Reservation<'static>, DataError> {
+    let bytes = (images as u64).saturating_mul(SYNTHETIC_BYTES);
+    memory::hold(bytes)
+        .map_err(|source| DataError::Memory { what: format!("{images} synthetic images"), source })
 }
 
 impl MeasureArgs {

@@ -18,6 +18,7 @@ mod failure;
 mod hints;
 mod interrupt;
 mod kernel_args;
+mod memory_args;
 mod notice;
 mod output;
 mod paper;

@@ -7,7 +7,7 @@ pub(crate) mod operations;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use operations::sync_folder;
@@ -23,10 +23,19 @@ pub fn open_regular(path: &Path) -> io::Result<Option<(File, u64)>> {
     Ok(Some((File::open(path)?, metadata.len())))
 }
 
-/// Reads a regular file as UTF-8.
+/// The largest text file that is read, in bytes: 64 MiB.
+const MAX_TEXT: u64 = 64 << 20;
+
+/// Reads a regular file of at most 64 MiB as UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    let (file, _) = open_regular(path)?.ok_or_else(|| io::Error::other("not a regular file"))?;
-    io::read_to_string(file)
+    let (file, length) = open_regular(path)?.ok_or_else(|| io::Error::other("not a regular file"))?;
+    let too_large = || io::Error::other(format!("larger than {MAX_TEXT} bytes"));
+    if length > MAX_TEXT {
+        return Err(too_large());
+    }
+    // A file can grow, and some systems report a length of 0 for files that have contents.
+    let text = io::read_to_string(file.take(MAX_TEXT + 1))?;
+    if text.len() as u64 > MAX_TEXT { Err(too_large()) } else { Ok(text) }
 }
 
 /// A file could not be written. A previous file at this path is unchanged.
