@@ -15,6 +15,8 @@ mod engine_config;
 mod evaluate;
 mod export;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hints;
 mod interrupt;
 mod kernel_args;

@@ -85,7 +85,7 @@ impl Recipe {
     }
 
     /// The options as arguments. Each recipe is parsed on its own, so that errors can name it.
-    fn arguments(&self) -> Result<Vec<OsString>, Failure> {
+    pub(super) fn arguments(&self) -> Result<Vec<OsString>, Failure> {
         let command = train_command();
         let arguments = self
             .options
