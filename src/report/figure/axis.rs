@@ -151,8 +151,8 @@ impl FittedAxis {
         let (first, last) = (libm::log10(self.low).floor() as i32, libm::log10(self.high).ceil() as i32);
         let in_decades = |digits: &[f64], every: i32| {
             let powers = (first.div_euclid(every) * every..=last).step_by(every as usize);
-            let values = powers
-                .flat_map(|power| digits.iter().map(move |digit| digit * libm::pow(10.0, power.into())));
+            let values =
+                powers.flat_map(|power| digits.iter().map(move |digit| digit * libm::exp10(power.into())));
             values.filter(|value| (self.low..=self.high).contains(value)).collect::<Vec<f64>>()
         };
         let mut values = in_decades(&[1.0, 2.0, 5.0], 1);
@@ -195,7 +195,7 @@ fn with_margin(scale: Scale, (low, high): (f64, f64)) -> (f64, f64) {
             (low - margin, high + margin)
         }
         Scale::Logarithmic => {
-            let margin = libm::pow(10.0, (libm::log10(high) - libm::log10(low)) * SMALL_MARGIN);
+            let margin = libm::exp10((libm::log10(high) - libm::log10(low)) * SMALL_MARGIN);
             (low / margin, (high * margin).min(f64::MAX))
         }
     }
@@ -208,7 +208,7 @@ fn to_ticks((low, high): (f64, f64), step: f64) -> (f64, f64) {
 /// Returns the smallest step of 1, 2 or 5 times a power of ten that divides the range into at most `most` steps.
 fn step((low, high): (f64, f64), most: usize, whole: bool) -> f64 {
     let finest = (high - low) / most.max(1) as f64;
-    let power = libm::pow(10.0, libm::log10(finest).floor());
+    let power = libm::exp10(libm::log10(finest).floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= finest * (1.0 - SLACK));
     let step = factor.unwrap_or(10.0) * power;
     if whole { step.max(1.0) } else { step }
