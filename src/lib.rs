@@ -76,6 +76,8 @@
 //! | recording | the buffers, kernels and dispatches of a step, described as data |
 
 #![warn(missing_docs)]
+// Tests may compare with the functions of the standard library.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod cache;
 mod calendar;
