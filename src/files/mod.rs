@@ -34,8 +34,8 @@ pub struct WriteError {
     source: io::Error,
 }
 
-/// Writes a file atomically: into a temporary file beside it, which is flushed to disk and then renamed. Readers see
-/// either the old or the new contents, even after a power failure.
+/// Writes a file atomically: into a temporary file beside it, which is flushed to disk, read back, and then renamed.
+/// Readers see either the old or the new contents, even after a power failure.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
@@ -52,7 +52,9 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (temporary, file) = create_temporary(path)?;
-    let done = fill(file, &temporary, bytes).and_then(|()| operations::rename(&temporary, path));
+    let done = fill(file, &temporary, bytes)
+        .and_then(|()| compare(&temporary, bytes))
+        .and_then(|()| operations::rename(&temporary, path));
     if done.is_err() {
         // The write error is more useful than one about this cleanup.
         let _ = operations::remove_file(&temporary);
@@ -112,6 +114,15 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
 fn fill(file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     operations::write(&file, path, bytes)?;
     operations::sync(&file, path)
+}
+
+/// Reads a file back.
+fn compare(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if operations::read(path)? == bytes {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the content that was read back differs"))
+    }
 }
 
 /// Flushes the creation or the renaming of a path to disk.

@@ -8,11 +8,13 @@ use std::path::Path;
 use fs4::{FileExt, TryLockError};
 
 use super::faults::{Operation, announce};
+use super::sync_folder_of;
 
-/// Creates a folder.
+/// Creates a folder, and flushes its name to disk.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     announce(&Operation::CreateFolder, path)?;
-    fs::create_dir(path)
+    fs::create_dir(path)?;
+    sync_folder_of(path)
 }
 
 /// Creates a folder and its missing parents, unless it exists. Returns whether it was created.

@@ -25,9 +25,7 @@ pub use error::RunError;
 
 use super::{Checkpoint, CheckpointLoadError, EpochRecord, RunConfig};
 use crate::calendar::Utc;
-use crate::files::{
-    is_temporary_file_of, operations, remove_temporary_files_of, sync_folder, sync_folder_of,
-};
+use crate::files::{is_temporary_file_of, operations, remove_temporary_files_of, sync_folder};
 use crate::model::{Model, weights};
 use checkpoints::{BestModel, Checkpoints, StoredCheckpoint, content_of_best};
 use metrics_log::{MetricsLog, ReadMetrics};
@@ -164,7 +162,7 @@ impl RunDirectory {
             io::ErrorKind::AlreadyExists => RunError::HoldsARun { path: path.to_owned() },
             _ => cannot_write(source),
         })?;
-        sync_folder(path).and_then(|()| sync_folder_of(path)).map_err(cannot_write)?;
+        sync_folder(path).map_err(cannot_write)?;
         let mut config = SavedFile::new(path.join(CONFIG), text_of(config));
         config.write()?;
         let checkpoints = Checkpoints::new(Self::checkpoint_path(path), None, BestModel::None);
@@ -229,9 +227,7 @@ impl RunDirectory {
     pub fn finish(&mut self) -> FinishedFiles {
         let restored = self.read_back();
         let mut failures = self.write();
-        if failures.is_empty() {
-            failures = self.read_back();
-        }
+        failures.extend(self.read_back());
         FinishedFiles { restored, failures }
     }
 
