@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Machine {
     /// `linux`, `macos`, `windows`, ...
     pub os: String,

@@ -7,11 +7,12 @@ use super::statistics::Summary;
 use crate::gpu::cost::Cost;
 use crate::train::Program;
 
-/// The version of this format. It changes whenever the name or the meaning of a field changes.
+/// The version of this format. It changes whenever a field is added, or its name or meaning changes.
 pub const FORMAT: u32 = 1;
 
 /// The results of a benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Results {
     /// Always [`FORMAT`].
     pub format: u32,
@@ -28,6 +29,7 @@ pub struct Results {
 
 /// The images used for training and inference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Images {
     pub name: String,
     pub count: usize,
@@ -39,6 +41,7 @@ pub struct Images {
 
 /// How to measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Batch sizes of training and inference.
     pub batches: Vec<usize>,
@@ -54,6 +57,7 @@ pub struct Settings {
 
 /// The results of one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EngineResults {
     /// The label in tables, which also identifies the engine in other results: `vulkan`, `cpu`.
     pub label: String,
@@ -76,6 +80,7 @@ pub struct EngineResults {
 
 /// A GPU and the kernels it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adapter {
     pub name: String,
     pub backend: String,
@@ -91,6 +96,7 @@ pub struct Adapter {
 /// How an engine starts in a separate process, with batches of `profile_batch` images. Drivers and the system may have
 /// cached files and kernels in earlier runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Startup {
     /// The phases in order, up to the end of the first step.
     #[serde(rename = "stages")]
@@ -102,6 +108,7 @@ pub struct Startup {
 
 /// A phase between the start of the process and the end of the first step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StartupPhase {
     #[serde(rename = "what")]
     pub name: String,
@@ -110,6 +117,7 @@ pub struct StartupPhase {
 
 /// The measured peak performance of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ceilings {
     /// 10⁹ operations per second.
     pub gflops: f64,
@@ -126,6 +134,7 @@ impl Ceilings {
 
 /// The results of a kernel of the training step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KernelResults {
     pub label: String,
     pub workgroups: u64,
@@ -159,6 +168,7 @@ impl Task {
 
 /// How fast an engine performs a task at one batch size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Throughput {
     pub task: Task,
     pub batch: usize,

@@ -13,6 +13,7 @@ const OUTLIER_SCORE: f64 = 3.5;
 
 /// The values of repeated runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Summary {
     pub median: f64,
     /// The robust standard deviation divided by the median: 0.02 is 2 %.

@@ -28,12 +28,12 @@ pub fn kernels_on(before: &EngineConfig, device: &AdapterInfo) -> Result<Option<
         return Ok(None);
     }
     let Some(kernels) = &before.kernels else { return Ok(None) };
-    let kernels = kernels
-        .clone()
-        .try_into()
-        .map_err(|error: toml::de::Error| anyhow!("{}", error.message()))
-        .context("this version cannot read the run's kernel configuration")
-        .map_err(Failure::Input)?;
+    let read: Result<KernelConfig, toml::de::Error> = kernels.clone().try_into();
+    let checked = read
+        .map_err(|error| anyhow!("{}", error.message().replace('\n', " ")))
+        .and_then(|kernels| Ok(kernels.check().map(|()| kernels)?));
+    let kernels =
+        checked.context("this version cannot use the run's kernel configuration").map_err(Failure::Input)?;
     Ok(Some(kernels))
 }
 

@@ -96,6 +96,7 @@ fn training_config(error: &TrainingConfigError) -> Hint {
         TrainingConfigError::StepTooLong { .. } => text("use a smaller --lr-step-epochs or more --epochs"),
         TrainingConfigError::PatienceTooLong { .. } => text("use a smaller --patience or more --epochs"),
         TrainingConfigError::WarmupTooShort { .. } => text("use a larger --warmup, or --warmup 0"),
+        TrainingConfigError::OutOfRange(_) => None,
         TrainingConfigError::Augmentation(_) => text("see --shift, --rotate and --scale"),
     }
 }

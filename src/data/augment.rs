@@ -11,6 +11,7 @@ use crate::random::{Draws, Purpose};
 
 /// The ranges of random transforms. The default is no augmentation.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Augmentation {
     /// Largest shift in whole pixels, along each side and in both directions; uncovered pixels are black. Also known
     /// as a random crop with this padding. Below 32.

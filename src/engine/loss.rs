@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The loss of a batch, as a function of the last layer's logits z `[K]` and the label of each image.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Loss {
     /// The loss of an image.
     pub kind: LossKind,

@@ -7,6 +7,7 @@ use crate::model::parameters::LayerKind;
 /// An optimizer and its hyperparameters, which are constant in a run. The learning rate belongs to each
 /// [`Step`](super::Step).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Optimizer {
     /// The update rule.
     pub rule: Rule,
@@ -47,6 +48,7 @@ impl Default for Rule {
 
 /// Adam (Kingma and Ba, 2015, algorithm 1), equal to PyTorch's `Adam`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adam {
     /// β₁, the decay rate of the first moment.
     pub beta1: f32,
@@ -85,6 +87,7 @@ impl Adam {
 /// Stochastic gradient descent, equal to PyTorch's `SGD` without dampening: b ← μ·b + g, p ← p − lr·b, or
 /// p ← p − lr·(g + μ·b) with Nesterov momentum. b starts as 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sgd {
     /// Momentum μ in [0, 1); 0 is plain gradient descent.
     pub momentum: f32,
@@ -97,6 +100,7 @@ pub struct Sgd {
 /// Gradients are clipped first by the norm of each tensor, then by the norm of all tensors together, then by value.
 /// The gradients of a batch normalisation have the bounds of the layer before it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Clip {
     /// Bound of the magnitude of each value in the gradients of dense layers (5 in section 6 of the paper).
     #[serde(default, skip_serializing_if = "Option::is_none")]

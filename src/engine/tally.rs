@@ -6,6 +6,7 @@ use super::SampleOutcome;
 
 /// A running sum of outcomes, accumulated in f64 in the order of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tally {
     /// The number of samples.
     pub samples: usize,

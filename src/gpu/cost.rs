@@ -12,6 +12,7 @@ const VALUE: u64 = size_of::<f32>() as u64;
 /// each tensor were read once and written once. Values that a kernel loads repeatedly come from caches and do not
 /// count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cost {
     pub flops: u64,
     pub bytes: u64,

@@ -15,6 +15,7 @@ pub const IMAGE_SIDE: usize = 32;
 
 /// The variable parts of the architecture; everything else is fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LeNet5 {
     /// Input channels: 1 for grey, 3 for colour.
     pub channels: usize,

@@ -19,24 +19,21 @@ pub struct Model {
 
 /// What a model was trained on, as far as it is known. Images must be prepared for the model as they were in
 /// training.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelInfo {
     /// The short name of the data set: `mnist`, `cifar10`, or that of a folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
     /// How images were brought to 32×32.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
     /// A name for each class, in the order of labels, if classes have names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<Vec<String>>,
     /// How the weights were chosen among those of several epochs, if they were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<Selection>,
 }
 
 /// How weights were chosen among those of several epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Selection {
     /// The chosen epoch, counted from 1.
     pub epoch: u64,
@@ -45,6 +42,13 @@ pub struct Selection {
     pub split: SelectionSplit,
     /// That accuracy, as a fraction.
     pub accuracy: f64,
+}
+
+impl Selection {
+    /// Whether a run can have such an epoch.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.epoch >= 1 && (0.0..=1.0).contains(&self.accuracy)
+    }
 }
 
 /// The images on which weights are chosen.

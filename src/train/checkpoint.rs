@@ -2,19 +2,23 @@
 //! file can therefore read a checkpoint.
 //!
 //! Besides the parameters, the safetensors file holds the optimizer's moments as `optimizer.first_moment.NAME` and
-//! `optimizer.second_moment.NAME`, where NAME is that of the parameter. The metadata holds, next to the model's header,
-//! an object `checkpoint` with the run's state, its configuration and the fingerprint of its training images. The order
-//! of the images is not stored: it follows from the seed and the epoch.
+//! `optimizer.second_moment.NAME`, where NAME is that of the parameter. The [metadata entry](crate::model::weights) holds,
+//! after the model's fields, an object `checkpoint` with the run's state as `standing`, its configuration as `config` and
+//! the fingerprint of its training images as `images`. The order of the images is not stored: it follows from the seed
+//! and the epoch.
+//!
+//! The digest of the file covers all of it. A checkpoint that is intact but that no run can have written, such as one with
+//! more correct predictions than images, is rejected too.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::{RunConfig, RunState};
+use super::invalid_value::{InvalidValue, require};
+use super::{RunConfig, RunState, TrainingConfigError, weights_hash};
 use crate::engine::OptimizerState;
-use crate::model::weights::{self, Arena, Header, WeightsError};
+use crate::model::weights::{self, Arena, Header, ModelFile, WeightsError};
 use crate::model::{Model, ParameterTable};
 
 /// The complete state of a run between two steps.
@@ -32,22 +36,9 @@ pub struct Checkpoint {
     pub images: String,
 }
 
-/// The metadata as written: the model's header with the run's section.
-#[derive(Serialize)]
-struct CheckpointHeader<'a> {
-    #[serde(flatten)]
-    model: Header,
-    checkpoint: RunSection<&'a RunState, &'a RunConfig, &'a str>,
-}
-
-/// The metadata as read, without the model's part.
-#[derive(Deserialize)]
-struct ReadHeader {
-    checkpoint: Option<RunSection<RunState, RunConfig, String>>,
-}
-
 /// The object `checkpoint` in the metadata, borrowed for writing and owned after reading.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RunSection<State, Config, Images> {
     #[serde(rename = "standing")]
     state: State,
@@ -77,9 +68,17 @@ pub enum CheckpointError {
         value: f32,
     },
 
-    /// Parts of the checkpoint do not match.
+    /// A setting is out of range.
+    #[error("the checkpoint is inconsistent: config.training: {0}")]
+    Config(TrainingConfigError),
+
+    /// The configuration is for another network than the tensors.
+    #[error("the checkpoint is inconsistent: its configuration is for another network than its tensors")]
+    OtherNetwork,
+
+    /// No run with this configuration and these parameters can have this state.
     #[error("the checkpoint is inconsistent: {0}")]
-    Inconsistent(String),
+    Inconsistent(#[from] InvalidValue),
 }
 
 /// A checkpoint file that could not be loaded.
@@ -114,27 +113,26 @@ impl Checkpoint {
             Arena { prefix: FIRST, tensors: table.trained(), values: &optimizer.first_moment },
             Arena { prefix: SECOND, tensors: table.trained(), values: &optimizer.second_moment },
         ];
-        let checkpoint = RunSection { state, config, images: images.as_str() };
-        weights::serialize(&CheckpointHeader { model: Header::of(model), checkpoint }, &arenas)
+        let section = RunSection { state, config, images: images.as_str() };
+        weights::serialize(&Header::new(model, Some(section)), &arenas)
     }
 
     /// Parses the content of a checkpoint file.
     ///
     /// # Errors
-    /// Returns an error if the bytes are not a checkpoint, if a value is not finite, or if the state does not fit the
-    /// configuration.
+    /// Returns an error if the bytes are not a checkpoint, if they do not match their digest, if a value is not finite,
+    /// or if no run with the configuration can have the state.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let model = weights::from_bytes(bytes)?;
-        let header: Option<ReadHeader> = weights::header(bytes)?;
-        let section = header.and_then(|header| header.checkpoint).ok_or(CheckpointError::NoState)?;
-        let RunSection { state, config, images } = section;
+        let file = ModelFile::open(bytes)?;
+        let (model, section) = file.read()?;
+        let RunSection { state, config, images }: RunSection<RunState, RunConfig, String> =
+            section.ok_or(CheckpointError::NoState)?;
 
-        let file = SafeTensors::deserialize(bytes).map_err(WeightsError::NotSafetensors)?;
         let moments = |prefix: &str| -> Result<Vec<f32>, CheckpointError> {
             let mut moments = Vec::with_capacity(model.parameters.len());
             for tensor in ParameterTable::new(&model.network).trained() {
                 let name = format!("{prefix}{}", tensor.name);
-                let values = weights::values(&file, &name, tensor)?;
+                let values = file.values(&name, tensor)?;
                 if let Some(index) = values.iter().position(|&value| prefix == SECOND && value < 0.0) {
                     return Err(CheckpointError::NegativeMoment { name, index, value: values[index] });
                 }
@@ -148,7 +146,7 @@ impl Checkpoint {
             second_moment: moments(SECOND)?,
         };
         let checkpoint = Self { optimizer, state, config, images, model };
-        checkpoint.check_consistency().map_err(CheckpointError::Inconsistent)?;
+        checkpoint.check()?;
         Ok(checkpoint)
     }
 
@@ -169,37 +167,23 @@ impl Checkpoint {
         load().map_err(|source| CheckpointLoadError { path: path.to_owned(), source })
     }
 
-    /// Checks that state, configuration and network agree, which the training loop relies on.
-    fn check_consistency(&self) -> Result<(), String> {
+    /// Checks that state, configuration and parameters agree, which the training loop relies on.
+    fn check(&self) -> Result<(), CheckpointError> {
         let Self { state, config, model, .. } = self;
-        let (training, samples) = (&config.training, config.data.train);
         if config.network != model.network {
-            return Err("its configuration is for another network than its tensors".to_owned());
+            return Err(CheckpointError::OtherNetwork);
         }
-        if samples == 0 || training.batch_size == 0 || training.evaluations_per_epoch == 0 {
-            return Err(
-                "the number of training images, the batch size and the evaluations per epoch must be at least 1"
-                    .to_owned(),
-            );
-        }
-        let (step, epochs, total) = (state.step, state.epochs, training.total_steps(samples));
-        let first = epochs.saturating_mul(training.steps_per_epoch(samples));
-        let last = first.saturating_add(training.steps_per_epoch(samples));
-        if step > total || !(step == total || (first..=last).contains(&step)) {
-            return Err(format!(
-                "step {step} of {total} is not in epoch {}, which has steps {first} to {last}",
-                epochs.saturating_add(1)
-            ));
-        }
-        let images_trained = (step.saturating_sub(first)).saturating_mul(training.batch_size as u64);
-        if state.tally.samples as u64 > images_trained {
-            return Err(format!(
-                "it counts {} images in the current epoch, whose steps so far have at most {images_trained}",
-                state.tally.samples
-            ));
-        }
-        if state.last.as_ref().map_or(0, |last| last.epoch) != epochs {
-            return Err(format!("its last metrics are not those of epoch {epochs}"));
+        require(config.data.train >= 1, "config.data.train", config.data.train, "at least 1")?;
+        config.training.check_ranges().map_err(CheckpointError::Config)?;
+        state.check(config).map_err(|error| error.of("standing"))?;
+        if let Some(last) = state.last.as_ref().filter(|last| last.step == state.step) {
+            let (hash, expected) = (&last.weights_hash, weights_hash(&model.parameters));
+            require(
+                *hash == expected,
+                "standing.last.weights_hash",
+                hash,
+                format_args!("{expected}, the parameters'"),
+            )?;
         }
         Ok(())
     }

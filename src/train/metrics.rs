@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::invalid_value::{InvalidValue, require, require_finite, require_fraction, require_non_negative};
+use crate::engine::LossKind;
 use crate::hash;
 
 /// The metrics of one epoch: a line of `metrics.jsonl`. Losses are means over images, accuracies are fractions.
@@ -77,6 +78,16 @@ impl EpochRecord {
         let is_hash =
             digits.len() == 16 && digits.clone().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
         require(is_hash, "weights_hash", format_args!("{:?}", self.weights_hash), "16 hexadecimal digits")
+    }
+}
+
+/// The lowest loss of an image. A GPU's exp and log may be off by some units in the last place, which makes the logarithm
+/// of a probability of 1 positive.
+pub(super) fn lowest_loss(kind: LossKind) -> f64 {
+    match kind {
+        LossKind::Nll | LossKind::CrossEntropy => -1e-4,
+        LossKind::Mse => 0.0,
+        LossKind::RawNll => f64::MIN,
     }
 }
 

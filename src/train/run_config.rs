@@ -12,6 +12,7 @@ use crate::version::{COMMIT, VERSION};
 
 /// Everything that determines a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// The program that trained.
     pub program: Program,
@@ -36,6 +37,7 @@ pub struct RunConfig {
 
 /// A version of this program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Program {
     /// Version of the package, such as `0.1.0`.
     pub version: String,
@@ -52,6 +54,7 @@ impl Program {
 
 /// The engine and the device of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EngineConfig {
     /// Display name of the engine; see [`Engine::name`](crate::engine::Engine::name).
     pub name: String,
@@ -85,6 +88,7 @@ impl EngineConfig {
 
 /// The data set of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Name of the data set.
     pub name: String,

@@ -2,14 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::invalid_value::{InvalidValue, require, require_finite, require_fraction, require_non_negative};
+use super::metrics::lowest_loss;
 use super::stopping::StoppingState;
-use super::{EpochRecord, StopReason, Stopping};
-use crate::engine::Tally;
+use super::{EpochRecord, RunConfig, StopReason, Stopping, TrainingConfig};
+use crate::engine::{LossKind, Tally};
 use crate::model::{Selection, SelectionSplit};
 
 /// The progress of a run. The order of the images and the learning rates of the remaining steps follow from this and
 /// the [`TrainingConfig`](super::TrainingConfig).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunState {
     /// Steps done since the run began.
     pub step: u64,
@@ -42,19 +45,146 @@ impl RunState {
         self.last.as_ref().zip(self.best).is_some_and(|(last, best)| last.epoch == best.epoch)
     }
 
+    /// Checks that a run with this configuration, whose settings are in their ranges, can have this state between two
+    /// steps, within an epoch or after one.
+    ///
+    /// # Errors
+    /// Returns an error for the first value that contradicts the configuration or another value.
+    pub(super) fn check(&self, config: &RunConfig) -> Result<(), InvalidValue> {
+        let done = self.steps_of_epoch(&config.training, config.data.train)?;
+        let images = done.saturating_mul(config.training.batch_size as u64).min(config.data.train as u64);
+        self.check_tally(images, config.loss.kind)?;
+        self.check_seconds(done)?;
+        let Some(last) = &self.last else {
+            let expected = format_args!("the metrics of epoch {}", self.epochs);
+            require(self.epochs == 0, "last", "missing", expected)?;
+            let best = self.best.map_or(0, |best| best.epoch);
+            require(self.best.is_none(), "best.epoch", best, "no best epoch before the first epoch")?;
+            return self.stopping.check(None).map_err(|error| error.of("watch"));
+        };
+        self.check_last(last, self.step - done, config).map_err(|error| error.of("last"))?;
+        self.check_best(last)?;
+        self.stopping.check(Some(last)).map_err(|error| error.of("watch"))
+    }
+
+    /// Returns the steps done of the current epoch.
+    fn steps_of_epoch(&self, training: &TrainingConfig, samples: usize) -> Result<u64, InvalidValue> {
+        let Self { step, epochs, .. } = *self;
+        let (per_epoch, total) = (training.steps_per_epoch(samples), training.total_steps(samples));
+        require(step <= total, "step", step, format_args!("at most {total}, the steps of the run"))?;
+        // The images of all epochs and the next one can be counted, and so can the steps, which are no more than images.
+        let images = epochs.checked_add(1).and_then(|epochs| epochs.checked_mul(samples as u64));
+        require(images.is_some(), "epochs", epochs, "fewer")?;
+        let first = epochs * per_epoch;
+        if step == total && first >= total {
+            // All epochs are completed. Only the last one can have fewer steps than the others.
+            let expected = format_args!("{}, those with {total} steps", total.div_ceil(per_epoch));
+            require(first - total < per_epoch, "epochs", epochs, expected)?;
+            return Ok(0);
+        }
+        let last = total.min(first + per_epoch);
+        let expected = format_args!("{first} to {last}, in epoch {}", epochs + 1);
+        require((first..=last).contains(&step), "step", step, expected)?;
+        Ok(step - first)
+    }
+
+    /// Checks the outcomes of the current epoch, whose steps so far have this many images.
+    fn check_tally(&self, images: u64, loss: LossKind) -> Result<(), InvalidValue> {
+        let Tally { samples, correct, loss_sum } = self.tally;
+        let expected = format_args!("{images}, the images of the epoch's steps so far");
+        require(samples as u64 == images, "tally.samples", samples, expected)?;
+        require(
+            correct <= samples,
+            "tally.correct",
+            correct,
+            format_args!("at most {samples}, tally.samples"),
+        )?;
+        require_finite("tally.loss_sum", loss_sum)?;
+        let lowest = if samples == 0 { 0.0 } else { lowest_loss(loss) * samples as f64 };
+        require(loss_sum >= lowest, "tally.loss_sum", loss_sum, format_args!("at least {lowest}"))?;
+        require(samples > 0 || loss_sum == 0.0, "tally.loss_sum", loss_sum, "0 without samples")
+    }
+
+    /// Checks the times. `done` are the steps of the current epoch.
+    fn check_seconds(&self, done: u64) -> Result<(), InvalidValue> {
+        require_non_negative("seconds", self.seconds)?;
+        require_non_negative("epoch_seconds", self.epoch_seconds)?;
+        require(
+            done > 0 || self.epoch_seconds == 0.0,
+            "epoch_seconds",
+            self.epoch_seconds,
+            "0 before a step",
+        )?;
+        let last = self.last.as_ref().map_or(0.0, |last| last.seconds);
+        // The sums are rounded differently.
+        let possible = last + self.epoch_seconds <= self.seconds * (1.0 + 1e-6);
+        require(possible, "seconds", self.seconds, "at least those of the last and the current epoch")
+    }
+
+    /// Checks the metrics of the last completed epoch, which ended after `step` steps.
+    fn check_last(&self, last: &EpochRecord, step: u64, config: &RunConfig) -> Result<(), InvalidValue> {
+        last.check()?;
+        require(last.epoch == self.epochs, "epoch", last.epoch, format_args!("{}, the epochs", self.epochs))?;
+        require(
+            last.step == step,
+            "step",
+            last.step,
+            format_args!("{step}, the end of epoch {}", last.epoch),
+        )?;
+        let highest = config.training.learning_rate;
+        require(last.lr <= highest, "lr", last.lr, format_args!("at most {highest}, the learning rate"))?;
+        let has_validation = config.data.validation.is_some();
+        let (shown, expected) =
+            if has_validation { ("missing", "one") } else { ("present", "none without a validation split") };
+        require(last.validation_loss.is_some() == has_validation, "validation_loss", shown, expected)?;
+        let lowest = lowest_loss(config.loss.kind);
+        for (name, loss) in [
+            ("train_loss", last.train_loss),
+            ("validation_loss", last.validation_loss.unwrap_or(lowest)),
+            ("test_loss", last.test_loss),
+        ] {
+            require(loss >= lowest, name, loss, format_args!("at least {lowest}"))?;
+        }
+        Ok(())
+    }
+
+    /// Checks the best epoch.
+    fn check_best(&self, last: &EpochRecord) -> Result<(), InvalidValue> {
+        let best = self.best;
+        require(best.is_some(), "best", "missing", "the best epoch")?;
+        let Some(Selection { epoch, split, accuracy }) = best else { return Ok(()) };
+        let possible = (1..=last.epoch).contains(&epoch);
+        require(possible, "best.epoch", epoch, format_args!("1 to {}, the epochs", last.epoch))?;
+        let (of_last, accuracy_of_last) = selection_accuracy(last);
+        require(split == of_last, "best.part", split, of_last)?;
+        require_fraction("best.accuracy", accuracy)?;
+        let (possible, relation) = if epoch == last.epoch {
+            (accuracy == accuracy_of_last, "")
+        } else {
+            (accuracy >= accuracy_of_last, "at least ")
+        };
+        let expected = format_args!("{relation}{accuracy_of_last}, the last epoch's");
+        require(possible, "best.accuracy", accuracy, expected)
+    }
+
     /// Records a completed epoch.
     pub(super) fn finish_epoch(&mut self, record: EpochRecord) {
         self.stopping.record(&record);
-        let (split, accuracy) = match record.validation_accuracy {
-            Some(accuracy) => (SelectionSplit::Validation, accuracy),
-            None => (SelectionSplit::Test, record.test_accuracy),
-        };
+        let (split, accuracy) = selection_accuracy(&record);
         if self.best.is_none_or(|best| accuracy > best.accuracy) {
             self.best = Some(Selection { epoch: record.epoch, split, accuracy });
         }
         self.epochs += 1;
         (self.tally, self.epoch_seconds) = (Tally::default(), 0.0);
         self.last = Some(record);
+    }
+}
+
+/// The accuracy by which the best epoch is selected, and the images that it refers to.
+fn selection_accuracy(record: &EpochRecord) -> (SelectionSplit, f64) {
+    match record.validation_accuracy {
+        Some(accuracy) => (SelectionSplit::Validation, accuracy),
+        None => (SelectionSplit::Test, record.test_accuracy),
     }
 }
 

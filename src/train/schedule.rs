@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Of the run's T steps, t = 0, 1, ..., T − 1, the first W = `warmup` · T are a warm-up in which the rate rises. After the
 /// warm-up, f = (t − W)/(T − W) is the fraction of the remaining steps that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// The course of the rate after the warm-up.
     pub shape: Shape,

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::EpochRecord;
+use super::invalid_value::{InvalidValue, require};
 
 /// Early-stopping rules, all off by default. The first rule that an epoch meets ends the run. Accuracies are in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stopping {
     /// Stop when the training accuracy of an epoch reaches this percentage (section 6 of the paper: 95).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +62,7 @@ fn reaches(accuracy: f64, percent: f64) -> bool {
 
 /// What the early-stopping rules need to remember from epoch to epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StoppingState {
     /// `None` before the first epoch.
     lowest_loss: Option<f64>,
@@ -71,12 +74,29 @@ pub(super) struct StoppingState {
 impl StoppingState {
     /// Records an epoch.
     pub fn record(&mut self, record: &EpochRecord) {
-        let loss = record.validation_loss.unwrap_or(record.test_loss);
+        let loss = watched_loss(record);
         if self.lowest_loss.is_none_or(|lowest| loss < lowest) {
             (self.lowest_loss, self.epochs_since_lowest) = (Some(loss), 0);
         } else {
             self.epochs_since_lowest += 1;
         }
+    }
+
+    /// Checks that a run whose last completed epoch is `last` can have this state.
+    pub fn check(&self, last: Option<&EpochRecord>) -> Result<(), InvalidValue> {
+        let Self { lowest_loss, epochs_since_lowest: since } = *self;
+        let shown = |loss: Option<f64>| loss.map_or("missing".to_owned(), |loss| loss.to_string());
+        let (Some(last), Some(lowest)) = (last, lowest_loss) else {
+            let expected =
+                if last.is_some() { "the lowest loss of the epochs" } else { "none before the first epoch" };
+            require(last.is_none() && lowest_loss.is_none(), "lowest_loss", shown(lowest_loss), expected)?;
+            return require(since == 0, "waited", since, "0 before the first epoch");
+        };
+        require(since < last.epoch, "waited", since, format_args!("less than {}, the epochs", last.epoch))?;
+        let loss = watched_loss(last);
+        let possible = if since == 0 { lowest == loss } else { lowest <= loss && lowest.is_finite() };
+        let relation = if since == 0 { "" } else { "at most " };
+        require(possible, "lowest_loss", lowest, format_args!("{relation}{loss}, the last epoch's"))
     }
 
     /// Returns the rule met by the epoch recorded last, if any.
@@ -89,6 +109,11 @@ impl StoppingState {
             patience.filter(|&patience| self.epochs_since_lowest >= patience).map(StopReason::Patience);
         test.or(train).or(patience)
     }
+}
+
+/// The loss that the patience refers to.
+fn watched_loss(record: &EpochRecord) -> f64 {
+    record.validation_loss.unwrap_or(record.test_loss)
 }
 
 #[cfg(test)]

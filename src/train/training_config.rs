@@ -4,15 +4,16 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
+use super::invalid_value::{InvalidValue, require, require_non_negative};
 use super::{Schedule, Shape, Stopping};
 use crate::data::{Augmentation, AugmentationError};
 use crate::engine::{self, Step};
 
 /// The training configuration of a run: everything that depends on neither the data set nor the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Number of epochs. A fractional part trains only that fraction of the last epoch's steps.
+    /// Number of epochs, above 0. A fractional part trains only that fraction of the last epoch's steps.
     pub epochs: f64,
     /// Maximum number of steps of the run; `None` for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,17 +103,22 @@ pub enum TrainingConfigError {
         steps: u64,
     },
 
+    /// A setting is out of range.
+    #[error(transparent)]
+    OutOfRange(#[from] InvalidValue),
+
     /// The augmentation is invalid.
     #[error(transparent)]
     Augmentation(#[from] AugmentationError),
 }
 
 impl TrainingConfig {
-    /// Checks that every setting takes effect in a run on this many training images.
+    /// Checks that every setting is in its range and takes effect in a run on this many training images.
     ///
     /// # Errors
-    /// Returns an error if a schedule or stopping rule does not fit into the run, or if the augmentation is invalid.
+    /// Returns an error if a setting is out of range, or if a schedule or stopping rule does not fit into the run.
     pub fn check(&self, samples: usize) -> Result<(), TrainingConfigError> {
+        self.check_ranges()?;
         let (epochs, steps) = (self.epochs, self.total_steps(samples));
         let Schedule { shape, warmup, step_epochs, .. } = self.schedule;
         let after_warmup = (1.0 - warmup) * epochs;
@@ -128,6 +134,38 @@ impl TrainingConfig {
         }
         if warmup > 0.0 && steps > 0 && warmup * (steps as f64) < 0.5 {
             return Err(TrainingConfigError::WarmupTooShort { warmup, steps });
+        }
+        Ok(())
+    }
+
+    /// Checks that every setting is in its range, which the training loop relies on.
+    ///
+    /// # Errors
+    /// Returns an error for the first setting that is out of range.
+    pub(super) fn check_ranges(&self) -> Result<(), TrainingConfigError> {
+        let Self { epochs, batch_size, learning_rate, schedule, stopping, .. } = self;
+        require(*epochs > 0.0 && epochs.is_finite(), "epochs", epochs, "above 0 and finite")?;
+        require(*batch_size >= 1, "batch_size", batch_size, "at least 1")?;
+        require_non_negative("learning_rate", (*learning_rate).into())?;
+        let evaluations = self.evaluations_per_epoch;
+        require(evaluations >= 1, "evaluations_per_epoch", evaluations, "at least 1")?;
+
+        let Schedule { shape: _, warmup, step_epochs, step_factor } = *schedule;
+        require((0.0..1.0).contains(&warmup), "schedule.warmup", warmup, "at least 0 and below 1")?;
+        if let Some(epochs) = step_epochs {
+            let valid = epochs > 0.0 && epochs.is_finite();
+            require(valid, "schedule.step_epochs", epochs, "above 0 and finite")?;
+        }
+        if let Some(factor) = step_factor {
+            let valid = factor > 0.0 && factor < 1.0;
+            require(valid, "schedule.step_factor", factor, "above 0 and below 1")?;
+        }
+        for (rule, percent) in [
+            ("stopping.train_accuracy", stopping.train_accuracy),
+            ("stopping.test_accuracy", stopping.test_accuracy),
+        ] {
+            let valid = percent.is_none_or(|percent| (0.0..=100.0).contains(&percent));
+            require(valid, rule, percent.unwrap_or_default(), "0 to 100")?;
         }
         Ok(self.augmentation.check()?)
     }
@@ -292,6 +330,30 @@ mod tests {
         let augmentation = Augmentation { scale: 1.0, ..Augmentation::default() };
         let result = TrainingConfig { augmentation, ..config(3.0, None) }.check(100);
         assert_eq!(result, Err(TrainingConfigError::Augmentation(AugmentationError::Scale(1.0))));
+    }
+
+    #[test]
+    fn settings_out_of_range_are_rejected_by_name() {
+        let invalid: &[(&str, fn(&mut TrainingConfig))] = &[
+            ("epochs is NaN; expected above 0 and finite", |config| config.epochs = f64::NAN),
+            ("epochs is inf", |config| config.epochs = f64::INFINITY),
+            ("epochs is 0", |config| config.epochs = 0.0),
+            ("batch_size is 0", |config| config.batch_size = 0),
+            ("learning_rate is inf", |config| config.learning_rate = f32::INFINITY),
+            ("evaluations_per_epoch is 0", |config| config.evaluations_per_epoch = 0),
+            ("schedule.warmup is 1", |config| config.schedule.warmup = 1.0),
+            ("schedule.step_epochs is -1", |config| config.schedule.step_epochs = Some(-1.0)),
+            ("schedule.step_factor is NaN", |config| config.schedule.step_factor = Some(f64::NAN)),
+            ("stopping.test_accuracy is 101", |config| config.stopping.test_accuracy = Some(101.0)),
+            ("a shift by 32 pixels", |config| config.augmentation.shift = 32),
+        ];
+        for (expected, edit) in invalid {
+            let mut edited = config(3.0, None);
+            assert_eq!(edited.check(100), Ok(()));
+            edit(&mut edited);
+            let error = edited.check(100).unwrap_err().to_string();
+            assert!(error.contains(expected), "{expected:?} is not in: {error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! counts, typed options take precedence.
 
 mod built_in;
+mod file;
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
@@ -12,13 +13,13 @@ use crate::train::RunDirectory;
 use anyhow::{Context, anyhow};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
-use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use built_in::{PRESETS, preset};
 
 use super::train::OptimizerKind;
 use super::{Cli, Failure, usage};
+use file::RecipeFile;
 
 /// The subcommand that takes recipes.
 const SUBCOMMAND: &str = "train";
@@ -45,28 +46,10 @@ pub struct Recipe {
     options: Table,
 }
 
-/// The entries of a file. A run's `config.toml` has other tables, which are ignored.
-#[derive(Deserialize)]
-struct RecipeFile {
-    summary: Option<String>,
-    options: Option<Table>,
-    #[serde(flatten)]
-    others: Table,
-}
-
 impl Recipe {
     /// Parses a recipe; `origin` names it in messages.
     pub fn parse(origin: &str, text: &str) -> Result<Self, Failure> {
-        let file: RecipeFile = toml::from_str(text).map_err(|error| {
-            let line =
-                error.span().map_or(String::new(), |span| format!(" in line {}", line_at(text, span.start)));
-            Failure::Input(anyhow!("{origin}: invalid TOML{line}: {}", error.message()))
-        })?;
-        if let Some((name, _)) = file.others.iter().find(|(_, value)| !value.is_table()) {
-            return Err(Failure::Input(anyhow!(
-                "{origin}: {name:?} is outside of the [options] table; move it into that table"
-            )));
-        }
+        let file = RecipeFile::parse(origin, text)?;
         let Some(options) = file.options else {
             return Err(Failure::usage(
                 format!("{origin}: missing [options] table"),
@@ -235,11 +218,6 @@ fn is_path(argument: &Arg) -> bool {
     argument.get_value_parser().type_id() == TypeId::of::<PathBuf>()
 }
 
-/// The line, counted from 1, that contains a byte of a text.
-fn line_at(text: &str, byte: usize) -> usize {
-    1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
-}
-
 /// Whether recipes may have an option. Options for a single run are only allowed on the command line.
 fn belongs_in_recipes(argument: &Arg) -> bool {
     let names_recipe = argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME].contains(&name));
@@ -344,6 +322,7 @@ mod tests {
             ("[options]\nlr = 1\nlr = 2", "in line 3: duplicate key"),
             ("", "missing [options] table"),
             ("epochs = 3", "\"epochs\" is outside of the [options] table"),
+            ("[option]\nepochs = 3\n[options]\nlr = 1", "unknown table [option]"),
             ("preset = 'mnist-fast'\n[options]\nlr = 1", "\"preset\" is outside"),
             ("[options]\nepoch = 3", "unknown option \"epoch\""),
             ("[options]\npreset = 'mnist-fast'", "\"preset\" is only allowed on the command line"),
