@@ -82,6 +82,7 @@ pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod engine;
+mod escape;
 pub mod export;
 pub mod gpu;
 mod hash;

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: lenet_gpu::cli::Allocator = lenet_gpu::cli::Allocator;
+
 fn main() -> ExitCode {
     lenet_gpu::cli::main()
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::results::{FORMAT, Results};
+use crate::escape::escape_json;
 
 /// Why a file of results cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,7 @@ impl Results {
     /// The contents of the file.
     pub fn to_json(&self) -> String {
         // Serialization cannot fail: all map keys are strings, and non-finite numbers become null.
-        serde_json::to_string_pretty(self).expect("results are JSON") + "\n"
+        let json = serde_json::to_string_pretty(self).expect("results are JSON");
+        escape_json(&json).into_owned() + "\n"
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 use super::statistics::Summary;
+use crate::escape::escape;
 use crate::gpu::cost::Cost;
 use crate::train::Program;
 
@@ -25,6 +26,29 @@ pub struct Results {
     pub engines: Vec<EngineResults>,
     /// The peak memory of the process in bytes while all engines were measured in turn.
     pub peak_memory: Option<u64>,
+}
+
+impl Results {
+    /// The same with its texts escaped, for display: they come from drivers, folders and other people's files.
+    pub(super) fn escaped(&self) -> Self {
+        let mut results = self.clone();
+        let Self { program, date, machine, images, engines, .. } = &mut results;
+        let mut texts = vec![&mut program.version, &mut program.commit, date, &mut images.name];
+        texts.extend([&mut machine.os, &mut machine.architecture]);
+        texts.extend(&mut machine.cpu);
+        for engine in engines {
+            texts.extend([&mut engine.label, &mut engine.name]);
+            if let Some(adapter) = &mut engine.adapter {
+                texts.extend([&mut adapter.name, &mut adapter.backend, &mut adapter.driver]);
+            }
+            texts.extend(engine.startup.phases.iter_mut().map(|phase| &mut phase.name));
+            texts.extend(engine.kernels.iter_mut().map(|kernel| &mut kernel.label));
+        }
+        for text in texts {
+            *text = escape(text).into_owned();
+        }
+        results
+    }
 }
 
 /// The images used for training and inference.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::bench::{Bench, CLASSES, Candidate, Results, Settings, Startup, counts, synthetic, to_markdown};
 use crate::data::{Dataset, OpenedDataset};
 use crate::engine::LARGEST_MICRO_BATCH;
-use crate::files::{check_writable, write_atomically};
+use crate::files::{is_stdout, write_output};
 use anyhow::{Context, anyhow};
 use clap::{ArgAction, Args};
 
 use super::data_args::DataArgs;
 use super::engine::{self, CandidateArgs};
-use super::{Ending, Failure, Output, notice, values};
+use super::{Ending, Failure, Output, OutputFile, notice, values};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -104,11 +104,11 @@ fn batch() -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct ReportArgs {
-    /// Write every measurement to this file as JSON
+    /// Write every measurement to this file as JSON; with - to stdout, and the tables to stderr
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Write the tables to this file as Markdown
+    /// Write the tables to this file as Markdown; they are printed on stdout in any case
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 
@@ -130,8 +130,9 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     let BenchArgs { candidates, measure, report, .. } = args;
     // Invalid input is reported before anything is measured.
     let old = report.compare.as_deref().map(Results::read).transpose().map_err(Failure::input)?;
-    for path in [&report.json, &report.markdown].into_iter().flatten() {
-        check_writable(path).map_err(Failure::input)?;
+    // The process that measures the start-up reports on stdout and writes no files.
+    if report.start_of.is_none() {
+        output.reserve(&report.files(), false)?;
     }
     let bench = Bench::new(args.data()?, measure.settings());
     if measure.by_count {
@@ -139,7 +140,9 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
     if let Some(index) = report.start_of {
         let start = bench.start(&candidates.find_one(index)?).map_err(engine::failure)?;
-        return print(output, &serde_json::to_string(&start).map_err(Failure::work)?);
+        let json = serde_json::to_string(&start).map_err(Failure::work)?;
+        output.json(&json).context("cannot write to the standard output").map_err(Failure::Work)?;
+        return Ok(Ending::Done);
     }
 
     let found = candidates.find()?;
@@ -159,6 +162,10 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     let results = bench.run(started, &mut progress).map_err(engine::failure)?;
     let markdown = to_markdown(&results, old.as_ref());
     report.write(&results, &markdown)?;
+    // Once is enough.
+    if report.markdown.as_deref().is_some_and(is_stdout) {
+        return Ok(Ending::Done);
+    }
     print(output, &markdown)
 }
 
@@ -184,7 +191,10 @@ fn start_in_own_process(index: usize) -> Result<Startup, Failure> {
 }
 
 fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
-    output.line(text.trim_end()).context("cannot write to the standard output").map_err(Failure::Work)?;
+    output
+        .lines(text.trim_end().lines())
+        .context("cannot write to the standard output")
+        .map_err(Failure::Work)?;
     Ok(Ending::Done)
 }
 
@@ -236,10 +246,17 @@ impl MeasureArgs {
 }
 
 impl ReportArgs {
+    /// The files to write.
+    fn files(&self) -> Vec<OutputFile<'_>> {
+        let files = [("--json", &self.json), ("--markdown", &self.markdown)];
+        let named = files.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
+        named.map(|(option, path)| OutputFile { option, path, is_text: true }).collect()
+    }
+
     fn write(&self, results: &Results, markdown: &str) -> Result<(), Failure> {
         let files = [(&self.json, results.to_json()), (&self.markdown, markdown.to_owned())];
         for (path, text) in files.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
-            write_atomically(path, text.as_bytes()).map_err(Failure::work)?;
+            write_output(path, text.as_bytes()).map_err(Failure::work)?;
         }
         Ok(())
     }

@@ -162,7 +162,9 @@ impl Progress {
             return Self::Lines;
         }
         let style = style("{msg} [{wide_bar}] {decimal_bytes_per_sec}, {percent:>3} %, {eta} left");
-        Self::Bar(ProgressBar::no_length().with_style(style))
+        let bar = ProgressBar::no_length().with_style(style);
+        // A terminal without cursor movements (TERM=dumb) shows no bar.
+        if bar.is_hidden() { Self::Lines } else { Self::Bar(bar) }
     }
 
     fn show(&self, event: Event) {
@@ -207,12 +209,12 @@ fn begin(bar: &ProgressBar, file: &PublishedFile, from: u64) {
 
 fn list(args: &ListArgs, output: &mut Output) -> Result<Ending, Failure> {
     let sets = DatasetKind::value_variants().iter().copied().filter_map(PublishedSet::of);
-    let text = if args.json {
-        sets.map(|set| to_json(&set)).collect::<serde_json::Value>().to_string()
+    let written = if args.json {
+        output.json(&sets.map(|set| to_json(&set)).collect::<serde_json::Value>().to_string())
     } else {
-        sets.map(|set| to_text(&set)).collect()
+        output.lines(sets.flat_map(|set| to_lines(&set)))
     };
-    output.line(text.trim_end()).context("cannot write to the standard output").map_err(Failure::Work)?;
+    written.context("cannot write to the standard output").map_err(Failure::Work)?;
     Ok(Ending::Done)
 }
 
@@ -227,7 +229,7 @@ fn to_json(set: &PublishedSet) -> serde_json::Value {
     })
 }
 
-fn to_text(set: &PublishedSet) -> String {
+fn to_lines(set: &PublishedSet) -> [String; 2] {
     let kind = set.kind;
     let status = match (download::downloaded(kind), kind) {
         (_, DatasetKind::Mnist) => "built in".to_owned(),
@@ -235,5 +237,5 @@ fn to_text(set: &PublishedSet) -> String {
         (None, _) => format!("not downloaded: lenet-gpu data fetch {kind}"),
     };
     let length = DecimalBytes(set.length()).to_string();
-    format!("{:<14} {length:>10}  {status}\n{:27}licence: {}\n", kind.name(), "", set.licence)
+    [format!("{:<14} {length:>10}  {status}", kind.name()), format!("{:27}licence: {}", "", set.licence)]
 }

@@ -1,8 +1,7 @@
 //! `lenet-gpu devices`.
 
-use std::fmt::Write;
-
 use crate::device::{DeviceChoice, DeviceRequest, choose};
+use crate::escape::escape;
 use crate::gpu::adapter::{AdapterInfo, AdapterLimits, ApiBackend, BackendAnswer, Platform, survey};
 use anyhow::Context;
 use clap::Args;
@@ -32,12 +31,12 @@ pub fn run(args: &DevicesArgs, output: &mut Output) -> Result<Ending, Failure> {
     let found = survey(&ApiBackend::ALL);
     let adapters = found.descriptions();
     let auto = choose(&adapters, &DeviceRequest::default()).map_err(Failure::work)?;
-    let text = if args.json {
-        to_json(&adapters, &found.answers, &auto).to_string()
+    let written = if args.json {
+        output.json(&to_json(&adapters, &found.answers, &auto).to_string())
     } else {
-        to_text(&adapters, &found.answers, &auto)
+        output.lines(to_text(&adapters, &found.answers, &auto))
     };
-    output.line(text.trim_end()).context("cannot write to the standard output").map_err(Failure::Work)?;
+    written.context("cannot write to the standard output").map_err(Failure::Work)?;
     Ok(Ending::Done)
 }
 
@@ -53,41 +52,42 @@ fn to_json(adapters: &[AdapterInfo], answers: &[(ApiBackend, BackendAnswer)], au
     json!({ "adapters": adapters, "backends": answers, "auto": auto })
 }
 
-fn to_text(adapters: &[AdapterInfo], answers: &[(ApiBackend, BackendAnswer)], auto: &DeviceChoice) -> String {
-    let mut text = String::new();
+/// The lines of the table and what follows it.
+fn to_text(
+    adapters: &[AdapterInfo],
+    answers: &[(ApiBackend, BackendAnswer)],
+    auto: &DeviceChoice,
+) -> Vec<String> {
+    let mut lines = Vec::new();
     if adapters.is_empty() {
-        text.push_str("no adapters found\n");
-        for (backend, answer) in answers {
-            push(&mut text, format_args!("  {backend}: {}\n", answer));
-        }
-        push(&mut text, format_args!("hint: {}\n", Platform::current().driver_advice()));
+        lines.push("no adapters found".to_owned());
+        lines.extend(answers.iter().map(|(backend, answer)| format!("  {backend}: {answer}")));
+        lines.push(format!("hint: {}", Platform::current().driver_advice()));
     } else {
-        text.push_str(&table(adapters, auto));
-        text.push_str(LEGEND);
+        lines.extend(table(adapters, auto));
+        lines.extend(LEGEND.map(str::to_owned));
         for adapter in adapters {
             if let Some(fault) = &adapter.unfit {
-                push(&mut text, format_args!("adapter {} cannot be used: {fault}\n", adapter.index));
+                lines.push(format!("adapter {} cannot be used: {fault}", adapter.index));
             }
         }
     }
-    match auto {
+    lines.push(match auto {
         DeviceChoice::Gpu { index, reason } => {
-            push(&mut text, format_args!("default: adapter {index}, {}: {reason}\n", adapters[*index].name));
+            format!("default: adapter {index}, {}: {reason}", adapters[*index].name)
         }
-        DeviceChoice::Cpu { reason } => {
-            push(&mut text, format_args!("default: the CPU engine, because {reason}\n"))
-        }
-    }
-    text
+        DeviceChoice::Cpu { reason } => format!("default: the CPU engine, because {reason}"),
+    });
+    lines
 }
 
-const LEGEND: &str = "\
-binding = largest buffer binding, buffer = largest buffer, shared = workgroup memory,
-threads = invocations per workgroup, buffers = storage buffers per kernel
-";
+const LEGEND: [&str; 2] = [
+    "binding = largest buffer binding, buffer = largest buffer, shared = workgroup memory,",
+    "threads = invocations per workgroup, buffers = storage buffers per kernel",
+];
 
 /// One row per adapter; numbers are right-aligned.
-fn table(adapters: &[AdapterInfo], auto: &DeviceChoice) -> String {
+fn table(adapters: &[AdapterInfo], auto: &DeviceChoice) -> Vec<String> {
     const HEADINGS: [&str; 10] =
         ["#", "name", "backend", "type", "driver", "binding", "buffer", "shared", "threads", "buffers"];
     const FIRST_NUMBER: usize = 5;
@@ -98,21 +98,19 @@ fn table(adapters: &[AdapterInfo], auto: &DeviceChoice) -> String {
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
 
-    let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
+    let line = |(number, row): (usize, &[String; 10])| {
         let is_default =
             number > 0 && matches!(auto, DeviceChoice::Gpu { index, .. } if *index == number - 1);
         let mut line = String::from(if is_default { "*" } else { " " });
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            if column < FIRST_NUMBER {
-                push(&mut line, format_args!("{cell:<width$}  "));
-            } else {
-                push(&mut line, format_args!("{cell:>width$}  "));
-            }
+            line += &match column {
+                ..FIRST_NUMBER => format!("{cell:<width$}  "),
+                _ => format!("{cell:>width$}  "),
+            };
         }
-        push(&mut text, format_args!("{}\n", line.trim_end()));
-    }
-    text
+        line.trim_end().to_owned()
+    };
+    rows.iter().enumerate().map(line).collect()
 }
 
 fn cells(adapter: &AdapterInfo) -> [String; 10] {
@@ -125,10 +123,10 @@ fn cells(adapter: &AdapterInfo) -> [String; 10] {
     } = adapter.limits;
     [
         adapter.index.to_string(),
-        adapter.name.clone(),
+        escape(&adapter.name).into_owned(),
         adapter.backend.id().to_owned(),
         adapter.kind.to_string(),
-        adapter.driver.clone(),
+        escape(&adapter.driver).into_owned(),
         bytes(binding),
         bytes(buffer),
         bytes(shared.into()),
@@ -143,10 +141,6 @@ fn bytes(size: u64) -> String {
         Some((shift, unit)) => format!("{:.0} {unit}", size as f64 / (1u64 << shift) as f64),
         None => format!("{size} B"),
     }
-}
-
-fn push(text: &mut String, arguments: std::fmt::Arguments) {
-    text.write_fmt(arguments).expect("writing to a string cannot fail");
 }
 
 #[cfg(test)]

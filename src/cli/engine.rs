@@ -12,7 +12,7 @@ use crate::engine::{Engine, EngineError, Setup};
 use crate::gpu::Residency;
 use crate::gpu::adapter::{ApiBackend, ChosenAdapter};
 use crate::train::EngineConfig;
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::kernel_args::KernelArgs;
@@ -252,11 +252,14 @@ impl EngineArgs {
         read: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<(T, Ready), Failure> {
         thread::scope(|scope| {
-            let device = scope.spawn(|| {
-                let chosen = self.choose_again(before)?;
-                let open = chosen.device.connect(&chosen.options).map_err(failure)?;
-                Ok(Ready { chosen, open })
-            });
+            let device = thread::Builder::new()
+                .spawn_scoped(scope, || {
+                    let chosen = self.choose_again(before)?;
+                    let open = chosen.device.connect(&chosen.options).map_err(failure)?;
+                    Ok(Ready { chosen, open })
+                })
+                .context("cannot start a thread")
+                .map_err(Failure::Work)?;
             let data = read()?;
             Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
         })

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::export::{Format, Input, to_bytes};
-use crate::files::{check_writable, write_atomically};
+use crate::files::write_output;
 use crate::model::{Model, weights};
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::{Ending, Failure, Output};
+use super::{Ending, Failure, Output, OutputFile};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -37,7 +37,8 @@ pub struct ExportArgs {
     #[arg(long, value_name = "SIZE", num_args = 0..=1, require_equals = true, value_parser = size)]
     raw_pixels: Option<Option<(usize, usize)>>,
 
-    /// File to write; an existing file is replaced
+    /// File to write; an existing file is replaced. With - the model goes to stdout, in the --format, and its description
+    /// to stderr
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
 }
@@ -65,10 +66,11 @@ pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
             args.output.display()
         )));
     }
-    check_writable(&args.output).map_err(Failure::input)?;
+    let is_text = format == Format::CHeader;
+    output.reserve(&[OutputFile { option: "--output", path: &args.output, is_text }], false)?;
 
     let bytes = to_bytes(&model, format, input);
-    write_atomically(&args.output, &bytes).map_err(Failure::work)?;
+    write_output(&args.output, &bytes).map_err(Failure::work)?;
     let text = format!("{}: {}", args.output.display(), summary(&model, format, input));
     output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
     Ok(Ending::Done)

@@ -1,10 +1,22 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first ends a run between two steps, the second ends the program at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first ends a run between two steps, the second ends the program at once. A signal that
+//! the parent process has told this one to ignore stays ignored: `nohup` ignores SIGHUP, and shells without job control
+//! ignore SIGINT in background jobs.
 
+use std::ffi::c_int;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
 /// 128 + SIGINT, the shells' convention.
 pub const EXIT_CODE: u8 = 130;
+
+#[cfg(unix)]
+const SIGNALS: [c_int; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [c_int; 2] = [SIGINT, SIGTERM];
 
 /// Whether the user has interrupted the program.
 #[derive(Debug, Clone)]
@@ -13,19 +25,40 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Installs the signal handlers. May be called once per process.
-    pub fn listen() -> Result<Self, ctrlc::Error> {
+    /// Installs the signal handlers. To be called once per process.
+    pub fn listen() -> io::Result<Self> {
         let requested = Arc::new(AtomicBool::new(false));
-        let handler = Arc::clone(&requested);
-        ctrlc::set_handler(move || {
-            if handler.swap(true, Ordering::Relaxed) {
-                std::process::exit(EXIT_CODE.into());
-            }
-        })?;
+        for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
+            // In this order: the first signal finds the flag unset, and then sets it.
+            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&requested))?;
+            flag::register(signal, Arc::clone(&requested))?;
+        }
         Ok(Self { requested })
     }
 
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
     }
+}
+
+/// Lets writes beyond the limit on the size of files (`ulimit -f`) fail like those to a full disk. By default the signal
+/// ends the program.
+pub fn survive_file_size_limit() {
+    #[cfg(unix)]
+    // Without the handler, the limit ends the program as it would otherwise have done.
+    let _ = flag::register(libc::SIGXFSZ, Arc::default());
+}
+
+#[cfg(unix)]
+fn is_ignored(signal: c_int) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action, this only writes the current one to memory of its type.
+    let failed = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0;
+    // SAFETY: the call succeeded and so has written the action.
+    !failed && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
+#[cfg(not(unix))]
+fn is_ignored(_: c_int) -> bool {
+    false
 }

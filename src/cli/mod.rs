@@ -4,6 +4,7 @@
 //! Only results go to stdout; progress, notes, warnings and errors go to stderr. Exit codes: 0 success, 1 the work
 //! failed, 2 wrong usage or input, 130 interrupted.
 
+mod allocator;
 mod bench;
 mod choices;
 mod data;
@@ -24,6 +25,7 @@ mod predict;
 mod presets;
 mod recipe;
 mod resume_command;
+mod threads;
 mod train;
 mod tune;
 mod usage;
@@ -31,7 +33,6 @@ mod values;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -39,7 +40,9 @@ use crate::version::VERSION_WITH_COMMIT;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
-use output::Output;
+use output::{Output, OutputFile};
+
+pub use allocator::Allocator;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -82,6 +85,13 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
+impl Command {
+    /// Whether the command needs more than one thread.
+    fn computes(&self) -> bool {
+        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_))
+    }
+}
+
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -98,6 +108,7 @@ pub fn main() -> ExitCode {
 /// per process.
 pub fn run_with(arguments: Vec<OsString>) -> u8 {
     let started = Instant::now();
+    interrupt::survive_file_size_limit();
     match run(arguments, started) {
         Ok(Ending::Done) => 0,
         Ok(Ending::Interrupted) => interrupt::EXIT_CODE,
@@ -113,6 +124,9 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     let matches = Cli::command().try_get_matches_from(arguments).map_err(usage::failure)?;
     let cli = Cli::from_arg_matches(&matches).map_err(usage::failure)?;
     show_log(cli.verbose);
+    if cli.command.computes() {
+        threads::start()?;
+    }
 
     let mut output = Output::default();
     match cli.command {
@@ -134,13 +148,13 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
 /// errors, because drivers log a lot that does not concern users.
 fn show_log(verbose: u8) {
     let mut log = env_logger::Builder::new();
-    log.format(|to, record| {
+    log.format(|_, record| {
         if record.level() == log::Level::Warn && record.target().starts_with(env!("CARGO_CRATE_NAME")) {
             notice::warning(record.args());
-            Ok(())
         } else {
-            writeln!(to, "[{} {}] {}", record.level(), record.target(), record.args())
+            notice::log(record);
         }
+        Ok(())
     });
     match verbose {
         0 => log

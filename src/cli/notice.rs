@@ -1,28 +1,43 @@
-//! Lines on stderr. A line that cannot be written is dropped: a closed stderr does not end a command.
+//! Lines on stderr. Each notice is one line: what a terminal would act on, such as a line break in a file's name, is
+//! escaped. A line that cannot be written is dropped: a closed stderr does not end a command.
 
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::Failure;
+use crate::escape::escape;
 
 /// Something the user may want to know.
 pub fn note(text: impl Display) {
-    line(format_args!("{text}"));
+    line(&text.to_string());
 }
 
 /// Something the user should know.
 pub fn warning(text: impl Display) {
-    line(format_args!("warning: {text}"));
+    line(&format!("warning: {text}"));
 }
 
 /// Why the program ends, and a hint if there is one.
 pub fn failure(failure: &Failure) {
-    line(format_args!("error: {failure}"));
+    line(&format!("error: {failure}"));
     if let Some(hint) = failure.hint() {
-        line(format_args!("hint: {hint}"));
+        line(&format!("hint: {hint}"));
     }
 }
 
-fn line(text: Arguments) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// A message of the log of another library. Its further lines are indented, so that none looks like a notice.
+pub fn log(record: &log::Record) {
+    let head = format!("[{} {}]", record.level(), record.target());
+    let message = record.args().to_string();
+    let lines: Vec<_> = message.lines().map(escape).collect();
+    escaped(&format!("{} {}", escape(&head), lines.join("\n    ")));
+}
+
+/// Lines that are escaped already.
+pub fn escaped(lines: &str) {
+    let _ = io::stderr().write_all(format!("{lines}\n").as_bytes());
+}
+
+fn line(text: &str) {
+    escaped(&escape(text));
 }

@@ -1,16 +1,83 @@
 //! stdout. Its reader may close it early (`| head`), which is not an error: the rest of the output is dropped, and the
 //! run continues because its files are still needed.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
+use anyhow::anyhow;
+
+use super::{Failure, notice};
+use crate::escape::{escape, escape_json};
+use crate::files::{check_output, is_stdout};
+
+/// Results on stdout. Each method escapes what a terminal would act on, such as a class name with control characters.
 #[derive(Debug, Default)]
 pub struct Output {
     closed: bool,
+    /// The option whose file is stdout; lines then go to stderr.
+    taken_by: Option<&'static str>,
+}
+
+/// A file that an option names.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputFile<'a> {
+    /// The option's name.
+    pub option: &'static str,
+    pub path: &'a Path,
+    /// Whether a terminal can show it without harm.
+    pub is_text: bool,
 }
 
 impl Output {
-    /// Writes text and a line break.
+    /// Writes one line; line breaks in it are escaped.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
+        self.write(&escape(text))
+    }
+
+    /// Writes several lines.
+    pub fn lines<T: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = T>) -> io::Result<()> {
+        let lines: Vec<String> = lines.into_iter().map(|line| escape(line.as_ref()).into_owned()).collect();
+        self.write(&lines.join("\n"))
+    }
+
+    /// Writes one JSON value. Its strings keep their meaning.
+    pub fn json(&mut self, json: &str) -> io::Result<()> {
+        self.write(&escape_json(json))
+    }
+
+    /// Checks that a command can write its files, before it does any work. If one of them is stdout, the lines that are
+    /// usually printed there go to stderr. `json` is whether the command prints JSON on stdout.
+    pub fn reserve(&mut self, files: &[OutputFile], json: bool) -> Result<(), Failure> {
+        for (index, file) in files.iter().enumerate() {
+            check_output(file.path).map_err(Failure::input)?;
+            if let Some(other) = files[..index].iter().find(|other| other.path == file.path) {
+                let (path, options) = (file.path.display(), [other.option, file.option]);
+                return Err(Failure::Input(anyhow!("{} both write to {path}", options.join(" and "))));
+            }
+            if !is_stdout(file.path) {
+                continue;
+            }
+            if let Some(other) = self.taken_by.or(json.then_some("--json")) {
+                return Err(Failure::Input(anyhow!("{other} and {} both write to stdout", file.option)));
+            }
+            if !file.is_text && io::stdout().is_terminal() {
+                return Err(Failure::Input(anyhow!(
+                    "{} {}: stdout is a terminal, which cannot show this file; redirect it",
+                    file.option,
+                    file.path.display()
+                )));
+            }
+            self.taken_by = Some(file.option);
+        }
+        Ok(())
+    }
+
+    /// Writes text and a line break.
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if self.taken_by.is_some() {
+            notice::escaped(text);
+            return Ok(());
+        }
         if self.closed {
             return Ok(());
         }

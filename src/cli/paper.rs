@@ -141,8 +141,11 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
     };
     let provenance = args.provenance(&device.unwrap_or_default());
     let report = findings.write(&args.out, &provenance).map_err(Failure::work)?;
-    let text = format!("{}\nthe report is in {}", conclusion(&findings), report.display());
-    output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
+    let place = format!("the report is in {}", report.display());
+    output
+        .lines(conclusion(&findings).lines().chain([&*place]))
+        .context("cannot write to the standard output")
+        .map_err(Failure::Work)?;
     Ok(Ending::Done)
 }
 

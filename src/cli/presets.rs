@@ -22,8 +22,8 @@ pub struct PresetsArgs {
 }
 
 pub fn run(args: &PresetsArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let text = match &args.name {
-        Some(name) => preset(name)?.trim_end().to_owned(),
+    let lines = match &args.name {
+        Some(name) => preset(name)?.trim_end().lines().map(str::to_owned).collect(),
         None => {
             let widest = PRESETS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
             let lines: Result<Vec<_>, Failure> = PRESETS
@@ -33,9 +33,9 @@ pub fn run(args: &PresetsArgs, output: &mut Output) -> Result<Ending, Failure> {
                     Ok(format!("{name:widest$}  {summary}"))
                 })
                 .collect();
-            lines?.join("\n")
+            lines?
         }
     };
-    output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
+    output.lines(lines).context("cannot write to the standard output").map_err(Failure::Work)?;
     Ok(Ending::Done)
 }

@@ -10,6 +10,6 @@ pub fn resume_command(run: &Path) -> String {
     if is_plain {
         format!("lenet-gpu train --resume {shown}")
     } else {
-        format!("lenet-gpu train --resume '{shown}'")
+        format!("lenet-gpu train --resume '{}'", shown.replace('\'', r"'\''"))
     }
 }

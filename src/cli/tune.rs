@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use crate::bench::{CLASSES, Effort, Trial, synthetic, tune};
 use crate::engine::{LARGEST_MICRO_BATCH, Setup};
-use crate::files::{check_writable, write_atomically};
+use crate::escape::escape;
+use crate::files::write_output;
 use crate::gpu::{self, KernelConfig, KernelSet};
 use crate::model::{Init, LeNet5, ParameterTable};
 use anyhow::Context;
 use clap::Args;
 
 use super::engine::{self, DeviceArgs};
-use super::{Ending, Failure, Output, notice, values};
+use super::{Ending, Failure, Output, OutputFile, notice, values};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -48,7 +49,7 @@ pub struct TuneArgs {
     #[arg(value_parser = values::integer::<usize>(1..=1000))]
     runs: usize,
 
-    /// File to write the kernel configuration to
+    /// File to write the kernel configuration to; - is stdout
     #[arg(
         short,
         long,
@@ -64,7 +65,7 @@ pub struct TuneArgs {
 }
 
 pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
-    check_writable(&args.out).map_err(Failure::input)?;
+    output.reserve(&[OutputFile { option: "--out", path: &args.out, is_text: true }], false)?;
     let chosen = args.device.find_gpu("tune for")?;
     if chosen.description.is_software() {
         engine::warn_of_software(&chosen.description.name);
@@ -97,8 +98,9 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let text = toml::to_string(&best.config)
         .context("cannot serialize the kernel configuration")
         .map_err(Failure::Work)?;
+    let device = escape(&device);
     let head = format!("# {device}, batch size {}: {:.1} µs per step\n", args.batch_size, best.step.median);
-    write_atomically(&args.out, (head + &text).as_bytes()).map_err(Failure::work)?;
+    write_output(&args.out, (head + &text).as_bytes()).map_err(Failure::work)?;
     let same = if best.config == default { ", the device's default" } else { "" };
     let line = format!(
         "{}: {:.1} µs per step{same}; written to {}",

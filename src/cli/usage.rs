@@ -3,7 +3,9 @@
 
 use std::error::Error;
 use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
+use std::{io, process};
 
+use anyhow::anyhow;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Failure;
@@ -12,7 +14,12 @@ use super::hints::HintedError;
 /// The failure for what clap rejects. Prints help and versions, which are errors to clap too, and exits.
 pub fn failure(error: clap::Error) -> Failure {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        error.exit();
+        return match error.print() {
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                Failure::Work(anyhow!(failed).context("cannot write to the standard output"))
+            }
+            _ => process::exit(error.exit_code()),
+        };
     }
     Failure::input(HintedError { message: message(&error), hint: hint(&error) })
 }

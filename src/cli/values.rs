@@ -6,13 +6,15 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::files::is_written_through;
+
 /// The largest seed or number of steps: `config.toml` stores them, and TOML's integers are signed.
 pub const MAX_INTEGER: u64 = i64::MAX as u64;
 
-/// The path of a PNG file to write.
+/// The path of a PNG file to write. The names of stdout, devices and FIFOs do not tell a format.
 pub fn png(typed: PathBuf) -> Result<PathBuf, &'static str> {
     let is_png = typed.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-    if is_png { Ok(typed) } else { Err("must end in .png") }
+    if is_png || is_written_through(&typed) { Ok(typed) } else { Err("must end in .png") }
 }
 
 /// A parser of whole numbers in a range.

@@ -70,8 +70,8 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
                 .map_err(Failure::Work)?;
             for finding in &findings {
                 *(if finding.passed() { &mut passed } else { &mut failed }) += 1;
-                let line = if args.json {
-                    json!({
+                let written = if args.json {
+                    let line = json!({
                         "check": check.name,
                         "seed": seed,
                         "tensor": finding.tensor,
@@ -79,14 +79,14 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
                         "error": finding.error,
                         "tolerance": finding.tolerance,
                         "passed": finding.passed(),
-                    })
-                    .to_string()
+                    });
+                    output.json(&line.to_string())
                 } else if !finding.passed() {
-                    format!("FAILED: {} (seed {seed}): {finding}", check.name)
+                    output.line(&format!("FAILED: {} (seed {seed}): {finding}", check.name))
                 } else {
                     continue;
                 };
-                output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
+                written.context("cannot write to the standard output").map_err(Failure::Work)?;
             }
         }
     }

@@ -235,10 +235,8 @@ fn listing(adapters: &[AdapterInfo]) -> String {
     if adapters.is_empty() {
         return "this machine has no adapters".to_owned();
     }
-    adapters.iter().fold("available adapters:".to_owned(), |mut text, adapter| {
-        write!(text, "\n  {} {adapter}", adapter.index).expect("writing to a string cannot fail");
-        text
-    })
+    let names: Vec<_> = adapters.iter().map(|adapter| format!("{} {adapter}", adapter.index)).collect();
+    format!("available adapters: {}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -397,7 +395,7 @@ mod tests {
         ]);
         let error = choose(&adapters, &request(WantedBackend::Auto, "radeon")).unwrap_err().to_string();
         assert!(error.contains("matches 2 adapters"), "{error}");
-        assert!(error.contains("\n  1 Radeon RX 7900"), "{error}");
+        assert!(error.contains(", 1 Radeon RX 7900"), "{error}");
     }
 
     #[test]

@@ -96,8 +96,9 @@ impl NoAdapter {
 
 impl fmt::Display for NoAdapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has no adapter on this machine", self.backend)?;
-        self.answers.iter().try_for_each(|(backend, answer)| write!(f, "\n  {backend}: {answer}"))
+        let answers: Vec<_> =
+            self.answers.iter().map(|(backend, answer)| format!("{backend}: {answer}")).collect();
+        write!(f, "{} has no adapter on this machine ({})", self.backend, answers.join("; "))
     }
 }
 
@@ -258,8 +259,8 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "Vulkan has no adapter on this machine\n  Vulkan: no driver could be loaded\n  \
-             Metal: not available on this operating system\n  GL: 1 adapter"
+            "Vulkan has no adapter on this machine (Vulkan: no driver could be loaded; \
+             Metal: not available on this operating system; GL: 1 adapter)"
         );
         assert_eq!(error.alternative(), None, "a driver may add the missing backend");
     }

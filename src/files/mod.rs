@@ -1,7 +1,8 @@
-//! Atomic writes, and reads of regular files only.
+//! Atomic writes, outputs, and reads of regular files only.
 
 pub mod faults;
 pub(crate) mod operations;
+mod output;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -9,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use operations::sync_folder;
+pub use output::{check_output, is_stdout, is_written_through, write_output};
 
 /// Opens a regular file and returns its length. Returns `None` for anything else, such as a pipe or a device, which may
 /// block or never end.
@@ -40,20 +42,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
-/// Checks whether a file can be written, to fail before long work instead of after it.
-pub fn check_writable(path: &Path) -> Result<(), WriteError> {
-    let tried = if path.is_dir() {
-        Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"))
-    } else {
-        create_temporary(path).and_then(|(temporary, _)| operations::remove_file(&temporary))
-    };
-    tried.map_err(|source| WriteError { path: path.to_owned(), source })
-}
-
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (temporary, file) = create_temporary(path)?;
-    let done = fill(file, &temporary, bytes)
-        .and_then(|()| compare(&temporary, bytes))
+    let done = output::keep_permissions(path, &file)
+        .and_then(|()| fill(file, &temporary, bytes))
         .and_then(|()| operations::rename(&temporary, path));
     if done.is_err() {
         // The write error is more useful than one about this cleanup.
@@ -110,15 +102,11 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
     ))
 }
 
-/// Writes and closes the file, since Windows cannot rename an open one.
+/// Writes the file, reads it back, and closes it, since Windows cannot rename an open one.
 fn fill(file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     operations::write(&file, path, bytes)?;
-    operations::sync(&file, path)
-}
-
-/// Reads a file back.
-fn compare(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if operations::read(path)? == bytes {
+    operations::sync(&file, path)?;
+    if operations::read_back(&file, path)? == bytes {
         Ok(())
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidData, "the content that was read back differs"))

@@ -2,7 +2,7 @@
 //! of them fail, or end the process there.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use fs4::{FileExt, TryLockError};
@@ -36,10 +36,10 @@ pub(crate) fn create_folders(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Creates a file that does not exist yet.
+/// Creates a file that does not exist yet. It can also be read.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     announce(&Operation::Create, path)?;
-    OpenOptions::new().write(true).create_new(true).open(path)
+    OpenOptions::new().read(true).write(true).create_new(true).open(path)
 }
 
 /// Opens a regular file for writing, creating it if it does not exist. Its content stays.
@@ -66,6 +66,15 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub(crate) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     announce(&Operation::Write(bytes), path)?;
     file.write_all(bytes)
+}
+
+/// Reads an open file from its start.
+pub(crate) fn read_back(mut file: &File, path: &Path) -> io::Result<Vec<u8>> {
+    announce(&Operation::Read, path)?;
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Flushes a file's content to disk.

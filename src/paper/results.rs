@@ -6,7 +6,7 @@ use super::claims::{ClaimResult, check_claims};
 use super::figures::{NamedFigure, figures};
 use super::statistics::{mean, mean_and_range};
 use super::{Method, PaperDataset, Protocol, Run};
-use crate::files::{WriteError, write_atomically};
+use crate::files::{WriteError, write_output};
 use crate::report::Table;
 use crate::report::figure::{FigureError, FigureWriteError};
 
@@ -139,11 +139,11 @@ impl StudyResults {
         for NamedFigure { stem, figure } in &figures {
             figure.write(folder, stem)?;
         }
-        write_atomically(&folder.join("runs.csv"), self.measurements().to_csv().as_bytes())?;
+        write_output(&folder.join("runs.csv"), self.measurements().to_csv().as_bytes())?;
         self.summary().write(folder, "summary")?;
         self.claim_table().write(folder, "verdicts")?;
         let report = folder.join(REPORT);
-        write_atomically(&report, self.report(origin, &figures).as_bytes())?;
+        write_output(&report, self.report(origin, &figures).as_bytes())?;
         Ok(report)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::files::{WriteError, write_atomically};
+use crate::files::{WriteError, write_output};
 
 /// A table with named columns. Cells are plain text; each format escapes its special characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +101,8 @@ impl Table {
     /// Returns an error if a file cannot be written.
     pub fn write(&self, folder: &Path, stem: &str) -> Result<[PathBuf; 2], WriteError> {
         let paths = [folder.join(format!("{stem}.csv")), folder.join(format!("{stem}.md"))];
-        write_atomically(&paths[0], self.to_csv().as_bytes())?;
-        write_atomically(&paths[1], self.to_markdown().as_bytes())?;
+        write_output(&paths[0], self.to_csv().as_bytes())?;
+        write_output(&paths[1], self.to_markdown().as_bytes())?;
         Ok(paths)
     }
 }

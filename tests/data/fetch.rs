@@ -354,6 +354,38 @@ mod data_set {
 
     #[cfg(unix)]
     #[test]
+    fn a_link_to_a_folder_is_followed_and_stays() {
+        let (bytes, target) = (valid_archive(), Target::new());
+        let server = Server::of(&bytes);
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::create_dir(elsewhere.path().join("set")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join("set"), &target.folder).unwrap();
+        target.fetch(&published(&bytes, &[&server])).unwrap();
+        assert!(target.folder.is_symlink(), "the link was replaced");
+        target.assert_complete();
+        assert_eq!(names(elsewhere.path()), ["set"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_the_working_folder_are_refused() {
+        for name in ["lock", "cifar-10-binary.tar.gz.part"] {
+            let (bytes, target) = (valid_archive(), Target::new());
+            let server = Server::of(&bytes);
+            let file = target.parent.path().join("thesis.tex");
+            fs::write(&file, "years of work").unwrap();
+            let working = target.parent.path().join(".set.fetch");
+            fs::create_dir(&working).unwrap();
+            std::os::unix::fs::symlink(&file, working.join(name)).unwrap();
+            let fetched = target.fetch(&published(&bytes, &[&server]));
+            assert!(matches!(fetched, Err(FetchError::Disk { .. })), "{name}: {fetched:?}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), "years of work", "{name}");
+            assert!(server.requests().is_empty());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn a_target_folder_that_cannot_be_created_is_an_error() {
         let (bytes, target) = (valid_archive(), Target::new());
         let server = Server::of(&bytes);

@@ -16,10 +16,11 @@ use cells::whole;
 
 /// Formats results and, if there are earlier ones, the comparison with them.
 pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {
+    let (results, old) = (&results.escaped(), old.map(Results::escaped));
     let mut sections = vec![head(results), throughput::table(results), work::table(results)];
     sections.extend(results.engines.iter().filter_map(|engine| kernels::table(results, engine)));
     sections.push(startup::table(results));
-    sections.extend(old.map(|old| comparison::table(old, results)));
+    sections.extend(old.map(|old| comparison::table(&old, results)));
     sections.join("\n")
 }
 

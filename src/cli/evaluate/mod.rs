@@ -61,7 +61,7 @@ pub struct EvaluateArgs {
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
     let model = weights::load(&args.model).map_err(Failure::input)?;
     let Model { network, parameters, info } = &model;
-    args.pictures.check()?;
+    args.pictures.check(output, args.json)?;
     let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(info))?;
     let TestSet { images: test, class_names } = part;
     check_class_names(info.class_names.as_deref(), class_names.as_deref())?;
@@ -78,11 +78,11 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let evaluation =
         Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
 
-    let text = match args.json {
-        true => json::object(&evaluation, info, &weights_hash(parameters)).to_string(),
-        false => text::report(&evaluation, info),
+    let written = match args.json {
+        true => output.json(&json::object(&evaluation, info, &weights_hash(parameters)).to_string()),
+        false => output.lines(text::report(&evaluation, info)),
     };
-    output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
+    written.context("cannot write to the standard output").map_err(Failure::Work)?;
     args.pictures.draw(&evaluation, info, &test)?;
     Ok(Ending::Done)
 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::data::ImageSet;
 use crate::evaluate::Evaluation;
-use crate::files::{check_writable, write_atomically};
+use crate::files::{is_written_through, write_output};
 use crate::model::ModelInfo;
 use crate::report::{ContactSheet, MAX_TILES, Tile, confusion_matrix};
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::cli::{Failure, values};
+use crate::cli::{Failure, Output, OutputFile, values};
 
 /// Pixels per unit of length in the PNG of a confusion matrix.
 const PIXELS_PER_UNIT: u32 = 2;
@@ -19,11 +19,12 @@ const PIXELS_PER_UNIT: u32 = 2;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct PictureArgs {
-    /// Draw the confusion matrix
+    /// Draw the confusion matrix; - writes the SVG to stdout
     #[arg(long, value_name = "OUT.png|OUT.svg")]
     confusion_matrix: Option<PathBuf>,
 
-    /// Draw the mistakes with the highest loss as the network sees them, with their class and the predicted class
+    /// Draw the mistakes with the highest loss as the network sees them, with their class and the predicted class;
+    /// - writes the PNG to stdout
     #[arg(long, value_name = "OUT.png", value_parser = PathBufValueParser::new().try_map(values::png))]
     mistakes: Option<PathBuf>,
 
@@ -38,15 +39,17 @@ impl PictureArgs {
         self.mistakes_count.into()
     }
 
-    /// Checks that the pictures can be written, before any work is done.
-    pub fn check(&self) -> Result<(), Failure> {
+    /// Checks that the pictures can be written, before any work is done. `json` is whether JSON goes to stdout.
+    pub fn check(&self, output: &mut Output, json: bool) -> Result<(), Failure> {
+        let mut files = Vec::new();
         if let Some(path) = &self.confusion_matrix {
             format(path)?;
+            files.push(OutputFile { option: "--confusion-matrix", path, is_text: false });
         }
-        for path in [&self.confusion_matrix, &self.mistakes].into_iter().flatten() {
-            check_writable(path).map_err(Failure::input)?;
+        if let Some(path) = &self.mistakes {
+            files.push(OutputFile { option: "--mistakes", path, is_text: false });
         }
-        Ok(())
+        output.reserve(&files, json)
     }
 
     /// Draws the requested pictures.
@@ -64,11 +67,11 @@ impl PictureArgs {
                 Format::Svg => picture.to_svg().into_bytes(),
                 Format::Png => picture.to_png(PIXELS_PER_UNIT).map_err(Failure::work)?,
             };
-            write_atomically(path, &file).map_err(Failure::work)?;
+            write_output(path, &file).map_err(Failure::work)?;
         }
         if let Some(path) = &self.mistakes {
             let png = mistakes(evaluation, info, test).to_png().map_err(Failure::work)?;
-            write_atomically(path, &png).map_err(Failure::work)?;
+            write_output(path, &png).map_err(Failure::work)?;
         }
         Ok(())
     }
@@ -80,11 +83,12 @@ enum Format {
     Svg,
 }
 
-/// Returns the format for the extension of the file name.
+/// Returns the format for the extension of the file name; SVG for stdout, a device or a FIFO without one.
 fn format(path: &Path) -> Result<Format, Failure> {
     match path.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("png") => Ok(Format::Png),
         Some(extension) if extension.eq_ignore_ascii_case("svg") => Ok(Format::Svg),
+        _ if is_written_through(path) => Ok(Format::Svg),
         _ => Err(Failure::Input(anyhow!(
             "--confusion-matrix {}: the file name must end in .png or .svg",
             path.display()

@@ -1,5 +1,6 @@
 //! An evaluation as text.
 
+use crate::escape::escape;
 use crate::evaluate::{CALIBRATION_BINS, ConfusionMatrix, Evaluation};
 use crate::model::ModelInfo;
 
@@ -9,8 +10,8 @@ const MAX_CLASSES: usize = 20;
 /// With more classes, the number of worst classes and of most confused pairs that are listed.
 const WORST: usize = 10;
 
-/// The loss and accuracy on the first line, then the details.
-pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> String {
+/// The loss and accuracy on the first line, then the details, line by line.
+pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> Vec<String> {
     let Evaluation { tally, confusion, calibration, .. } = evaluation;
     let first = format!(
         "test loss {:.4}, accuracy {:.2} % ({} of {} images)",
@@ -25,14 +26,20 @@ pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> String {
         percent(confusion.macro_f1()),
         100.0 * calibration.expected_error()
     );
-    let names: Vec<String> = (0..confusion.classes()).map(|class| info.class(class)).collect();
+    // Escaped before the columns are laid out.
+    let name = |class| escape(&info.class(class)).into_owned();
+    let names: Vec<String> = (0..confusion.classes()).map(name).collect();
     let third =
         if confusion.classes() <= MAX_CLASSES { matrix(confusion, &names) } else { pairs(confusion, &names) };
-    [first, second, String::new(), scores(confusion, &names), third].join("\n").trim_end().to_owned()
+    let mut lines = vec![first, second, String::new()];
+    lines.extend(scores(confusion, &names));
+    lines.push(String::new());
+    lines.extend(third);
+    lines
 }
 
 /// A table of the classes' scores: of all classes, or of the worst ones if there are many.
-fn scores(confusion: &ConfusionMatrix, names: &[String]) -> String {
+fn scores(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
     let scores = confusion.scores();
     let mut classes: Vec<usize> = (0..scores.len()).collect();
     let mut heading = "class".to_owned();
@@ -44,18 +51,18 @@ fn scores(confusion: &ConfusionMatrix, names: &[String]) -> String {
     }
     let shown = || classes.iter().map(|&class| names[class].as_str());
     let width = widest(shown().chain([heading.as_str()]));
-    let mut text = format!("{heading:width$}  precision    recall        F1   images\n");
+    let mut lines = vec![format!("{heading:width$}  precision    recall        F1   images")];
     for &class in &classes {
         let scores = &scores[class];
         let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1].map(percent);
-        text +=
-            &format!("{:width$}  {precision:>9} {recall:>9} {f1:>9} {:>8}\n", names[class], scores.support);
+        let (name, support) = (&names[class], scores.support);
+        lines.push(format!("{name:width$}  {precision:>9} {recall:>9} {f1:>9} {support:>8}"));
     }
-    text
+    lines
 }
 
 /// The confusion matrix: a row per class, a column per prediction, a dot for zero.
-fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> String {
+fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
     const HEADING: &str = "class \\ predicted";
     let cell = |count: u64| if count == 0 { "·".to_owned() } else { count.to_string() };
     let largest = confusion.rows().flatten().max().copied().unwrap_or(0);
@@ -65,23 +72,22 @@ fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> String {
     let width = widest(names.iter().map(String::as_str).chain([HEADING]));
     let line = |name: &str, cells: Vec<String>| {
         let cells: String = cells.iter().map(|cell| format!(" {cell:>column$}")).collect();
-        format!("{name:width$} {cells}\n")
+        format!("{name:width$} {cells}")
     };
-    let mut text = line(HEADING, names.iter().map(short).collect());
-    for (name, row) in names.iter().zip(confusion.rows()) {
-        text += &line(name, row.iter().map(|&count| cell(count)).collect());
-    }
-    text
+    let heading = line(HEADING, names.iter().map(short).collect());
+    let rows = names.iter().zip(confusion.rows());
+    let rows = rows.map(|(name, row)| line(name, row.iter().map(|&count| cell(count)).collect()));
+    [heading].into_iter().chain(rows).collect()
 }
 
 /// The pairs of classes that were confused most often.
-fn pairs(confusion: &ConfusionMatrix, names: &[String]) -> String {
-    let mut text = "confused most often\n".to_owned();
+fn pairs(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
+    let mut lines = vec!["confused most often".to_owned()];
     for pair in confusion.most_confused(WORST) {
-        text +=
-            &format!("{:>6} × {} predicted as {}\n", pair.count, names[pair.label], names[pair.predicted]);
+        let (label, predicted) = (&names[pair.label], &names[pair.predicted]);
+        lines.push(format!("{:>6} × {label} predicted as {predicted}", pair.count));
     }
-    text
+    lines
 }
 
 fn percent(fraction: Option<f64>) -> String {

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::engine::Setup;
-use crate::files::{check_writable, write_atomically};
+use crate::files::write_output;
 use crate::model::weights;
 use crate::predict::{Classifier, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Output, notice, values};
+use super::{Ending, Failure, Output, OutputFile, notice, values};
 use images::ImageSource;
 use prediction::ImagePrediction;
 
@@ -65,7 +65,8 @@ pub struct PredictArgs {
     )]
     top: NonZeroUsize,
 
-    /// Draw the network's input and the predicted class of each image (the first 500)
+    /// Draw the network's input and the predicted class of each image (the first 500); - writes the PNG to
+    /// stdout and the predictions to stderr
     #[arg(long, value_name = "OUT.png", help_heading = "Output")]
     #[arg(value_parser = PathBufValueParser::new().try_map(values::png))]
     contact_sheet: Option<PathBuf>,
@@ -108,7 +109,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let model = weights::load(&args.model).map_err(Failure::input)?;
     let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
     if let Some(path) = &args.contact_sheet {
-        check_writable(path).map_err(Failure::input)?;
+        output.reserve(&[OutputFile { option: "--contact-sheet", path, is_text: false }], args.json)?;
     }
     let (images, device) = args.engine.open_concurrently(None, || images::resolve(&args.images))?;
     // The batch size affects only training; engines choose their own for evaluation.
@@ -129,12 +130,12 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     for batch in images.chunks(BATCH) {
         let prepared = prepare(batch, preparation, &mut unread);
         for prediction in classify(&mut classifier, prepared)? {
-            let line = if args.json {
-                prediction.json(&classifier, args.top.get()).to_string()
+            let written = if args.json {
+                output.json(&prediction.json(&classifier, args.top.get()).to_string())
             } else {
-                prediction.text(&classifier, args.top.get())
+                output.line(&prediction.text(&classifier, args.top.get()))
             };
-            output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
+            written.context("cannot write to the standard output").map_err(Failure::Work)?;
             if args.contact_sheet.is_some() && tiles.len() < MAX_TILES {
                 tiles.push(prediction.tile(&classifier));
             }
@@ -145,7 +146,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
             notice::note(format_args!("{} shows the first {MAX_TILES} images", path.display()));
         }
         let png = contact_sheet(tiles).to_png().map_err(Failure::work)?;
-        write_atomically(path, &png).map_err(Failure::work)?;
+        write_output(path, &png).map_err(Failure::work)?;
     }
     if unread.count == 0 {
         return Ok(Ending::Done);

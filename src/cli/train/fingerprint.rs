@@ -15,7 +15,8 @@ impl Fingerprint {
         let compute: Box<dyn FnOnce() -> String + Send> = Box::new(move || images.fingerprint());
         let fingerprint = Arc::new(LazyLock::new(compute));
         let shared = Arc::clone(&fingerprint);
-        thread::spawn(move || {
+        // Without a thread, it is computed when it is needed.
+        let _ = thread::Builder::new().spawn(move || {
             LazyLock::force(&shared);
         });
         Self(fingerprint)

@@ -202,7 +202,8 @@ pub fn run(
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, info, images };
-    let saver = Saver::new(files, progress.clone());
+    let saver =
+        Saver::new(files, progress.clone()).context("cannot start a thread").map_err(Failure::Work)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);

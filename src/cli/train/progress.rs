@@ -2,10 +2,11 @@
 //!
 //! A line that cannot be written is dropped: a closed or full stderr does not end a run.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::notice;
 use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
 
 /// The display of a run. Clones share it.
@@ -33,7 +34,8 @@ impl Progress {
                     .expect("the template is well-formed")
                     .progress_chars("=> "),
             );
-            Display::Bar(bar)
+            // A terminal without cursor movements (TERM=dumb) shows no bar.
+            if bar.is_hidden() { Display::Lines } else { Display::Bar(bar) }
         } else {
             Display::Lines
         };
@@ -97,7 +99,7 @@ impl Progress {
     fn print(&self, line: &str) {
         match &self.display {
             Display::Bar(bar) => bar.println(line),
-            Display::Lines => drop(writeln!(io::stderr(), "{line}")),
+            Display::Lines => notice::note(line),
             Display::Silent => {}
         }
     }

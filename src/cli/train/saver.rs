@@ -1,6 +1,7 @@
 //! Writes a run's files on a separate thread: on a fast GPU an epoch takes less time than writing a checkpoint.
 
 use std::error::Error;
+use std::io;
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -47,10 +48,10 @@ struct Job {
 
 impl Saver {
     /// Starts the writing thread.
-    pub fn new(files: Files, progress: Progress) -> Self {
+    pub fn new(files: Files, progress: Progress) -> io::Result<Self> {
         let (jobs, received) = sync_channel(QUEUE_LENGTH);
         let saved = Saved { files, unwritten: Vec::new(), progress };
-        Self { jobs, writer: thread::spawn(|| saved.save_all(received)) }
+        Ok(Self { jobs, writer: thread::Builder::new().spawn(|| saved.save_all(received))? })
     }
 
     /// Queues a snapshot, with the metrics if it is the end of an epoch.
@@ -111,7 +112,9 @@ impl Saved {
         let unwritten: Vec<String> = failures.iter().map(chain).collect();
         self.progress.suspend(|| {
             for failure in unwritten.iter().filter(|&failure| !self.unwritten.contains(failure)) {
-                notice::warning(format_args!("{failure}; it will be tried again, at the latest at the end of the run"));
+                notice::warning(format_args!(
+                    "{failure}; it will be tried again, at the latest at the end of the run"
+                ));
             }
             if unwritten.is_empty() && !self.unwritten.is_empty() {
                 notice::note("all files are written again");

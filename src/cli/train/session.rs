@@ -53,7 +53,7 @@ impl Listener for Session<'_> {
             let line =
                 serde_json::to_string(&JsonLine { record, target }).expect("a record can be written as JSON");
             output
-                .line(&line)
+                .json(&line)
                 .map_err(|source| RunError::Write { path: "the standard output".into(), source })?;
         }
         Ok(self.flow())

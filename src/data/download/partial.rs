@@ -1,7 +1,7 @@
 //! The working folder of a download: a hidden folder beside the target, since a rename works within one file system
 //! only. It keeps the downloaded bytes of an interrupted download.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -26,11 +26,20 @@ pub struct PartialDownload {
 impl PartialDownload {
     /// Creates or resumes the working folder of `target` and locks it against other processes.
     pub fn lock(target: &Path) -> Result<Self, FetchError> {
+        // A link to a folder stays: only the folder itself can be renamed onto.
+        let resolved = if target.is_symlink() {
+            target.canonicalize().map_err(disk_error(target))?
+        } else {
+            target.to_owned()
+        };
+        let target = resolved.as_path();
         let name = target.file_name().ok_or_else(|| FetchError::NoName { folder: target.to_owned() })?;
         let folder = target.with_file_name(format!(".{}.fetch", name.display()));
         fs::create_dir_all(&folder).map_err(disk_error(&folder))?;
+        refuse_foreign_files(&folder)?;
         let path = folder.join(LOCK);
-        let lock = File::create(&path).map_err(disk_error(&path))?;
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let lock = lock.map_err(disk_error(&path))?;
         // A file system without locks returns another error; there, only the hash protects the download. The trait is
         // named explicitly since newer standard libraries have a method of this name.
         if let Err(TryLockError::WouldBlock) = FileExt::try_lock(&lock) {
@@ -89,6 +98,26 @@ impl Drop for PartialDownload {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// Refuses a working folder with files that this program does not make: a link would direct what is written to another
+/// file, and a pipe would block.
+fn refuse_foreign_files(folder: &Path) -> Result<(), FetchError> {
+    let foreign = |path: &Path| FetchError::Disk {
+        path: path.to_owned(),
+        source: io::Error::other("it is a link, a pipe or a device; remove it"),
+    };
+    if folder.is_symlink() {
+        return Err(foreign(folder));
+    }
+    for entry in fs::read_dir(folder).map_err(disk_error(folder))? {
+        let entry = entry.map_err(disk_error(folder))?;
+        let kind = entry.file_type().map_err(disk_error(folder))?;
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(foreign(&entry.path()));
+        }
+    }
+    Ok(())
 }
 
 fn remove_if_exists(folder: &Path) -> io::Result<()> {

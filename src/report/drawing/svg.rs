@@ -104,7 +104,8 @@ impl fmt::Display for Colour {
     }
 }
 
-/// Text escaped for XML. Characters that XML cannot represent become U+FFFD.
+/// Text escaped for XML. Characters that XML cannot represent or discourages, all of
+/// them invisible, become U+FFFD.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -115,7 +116,9 @@ impl fmt::Display for Escaped<'_> {
                 '<' => f.write_str("&lt;")?,
                 '>' => f.write_str("&gt;")?,
                 '\t' | '\n' | '\r' => f.write_char(letter)?,
-                '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => f.write_char(char::REPLACEMENT_CHARACTER)?,
+                '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
+                    f.write_char(char::REPLACEMENT_CHARACTER)?
+                }
                 _ => f.write_char(letter)?,
             }
         }

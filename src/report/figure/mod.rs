@@ -15,7 +15,7 @@ pub use palette::MAX_SERIES;
 pub use series::{Run, Series, SeriesPoint, Tail, legend_text};
 
 use super::drawing::{Drawing, InvalidSize};
-use crate::files::{WriteError, write_atomically};
+use crate::files::{WriteError, write_output};
 
 /// Width and height of a figure's files, in SVG user units.
 pub const SIZE: (u32, u32) = (800, 500);
@@ -188,8 +188,8 @@ impl Figure {
         let drawing = self.draw(SIZE.0, SIZE.1)?;
         let png = drawing.to_png(PIXELS_PER_UNIT).map_err(FigureError::from)?;
         let paths = [folder.join(format!("{stem}.svg")), folder.join(format!("{stem}.png"))];
-        write_atomically(&paths[0], drawing.to_svg().as_bytes())?;
-        write_atomically(&paths[1], &png)?;
+        write_output(&paths[0], drawing.to_svg().as_bytes())?;
+        write_output(&paths[1], &png)?;
         Ok(paths)
     }
 

@@ -1,0 +1,71 @@
+//! The threads that compute and read images.
+
+use std::env;
+use std::ffi::OsStr;
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::{Context, anyhow};
+
+use super::{Failure, notice};
+
+/// The number of threads if it is not that of the processor's cores.
+const VARIABLE: &str = "RAYON_NUM_THREADS";
+
+/// The most threads on a machine with fewer cores. More are slower, and results do not depend on their number.
+const MAX_THREADS: usize = 64;
+
+/// Starts the threads.
+pub fn start() -> Result<(), Failure> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = match env::var_os(VARIABLE) {
+        None => cores,
+        Some(text) => requested(&text)?.unwrap_or(cores),
+    };
+    let most = cores.max(MAX_THREADS);
+    if threads > most {
+        notice::warning(format_args!("{VARIABLE}={threads} is too large; {most} threads are used"));
+    }
+    let threads = threads.min(most);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .with_context(|| {
+            let s = if threads == 1 { "" } else { "s" };
+            format!(
+                "cannot start {threads} thread{s}; {VARIABLE} sets their number, `ulimit -a` shows limits"
+            )
+        })
+        .map_err(Failure::Work)
+}
+
+/// The number in the variable; `None` if it is empty or 0, which means the default.
+fn requested(text: &OsStr) -> Result<Option<usize>, Failure> {
+    let shown = text.to_string_lossy();
+    match shown.trim() {
+        "" => Ok(None),
+        digits if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            // A number beyond the type's range is too large in any case.
+            Ok(Some(digits.parse().unwrap_or(usize::MAX)).filter(|&threads| threads > 0))
+        }
+        _ => Err(Failure::Input(anyhow!("{VARIABLE}={shown}: must be a whole number"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_threads_is_a_whole_number_or_the_default() {
+        let parsed = |text: &str| requested(OsStr::new(text)).ok();
+        assert_eq!(parsed("3"), Some(Some(3)));
+        assert_eq!(parsed("99999999999999999999999"), Some(Some(usize::MAX)));
+        for default in ["", " ", "0", "00"] {
+            assert_eq!(parsed(default), Some(None), "{default:?}");
+        }
+        for garbage in ["many", "-1", "1.5", "0x10"] {
+            assert_eq!(parsed(garbage), None, "{garbage:?}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The files that users name: what they replace, and what they are written through.
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::LazyLock;
+
+use assert_cmd::Command;
+use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
+use predicates::prelude::*;
+use predicates::str::{contains, is_empty};
+use tempfile::{TempDir, tempdir};
+
+/// An untrained model of two classes, and two test images.
+struct Inputs {
+    _folder: TempDir,
+    model: PathBuf,
+    data: PathBuf,
+    image: PathBuf,
+}
+
+static INPUTS: LazyLock<Inputs> = LazyLock::new(|| {
+    let folder = tempdir().unwrap();
+    let network = LeNet5::new(1, 2);
+    let parameters = Init::Pytorch.arena(&ParameterTable::new(&network), 0);
+    let model = folder.path().join("model.safetensors");
+    let bytes = weights::to_bytes(&Model { network, parameters, info: ModelInfo::default() });
+    fs::write(&model, bytes).unwrap();
+    let data = folder.path().join("pets");
+    for class in ["cat", "dog"] {
+        let class = data.join("test").join(class);
+        fs::create_dir_all(&class).unwrap();
+        image::GrayImage::new(28, 28).save(class.join("0.png")).unwrap();
+    }
+    let image = data.join("test/cat/0.png");
+    Inputs { _folder: folder, model, data, image }
+});
+
+fn lenet_gpu(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
+    command.args(arguments);
+    command
+}
+
+/// Exports the model as ONNX.
+fn export(to: impl AsRef<Path>) -> Command {
+    let mut command = lenet_gpu(&["export", "--format", "onnx", "--model"]);
+    command.arg(&INPUTS.model).arg("-o").arg(to.as_ref());
+    command
+}
+
+/// Evaluates the model on the two images.
+fn evaluate(arguments: &[&str]) -> Command {
+    let mut command = lenet_gpu(&["evaluate", "--backend", "cpu", "-q", "--model"]);
+    command.arg(&INPUTS.model).arg("--data-dir").arg(&INPUTS.data).args(arguments);
+    command
+}
+
+/// The bytes of the exported model.
+static EXPORTED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    export(&path).assert().success();
+    fs::read(path).unwrap()
+});
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::File;
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    use std::process::{Command as StdCommand, Output};
+    use std::thread;
+
+    use super::*;
+
+    fn make_fifo(path: &Path) {
+        assert!(StdCommand::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    /// Exports with stdout connected to a file.
+    fn export_into(to: &str, stdout: File) -> Output {
+        let mut command = StdCommand::new(env!("CARGO_BIN_EXE_lenet-gpu"));
+        command.args(["export", "--format", "onnx", "-o", to, "--model"]).arg(&INPUTS.model);
+        command.stdout(stdout).output().unwrap()
+    }
+
+    #[test]
+    fn a_link_stays_and_its_target_is_written() {
+        let folder = tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("models")).unwrap();
+        fs::write(path("models/there"), "old").unwrap();
+        symlink("models/there", path("link")).unwrap();
+        symlink("link", path("link to a link")).unwrap();
+        symlink("models/new", path("dangling link")).unwrap();
+        for (link, target) in
+            [("link", "models/there"), ("link to a link", "models/there"), ("dangling link", "models/new")]
+        {
+            export(path(link)).assert().success();
+            assert!(path(link).is_symlink(), "{link} was replaced");
+            assert!(!path(target).is_symlink());
+            assert_eq!(fs::read(path(target)).unwrap(), *EXPORTED, "{link}");
+            fs::write(path(target), "old").unwrap();
+        }
+        assert!(path("link").is_symlink());
+    }
+
+    #[test]
+    fn a_circle_of_links_is_an_error() {
+        let folder = tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink("link", &link).unwrap();
+        export(&link).assert().code(2).stderr(contains("too many symbolic links"));
+        assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn a_fifo_is_written_through() {
+        let folder = tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        make_fifo(&fifo);
+        let reader = thread::spawn({
+            let fifo = fifo.clone();
+            move || fs::read(fifo).unwrap()
+        });
+        export(&fifo).assert().success().stdout(contains("output `logits`"));
+        assert_eq!(reader.join().unwrap(), *EXPORTED);
+        assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo(), "the FIFO was replaced");
+    }
+
+    #[test]
+    fn a_command_that_fails_neither_opens_nor_waits_for_a_fifo() {
+        let folder = tempdir().unwrap();
+        let fifo = folder.path().join("confusion.svg");
+        make_fifo(&fifo);
+        evaluate(&["--confusion-matrix", fifo.to_str().unwrap(), "--data-dir", "/nonexistent"])
+            .timeout(std::time::Duration::from_secs(60))
+            .assert()
+            .code(2)
+            .stderr(contains("/nonexistent"));
+        assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn names_of_stdout_are_stdout() {
+        let folder = tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink("/dev/stdout", &link).unwrap();
+        let before = fs::symlink_metadata("/dev/stdout").unwrap().file_type();
+        for name in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", link.to_str().unwrap()] {
+            if name.starts_with("/proc") && !cfg!(target_os = "linux") {
+                continue;
+            }
+            let output = export(name).assert().success().get_output().clone();
+            assert!(output.stdout == *EXPORTED, "{name}: stdout has {} bytes", output.stdout.len());
+            assert!(String::from_utf8(output.stderr).unwrap().contains("output `logits`"), "{name}");
+        }
+        assert_eq!(fs::symlink_metadata("/dev/stdout").unwrap().file_type(), before);
+        assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn stdout_that_is_a_file_is_continued() {
+        let folder = tempdir().unwrap();
+        for name in ["-", "/dev/stdout"] {
+            let path = folder.path().join("stdout");
+            fs::write(&path, "before ").unwrap();
+            let stdout = File::options().append(true).open(&path).unwrap();
+            assert!(export_into(name, stdout).status.success());
+            assert_eq!(fs::read(&path).unwrap(), [b"before ", &EXPORTED[..]].concat(), "{name}");
+        }
+    }
+
+    #[test]
+    fn another_open_descriptor_is_written_through() {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("file");
+        let script = format!("exec 7>'{}'; exec \"$0\" \"$@\"", path.display());
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_lenet-gpu")]);
+        command.args(["export", "--format", "onnx", "-o", "/dev/fd/7", "--model"]).arg(&INPUTS.model);
+        command.assert().success();
+        assert_eq!(fs::read(&path).unwrap(), *EXPORTED);
+    }
+
+    #[test]
+    fn an_existing_file_keeps_its_permissions() {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        for mode in [0o600, 0o664] {
+            fs::write(&path, "old").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            export(&path).assert().success();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+            assert_eq!(fs::read(&path).unwrap(), *EXPORTED);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_written_through() {
+        export("/dev/null").assert().success();
+        assert!(fs::symlink_metadata("/dev/null").unwrap().file_type().is_char_device());
+        let full = || contains("No space left on device").and(contains("error: ").count(1));
+        export("/dev/full").assert().code(1).stdout(is_empty()).stderr(full());
+        assert!(fs::symlink_metadata("/dev/full").unwrap().file_type().is_char_device());
+        for name in ["-", "/dev/stdout"] {
+            let output = export_into(name, File::options().write(true).open("/dev/full").unwrap());
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
+            assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        }
+        let help = StdCommand::new(env!("CARGO_BIN_EXE_lenet-gpu"))
+            .arg("--help")
+            .stdout(File::options().write(true).open("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(help.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_not_an_error() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
+        .args(["export", "--format", "onnx", "-o", "-", "--model"])
+        .arg(&INPUTS.model)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_folder_is_not_an_output() {
+    let folder = tempdir().unwrap();
+    export(folder.path()).assert().code(2).stdout(is_empty()).stderr(contains("it is a folder"));
+}
+
+#[test]
+fn stdout_has_no_extension_and_needs_a_format() {
+    let mut command = lenet_gpu(&["export", "-o", "-", "--model"]);
+    command.arg(&INPUTS.model).assert().code(2).stdout(is_empty()).stderr(contains("--format"));
+}
+
+#[test]
+fn pictures_on_stdout_leave_the_report_to_stderr() {
+    let svg = evaluate(&["--confusion-matrix", "-"]).assert().success().get_output().clone();
+    assert!(roxmltree::Document::parse(&String::from_utf8(svg.stdout).unwrap()).is_ok());
+    assert!(String::from_utf8(svg.stderr).unwrap().starts_with("test loss"));
+
+    let png = evaluate(&["--mistakes", "-"]).assert().success().get_output().clone();
+    assert!(image::load_from_memory(&png.stdout).is_ok());
+
+    let mut predict = lenet_gpu(&["predict", "--backend", "cpu", "-q", "--contact-sheet", "-", "--model"]);
+    let output = predict.arg(&INPUTS.model).arg(&INPUTS.image).assert().success().get_output().clone();
+    assert!(image::load_from_memory(&output.stdout).is_ok());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("0.png  "));
+}
+
+#[test]
+fn a_bench_writes_its_json_or_its_tables_to_stdout() {
+    let bench = |option: &str| {
+        let mut command = lenet_gpu(&["bench", "--backend", "cpu", "--batch", "1", "--profile-batch", "1"]);
+        command.args(["--images", "8", "--seconds", "0.01", "--repeats", "5", "-q", option, "-"]);
+        let output = command.assert().success().get_output().clone();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (stdout, stderr) = bench("--json");
+    assert!(serde_json::from_str::<serde_json::Value>(&stdout).unwrap()["engines"].is_array());
+    assert!(stderr.starts_with("# Benchmark of"), "{stderr}");
+    let (stdout, stderr) = bench("--markdown");
+    assert_eq!((stdout.matches("# Benchmark of").count(), stderr.as_str()), (1, ""));
+}
+
+#[test]
+fn two_outputs_cannot_share_a_file() {
+    let rejected = |mut command: Command, message: &str| {
+        command.assert().code(2).stdout(is_empty()).stderr(contains(message));
+    };
+    rejected(
+        lenet_gpu(&["bench", "--json", "-", "--markdown", "-"]),
+        "--json and --markdown both write to -",
+    );
+    rejected(
+        lenet_gpu(&["bench", "--json", "a", "--markdown", "a"]),
+        "--json and --markdown both write to a",
+    );
+    rejected(evaluate(&["--json", "--mistakes", "-"]), "--json and --mistakes both write to stdout");
+    rejected(
+        evaluate(&["--confusion-matrix", "-", "--mistakes", "/dev/stdout"]),
+        if cfg!(unix) {
+            "--confusion-matrix and --mistakes both write to stdout"
+        } else {
+            "must end in .png"
+        },
+    );
+}
