@@ -54,11 +54,20 @@ pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     open_plain(path, OpenOptions::new().append(true))
 }
 
-/// Reads a regular file.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// Returns [`io::ErrorKind::FileTooLarge`] if the file has more.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     announce(&Operation::Read, path)?;
-    let mut bytes = Vec::new();
-    open_plain(path, OpenOptions::new().read(true))?.read_to_end(&mut bytes)?;
+    let file = open_plain(path, OpenOptions::new().read(true))?;
+    let length = file.metadata()?.len();
+    if length > limit {
+        let message = format!("it has {length} bytes, more than the {limit} that are read");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
