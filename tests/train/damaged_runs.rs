@@ -151,6 +151,7 @@ fn a_best_model_of_another_epoch_is_refused() {
     resume(&run).assert().success();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_huge_file_among_the_files_of_a_run_is_refused_unread() {
     let scratch = Scratch::new();
