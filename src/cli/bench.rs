@@ -164,12 +164,12 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
     let results = bench.run(started, &mut progress).map_err(engine::failure)?;
     let markdown = to_markdown(&results, old.as_ref());
-    report.write(&results, &markdown)?;
-    // Once is enough.
-    if report.markdown.as_deref().is_some_and(is_stdout) {
-        return Ok(Ending::Done);
+    let written = report.write(&results, &markdown);
+    // Once is enough. If a file cannot be written, the results are at least printed.
+    if !report.markdown.as_deref().is_some_and(is_stdout) {
+        print(output, &markdown)?;
     }
-    print(output, &markdown)
+    written.map(|()| Ending::Done)
 }
 
 /// Measures the start-up of the engine at `index` in a separate process.
@@ -267,9 +267,11 @@ impl ReportArgs {
 
     fn write(&self, results: &Results, markdown: &str) -> Result<(), Failure> {
         let files = [(&self.json, results.to_json()), (&self.markdown, markdown.to_owned())];
+        let mut written = Ok(());
         for (path, text) in files.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
-            write_output(path, text.as_bytes()).map_err(Failure::work)?;
+            // One file that cannot be written does not prevent the other.
+            written = written.and(write_output(path, text.as_bytes()));
         }
-        Ok(())
+        written.map_err(Failure::work)
     }
 }

@@ -1,9 +1,8 @@
 //! Atomic writes, outputs, and reads of regular files only.
 
-mod output;
-
 pub mod faults;
 pub(crate) mod operations;
+mod output;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -46,8 +45,8 @@ pub struct WriteError {
     source: io::Error,
 }
 
-/// Writes a file atomically: into a temporary file beside it, which is flushed to disk and then renamed. Readers see
-/// either the old or the new contents, even after a power failure.
+/// Writes a file atomically: into a temporary file beside it, which is flushed to disk, read back, and then renamed.
+/// Readers see either the old or the new contents, even after a power failure.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
@@ -112,10 +111,15 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
     ))
 }
 
-/// Writes and closes the file, since Windows cannot rename an open one.
+/// Writes the file, reads it back, and closes it, since Windows cannot rename an open one.
 fn fill(file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     operations::write(&file, path, bytes)?;
-    operations::sync(&file, path)
+    operations::sync(&file, path)?;
+    if operations::read_back(&file, path)? == bytes {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the content that was read back differs"))
+    }
 }
 
 /// Flushes the creation or the renaming of a path to disk.

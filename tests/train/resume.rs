@@ -428,7 +428,7 @@ fn a_full_disk_stops_no_run_and_is_reported_at_its_end() {
         format!("trap '' XFSZ; ulimit -f 1000; exec '{}' '{arguments}'", env!("CARGO_BIN_EXE_lenet-gpu"));
     let output = Command::new("sh").args(["-c", &script]).assert().code(1);
     output.stderr(
-        contains("the run continues")
+        contains("it will be tried again")
             .and(contains("error: the run ended after step 64, but its files are not all saved"))
             .and(contains("checkpoint.safetensors"))
             .and(contains("the best epoch was").not()),

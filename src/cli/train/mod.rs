@@ -15,6 +15,7 @@ mod session;
 mod stopping;
 mod target;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -234,9 +235,12 @@ fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, F
     directory.map_err(unusable)
 }
 
-/// The failure for a folder that cannot be used: wrong input, unless writing failed.
+/// The failure for a folder that cannot be used: wrong input, unless reading or writing failed.
 fn unusable(error: RunError) -> Failure {
     match error {
+        RunError::Read { ref source, .. } if source.kind() == ErrorKind::FileTooLarge => {
+            Failure::input(error)
+        }
         RunError::Read { .. } | RunError::Write { .. } | RunError::File(_) => Failure::work(error),
         _ => Failure::input(error),
     }

@@ -57,7 +57,7 @@ const VERSION: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
 /// The largest file that is read, in bytes. A checkpoint of a network with [`MAX_CLASSES`] classes takes 68 MB, and their
 /// names may take as much again.
-const MAX_FILE: u64 = 128 << 20;
+pub(crate) const MAX_FILE: u64 = 128 << 20;
 
 /// The largest number of classes: labels are u16.
 const MAX_CLASSES: usize = 1 << 16;
