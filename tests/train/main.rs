@@ -5,7 +5,9 @@
 mod common;
 
 mod faults;
+mod integrity;
 mod resume;
 mod run_directory;
+mod states;
 mod training_loop;
 mod weights;
