@@ -203,8 +203,7 @@ pub fn run(
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, info, images };
-    use super::{Ending, Failure, Output, notice, threads};
-    use crate::engine::Setup;
+    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
