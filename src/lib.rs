@@ -38,6 +38,7 @@
 //! | [`engine`] | the [`Engine`](engine::Engine) trait and the types in its interface; independent of any engine |
 //! | [`cpu`] | the CPU engine: one file per operation, each with a naive definition and a fast loop; the reference |
 //! | [`gpu`] | the GPU engine: the only module that uses wgpu |
+//! | [`memory`] | the memory budget that all readers of data share |
 //! | [`device`] | choosing a device of this machine and opening an engine on it |
 //! | [`train`] | the training loop, schedules, early stopping, metrics, checkpoints, run directories |
 //! | [`verify`] | the table of all checks of GPU kernels against the f64 reference |
@@ -75,6 +76,8 @@
 //! | recording | the buffers, kernels and dispatches of a step, described as data |
 
 #![warn(missing_docs)]
+// Tests may compare with the functions of the standard library.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod cache;
 mod calendar;
@@ -86,6 +89,7 @@ mod escape;
 pub mod export;
 pub mod gpu;
 mod hash;
+pub mod memory;
 pub mod model;
 pub mod predict;
 mod random;

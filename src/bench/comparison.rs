@@ -41,8 +41,8 @@ impl Comparison {
 
     pub fn verdict(&self) -> Verdict {
         // Logarithms make twice as fast and half as fast equally far from 1.
-        let difference = self.ratio().ln();
-        if difference.abs() <= self.noise.ln_1p() {
+        let difference = libm::log(self.ratio());
+        if difference.abs() <= libm::log1p(self.noise) {
             Verdict::WithinNoise
         } else if difference > 0.0 {
             Verdict::Faster
@@ -60,7 +60,7 @@ pub fn compare(old: &Results, new: &Results) -> Vec<Comparison> {
         for now in &engine.throughput {
             let same = before.throughput.iter().find(|it| (it.task, it.batch) == (now.task, now.batch));
             let Some(then) = same else { continue };
-            let deviation = then.step_us.spread.hypot(now.step_us.spread);
+            let deviation = libm::hypot(then.step_us.spread, now.step_us.spread);
             rows.push(Comparison {
                 label: engine.label.clone(),
                 task: now.task,

@@ -1,11 +1,11 @@
 //! Results as a JSON file, to compare a later benchmark with.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::results::{FORMAT, Results};
 use crate::escape::escape_json;
+use crate::files::read_text;
 
 /// Why a file of results cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ impl Results {
     /// If the file cannot be read, is not a file of results, or has another version of the format.
     pub fn read(path: &Path) -> Result<Self, ResultsError> {
         let failed = |source| ResultsError::Read { path: path.to_owned(), source };
-        let text = fs::read_to_string(path).map_err(failed)?;
+        let text = read_text(path).map_err(failed)?;
         let parse_failed = |source| ResultsError::Parse { path: path.to_owned(), source };
         let value: serde_json::Value = serde_json::from_str(&text).map_err(parse_failed)?;
         match value.get("format").and_then(serde_json::Value::as_u64) {

@@ -33,7 +33,7 @@ pub use results::{
     StartupPhase, Task, Throughput,
 };
 pub use statistics::Summary;
-pub use synthetic::{CLASSES, synthetic};
+pub use synthetic::{CLASSES, SYNTHETIC_BYTES, synthetic};
 pub use tables::{counts, to_markdown};
 pub use tune::{Effort, Trial, tune};
 pub use warnings::warnings;

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::bench::{Bench, CLASSES, Candidate, Results, Settings, Startup, counts, synthetic, to_markdown};
-use crate::data::{Dataset, OpenedDataset};
+use crate::bench::{
+    Bench, CLASSES, Candidate, Results, SYNTHETIC_BYTES, Settings, Startup, counts, synthetic, to_markdown,
+};
+use crate::data::{DataError, Dataset, OpenedDataset};
 use crate::engine::LARGEST_MICRO_BATCH;
 use crate::files::{is_stdout, write_output};
+use crate::memory::{self, Reservation};
 use anyhow::{Context, anyhow};
 use clap::{ArgAction, Args};
 
@@ -161,12 +164,12 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
     let results = bench.run(started, &mut progress).map_err(engine::failure)?;
     let markdown = to_markdown(&results, old.as_ref());
-    report.write(&results, &markdown)?;
-    // Once is enough.
-    if report.markdown.as_deref().is_some_and(is_stdout) {
-        return Ok(Ending::Done);
+    let written = report.write(&results, &markdown);
+    // Once is enough. If a file cannot be written, the results are at least printed.
+    if !report.markdown.as_deref().is_some_and(is_stdout) {
+        print(output, &markdown)?;
     }
-    print(output, &markdown)
+    written.map(|()| Ending::Done)
 }
 
 /// Measures the start-up of the engine at `index` in a separate process.
@@ -201,6 +204,7 @@ fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
 impl BenchArgs {
     /// Opens the images and checks that there are enough for the largest batch.
     fn data(&self) -> Result<Dataset, Failure> {
+        self.data.apply_memory_limit();
         let data = if self.data.names_a_set() {
             let data = match self.data.open()? {
                 OpenedDataset::Split(data) => data,
@@ -208,6 +212,7 @@ impl BenchArgs {
             };
             data.limited(NonZeroUsize::new(self.images), None)
         } else {
+            let _memory = hold_synthetic(self.images).map_err(Failure::input)?;
             let images = synthetic(self.images, self.measure.seed);
             let conversion = self.data.conversion();
             let fit = conversion.fit_of(&images);
@@ -235,6 +240,13 @@ impl BenchArgs {
     }
 }
 
+/// Reserves memory for synthetic images.
+fn hold_synthetic(images: usize) -> Result<Reservation<'static>, DataError> {
+    let bytes = (images as u64).saturating_mul(SYNTHETIC_BYTES);
+    memory::hold(bytes)
+        .map_err(|source| DataError::Memory { what: format!("{images} synthetic images"), source })
+}
+
 impl MeasureArgs {
     fn settings(&self) -> Settings {
         let mut batches = self.batch.clone();
@@ -255,9 +267,11 @@ impl ReportArgs {
 
     fn write(&self, results: &Results, markdown: &str) -> Result<(), Failure> {
         let files = [(&self.json, results.to_json()), (&self.markdown, markdown.to_owned())];
+        let mut written = Ok(());
         for (path, text) in files.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
-            write_output(path, text.as_bytes()).map_err(Failure::work)?;
+            // One file that cannot be written does not prevent the other.
+            written = written.and(write_output(path, text.as_bytes()));
         }
-        Ok(())
+        written.map_err(Failure::work)
     }
 }

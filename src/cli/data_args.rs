@@ -5,13 +5,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::data::{
-    Channels, Conversion, Dataset, DatasetKind, Fit, OpenOptions, OpenedDataset, TestSet, embedded_mnist_test,
+    Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, TestSet,
+    embedded_mnist_test,
 };
 use crate::model::{LeNet5, ModelInfo};
 use anyhow::anyhow;
 use clap::Args;
 
 use super::data::fetched;
+use super::memory_args::MemoryArgs;
 use super::{Failure, values};
 
 #[derive(Debug, Args)]
@@ -39,6 +41,9 @@ pub struct DataArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
     #[arg(default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     skip_bad_images: bool,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 impl DataArgs {
@@ -47,8 +52,14 @@ impl DataArgs {
         self.data_dir.is_some() || self.dataset.is_some()
     }
 
+    /// Sets the memory budget of this process. Opening data does so too.
+    pub fn apply_memory_limit(&self) {
+        self.memory.apply();
+    }
+
     /// Reads the data set.
     pub fn open(&self) -> Result<OpenedDataset, Failure> {
+        self.memory.apply();
         match self.path()? {
             Some(path) => self.options(self.conversion()).open(&path),
             None => Dataset::embedded_mnist(self.conversion()).map(OpenedDataset::Split),
@@ -58,6 +69,7 @@ impl DataArgs {
 
     /// Reads the test images only, converted as a model's training images were. There need not be any others.
     pub fn open_test(&self, seen: &ModelInfo) -> Result<TestSet, Failure> {
+        self.memory.apply();
         let conversion = Conversion { fit: self.fit.or(seen.fit), ..self.conversion() };
         match self.path()? {
             Some(path) => self.options(conversion).open_test(&path),
@@ -124,6 +136,18 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     Ok(())
 }
 
+/// Checks that the labels of images are classes of a trained network.
+pub fn check_labels(network: LeNet5, images: &ImageSet) -> Result<(), Failure> {
+    match images.labels.iter().position(|&label| usize::from(label) >= network.classes) {
+        Some(image) => Err(Failure::Input(anyhow!(
+            "the model has {} classes, but image {image} (from 0) of the data set has label {}",
+            network.classes,
+            images.labels[image]
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Checks that a model and a data set have the same class names, if both have names.
 pub fn check_class_names(model: Option<&[String]>, data: Option<&[String]>) -> Result<(), Failure> {
     let (Some(model), Some(data)) = (model, data) else { return Ok(()) };
@@ -154,7 +178,10 @@ pub struct LimitArgs {
 impl LimitArgs {
     /// Applies the limits to a data set.
     pub fn limit(&self, data: Dataset) -> Dataset {
-        data.limited(self.limit_train, self.limit_test)
+        let known = data.classes_without_training_images();
+        let limited = data.limited(self.limit_train, self.limit_test);
+        limited.warn_of_lost_classes(&known, "--limit-train");
+        limited
     }
 }
 
@@ -187,8 +214,14 @@ mod tests {
     fn a_run_directory_is_named_for_its_data_folder() {
         for (data_dir, slug) in [(None, "mnist"), (Some("/"), "data"), (Some("src/cli/../data"), "data")] {
             let data_dir = data_dir.map(PathBuf::from);
-            let args =
-                DataArgs { data_dir, dataset: None, fit: None, channels: None, skip_bad_images: false };
+            let args = DataArgs {
+                data_dir,
+                dataset: None,
+                fit: None,
+                channels: None,
+                skip_bad_images: false,
+                memory: MemoryArgs::default(),
+            };
             assert_eq!(args.slug(), slug);
         }
     }

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::error::Error;
 
 use crate::bench::ResultsError;
-use crate::data::{DataError, ImageFolderError};
+use crate::data::{DataError, ImageFileError, ImageFolderError};
 use crate::device::{ChoiceError, DeviceError};
 use crate::engine::EngineError;
 use crate::gpu::adapter::Platform;
+use crate::memory::OverBudget;
 use crate::paper::PaperError;
 use crate::predict::NoDigit;
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
@@ -41,6 +42,7 @@ fn of(error: &(dyn Error + 'static)) -> Hint {
         .or_else(|| error.downcast_ref().and_then(run))
         .or_else(|| error.downcast_ref().and_then(data))
         .or_else(|| error.downcast_ref().and_then(image_folder))
+        .or_else(|| error.downcast_ref().and_then(over_budget))
         .or_else(|| error.downcast_ref().and_then(device))
         .or_else(|| error.downcast_ref().and_then(choice))
         .or_else(|| error.downcast_ref().and_then(no_digit))
@@ -140,6 +142,10 @@ fn data(error: &DataError) -> Hint {
             text("--validation-split 0.2 holds out a fifth of each class for testing")
         }
         DataError::TooLargeToPad { .. } => text("use --fit resize"),
+        DataError::Label { kind, .. } => Some(
+            format!("omit --dataset {kind} to read another data set in the same format, such as EMNIST")
+                .into(),
+        ),
         DataError::ImageFolder(error) => image_folder(error),
         _ => None,
     }
@@ -154,10 +160,24 @@ fn image_folder(error: &ImageFolderError) -> Hint {
             )
             .into(),
         ),
+        ImageFolderError::BadImage { fault: ImageFileError::Memory { source, .. }, .. } => {
+            over_budget(source)
+        }
         ImageFolderError::BadImage { .. } => text("--skip-bad-images skips unreadable images"),
         ImageFolderError::TooLargeToPad { .. } => text("use --fit resize"),
         _ => None,
     }
+}
+
+fn over_budget(error: &OverBudget) -> Hint {
+    Some(more_memory(error).into())
+}
+
+/// The option that allows what exceeded the memory budget.
+pub fn more_memory(error: &OverBudget) -> String {
+    const MIB: u64 = 1 << 20;
+    let mib = error.held.saturating_add(error.needed).div_ceil(MIB);
+    format!("--max-memory {mib}M or more allows it, if the machine has that much memory")
 }
 
 fn device(error: &DeviceError) -> Hint {

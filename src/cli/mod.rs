@@ -20,6 +20,7 @@ pub mod fuzzing;
 mod hints;
 mod interrupt;
 mod kernel_args;
+mod memory_args;
 mod notice;
 mod output;
 mod paper;

@@ -140,13 +140,14 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         Err(error) => return Err(Failure::work(error)),
     };
     let provenance = args.provenance(&device.unwrap_or_default());
-    let report = findings.write(&args.out, &provenance).map_err(Failure::work)?;
-    let place = format!("the report is in {}", report.display());
+    let written = findings.write(&args.out, &provenance).map_err(Failure::work);
+    // If the report cannot be written, the results are at least printed.
+    let place = written.as_ref().ok().map(|report| format!("the report is in {}", report.display()));
     output
-        .lines(conclusion(&findings).lines().chain([&*place]))
+        .lines(conclusion(&findings).lines().chain(place.as_deref()))
         .context("cannot write to the standard output")
         .map_err(Failure::Work)?;
-    Ok(Ending::Done)
+    written.map(|_| Ending::Done)
 }
 
 /// The summary table, and a line per claim.

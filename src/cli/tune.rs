@@ -100,7 +100,11 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
         .map_err(Failure::Work)?;
     let device = escape(&device);
     let head = format!("# {device}, batch size {}: {:.1} µs per step\n", args.batch_size, best.step.median);
-    write_output(&args.out, (head + &text).as_bytes()).map_err(Failure::work)?;
+    if let Err(error) = write_output(&args.out, (head + &text).as_bytes()) {
+        // The result is at least printed.
+        output.lines(text.lines()).context("cannot write to the standard output").map_err(Failure::Work)?;
+        return Err(Failure::work(error));
+    }
     let same = if best.config == default { ", the device's default" } else { "" };
     let line = format!(
         "{}: {:.1} µs per step{same}; written to {}",

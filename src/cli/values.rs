@@ -101,6 +101,31 @@ pub fn degrees(typed: &str) -> Result<f32, String> {
     check(value, (0.0..=180.0).contains(&value), "must be 0 to 180")
 }
 
+/// The smallest memory budget, 1 MiB.
+const MIN_BYTES: u64 = 1 << 20;
+
+/// A number of bytes, with a binary unit: K, M, G or T, of which a B or iB may follow.
+pub fn bytes(typed: &str) -> Result<u64, String> {
+    const RULE: &str = "must be a number and a unit, such as 512M or 2G";
+    let digits = typed.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let power = match typed[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        _ => return Err(RULE.to_owned()),
+    };
+    let count: f64 = digits.trim_end().parse().map_err(|_| RULE.to_owned())?;
+    let bytes = count * (1u64 << power) as f64;
+    let largest = (1u64 << 60) as f64;
+    check(
+        bytes as u64,
+        (MIN_BYTES as f64..=largest).contains(&bytes),
+        "must be at least 1M, such as 512M or 2G",
+    )
+}
+
 fn number<T: FromStr>(typed: &str) -> Result<T, String> {
     typed.parse().map_err(|_| "must be a number".to_owned())
 }
@@ -138,6 +163,22 @@ mod tests {
         }
         assert_eq!(count("0"), Err("must be at least 1".to_owned()));
         assert_eq!(count_u64("9223372036854775808"), Err("must be at most 9223372036854775807".to_owned()));
+    }
+
+    #[test]
+    fn sizes_have_binary_units() {
+        for (typed, expected) in [
+            ("512M", 512 << 20),
+            ("2g", 2 << 30),
+            ("1.5GiB", 3 << 29),
+            ("2048 kB", 2 << 20),
+            ("1048576", 1 << 20),
+        ] {
+            assert_eq!(bytes(typed), Ok(expected), "{typed:?}");
+        }
+        for typed in ["", "M", "-1G", "2X", "1K", "0", "nan", "infG", "1e30T", "5 0M"] {
+            assert!(bytes(typed).is_err(), "{typed:?} was accepted");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn activate<T: Real>(activation: Activation, values: &mut [T]) {
     match activation {
         Activation::Identity | Activation::LogSoftmax => {}
         Activation::Relu => replace(values, relu),
-        Activation::Sigmoid => replace(values, |x| one / (one + (-x).exp())),
+        Activation::Sigmoid => replace(values, |x| one / (one + Real::exp(-x))),
         Activation::Sign => replace(values, |x| {
             if x > T::zero() {
                 one
@@ -35,7 +35,7 @@ pub(super) fn activate<T: Real>(activation: Activation, values: &mut [T]) {
                 x
             }
         }),
-        Activation::Tanh => replace(values, |x| x.tanh()),
+        Activation::Tanh => replace(values, Real::tanh),
         Activation::HardTanh => replace(values, |x| {
             if x > one {
                 one

@@ -84,7 +84,7 @@ pub fn reference<T: Real>(
     for c in 0..shape.channels {
         let all = || indices([batch, shape.positions]).map(|[b, i]| x[[b, c, i]]);
         mean[c] = all().sum::<T>() / n;
-        variance[c] = all().map(|x| (x - mean[c]).powi(2)).sum::<T>() / n;
+        variance[c] = all().map(|x| (x - mean[c]) * (x - mean[c])).sum::<T>() / n;
     }
     update_running(count, mean, variance, running_mean, running_var);
 }

@@ -68,6 +68,7 @@ pub(super) fn add<T: Real>(sum: &mut [T], values: &[T]) {
 /// `sum + a · b`, rounded once if `fused` and twice otherwise. Inline it into a function compiled for machines
 /// with that instruction: elsewhere a fused multiply-add is a slow library call.
 #[inline(always)]
+#[allow(clippy::disallowed_methods)] // an instruction in the functions that this is inlined into
 pub(super) fn multiply_add<T: Real>(fused: bool, sum: T, a: T, b: T) -> T {
     if fused { a.mul_add(b, sum) } else { sum + a * b }
 }

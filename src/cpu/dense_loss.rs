@@ -97,7 +97,7 @@ impl<T: Real> Targets<T> {
 fn nll<T: Real>(targets: &Targets<T>, label: usize, log_probs: &mut [T], dlogits: &mut [T]) -> T {
     image(log_probs);
     for (class, (log_prob, dlogit)) in log_probs.iter().zip(dlogits).enumerate() {
-        *dlogit = (log_prob.exp() - targets.of(label, class)) * targets.scale;
+        *dlogit = (Real::exp(*log_prob) - targets.of(label, class)) * targets.scale;
     }
     let loss = -log_probs[label];
     if targets.smoothing == T::zero() {

@@ -28,7 +28,7 @@ pub fn log_softmax<T: Real>(outputs: usize, values: &mut [T]) {
 /// One image: replaces logits by log-probabilities.
 pub(super) fn image<T: Real>(values: &mut [T]) {
     let max = values[largest(values)];
-    let log_sum = values.iter().map(|&z| (z - max).exp()).sum::<T>().ln();
+    let log_sum = Real::ln(values.iter().map(|&z| Real::exp(z - max)).sum::<T>());
     for value in values {
         *value = *value - max - log_sum;
     }

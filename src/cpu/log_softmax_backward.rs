@@ -21,7 +21,7 @@ pub fn log_softmax_backward<T: Real>(outputs: usize, y: &[T], gradient: &mut [T]
         for (gradient, y) in gradient.chunks_exact_mut(outputs).zip(y.chunks_exact(outputs)) {
             let sum: T = gradient.iter().copied().sum();
             for (gradient, &y) in gradient.iter_mut().zip(y) {
-                *gradient -= y.exp() * sum;
+                *gradient -= Real::exp(y) * sum;
             }
         }
     });

@@ -7,8 +7,8 @@
 //! Operations whose fast loops are not obvious have a second, naive definition in the same file, which follows
 //! the formula index by index. [`mod@reference`] collects these; tests compare the fast loops with them.
 //!
-//! The fast operations process chunks of a batch in parallel. Reductions have a fixed order, so the number of
-//! threads does not affect the result.
+//! The fast operations process chunks of a batch in parallel. Reductions have a fixed order, and transcendental
+//! functions come from the `libm` crate, so neither the number of threads nor the operating system affects the result.
 
 mod accumulate;
 mod activation;

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use super::loaded::Loaded;
 use super::sets::embedded_mnist;
 use super::{Conversion, DataError, Fit, ImageSet};
 
@@ -39,14 +40,15 @@ impl Dataset {
     /// conversion, images are grey and 28×28.
     ///
     /// # Errors
-    /// Never: every [`Conversion`] of MNIST succeeds.
+    /// [`DataError::Memory`] if the memory budget is too small.
     pub fn embedded_mnist(conversion: Conversion) -> Result<Self, DataError> {
         let (train, test) = rayon::join(embedded_mnist::train, embedded_mnist::test);
-        Self::from_image_sets("MNIST (built in)", train, test, conversion)
+        Self::from_loaded("MNIST (built in)".to_owned(), train?, test?, conversion)
     }
 
     /// Combines two image sets in memory into a data set and converts them. The number of classes follows from
-    /// the largest label of either set and is at least 2. `class_names` is `None`; set the field if there are names.
+    /// the largest label of either set and is at least 2; a warning names classes without training images.
+    /// `class_names` is `None`; set the field if there are names.
     ///
     /// ```
     /// use lenet_gpu::data::{Conversion, Dataset, ImageSet};
@@ -67,7 +69,18 @@ impl Dataset {
         test: ImageSet,
         conversion: Conversion,
     ) -> Result<Self, DataError> {
-        let [train_size, test_size] = [&train, &test].map(|images| (images.height, images.width));
+        Self::from_loaded(name.into(), Loaded::uncounted(train), Loaded::uncounted(test), conversion)
+    }
+
+    /// [`Self::from_image_sets`] with the memory of the images.
+    pub(super) fn from_loaded(
+        name: String,
+        train_set: Loaded,
+        test_set: Loaded,
+        conversion: Conversion,
+    ) -> Result<Self, DataError> {
+        let (train, test) = (&train_set.images, &test_set.images);
+        let [train_size, test_size] = [train, test].map(|images| (images.height, images.width));
         if train_size != test_size {
             return Err(DataError::SizesDiffer { train: train_size, test: test_size });
         }
@@ -75,16 +88,23 @@ impl Dataset {
             return Err(DataError::ChannelsDiffer { train: train.channels, test: test.channels });
         }
         let classes = train.classes().max(test.classes()).max(2);
-        let fit = conversion.fit_of(&train);
-        let [train, test] = [conversion.apply(train)?, conversion.apply(test)?].map(Arc::new);
-        Ok(Self { name: name.into(), classes, class_names: None, fit, train, validation: None, test })
+        let fit = conversion.fit_of(train);
+        // Both stay reserved until both are converted.
+        let (train, test) = (train_set.convert(conversion)?, test_set.convert(conversion)?);
+        let [train, test] = [train, test].map(|set| Arc::new(set.images));
+        let data = Self { name, classes, class_names: None, fit, train, validation: None, test };
+        data.warn_of_empty_classes();
+        Ok(data)
     }
 
     /// Keeps only the first `train` training and the first `test` test images; `None` keeps all. The number of
     /// classes does not change.
     pub fn limited(self, train: Option<NonZeroUsize>, test: Option<NonZeroUsize>) -> Self {
         let limit = |images: Arc<ImageSet>, limit: Option<NonZeroUsize>| match limit {
-            Some(count) if count.get() < images.len() => Arc::new(images.first(count.get())),
+            Some(count) if count.get() < images.len() => Arc::new(
+                Arc::try_unwrap(images)
+                    .map_or_else(|shared| shared.first(count.get()), |images| images.truncated(count.get())),
+            ),
             _ => images,
         };
         Self { train: limit(self.train, train), test: limit(self.test, test), ..self }

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::folder_listing::FolderListing;
+use super::loaded::Loaded;
 use super::sets::Subset;
 use super::sets::cifar10::{self, BatchFiles};
 use super::sets::image_folder::{self, ImageFolder};
 use super::sets::mnist::{self, IdxFiles};
-use super::{DataError, DatasetKind, ImageSet};
+use super::{DataError, DatasetKind};
 
 /// One kind per file layout, in the order in which they are tried if no kind was requested.
 const LAYOUTS: [DatasetKind; 3] = [DatasetKind::Mnist, DatasetKind::Cifar10, DatasetKind::Folder];
@@ -25,6 +26,8 @@ pub enum DetectedDataset {
 #[derive(Debug)]
 pub struct PackedFiles {
     kind: DatasetKind,
+    /// The kind if it was requested: other data sets have the same layout.
+    named: Option<DatasetKind>,
     location: Location,
 }
 
@@ -36,7 +39,14 @@ enum Location {
 
 /// The files of one subset.
 #[derive(Debug)]
-pub enum SubsetFiles {
+pub struct SubsetFiles {
+    /// The kind whose classes the labels must be.
+    named: Option<DatasetKind>,
+    files: Files,
+}
+
+#[derive(Debug)]
+enum Files {
     Mnist(IdxFiles),
     Cifar10(BatchFiles),
 }
@@ -45,12 +55,13 @@ pub enum SubsetFiles {
 pub fn detect(path: &Path, requested: Option<DatasetKind>) -> Result<DetectedDataset, DataError> {
     if cifar10::is_archive(path) && requested.is_none_or(|kind| kind == DatasetKind::Cifar10) {
         let location = Location::Cifar10(cifar10::Location::Archive(path.to_owned()));
-        return Ok(DetectedDataset::PackedFiles(PackedFiles { kind: DatasetKind::Cifar10, location }));
+        let found = PackedFiles { kind: DatasetKind::Cifar10, named: requested, location };
+        return Ok(DetectedDataset::PackedFiles(found));
     }
     let listing = FolderListing::read(path)?;
     let kinds = requested.as_ref().map_or(&LAYOUTS[..], std::slice::from_ref);
     for &kind in kinds {
-        if let Some(found) = detect_kind(kind, &listing)? {
+        if let Some(found) = detect_kind(kind, requested, &listing)? {
             return Ok(found);
         }
     }
@@ -73,7 +84,11 @@ pub fn is_complete(kind: DatasetKind, folder: &Path) -> bool {
 }
 
 /// Finds a data set of one kind. One file of it is enough; [`PackedFiles::files`] reports missing ones.
-fn detect_kind(kind: DatasetKind, listing: &FolderListing) -> Result<Option<DetectedDataset>, DataError> {
+fn detect_kind(
+    kind: DatasetKind,
+    named: Option<DatasetKind>,
+    listing: &FolderListing,
+) -> Result<Option<DetectedDataset>, DataError> {
     let location = match kind {
         DatasetKind::Mnist | DatasetKind::FashionMnist => {
             mnist::has_any_file(listing).then(|| Location::Mnist(listing.clone()))
@@ -81,7 +96,7 @@ fn detect_kind(kind: DatasetKind, listing: &FolderListing) -> Result<Option<Dete
         DatasetKind::Cifar10 => cifar10::locate(listing)?.map(Location::Cifar10),
         DatasetKind::Folder => return Ok(image_folder::locate(listing)?.map(DetectedDataset::ImageFolder)),
     };
-    Ok(location.map(|location| DetectedDataset::PackedFiles(PackedFiles { kind, location })))
+    Ok(location.map(|location| DetectedDataset::PackedFiles(PackedFiles { kind, named, location })))
 }
 
 /// The files of a kind, for messages.
@@ -100,19 +115,20 @@ impl PackedFiles {
     /// [`DataError::Incomplete`].
     pub fn files(&self, subset: Subset) -> Result<SubsetFiles, DataError> {
         let kind = self.kind.name();
-        Ok(match &self.location {
-            Location::Mnist(listing) => SubsetFiles::Mnist(IdxFiles::find(listing, subset, kind)?),
-            Location::Cifar10(location) => SubsetFiles::Cifar10(location.files(subset, kind)?),
-        })
+        let files = match &self.location {
+            Location::Mnist(listing) => Files::Mnist(IdxFiles::find(listing, subset, kind)?),
+            Location::Cifar10(location) => Files::Cifar10(location.files(subset, kind)?),
+        };
+        Ok(SubsetFiles { named: self.named, files })
     }
 }
 
 impl SubsetFiles {
     /// Reads the images as stored, with their labels.
-    pub fn read(&self) -> Result<ImageSet, DataError> {
-        match self {
-            Self::Mnist(files) => files.read(),
-            Self::Cifar10(files) => files.read(),
+    pub fn read(&self) -> Result<Loaded, DataError> {
+        match &self.files {
+            Files::Mnist(files) => files.read(self.named),
+            Files::Cifar10(files) => files.read(self.named),
         }
     }
 }

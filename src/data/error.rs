@@ -7,6 +7,7 @@ use super::formats::cifar::CifarFault;
 use super::formats::idx::IdxFault;
 use super::formats::tar_gz::ArchiveFault;
 use super::sets::image_folder::ImageFolderError;
+use crate::memory::OverBudget;
 
 /// The reason why a data set could not be opened. Each message is one line that names the file or folder, the
 /// field if there is one, and a remedy. The operating system's reason, if any, is the error's source.
@@ -179,12 +180,31 @@ pub enum DataError {
         width: usize,
     },
 
-    /// The resized images would take too much memory.
-    #[error("{images} images resized to 32×32 would take more than {most} bytes; use fewer images")]
-    TooManyToResize {
-        /// The number of images.
-        images: usize,
-        /// The limit in bytes.
-        most: usize,
+    /// A label is not a class of the data set that was requested.
+    #[error(
+        "{file}: label {label} at record {record} (from 0); {kind} has classes 0 to {}. This is another data set, or the \
+         file is damaged",
+        classes - 1
+    )]
+    Label {
+        /// The file.
+        file: String,
+        /// The label.
+        label: u16,
+        /// The index of the image in the file, from 0.
+        record: usize,
+        /// The name of the data set.
+        kind: &'static str,
+        /// The number of its classes.
+        classes: usize,
+    },
+
+    /// The images take more memory than the budget allows.
+    #[error("not enough memory for {what}")]
+    Memory {
+        /// The file, or the images.
+        what: String,
+        /// The memory that is needed.
+        source: OverBudget,
     },
 }

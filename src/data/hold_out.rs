@@ -7,15 +7,19 @@ use crate::random::{Draws, Purpose};
 
 impl Dataset {
     /// Moves a random share of the training images, drawn from the seed, to [`Dataset::validation`]. Both sets keep
-    /// the order of their images and have at least one.
+    /// the order of their images and have at least one. A warning names classes that lose all training images.
     ///
     /// # Panics
     /// If the share is not strictly between 0 and 1, or there are fewer than two training images.
     pub fn hold_out(self, share: f64, seed: u64) -> Self {
         let mut draws = Draws::new(Purpose::Validation, seed, 0);
-        let (validation, train) = draw_share(self.train.len(), share, &mut draws);
-        let (validation, train) = (self.train.select(&validation), self.train.select(&train));
-        Self { train: Arc::new(train), validation: Some(Arc::new(validation)), ..self }
+        let (validation, _) = draw_share(self.train.len(), share, &mut draws);
+        let known = self.classes_without_training_images();
+        let mut train = Arc::unwrap_or_clone(self.train);
+        let validation = train.take(&validation);
+        let data = Self { train: Arc::new(train), validation: Some(Arc::new(validation)), ..self };
+        data.warn_of_lost_classes(&known, "holding out validation images");
+        data
     }
 }
 

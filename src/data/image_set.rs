@@ -174,12 +174,46 @@ impl ImageSet {
         Self { pixels, labels: indices.iter().map(|&index| self.labels[index]).collect(), ..*self }
     }
 
+    /// Removes the images at these ascending indices and returns them. The others keep their order. In place, so that
+    /// memory for the removed ones suffices.
+    pub(super) fn take(&mut self, indices: &[usize]) -> Self {
+        let (taken, len) = (self.select(indices), self.image_len());
+        let (mut taken_next, mut kept) = (indices.iter().peekable(), 0);
+        for index in 0..self.len() {
+            if taken_next.next_if(|&&next| next == index).is_none() {
+                self.pixels.copy_within(index * len..(index + 1) * len, kept * len);
+                self.labels[kept] = self.labels[index];
+                kept += 1;
+            }
+        }
+        self.truncated_in_place(kept);
+        taken
+    }
+
+    /// The first `count` images, or all if there are fewer.
+    pub(super) fn truncated(mut self, count: usize) -> Self {
+        self.truncated_in_place(count);
+        self
+    }
+
+    fn truncated_in_place(&mut self, count: usize) {
+        self.pixels.truncate(count * self.image_len());
+        self.pixels.shrink_to_fit();
+        self.labels.truncate(count);
+    }
+
     /// A copy of the first `count` images, or of all if there are fewer.
     pub(super) fn first(&self, count: usize) -> Self {
-        let count = count.min(self.len());
+        self.chunk(0, count)
+    }
+
+    /// A copy of `count` images from image `first` on, or of those that there are.
+    pub(crate) fn chunk(&self, first: usize, count: usize) -> Self {
+        let end = first.saturating_add(count).min(self.len());
+        let len = self.image_len();
         Self {
-            pixels: self.pixels[..count * self.image_len()].to_vec(),
-            labels: self.labels[..count].to_vec(),
+            pixels: self.pixels[first * len..end * len].to_vec(),
+            labels: self.labels[first..end].to_vec(),
             ..*self
         }
     }
@@ -214,6 +248,16 @@ mod tests {
             let set = ImageSet::new(channels, 1, 1, vec![0; channels], vec![0]);
             assert_eq!(set, Err(ImageSetError::Channels { channels }));
         }
+    }
+
+    #[test]
+    fn taken_images_are_removed_from_the_others() {
+        let mut images = ImageSet::new(1, 1, 2, (0..10).collect(), vec![0, 1, 2, 3, 4]).unwrap();
+        let taken = images.take(&[1, 4]);
+        assert_eq!((&taken.pixels[..], &taken.labels[..]), (&[2, 3, 8, 9][..], &[1, 4][..]));
+        assert_eq!((&images.pixels[..], &images.labels[..]), (&[0, 1, 4, 5, 6, 7][..], &[0, 2, 3][..]));
+        assert_eq!(images.take(&[]).len(), 0);
+        assert_eq!(images.truncated(1).pixels, [0, 1]);
     }
 
     #[test]

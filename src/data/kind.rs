@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A named data set, or another one in the same file layout.
+/// A data set, or a file layout. Files of the other sets in the layout of MNIST or CIFAR-10 (KMNIST, EMNIST) are opened
+/// without naming a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
-    /// Handwritten digits, or another set in four IDX files (KMNIST, EMNIST), gzipped or not
+    /// Handwritten digits, in four IDX files, gzipped or not
     Mnist,
-    /// Colour photographs, or another set in binary batches: data_batch_1.bin and so on, and test_batch.bin
+    /// Colour photographs, in binary batches: data_batch_1.bin and so on, and test_batch.bin
     Cifar10,
     /// Clothing, in four IDX files like MNIST
     FashionMnist,
@@ -29,6 +30,14 @@ impl DatasetKind {
             Self::Cifar10 => "cifar10",
             Self::FashionMnist => "fashion-mnist",
             Self::Folder => "folder",
+        }
+    }
+
+    /// The number of classes; `None` for image folders. Labels of other classes are rejected.
+    pub fn classes(self) -> Option<usize> {
+        match self {
+            Self::Mnist | Self::Cifar10 | Self::FashionMnist => Some(10),
+            Self::Folder => None,
         }
     }
 

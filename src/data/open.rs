@@ -31,7 +31,8 @@ impl OpenOptions {
     /// Opens the data set in a folder, or in CIFAR-10's `.tar.gz`, and reads its images.
     ///
     /// # Errors
-    /// If no data set is found, files are missing or invalid, or images cannot be converted.
+    /// If no data set is found, files are missing or invalid, a label is not a class of the requested kind, images cannot
+    /// be converted, or all of this takes more memory than the budget allows ([`crate::memory`]).
     pub fn open(&self, folder: &Path) -> Result<OpenedDataset, DataError> {
         let found = match detect(folder, self.kind)? {
             DetectedDataset::PackedFiles(found) => found,
@@ -45,7 +46,7 @@ impl OpenOptions {
         // Both are located before either is read, so that a missing file is reported at once.
         let (train, test) = (found.files(Subset::Train)?, found.files(Subset::Test)?);
         let (train, test) = rayon::join(|| train.read(), || test.read());
-        let data = Dataset::from_image_sets(folder.display().to_string(), train?, test?, self.conversion)?;
+        let data = Dataset::from_loaded(folder.display().to_string(), train?, test?, self.conversion)?;
         Ok(OpenedDataset::Split(Dataset { class_names: self.class_names(data.classes), ..data }))
     }
 
@@ -57,7 +58,7 @@ impl OpenOptions {
     pub fn open_test(&self, folder: &Path) -> Result<TestSet, DataError> {
         let images = match detect(folder, self.kind)? {
             DetectedDataset::PackedFiles(found) => {
-                self.conversion.apply(found.files(Subset::Test)?.read()?)?
+                found.files(Subset::Test)?.read()?.convert(self.conversion)?.images
             }
             DetectedDataset::ImageFolder(found) => return found.read_test(self.read_options()),
         };
@@ -106,7 +107,7 @@ pub fn open_test(
 /// The 10,000 test images of the MNIST embedded in the binary. This does not decode the training images.
 ///
 /// # Errors
-/// Never: every [`Conversion`] of MNIST succeeds.
+/// [`DataError::Memory`] if the memory budget is too small.
 pub fn embedded_mnist_test(conversion: Conversion) -> Result<ImageSet, DataError> {
-    conversion.apply(embedded_mnist::test())
+    Ok(embedded_mnist::test()?.convert(conversion)?.images)
 }

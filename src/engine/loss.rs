@@ -81,7 +81,7 @@ impl Reduction {
 fn log_softmax(logits: &mut [f32]) {
     let max = logits.iter().copied().reduce(|max, z| if z > max { z } else { max });
     let max = max.expect("a network has at least one class");
-    let log_sum = logits.iter().map(|&z| (z - max).exp()).sum::<f32>().ln();
+    let log_sum = libm::logf(logits.iter().map(|&z| libm::expf(z - max)).sum::<f32>());
     for z in logits {
         *z = *z - max - log_sum;
     }

@@ -71,12 +71,12 @@ impl Default for Adam {
 impl Adam {
     /// Returns 1/(1 − β₁ᵗ), the factor of the first moment in step t = 1, 2, …
     pub fn first_correction(&self, t: u64) -> f64 {
-        self.correction(1.0 / (1.0 - f64::from(self.beta1).powf(t as f64)))
+        self.correction(1.0 / (1.0 - libm::pow(self.beta1.into(), t as f64)))
     }
 
     /// Returns 1/√(1 − β₂ᵗ), the factor of the second moment's root in step t = 1, 2, …
     pub fn second_root_correction(&self, t: u64) -> f64 {
-        self.correction(1.0 / (1.0 - f64::from(self.beta2).powf(t as f64)).sqrt())
+        self.correction(1.0 / (1.0 - libm::pow(self.beta2.into(), t as f64)).sqrt())
     }
 
     fn correction(&self, once: f64) -> f64 {

@@ -1,11 +1,15 @@
 //! The confusion matrix and the scores computed from it.
 
+use std::collections::BTreeMap;
+
 /// How many images of each class were predicted as each class.
+///
+/// Only pairs of classes that occur are stored: with 65,536 classes, all of them would take 32 GiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     classes: usize,
-    /// K×K, row-major: rows are labels, columns are predictions.
-    counts: Vec<u64>,
+    /// The number of images of each label and prediction, if it is not 0.
+    counts: BTreeMap<(usize, usize), u64>,
 }
 
 /// The scores of one class. A score whose denominator is 0 is `None`.
@@ -35,7 +39,7 @@ pub struct ConfusedPair {
 impl ConfusionMatrix {
     /// An empty matrix for `classes` classes.
     pub fn new(classes: usize) -> Self {
-        Self { classes, counts: vec![0; classes * classes] }
+        Self { classes, counts: BTreeMap::new() }
     }
 
     /// The number of classes, K.
@@ -49,27 +53,32 @@ impl ConfusionMatrix {
     /// If either value is not a class.
     pub fn add(&mut self, label: usize, predicted: usize) {
         assert!(label.max(predicted) < self.classes, "labels and predictions are classes");
-        self.counts[label * self.classes + predicted] += 1;
+        *self.counts.entry((label, predicted)).or_default() += 1;
     }
 
     /// Returns how many images of class `label` were predicted as `predicted`.
     pub fn count(&self, label: usize, predicted: usize) -> u64 {
-        self.counts[label * self.classes + predicted]
+        self.counts.get(&(label, predicted)).copied().unwrap_or(0)
     }
 
-    /// Iterates over the rows: for each label, how often each class was predicted.
-    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
-        self.counts.chunks_exact(self.classes)
+    /// Iterates over the pairs of label and prediction that occur, in ascending order, with their numbers of images.
+    pub fn pairs(&self) -> impl Iterator<Item = ConfusedPair> {
+        self.counts.iter().map(|(&(label, predicted), &count)| ConfusedPair { label, predicted, count })
+    }
+
+    /// Returns the K×K matrix: for each label, how often each class was predicted. It takes memory for K² numbers.
+    pub fn rows(&self) -> Vec<Vec<u64>> {
+        let mut rows = vec![vec![0; self.classes]; self.classes];
+        self.pairs().for_each(|pair| rows[pair.label][pair.predicted] = pair.count);
+        rows
     }
 
     /// Returns the scores of each class, indexed by label.
     pub fn scores(&self) -> Vec<ClassScores> {
-        let supports: Vec<u64> = self.rows().map(|row| row.iter().sum()).collect();
-        let mut predictions = vec![0; self.classes];
-        for row in self.rows() {
-            for (sum, count) in predictions.iter_mut().zip(row) {
-                *sum += count;
-            }
+        let (mut supports, mut predictions) = (vec![0; self.classes], vec![0; self.classes]);
+        for pair in self.pairs() {
+            supports[pair.label] += pair.count;
+            predictions[pair.predicted] += pair.count;
         }
         let scores_of = |class: usize| {
             let (found, support, predicted) = (self.count(class, class), supports[class], predictions[class]);
@@ -92,14 +101,7 @@ impl ConfusionMatrix {
     /// Returns the `count` pairs that were confused most often, the most frequent first. Pairs that were never confused
     /// are left out.
     pub fn most_confused(&self, count: usize) -> Vec<ConfusedPair> {
-        let mut pairs: Vec<ConfusedPair> = (0..self.counts.len())
-            .map(|cell| ConfusedPair {
-                label: cell / self.classes,
-                predicted: cell % self.classes,
-                count: self.counts[cell],
-            })
-            .filter(|pair| pair.label != pair.predicted && pair.count > 0)
-            .collect();
+        let mut pairs: Vec<_> = self.pairs().filter(|pair| pair.label != pair.predicted).collect();
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.count));
         pairs.truncate(count);
         pairs
@@ -135,6 +137,19 @@ mod tests {
         );
         assert_eq!(scores[2], ClassScores { precision: None, recall: None, f1: None, support: 0 });
         assert_eq!(confusion().macro_f1(), Some((6.0 / 9.0 + 0.0 + 1.0) / 3.0));
+    }
+
+    #[test]
+    fn rows_have_a_number_for_every_pair_of_classes() {
+        assert_eq!(confusion().rows(), [[3, 1, 0, 0], [2, 0, 0, 0], [0; 4], [0, 0, 0, 5]]);
+        assert_eq!(confusion().count(2, 3), 0);
+    }
+
+    #[test]
+    fn very_many_classes_take_memory_for_the_pairs_that_occur_only() {
+        let mut confusion = ConfusionMatrix::new(1 << 40);
+        confusion.add(0, (1 << 40) - 1);
+        assert_eq!(confusion.pairs().count(), 1);
     }
 
     #[test]

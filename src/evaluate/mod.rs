@@ -15,6 +15,9 @@ use crate::data::ImageSet;
 use crate::engine::{Engine, EngineError, SampleOutcome, Split, Tally};
 use crate::predict::top_classes;
 
+/// The largest number of log-probabilities computed at once, 256 MiB. Only with thousands of classes are there more.
+const MAX_LOG_PROBABILITIES: usize = 64 << 20;
+
 /// How well a model classifies a set of images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
@@ -34,6 +37,8 @@ impl Evaluation {
     /// Evaluates the parameters that `engine` holds on `images`, which replace its test split. Keeps the `max_mistakes`
     /// worst mistakes.
     ///
+    /// With very many classes, the engine's test split holds some of the images at a time.
+    ///
     /// # Errors
     /// Those of the engine, and [`EngineError::NonFiniteEvaluation`] if the loss of an image is not finite.
     ///
@@ -45,50 +50,66 @@ impl Evaluation {
         classes: usize,
         max_mistakes: usize,
     ) -> Result<Self, EngineError> {
-        engine.load(Split::Test, Arc::clone(images))?;
-        let log_probabilities = engine.log_probabilities(Split::Test)?;
-        Self::new(&log_probabilities, &images.labels, classes, max_mistakes)
+        Self::run_in_chunks(engine, images, classes, max_mistakes, MAX_LOG_PROBABILITIES / classes)
     }
 
-    /// Evaluates N×K log-probabilities against N labels. Keeps the `max_mistakes` worst mistakes.
-    ///
-    /// # Errors
-    /// [`EngineError::NonFiniteEvaluation`] if the loss of an image is not finite.
-    ///
-    /// # Panics
-    /// If there are not `classes` log-probabilities for each label, or a label is not below `classes`.
-    pub fn new(
-        log_probabilities: &[f32],
-        labels: &[u16],
+    fn run_in_chunks(
+        engine: &mut dyn Engine,
+        images: &Arc<ImageSet>,
         classes: usize,
         max_mistakes: usize,
+        chunk: usize,
     ) -> Result<Self, EngineError> {
-        assert_eq!(log_probabilities.len(), labels.len() * classes, "every image has K log-probabilities");
-        let mut evaluation = Self {
+        let mut evaluation = Self::empty(classes);
+        for first in (0..images.len()).step_by(chunk.max(1)) {
+            let part = match images.len() <= chunk {
+                true => Arc::clone(images),
+                false => Arc::new(images.chunk(first, chunk.max(1))),
+            };
+            engine.load(Split::Test, Arc::clone(&part))?;
+            evaluation.add(&engine.log_probabilities(Split::Test)?, &part.labels, max_mistakes)?;
+        }
+        Ok(evaluation)
+    }
+
+    /// The evaluation of no images.
+    fn empty(classes: usize) -> Self {
+        Self {
             tally: Tally::default(),
             top2: 0,
             confusion: ConfusionMatrix::new(classes),
             calibration: Calibration::default(),
             mistakes: Vec::new(),
-        };
-        for (image, (row, &label)) in log_probabilities.chunks_exact(classes).zip(labels).enumerate() {
-            let class = usize::from(label);
+        }
+    }
+
+    /// Adds N images by their N×K log-probabilities and N labels.
+    fn add(
+        &mut self,
+        log_probabilities: &[f32],
+        labels: &[u16],
+        max_mistakes: usize,
+    ) -> Result<(), EngineError> {
+        let (classes, first) = (self.confusion.classes(), self.tally.samples);
+        assert_eq!(log_probabilities.len(), labels.len() * classes, "every image has K log-probabilities");
+        for (index, (row, &label)) in log_probabilities.chunks_exact(classes).zip(labels).enumerate() {
+            let (image, class) = (first + index, usize::from(label));
             let loss = -row[class];
             if !loss.is_finite() {
                 return Err(EngineError::NonFiniteEvaluation { sample: image });
             }
             let top2 = top_classes(row, 2);
             let (predicted, probability) = (top2[0].class, top2[0].probability);
-            evaluation.tally.add(&SampleOutcome { loss, predicted: predicted as u32 }, label);
-            evaluation.top2 += usize::from(top2.iter().any(|ranked| ranked.class == class));
-            evaluation.confusion.add(class, predicted);
-            evaluation.calibration.add(probability, predicted == class);
+            self.tally.add(&SampleOutcome { loss, predicted: predicted as u32 }, label);
+            self.top2 += usize::from(top2.iter().any(|ranked| ranked.class == class));
+            self.confusion.add(class, predicted);
+            self.calibration.add(probability, predicted == class);
             if predicted != class {
-                evaluation.mistakes.push(Mistake { image, label: class, predicted, probability, loss });
+                self.mistakes.push(Mistake { image, label: class, predicted, probability, loss });
             }
         }
-        mistakes::keep_worst(&mut evaluation.mistakes, max_mistakes);
-        Ok(evaluation)
+        mistakes::keep_worst(&mut self.mistakes, max_mistakes);
+        Ok(())
     }
 
     /// Returns the fraction of images whose label is one of the two most probable classes, 0 to 1, or NaN if there are
@@ -101,12 +122,17 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::CpuEngine;
+    use crate::engine::Setup;
+    use crate::model::{Init, LeNet5, ParameterTable};
 
     /// Three images of three classes.
     const PROBABILITIES: [f32; 9] = [0.7, 0.2, 0.1, 0.5, 0.3, 0.2, 0.1, 0.6, 0.3];
 
     fn evaluation(labels: &[u16], max_mistakes: usize) -> Evaluation {
-        Evaluation::new(&PROBABILITIES.map(f32::ln), labels, 3, max_mistakes).unwrap()
+        let mut evaluation = Evaluation::empty(3);
+        evaluation.add(&PROBABILITIES.map(f32::ln), labels, max_mistakes).unwrap();
+        evaluation
     }
 
     #[test]
@@ -125,9 +151,23 @@ mod tests {
     }
 
     #[test]
+    fn an_evaluation_in_chunks_equals_one_of_all_images() {
+        let network = LeNet5::new(1, 3);
+        let mut engine = CpuEngine::new(&Setup::new(network, 1));
+        engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&network), 1)).unwrap();
+        let pixels = (0..7 * 784).map(|index| (index * index / 7) as u8).collect();
+        let images = Arc::new(ImageSet::new(1, 28, 28, pixels, vec![0, 1, 2, 2, 1, 0, 1]).unwrap());
+        let whole = Evaluation::run(&mut engine, &images, 3, 3).unwrap();
+        for chunk in [0, 2, 3, 7] {
+            let parts = Evaluation::run_in_chunks(&mut engine, &images, 3, 3, chunk).unwrap();
+            assert_eq!(parts, whole, "chunks of {chunk}");
+        }
+    }
+
+    #[test]
     fn a_non_finite_loss_is_reported_with_its_image() {
         let logs = [0.5f32.ln(), 0.5f32.ln(), f32::NAN, f32::NAN];
-        let error = Evaluation::new(&logs, &[0, 1], 2, 0).unwrap_err();
+        let error = Evaluation::empty(2).add(&logs, &[0, 1], 0).unwrap_err();
         assert!(matches!(error, EngineError::NonFiniteEvaluation { sample: 1 }));
     }
 }

@@ -1,13 +1,12 @@
 //! Atomic writes, outputs, and reads of regular files only.
 
-mod output;
-
 pub mod faults;
 pub(crate) mod operations;
+mod output;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use operations::sync_folder;
@@ -23,10 +22,19 @@ pub fn open_regular(path: &Path) -> io::Result<Option<(File, u64)>> {
     Ok(Some((File::open(path)?, metadata.len())))
 }
 
-/// Reads a regular file as UTF-8.
+/// The largest text file that is read, in bytes: 64 MiB.
+const MAX_TEXT: u64 = 64 << 20;
+
+/// Reads a regular file of at most 64 MiB as UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    let (file, _) = open_regular(path)?.ok_or_else(|| io::Error::other("not a regular file"))?;
-    io::read_to_string(file)
+    let (file, length) = open_regular(path)?.ok_or_else(|| io::Error::other("not a regular file"))?;
+    let too_large = || io::Error::other(format!("larger than {MAX_TEXT} bytes"));
+    if length > MAX_TEXT {
+        return Err(too_large());
+    }
+    // A file can grow, and some systems report a length of 0 for files that have contents.
+    let text = io::read_to_string(file.take(MAX_TEXT + 1))?;
+    if text.len() as u64 > MAX_TEXT { Err(too_large()) } else { Ok(text) }
 }
 
 /// A file could not be written. A previous file at this path is unchanged.
@@ -37,8 +45,8 @@ pub struct WriteError {
     source: io::Error,
 }
 
-/// Writes a file atomically: into a temporary file beside it, which is flushed to disk and then renamed. Readers see
-/// either the old or the new contents, even after a power failure.
+/// Writes a file atomically: into a temporary file beside it, which is flushed to disk, read back, and then renamed.
+/// Readers see either the old or the new contents, even after a power failure.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
@@ -103,10 +111,15 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
     ))
 }
 
-/// Writes and closes the file, since Windows cannot rename an open one.
+/// Writes the file, reads it back, and closes it, since Windows cannot rename an open one.
 fn fill(file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     operations::write(&file, path, bytes)?;
-    operations::sync(&file, path)
+    operations::sync(&file, path)?;
+    if operations::read_back(&file, path)? == bytes {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the content that was read back differs"))
+    }
 }
 
 /// Flushes the creation or the renaming of a path to disk.

@@ -2,17 +2,19 @@
 //! of them fail, or end the process there.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use fs4::{FileExt, TryLockError};
 
 use super::faults::{Operation, announce};
+use super::sync_folder_of;
 
-/// Creates a folder.
+/// Creates a folder, and flushes its name to disk.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     announce(&Operation::CreateFolder, path)?;
-    fs::create_dir(path)
+    fs::create_dir(path)?;
+    sync_folder_of(path)
 }
 
 /// Creates a folder and its missing parents, unless it exists. Returns whether it was created.
@@ -34,10 +36,10 @@ pub(crate) fn create_folders(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Creates a file that does not exist yet.
+/// Creates a file that does not exist yet. It can also be read.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     announce(&Operation::Create, path)?;
-    OpenOptions::new().write(true).create_new(true).open(path)
+    OpenOptions::new().read(true).write(true).create_new(true).open(path)
 }
 
 /// Opens a regular file for writing, creating it if it does not exist. Its content stays.
@@ -52,11 +54,20 @@ pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     open_plain(path, OpenOptions::new().append(true))
 }
 
-/// Reads a regular file.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// Returns [`io::ErrorKind::FileTooLarge`] if the file has more.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     announce(&Operation::Read, path)?;
-    let mut bytes = Vec::new();
-    open_plain(path, OpenOptions::new().read(true))?.read_to_end(&mut bytes)?;
+    let file = open_plain(path, OpenOptions::new().read(true))?;
+    let length = file.metadata()?.len();
+    if length > limit {
+        let message = format!("it has {length} bytes, more than the {limit} that are read");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -64,6 +75,15 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub(crate) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     announce(&Operation::Write(bytes), path)?;
     file.write_all(bytes)
+}
+
+/// Reads an open file from its start.
+pub(crate) fn read_back(mut file: &File, path: &Path) -> io::Result<Vec<u8>> {
+    announce(&Operation::Read, path)?;
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Flushes a file's content to disk.

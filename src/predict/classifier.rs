@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{NoDigit, Preparation, PreparedImage, Preprocessing, RankedClass, top_classes};
+use super::{ImageError, NoDigit, Preparation, PreparedImage, Preprocessing, RankedClass, top_classes};
 use crate::cpu::CpuEngine;
 use crate::data::{ImageFile, ImageFileError, ImageSet};
 use crate::engine::{Engine, EngineError, Setup, Split};
@@ -115,9 +115,11 @@ impl Classifier {
     /// [`PredictError::Image`] if the file cannot be read or decoded, and those of [`Self::classify`].
     pub fn classify_file(&mut self, path: impl AsRef<Path>) -> Result<Prediction, PredictError> {
         let path = path.as_ref();
-        let image =
-            ImageFile::read(path).map_err(|source| PredictError::Image { path: path.to_owned(), source })?;
-        self.classify(image)
+        let prepared = self.preparation.read(path).map_err(|error| match error {
+            ImageError::File(source) => PredictError::Image { path: path.to_owned(), source },
+            ImageError::NoDigit(error) => error.into(),
+        })?;
+        self.classify_one(&prepared)
     }
 
     /// Classifies an image of any size.
@@ -127,8 +129,11 @@ impl Classifier {
     /// [`PredictError::NonFinite`] if the computation fails.
     pub fn classify(&mut self, image: ImageFile) -> Result<Prediction, PredictError> {
         let prepared = self.preparation.apply(image)?;
-        let mut predictions = self.classify_batch([&prepared])?;
-        Ok(predictions.remove(0))
+        self.classify_one(&prepared)
+    }
+
+    fn classify_one(&mut self, image: &PreparedImage) -> Result<Prediction, PredictError> {
+        Ok(self.classify_batch([image])?.remove(0))
     }
 
     /// Classifies several prepared images at once and returns a prediction for each, in their order.

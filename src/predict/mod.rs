@@ -21,6 +21,6 @@ mod ranking;
 
 pub use classifier::{Classifier, PredictError, Prediction};
 pub use digit::NoDigit;
-pub use preparation::{Preparation, PreparedImage, Preprocessing};
+pub use preparation::{ImageError, Preparation, PreparedImage, Preprocessing};
 pub use ranking::RankedClass;
 pub(crate) use ranking::top_classes;

@@ -1,11 +1,16 @@
 //! Converts images of any size to network inputs, in the way the model's training images were converted.
 
+use std::io::Read;
+use std::path::Path;
+
 use image::GrayImage;
 use image::imageops::{self, FilterType};
 
 use super::PredictError;
 use super::digit::{self, NoDigit};
-use crate::data::{Channels, Conversion, DatasetKind, Fit, ImageFile, ImageSet};
+use crate::data::{
+    Channels, Conversion, DatasetKind, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize,
+};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Model, PADDED_SIDE};
 
@@ -25,6 +30,21 @@ pub enum Preprocessing {
     /// mass in 28×28.
     Digit,
 }
+
+/// Why an image file cannot be prepared. The message is a predicate to append to the file's name.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The file cannot be read or decoded.
+    #[error(transparent)]
+    File(#[from] ImageFileError),
+    /// The image shows no digit.
+    #[error(transparent)]
+    NoDigit(#[from] NoDigit),
+}
+
+/// The bytes of a pixel in the intermediate result of [`imageops::resize`], which has the source's width and the result's
+/// height.
+pub(super) const RESIZE_PIXEL: u64 = 16;
 
 /// A [`Preprocessing`] resolved for one model: turns image files into network inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +109,38 @@ impl Preparation {
         }
     }
 
+    /// Reads and prepares an image file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or this takes more memory than the budget allows ([`crate::memory`]); [`NoDigit`] as
+    /// [`Self::apply`].
+    pub fn read(&self, path: &Path) -> Result<PreparedImage, ImageError> {
+        self.prepare(ImageFile::read_with(path, &|size| self.memory(size))?)
+    }
+
+    /// Reads and prepares an image from a stream.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_from(&self, content: impl Read) -> Result<PreparedImage, ImageError> {
+        self.prepare(ImageFile::read_from_with(content, &|size| self.memory(size))?)
+    }
+
+    fn prepare(&self, Decoded { image, memory }: Decoded) -> Result<PreparedImage, ImageError> {
+        let prepared = self.apply(image);
+        drop(memory);
+        Ok(prepared?)
+    }
+
+    /// The bytes that [`Self::apply`] needs besides the image.
+    fn memory(&self, size: ImageSize) -> u64 {
+        let (width, plane) = (u64::from(size.width), size.pixels());
+        match self.method {
+            Method::Digit => digit::memory(size),
+            Method::Fit(_) => plane + width * (RESIZE_PIXEL * PADDED_SIDE as u64 + size_of::<f32>() as u64),
+        }
+    }
+
     /// Prepares one image.
     ///
     /// # Errors
@@ -108,8 +160,7 @@ impl Preparation {
         let ImageFile { channels, height, width, pixels } = image;
         let image = ImageSet { channels, height, width, pixels, labels: vec![0] };
         let conversion = Conversion { fit: Some(fit), channels: Some(self.channels) };
-        let converted =
-            conversion.apply(image).expect("one image, and images to be padded are at most 32×32");
+        let converted = conversion.convert(image).expect("images to be padded are at most 32×32");
         Ok(PreparedImage { pixels: converted.padded_image(0) })
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn top_classes(log_probabilities: &[f32], count: usize) -> Vec<Ranked
         classes.truncate(count);
     }
     classes.sort_unstable_by(by_rank);
-    let probability = |class: usize| f64::from(log_probabilities[class]).exp();
+    let probability = |class: usize| libm::exp(log_probabilities[class].into());
     classes.into_iter().map(|class| RankedClass { class, probability: probability(class) }).collect()
 }
 

@@ -38,9 +38,9 @@ impl Tensors {
         let activate = |x: f32| match activation {
             Activation::Identity => x,
             Activation::Relu => x.max(0.0),
-            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Activation::Sigmoid => 1.0 / (1.0 + libm::expf(-x)),
             Activation::Sign => x.signum(),
-            Activation::Tanh => x.tanh(),
+            Activation::Tanh => libm::tanhf(x),
             Activation::HardTanh => x.clamp(-1.0, 1.0),
             Activation::LogSoftmax => -x.abs(),
         };

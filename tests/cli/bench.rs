@@ -51,6 +51,20 @@ fn the_table_has_a_row_for_each_task_and_batch_size() {
     assert_eq!(rows, [["training", "1"], ["training", "8"], ["inference", "1"], ["inference", "8"]]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_written_loses_no_result() {
+    let folder = tempdir().unwrap();
+    let markdown = folder.path().join("tables.md");
+    quick_bench(&["--json", "/dev/full", "--markdown"])
+        .arg(&markdown)
+        .assert()
+        .code(1)
+        .stdout(contains("## Throughput"))
+        .stderr(contains("error: cannot write /dev/full"));
+    assert!(fs::read_to_string(&markdown).unwrap().contains("## Throughput"));
+}
+
 #[test]
 fn json_contains_every_run_and_the_derived_figures() {
     let folder = tempdir().unwrap();

@@ -148,7 +148,7 @@ fn predictions_agree_with_the_engines_evaluation() {
         engine.load(Split::Test, Arc::new(images)).unwrap();
         let outcome = engine.evaluate(Split::Test).unwrap()[0];
         assert_eq!(outcome.predicted, u32::from(label));
-        assert_eq!(line["probability"].as_f64().unwrap(), f64::from(-outcome.loss).exp());
+        assert_eq!(line["probability"].as_f64().unwrap(), libm::exp(f64::from(-outcome.loss)));
         let top = line["top"].as_array().unwrap();
         assert_eq!(top.len(), 10);
         assert_eq!((&top[0]["label"], &top[0]["class"]), (&line["label"], &line["class"]));

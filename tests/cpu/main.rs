@@ -6,6 +6,7 @@
 mod engine;
 mod golden;
 mod gradients;
+mod hashes;
 mod network_gradients;
 mod proofs;
 mod reference;

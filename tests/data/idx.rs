@@ -373,6 +373,7 @@ proptest! {
             }
             Err(IdxError::Format(_)) => prop_assert!(!valid),
             Err(IdxError::Io(error)) => prop_assert!(false, "reading memory cannot fail: {}", error),
+            Err(IdxError::Memory(error)) => prop_assert!(false, "the file is no longer than {}: {}", 28, error),
         }
     }
 }

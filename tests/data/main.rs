@@ -9,4 +9,5 @@ mod fetch;
 mod folder;
 mod idx;
 mod images;
+mod labels;
 mod provenance;

@@ -14,12 +14,16 @@ use crate::resume::{Scratch, assert_no_temporary_files, assert_same, checkpoint,
 pub const SMALL: [&str; 9] =
     ["--limit-train", "96", "--limit-test", "32", "--checkpoint-every", "2", "--seed", "0", "--quiet"];
 
-/// Runs the small run in `scratch/NAME/run` with a fault.
+/// Runs the small run in `scratch/NAME/new/run` with a fault.
 fn run_with(scratch: &Scratch, name: &str, fault: &Fault) -> (Option<i32>, Vec<Recorded>) {
     let folder = scratch.path(name);
-    let (output, operations) = injection::run(&folder, &scratch.train(&folder.join("run"), &SMALL), fault);
+    fs::create_dir(&folder).unwrap();
+    let (output, operations) = injection::run(&folder, &scratch.train(&folder.join(RUN), &SMALL), fault);
     (output.status.code(), operations)
 }
+
+/// The run's directory, whose parent does not exist at first.
+const RUN: &str = "new/run";
 
 /// Continues what a killed process has left. Returns whether it was a run.
 pub fn recover(scratch: &Scratch, run: &Path) -> bool {
@@ -42,7 +46,7 @@ fn a_run_killed_at_any_file_operation_can_be_resumed_or_started() {
     let scratch = Scratch::new();
     let (code, operations) = run_with(&scratch, "whole", &Fault::None);
     assert_eq!(code, Some(0));
-    let whole = scratch.path("whole/run");
+    let whole = scratch.path("whole").join(RUN);
     let best = checkpoint(&whole).state.best.unwrap().epoch;
     assert_eq!(best, 2, "choose another --seed");
 
@@ -58,8 +62,7 @@ fn a_run_killed_at_any_file_operation_can_be_resumed_or_started() {
             let name = format!("killed-{index}");
             let (code, _) = run_with(&scratch, &name, fault);
             assert_eq!(code, Some(KILLED), "{fault:?}");
-            let run = scratch.path(&name).join("run");
-            println!("{fault:?} at {:?}", operations.get(at(fault) - 1));
+            let run = scratch.path(&name).join(RUN);
             let is_run = recover(&scratch, &run);
             assert_same(&run, &whole);
             assert_no_temporary_files(&run);
@@ -67,26 +70,33 @@ fn a_run_killed_at_any_file_operation_can_be_resumed_or_started() {
             is_run
         })
         .collect();
-    let (all, by_resuming) = (resumed.len(), resumed.iter().filter(|&&resumed| resumed).count());
-    println!(
-        "{all} of {all} crash points survived: {by_resuming} by resuming, {} by starting",
-        all - by_resuming
-    );
-    assert!(by_resuming > 0 && by_resuming < all);
-}
-
-fn at(fault: &Fault) -> usize {
-    match fault {
-        Fault::Kill(at) | Fault::PowerFailure(at) | Fault::Torn(at) => *at,
-        _ => 0,
+    for (kind, is_kind) in KINDS {
+        let of_kind: Vec<bool> = faults
+            .iter()
+            .zip(&resumed)
+            .filter(|(fault, _)| is_kind(fault))
+            .map(|(_, &resumed)| resumed)
+            .collect();
+        let by_resuming = of_kind.iter().filter(|&&resumed| resumed).count();
+        println!("{kind}: {0} of {0} points survived, {by_resuming} of them by --resume", of_kind.len());
+        // Most operations come after the directory is created.
+        assert!(2 * by_resuming > of_kind.len(), "{kind}");
     }
 }
+
+type IsKind = fn(&Fault) -> bool;
+
+const KINDS: [(&str, IsKind); 3] = [
+    ("killed before an operation", |fault| matches!(fault, Fault::Kill(_))),
+    ("killed within a write", |fault| matches!(fault, Fault::Torn(_))),
+    ("power failure before an operation", |fault| matches!(fault, Fault::PowerFailure(_))),
+];
 
 #[test]
 fn a_resumed_run_killed_at_any_file_operation_can_be_resumed_again() {
     let scratch = Scratch::new();
     let (_, operations) = run_with(&scratch, "whole", &Fault::None);
-    let whole = scratch.path("whole/run");
+    let whole = scratch.path("whole").join(RUN);
     // The second epoch has metrics but no checkpoint; or it has a checkpoint, but best.safetensors is the first epoch's.
     let renames_of = |file: &str| {
         let file = file.to_owned();
@@ -99,7 +109,7 @@ fn a_resumed_run_killed_at_any_file_operation_can_be_resumed_again() {
         let (code, _) = run_with(&scratch, name, &Fault::Kill(at));
         assert_eq!(code, Some(KILLED));
         let resume_with = |copy: &Path, fault: &Fault| {
-            copy_files(&killed.join("run"), copy);
+            copy_files(&killed.join(RUN), copy);
             let arguments = ["train", "--resume", copy.to_str().unwrap()].map(str::to_owned);
             injection::run(copy, &arguments, fault)
         };

@@ -151,6 +151,25 @@ fn a_best_model_of_another_epoch_is_refused() {
     resume(&run).assert().success();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_huge_file_among_the_files_of_a_run_is_refused_unread() {
+    let scratch = Scratch::new();
+    let finished = finished(&scratch);
+    for (file, expected) in [
+        ("config.toml", "it has 1099511627776 bytes"),
+        ("metrics.jsonl", "it has 1099511627776 bytes"),
+        ("best.safetensors", "does not hold the weights"),
+        ("checkpoint.safetensors", "the file has 1099511627776 bytes"),
+    ] {
+        let run = scratch.path(file);
+        copy_files(&finished, &run);
+        // It takes no space on the disk.
+        fs::File::create(run.join(file)).unwrap().set_len(1 << 40).unwrap();
+        resume(&run).assert().code(2).stderr(contains(file).and(contains(expected)));
+    }
+}
+
 #[test]
 fn a_best_model_is_restored_from_the_checkpoint_of_its_epoch() {
     let scratch = Scratch::new();

@@ -116,7 +116,7 @@ fn a_device_error_during_a_run_is_one_line() {
 }
 
 #[test]
-fn a_run_whose_directory_is_moved_continues_and_reports_unsaved_files() {
+fn a_run_whose_directory_is_moved_trains_on_and_reports_unsaved_files() {
     let folder = tempdir().unwrap();
     let run = folder.path().join("run");
     let child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
@@ -134,7 +134,7 @@ fn a_run_whose_directory_is_moved_continues_and_reports_unsaved_files() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("epoch 20/20"), "the run ended early: {stderr}");
-    assert!(stderr.contains("the run continues"), "{stderr}");
+    assert!(stderr.contains("it will be tried again"), "{stderr}");
     let last = stderr.lines().rfind(|line| !line.starts_with("hint: ")).unwrap();
     assert!(last.starts_with("error: ") && last.contains("model.safetensors"), "{last}");
     // Files saved earlier are intact.

@@ -29,6 +29,8 @@ pub enum Fault {
     Remove(usize, PathBuf),
     /// Before the operation, something else overwrites this file.
     Overwrite(usize, PathBuf),
+    /// Before the operation, the user presses Ctrl-C. From then on, all operations on this file fail.
+    Interrupt(usize, String),
 }
 
 /// The exit code of a killed child.
@@ -133,6 +135,11 @@ impl Injector {
                 if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
             }
             Fault::Overwrite(at, path) if self.count == *at => fs::write(path, "something else").unwrap(),
+            Fault::Interrupt(at, failing) if self.count == *at => {
+                let process = std::process::id().to_string();
+                assert!(Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+                self.failing = Some(failing.clone());
+            }
             _ => {}
         }
         if self.failing.as_ref() == Some(&file) {
@@ -176,7 +183,9 @@ impl Disk {
                 self.names.insert(path.to_owned(), None);
             }
             Operation::Write(_) => {
-                self.lengths.entry(path.to_owned()).or_insert_with(|| fs::metadata(path).unwrap().len());
+                self.lengths
+                    .entry(path.to_owned())
+                    .or_insert_with(|| fs::metadata(path).map_or(0, |metadata| metadata.len()));
             }
             Operation::Rename(to) => {
                 self.names.entry(to.to_path_buf()).or_insert_with(|| fs::read(to).ok());

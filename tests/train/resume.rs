@@ -344,7 +344,7 @@ fn a_damaged_checkpoint_is_rejected_with_the_reason_and_left_unchanged() {
         checkpoint.to_bytes()
     };
     let mut newer = intact.clone();
-    let version = br#"{\"version\":1,"#;
+    let version = br#"\"version\":2,"#;
     let offset = newer.windows(version.len()).position(|bytes| bytes == version).unwrap();
     newer[offset + version.len() - 2] = b'9';
     let cases = [
@@ -428,7 +428,7 @@ fn a_full_disk_stops_no_run_and_is_reported_at_its_end() {
         format!("trap '' XFSZ; ulimit -f 1000; exec '{}' '{arguments}'", env!("CARGO_BIN_EXE_lenet-gpu"));
     let output = Command::new("sh").args(["-c", &script]).assert().code(1);
     output.stderr(
-        contains("the run continues")
+        contains("it will be tried again")
             .and(contains("error: the run ended after step 64, but its files are not all saved"))
             .and(contains("checkpoint.safetensors"))
             .and(contains("the best epoch was").not()),

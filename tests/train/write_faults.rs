@@ -1,6 +1,8 @@
 //! File operations that fail: the program exits with 0 only if every file is there and current.
 use std::path::PathBuf;
 
+use lenet_gpu::model::weights;
+use lenet_gpu::train::weights_hash;
 use rayon::prelude::*;
 
 use crate::crash_points::{SMALL, recover};
@@ -121,6 +123,29 @@ fn a_run_directory_removed_during_the_run_is_reported() {
     let error = stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert!(FILES.iter().all(|file| error.contains(file)), "{error}");
     assert!(!run.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_that_cannot_save_its_files_fails() {
+    let scratch = Scratch::new();
+    let long = [&SMALL[..], &["--epochs", "1000"]].concat();
+    for file in ["none", "metrics.jsonl", "model.safetensors", "checkpoint.safetensors"] {
+        let run = scratch.path(file);
+        let fault = Fault::Interrupt(100, file.to_owned());
+        let (output, _) = injection::run(&run, &scratch.train(&run, &long), &fault);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if file == "none" {
+            assert_eq!(output.status.code(), Some(130), "{stderr}");
+            // The last model is that of the checkpoint, even within an epoch.
+            let model = weights::load(&run.join("model.safetensors")).unwrap();
+            assert_eq!(weights_hash(&model.parameters), weights_hash(&checkpoint(&run).model.parameters));
+        } else {
+            assert_eq!(output.status.code(), Some(1), "{stderr}");
+            assert_one_error(&stderr);
+            assert!(stderr.contains("error: interrupted after step") && stderr.contains(file), "{stderr}");
+        }
+    }
 }
 
 #[test]

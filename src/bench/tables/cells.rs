@@ -38,7 +38,7 @@ pub(super) fn number(value: f64) -> String {
     if !value.is_finite() {
         return MISSING.to_owned();
     }
-    match (2 - value.abs().log10().floor() as i32).clamp(0, 6) as usize {
+    match (2 - libm::log10(value.abs()).floor() as i32).clamp(0, 6) as usize {
         0 => whole(value.round() as u64),
         digits => format!("{value:.digits$}"),
     }

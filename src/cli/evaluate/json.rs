@@ -4,8 +4,12 @@ use crate::evaluate::{CALIBRATION_BINS, Evaluation};
 use crate::model::ModelInfo;
 use serde_json::{Value, json};
 
+/// The largest number of classes with a confusion matrix of K×K numbers. With more, only pairs that occur are listed.
+const MAX_MATRIX: usize = 1_000;
+
 /// The whole evaluation as one object. Classes have their label and their name; fractions are from 0 to 1, and `null` if
-/// their denominator is 0.
+/// their denominator is 0. With more than 1,000 classes, `confusion` is `null`, and `confusion_counts` lists the label, the
+/// prediction and the number of images of each pair that occurs.
 pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> Value {
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
     let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {
@@ -37,7 +41,8 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> 
             "loss": mistake.loss,
         })
     });
-    json!({
+    let matrix = (confusion.classes() <= MAX_MATRIX).then(|| confusion.rows());
+    let mut object = json!({
         "loss": tally.loss(),
         "accuracy": tally.accuracy(),
         "top2_accuracy": evaluation.top2_accuracy(),
@@ -46,8 +51,13 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> 
         "images": tally.samples,
         "weights_hash": weights_hash,
         "classes": classes.collect::<Value>(),
-        "confusion": confusion.rows().collect::<Vec<_>>(),
+        "confusion": matrix,
         "calibration": bins.collect::<Value>(),
         "mistakes": mistakes.collect::<Value>(),
-    })
+    });
+    if matrix.is_none() {
+        let pairs = confusion.pairs().map(|pair| json!([pair.label, pair.predicted, pair.count]));
+        object["confusion_counts"] = pairs.collect();
+    }
+    object
 }

@@ -15,7 +15,7 @@ use crate::train::weights_hash;
 use anyhow::Context;
 use clap::Args;
 
-use super::data_args::{DataArgs, check_class_names, check_fit};
+use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
 use super::engine::EngineArgs;
 use super::{Ending, Failure, Output, notice};
 use pictures::PictureArgs;
@@ -61,10 +61,11 @@ pub struct EvaluateArgs {
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
     let model = weights::load(&args.model).map_err(Failure::input)?;
     let Model { network, parameters, info } = &model;
-    args.pictures.check(output, args.json)?;
+    args.pictures.check(network.classes, output, args.json)?;
     let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(info))?;
     let TestSet { images: test, class_names } = part;
     check_class_names(info.class_names.as_deref(), class_names.as_deref())?;
+    check_labels(*network, &test)?;
     check_fit(*network, test.channels, test.classes())?;
 
     // The batch size affects only training; engines choose their own for evaluation.

@@ -13,6 +13,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::cli::{Failure, Output, OutputFile, values};
 
+/// The largest number of classes in the picture of a confusion matrix.
+const MAX_DRAWN: usize = 1_000;
+
 /// Pixels per unit of length in the PNG of a confusion matrix.
 const PIXELS_PER_UNIT: u32 = 2;
 
@@ -39,11 +42,20 @@ impl PictureArgs {
         self.mistakes_count.into()
     }
 
-    /// Checks that the pictures can be written, before any work is done. `json` is whether JSON goes to stdout.
-    pub fn check(&self, output: &mut Output, json: bool) -> Result<(), Failure> {
+    /// Checks that the pictures can be drawn for so many classes and be written, before any work is done. `json` is
+    /// whether JSON goes to stdout.
+    pub fn check(&self, classes: usize, output: &mut Output, json: bool) -> Result<(), Failure> {
         let mut files = Vec::new();
         if let Some(path) = &self.confusion_matrix {
             format(path)?;
+            if classes > MAX_DRAWN {
+                return Err(Failure::usage(
+                    format!(
+                        "--confusion-matrix draws at most {MAX_DRAWN} classes, but the model has {classes}"
+                    ),
+                    "--json lists the pairs of classes that were confused",
+                ));
+            }
             files.push(OutputFile { option: "--confusion-matrix", path, is_text: false });
         }
         if let Some(path) = &self.mistakes {
@@ -61,8 +73,9 @@ impl PictureArgs {
                 100.0 * evaluation.tally.accuracy(),
                 evaluation.tally.samples
             );
-            let picture =
-                confusion_matrix::draw(&evaluation.confusion.rows().collect::<Vec<_>>(), &names, &title);
+            let rows = evaluation.confusion.rows();
+            let rows: Vec<&[u64]> = rows.iter().map(Vec::as_slice).collect();
+            let picture = confusion_matrix::draw(&rows, &names, &title);
             let file = match format(path)? {
                 Format::Svg => picture.to_svg().into_bytes(),
                 Format::Png => picture.to_png(PIXELS_PER_UNIT).map_err(Failure::work)?,

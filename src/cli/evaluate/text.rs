@@ -65,7 +65,7 @@ fn scores(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
 fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
     const HEADING: &str = "class \\ predicted";
     let cell = |count: u64| if count == 0 { "·".to_owned() } else { count.to_string() };
-    let largest = confusion.rows().flatten().max().copied().unwrap_or(0);
+    let largest = confusion.pairs().map(|pair| pair.count).max().unwrap_or(0);
     // Long names are truncated in the column headings; the rows show them in full.
     let column = widest([largest.to_string().as_str(), "12345"]);
     let short = |name: &String| name.chars().take(column).collect::<String>();
@@ -75,8 +75,11 @@ fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
         format!("{name:width$} {cells}")
     };
     let heading = line(HEADING, names.iter().map(short).collect());
-    let rows = names.iter().zip(confusion.rows());
-    let rows = rows.map(|(name, row)| line(name, row.iter().map(|&count| cell(count)).collect()));
+    let counts = confusion.rows();
+    let rows = names
+        .iter()
+        .zip(&counts)
+        .map(|(name, row)| line(name, row.iter().map(|&count| cell(count)).collect()));
     [heading].into_iter().chain(rows).collect()
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::data::{ImageFile, ImageFileError};
+use crate::data::ImageFile;
+use crate::predict::{ImageError, Preparation, PreparedImage};
 use anyhow::{Context, anyhow};
 
 use crate::cli::Failure;
@@ -18,11 +19,11 @@ pub enum ImageSource {
 }
 
 impl ImageSource {
-    /// Reads and decodes the image.
-    pub fn read(&self) -> Result<ImageFile, ImageFileError> {
+    /// Reads and prepares the image.
+    pub fn prepare(&self, preparation: Preparation) -> Result<PreparedImage, ImageError> {
         match self {
-            Self::File(path) => ImageFile::read(path),
-            Self::Stdin => ImageFile::read_from(io::stdin().lock(), 0),
+            Self::File(path) => preparation.read(path),
+            Self::Stdin => preparation.read_from(io::stdin().lock()),
         }
     }
 

@@ -6,10 +6,12 @@ mod prediction;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::write_output;
+use crate::memory::OverBudget;
 use crate::model::weights;
-use crate::predict::{Classifier, PredictError, Preparation, PreparedImage, Preprocessing};
+use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
 use anyhow::{Context, anyhow};
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -17,7 +19,8 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Output, OutputFile, notice, values};
+use super::memory_args::MemoryArgs;
+use super::{Ending, Failure, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
 use prediction::ImagePrediction;
 
@@ -51,6 +54,9 @@ pub struct PredictArgs {
     /// Preprocessing of the images
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = PreprocessArg::Auto, help_heading = "Images")]
     preprocess: PreprocessArg,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     #[command(flatten)]
     engine: EngineArgs,
@@ -105,8 +111,13 @@ impl From<PreprocessArg> for Preprocessing {
 /// The number of images read and classified at once, which bounds the memory in use.
 const BATCH: usize = 1024;
 
+/// The largest number of log-probabilities computed at once. With very many classes, it allows fewer images.
+const MAX_LOG_PROBABILITIES: usize = 16 << 20;
+
 pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
+    args.memory.apply();
     let model = weights::load(&args.model).map_err(Failure::input)?;
+    let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
     let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
     if let Some(path) = &args.contact_sheet {
         output.reserve(&[OutputFile { option: "--contact-sheet", path, is_text: false }], args.json)?;
@@ -127,7 +138,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
 
     let mut tiles = Vec::new();
     let mut unread = Unread::default();
-    for batch in images.chunks(BATCH) {
+    for batch in images.chunks(batch) {
         let prepared = prepare(batch, preparation, &mut unread);
         for prediction in classify(&mut classifier, prepared)? {
             let written = if args.json {
@@ -154,6 +165,9 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     if unread.no_digit {
         notice::note("hint: --preprocess none passes images to the network without looking for a digit");
     }
+    if let Some(error) = &unread.memory {
+        notice::note(format_args!("hint: {}", hints::more_memory(error)));
+    }
     Err(Failure::Input(anyhow!(
         "{} of {} images could not be classified; see the warnings above",
         unread.count,
@@ -167,6 +181,8 @@ struct Unread {
     count: usize,
     /// Whether no digit was found in one of them.
     no_digit: bool,
+    /// The most memory that was missing.
+    memory: Option<OverBudget>,
 }
 
 /// Reads and prepares images in parallel. Warns of those that cannot be read or prepared.
@@ -175,8 +191,7 @@ fn prepare<'a>(
     preparation: Preparation,
     unread: &mut Unread,
 ) -> Vec<(&'a ImageSource, PreparedImage)> {
-    let prepared: Vec<anyhow::Result<PreparedImage>> =
-        images.par_iter().map(|image| Ok(preparation.apply(image.read()?)?)).collect();
+    let prepared: Vec<_> = images.par_iter().map(|image| image.prepare(preparation)).collect();
     let mut ready = Vec::with_capacity(images.len());
     for (image, prepared) in images.iter().zip(prepared) {
         match prepared {
@@ -184,7 +199,10 @@ fn prepare<'a>(
             Err(error) => {
                 notice::warning(format_args!("{image} {error}"));
                 unread.count += 1;
-                unread.no_digit |= error.is::<crate::predict::NoDigit>();
+                unread.no_digit |= matches!(error, ImageError::NoDigit(_));
+                if let ImageError::File(ImageFileError::Memory { source, .. }) = error {
+                    unread.memory = unread.memory.max(Some(source));
+                }
             }
         }
     }

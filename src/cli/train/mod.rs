@@ -15,6 +15,7 @@ mod session;
 mod stopping;
 mod target;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ pub use optimizer::OptimizerKind;
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
-use super::{Ending, Failure, Output, notice};
+use super::{Ending, Failure, Output, notice, threads};
 use crate::engine::Setup;
 use crate::model::ModelInfo;
 use crate::train::{
@@ -202,8 +203,7 @@ pub fn run(
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, info, images };
-    let saver =
-        Saver::new(files, progress.clone()).context("cannot start a thread").map_err(Failure::Work)?;
+    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
@@ -234,9 +234,12 @@ fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, F
     directory.map_err(unusable)
 }
 
-/// The failure for a folder that cannot be used: wrong input, unless writing failed.
+/// The failure for a folder that cannot be used: wrong input, unless reading or writing failed.
 fn unusable(error: RunError) -> Failure {
     match error {
+        RunError::Read { ref source, .. } if source.kind() == ErrorKind::FileTooLarge => {
+            Failure::input(error)
+        }
         RunError::Read { .. } | RunError::Write { .. } | RunError::File(_) => Failure::work(error),
         _ => Failure::input(error),
     }

@@ -107,12 +107,14 @@ impl Saved {
     }
 
     /// Warns of files that could not be written, once for each reason. The run continues, as the disk may have room
-    /// again later.
+    /// again later; `ending` tries once more.
     fn warn(&mut self, failures: &[RunError]) {
         let unwritten: Vec<String> = failures.iter().map(chain).collect();
         self.progress.suspend(|| {
             for failure in unwritten.iter().filter(|&failure| !self.unwritten.contains(failure)) {
-                notice::warning(format_args!("{failure}; the run continues and tries again later"));
+                notice::warning(format_args!(
+                    "{failure}; it will be tried again, at the latest at the end of the run"
+                ));
             }
             if unwritten.is_empty() && !self.unwritten.is_empty() {
                 notice::note("all files are written again");

@@ -6,9 +6,6 @@ use crate::data::{DataError, ImageSet};
 use crate::model::Fit;
 use crate::model::lenet::IMAGE_SIDE as SIDE;
 
-/// The largest result of resizing in bytes: a small file may contain many images of one pixel.
-const MAX_RESIZED_BYTES: usize = 2 << 30;
-
 /// The smallest number of planes worth a second thread. A single image is resized on the calling thread.
 const MIN_PLANES_PER_THREAD: usize = 8;
 
@@ -22,7 +19,7 @@ pub fn fit(images: ImageSet, requested: Option<Fit>) -> Result<ImageSet, DataErr
         Fit::Pad if height.max(width) > SIDE => Err(DataError::TooLargeToPad { height, width }),
         Fit::Pad => Ok(images),
         Fit::Resize if height == SIDE && width == SIDE => Ok(images),
-        Fit::Resize => resize_all(images),
+        Fit::Resize => Ok(resize_all(images)),
     }
 }
 
@@ -42,11 +39,8 @@ pub fn pad(images: ImageSet) -> ImageSet {
     ImageSet { height: SIDE, width: SIDE, pixels, ..images }
 }
 
-fn resize_all(images: ImageSet) -> Result<ImageSet, DataError> {
+fn resize_all(images: ImageSet) -> ImageSet {
     let planes = images.len() * images.channels;
-    if planes > MAX_RESIZED_BYTES / (SIDE * SIDE) {
-        return Err(DataError::TooManyToResize { images: images.len(), most: MAX_RESIZED_BYTES });
-    }
     let (rows, columns) = (filters(images.height), filters(images.width));
     let mut pixels = vec![0; planes * SIDE * SIDE];
     pixels
@@ -54,7 +48,7 @@ fn resize_all(images: ImageSet) -> Result<ImageSet, DataError> {
         .with_min_len(MIN_PLANES_PER_THREAD)
         .zip(images.pixels.par_chunks_exact(images.height * images.width))
         .for_each(|(to, from)| resize(from, images.width, &rows, &columns, to));
-    Ok(ImageSet { height: SIDE, width: SIDE, pixels, ..images })
+    ImageSet { height: SIDE, width: SIDE, pixels, ..images }
 }
 
 /// The triangle filter of one output along a side.
@@ -154,14 +148,6 @@ mod tests {
         for (height, width) in [(1, 1), (28, 32), (30, 30), (48, 100)] {
             assert_eq!(fit(flat(height, width), None).unwrap(), flat(32, 32), "{height}×{width}");
         }
-    }
-
-    #[test]
-    fn resizing_beyond_the_memory_limit_is_rejected() {
-        let images = (2 << 20) + 1;
-        let dots =
-            ImageSet { channels: 1, height: 1, width: 1, pixels: vec![0; images], labels: vec![0; images] };
-        assert!(matches!(fit(dots, None), Err(DataError::TooManyToResize { .. })));
     }
 
     #[test]

@@ -7,7 +7,9 @@ pub use channels::Channels;
 pub(super) use channels::convert_channels;
 pub(super) use fit::{fit, pad};
 
+use super::loaded::Loaded;
 use super::{DataError, Fit, ImageSet};
+use crate::model::lenet::IMAGE_SIDE;
 
 /// The conversion of images before they are loaded into an engine. The default depends on the images: those of 28×28
 /// are padded and all others resized, and the channels stay as stored.
@@ -29,11 +31,31 @@ impl Conversion {
     /// engines pad while loading.
     ///
     /// # Errors
-    /// [`DataError::TooLargeToPad`] and [`DataError::TooManyToResize`].
+    /// [`DataError::TooLargeToPad`], and [`DataError::Memory`] if the result takes more memory than the budget allows.
     ///
     /// # Panics
     /// If images have neither 1 nor 3 channels and their channels are to be converted.
-    pub fn apply(self, mut images: ImageSet) -> Result<ImageSet, DataError> {
+    pub fn apply(self, images: ImageSet) -> Result<ImageSet, DataError> {
+        Ok(Loaded::uncounted(images).convert(self)?.images)
+    }
+
+    /// The number of bytes that a copy takes if the conversion makes one; `None` if it works in place.
+    pub(super) fn copied_len(self, images: &ImageSet) -> Option<u64> {
+        let is_resized =
+            self.fit_of(images) == Fit::Resize && (images.height, images.width) != (IMAGE_SIDE, IMAGE_SIDE);
+        let is_repeated = self.channels == Some(Channels::Colour) && images.channels == 1;
+        if !is_resized && !is_repeated {
+            return None;
+        }
+        let channels = self.channels.map_or(images.channels, Channels::count);
+        let plane = if is_resized { IMAGE_SIDE * IMAGE_SIDE } else { images.height * images.width };
+        // Repeated channels are a further copy.
+        let planes = if is_repeated && is_resized { 1 + channels } else { channels };
+        Some((images.len() as u64).saturating_mul((planes * plane + size_of::<u16>()) as u64))
+    }
+
+    /// [`Self::apply`] without a reservation of memory.
+    pub(crate) fn convert(self, mut images: ImageSet) -> Result<ImageSet, DataError> {
         // Channels are removed before and added after resizing, so that fewer planes are resized.
         if self.channels == Some(Channels::Grey) {
             images = convert_channels(images, Channels::Grey);

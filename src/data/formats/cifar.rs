@@ -6,13 +6,14 @@
 
 use std::io::{self, Read};
 
+use super::grow;
 use crate::data::ImageSet;
 
 const CHANNELS: usize = 3;
 const SIDE: usize = 32;
 
 /// The length of one image in bytes.
-const IMAGE_LEN: usize = CHANNELS * SIDE * SIDE;
+pub(in crate::data) const IMAGE_LEN: usize = CHANNELS * SIDE * SIDE;
 
 /// The length of one record in bytes.
 const RECORD_LEN: usize = 1 + IMAGE_LEN;
@@ -20,9 +21,6 @@ const RECORD_LEN: usize = 1 + IMAGE_LEN;
 /// The largest file in bytes, 4 GiB: a bound on allocations if a file system reports more than it stores, as it does
 /// for sparse files.
 const MAX_LEN: u64 = 1 << 32;
-
-/// The largest number of bytes allocated because of a file's length. For longer files the buffer grows while reading.
-const MAX_PREALLOCATED: usize = 64 << 20;
 
 /// The reason why no images could be read.
 #[derive(Debug, thiserror::Error)]
@@ -72,12 +70,13 @@ pub fn append_records(
 ) -> Result<usize, CifarError> {
     assert_eq!(images.image_len(), IMAGE_LEN, "the set has images of another size");
     let records = record_count(length)?;
-    let reserved = records.min(MAX_PREALLOCATED / IMAGE_LEN);
-    images.labels.reserve_exact(reserved);
-    images.pixels.reserve_exact(reserved * IMAGE_LEN);
+    let total = images.pixels.len() + records * IMAGE_LEN;
     let mut record = [0; RECORD_LEN];
     for _ in 0..records {
         reader.read_exact(&mut record)?;
+        if images.pixels.capacity() - images.pixels.len() < IMAGE_LEN {
+            grow(&mut images.pixels, total);
+        }
         let [label, image @ ..] = &record;
         images.labels.push(u16::from(*label));
         images.pixels.extend_from_slice(image);
@@ -86,7 +85,7 @@ pub fn append_records(
 }
 
 /// The number of records in a file of `length` bytes, at least one.
-fn record_count(length: u64) -> Result<usize, CifarFault> {
+pub(in crate::data) fn record_count(length: u64) -> Result<usize, CifarFault> {
     const LEN: u64 = RECORD_LEN as u64;
     match (length / LEN, length % LEN) {
         (0, 0) => Err(CifarFault::Empty),

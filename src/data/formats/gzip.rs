@@ -40,11 +40,13 @@ pub fn read<T>(path: &Path, parse: &Parse<T>) -> Result<T, DataError> {
         parse(&mut unpacked, length.saturating_mul(MAX_EXPANSION)).map_err(|error| match error {
             IdxError::Io(source) => DataError::Gzip { file: file(), source },
             IdxError::Format(fault) => DataError::Idx { file: file(), fault },
+            IdxError::Memory(source) => DataError::Memory { what: file(), source },
         })
     } else {
         parse(&mut packed, length).map_err(|error| match error {
             IdxError::Io(source) => DataError::Unreadable { file: file(), source },
             IdxError::Format(fault) => DataError::Idx { file: file(), fault },
+            IdxError::Memory(source) => DataError::Memory { what: file(), source },
         })
     }
 }

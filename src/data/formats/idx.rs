@@ -3,19 +3,18 @@
 //! "The MNIST database of handwritten digits").
 //!
 //! The header is not trusted: its sizes are compared with the size of the file before memory is allocated, and with
-//! the number of values read afterwards.
+//! the number of values read afterwards. The memory budget has to allow them as well.
 
 use std::io::{self, Read};
+
+use super::grow;
+use crate::memory::{self, OverBudget, Reservation};
 
 /// The type byte of unsigned bytes, the only type of images and labels.
 const UNSIGNED_BYTE: u8 = 0x08;
 
 /// The largest number of value bytes in one file, 4 GiB: a bound on what is decompressed.
 const MAX_VALUES: u64 = 1 << 32;
-
-/// The largest number of bytes allocated because a header claims them. For larger files the buffer grows while
-/// reading.
-const MAX_PREALLOCATED: u64 = 64 << 20;
 
 /// Grey images of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,15 +30,37 @@ pub struct IdxImages {
 }
 
 /// Reads a file of images, which has rank 3. `max_len` bounds the number of bytes that the reader can yield.
+///
+/// # Errors
+/// If the reader fails, the bytes are not a valid file, or the images exceed the memory budget.
 pub fn read_images(reader: impl Read, max_len: u64) -> Result<IdxImages, IdxError> {
-    let ([count, height, width], pixels) = read(reader, max_len, ["images", "height", "width"])?;
-    Ok(IdxImages { count, height, width, pixels })
+    Ok(hold_images(reader, max_len)?.0)
 }
 
 /// Reads a file of labels, which has rank 1. `max_len` bounds the number of bytes that the reader can yield.
+///
+/// # Errors
+/// As [`read_images`].
 pub fn read_labels(reader: impl Read, max_len: u64) -> Result<Vec<u8>, IdxError> {
-    let (_, labels) = read(reader, max_len, ["labels"])?;
-    Ok(labels)
+    Ok(hold_labels(reader, max_len)?.0)
+}
+
+/// [`read_images`] with the memory that is reserved for them.
+pub(in crate::data) fn hold_images(
+    reader: impl Read,
+    max_len: u64,
+) -> Result<(IdxImages, Reservation<'static>), IdxError> {
+    let ([count, height, width], pixels, memory) = read(reader, max_len, ["images", "height", "width"])?;
+    Ok((IdxImages { count, height, width, pixels }, memory))
+}
+
+/// [`read_labels`] with the memory that is reserved for them.
+pub(in crate::data) fn hold_labels(
+    reader: impl Read,
+    max_len: u64,
+) -> Result<(Vec<u8>, Reservation<'static>), IdxError> {
+    let (_, labels, memory) = read(reader, max_len, ["labels"])?;
+    Ok((labels, memory))
 }
 
 /// The reason why no images or labels could be read.
@@ -51,6 +72,9 @@ pub enum IdxError {
     /// The bytes are not a valid file.
     #[error(transparent)]
     Format(#[from] IdxFault),
+    /// The values take more memory than the budget allows.
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
 }
 
 /// What is wrong with the bytes of an IDX file.
@@ -108,12 +132,12 @@ pub enum IdxFault {
 }
 
 /// Reads a file whose rank is the number of `fields`, the names of its dimensions. The first name is that of the
-/// file's contents.
+/// file's contents. Returns the dimensions, the values and the memory that is reserved for them.
 fn read<const RANK: usize>(
     mut reader: impl Read,
     max_len: u64,
     fields: [&'static str; RANK],
-) -> Result<([usize; RANK], Vec<u8>), IdxError> {
+) -> Result<([usize; RANK], Vec<u8>, Reservation<'static>), IdxError> {
     let header_len = 4 + 4 * RANK;
     let mut header = Vec::with_capacity(header_len);
     reader.by_ref().take(header_len as u64).read_to_end(&mut header)?;
@@ -142,17 +166,20 @@ fn read<const RANK: usize>(
         return Err(cut_off("at most ", most).into());
     }
 
-    let mut values = Vec::with_capacity(claimed.min(MAX_PREALLOCATED) as usize);
-    // Requesting one byte too many detects trailing bytes and makes the gzip decoder verify its checksum.
-    let actual = reader.take(claimed + 1).read_to_end(&mut values)? as u64;
-    if actual < claimed {
-        return Err(cut_off("", actual).into());
+    let memory = memory::hold(claimed)?;
+    let mut values = Vec::new();
+    while (values.len() as u64) < claimed {
+        let room = grow(&mut values, claimed as usize) as u64;
+        if (reader.by_ref().take(room).read_to_end(&mut values)? as u64) < room {
+            return Err(cut_off("", values.len() as u64).into());
+        }
     }
-    if actual > claimed {
+    // Requesting another byte detects trailing bytes and makes the gzip decoder verify its checksum.
+    if io::copy(&mut reader.take(1), &mut io::sink())? > 0 {
         return Err(IdxFault::Trailing { dimensions: dimensions(), claimed }.into());
     }
     // No size is 0, so each is at most the product, which fits a usize.
-    Ok((sizes.map(|size| size as usize), values))
+    Ok((sizes.map(|size| size as usize), values, memory))
 }
 
 /// Checks the first four bytes of a file of unsigned bytes.

@@ -11,7 +11,9 @@ use crate::data::folder_listing::FolderListing;
 use crate::data::formats::cifar::{self, CifarError};
 use crate::data::formats::gzip;
 use crate::data::formats::tar_gz::{self, ArchiveFault};
-use crate::data::{DataError, ImageSet};
+use crate::data::loaded::{self, Loaded};
+use crate::data::{DataError, DatasetKind, ImageSet, labels};
+use crate::memory::{OverBudget, Reservation};
 
 /// The official archive and the folder in it.
 const ARCHIVE: &str = "cifar-10-binary.tar.gz";
@@ -22,6 +24,9 @@ const TEST: &str = "test_batch.bin";
 
 /// The number of images in each official file.
 const OFFICIAL_COUNT: usize = 10_000;
+
+/// The largest number of names of other files in an archive that are kept for a message.
+const MAX_NAMES: usize = 1 << 16;
 
 /// The location of the batches.
 #[derive(Debug, Clone)]
@@ -104,42 +109,68 @@ impl Location {
 }
 
 impl BatchFiles {
-    /// Reads N images of three channels with their labels, in the order of the batches.
-    pub fn read(&self) -> Result<ImageSet, DataError> {
+    /// Reads N images of three channels with their labels, in the order of the batches. The labels must be classes of
+    /// `named`.
+    pub fn read(&self, named: Option<DatasetKind>) -> Result<Loaded, DataError> {
         match self {
-            Self::Folder(paths) => read_files(paths),
-            Self::Archive { path, subset, kind } => read_archive(path, *subset, kind),
+            Self::Folder(paths) => read_files(paths, named),
+            Self::Archive { path, subset, kind } => read_archive(path, *subset, kind, named),
         }
     }
 }
 
+/// Reserves memory for the records in a file of `length` bytes.
+fn hold(length: u64, file: &dyn Fn() -> String) -> Result<Reservation<'static>, DataError> {
+    let count = cifar::record_count(length).map_err(|fault| DataError::Cifar { file: file(), fault })?;
+    loaded::hold(count, cifar::IMAGE_LEN).map_err(|source| DataError::Memory { what: file(), source })
+}
+
+/// Adds a reservation to those before it, if there are any.
+fn merge(memory: &mut Option<Reservation<'static>>, more: Reservation<'static>) {
+    match memory {
+        Some(memory) => memory.merge(more),
+        None => *memory = Some(more),
+    }
+}
+
 /// Reads uncompressed files. The format has no magic number, so a record may start like gzip does.
-fn read_files(paths: &[PathBuf]) -> Result<ImageSet, DataError> {
+fn read_files(paths: &[PathBuf], named: Option<DatasetKind>) -> Result<Loaded, DataError> {
     let mut images = cifar::no_images();
+    let mut memory = None;
     let mut unusual = UnusualCounts::default();
     for path in paths {
         let (reader, length) = gzip::open(path)?;
         let file = || path.display().to_string();
+        merge(&mut memory, hold(length, &file)?);
         let count = cifar::append_records(reader, length, &mut images).map_err(|error| match error {
             CifarError::Io(source) => DataError::Unreadable { file: file(), source },
             CifarError::Format(fault) => DataError::Cifar { file: file(), fault },
         })?;
+        labels::check(&images.labels[images.len() - count..], named, file)?;
         unusual.add(&file(), count);
     }
     unusual.warn();
-    Ok(images)
+    Ok(Loaded { images, memory })
 }
 
 /// Reads the batches in the order of the archive, which in the official one is not that of their numbers, and then
 /// sorts them.
-fn read_archive(archive: &Path, subset: Subset, kind: &'static str) -> Result<ImageSet, DataError> {
+fn read_archive(
+    archive: &Path,
+    subset: Subset,
+    kind: &'static str,
+    named: Option<DatasetKind>,
+) -> Result<Loaded, DataError> {
     let mut batches: BTreeMap<u64, ImageSet> = BTreeMap::new();
+    let mut memory = None;
     let mut other_names = Vec::new();
     let mut unusual = UnusualCounts::default();
     tar_gz::for_each_file(archive, |entry, length, bytes| {
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
         let Some(number) = batch_number(subset, &name) else {
-            other_names.push(name.into_owned());
+            if other_names.len() < MAX_NAMES {
+                other_names.push(name.into_owned());
+            }
             return Ok(());
         };
         let Entry::Vacant(vacant) = batches.entry(number) else {
@@ -147,10 +178,12 @@ fn read_archive(archive: &Path, subset: Subset, kind: &'static str) -> Result<Im
         };
         let batch = vacant.insert(cifar::no_images());
         let file = || format!("{}: {}", archive.display(), entry.display());
+        merge(&mut memory, hold(length, &file)?);
         let count = cifar::append_records(bytes, length, batch).map_err(|error| match error {
             CifarError::Io(source) => tar_gz::damaged(archive, source),
             CifarError::Format(fault) => DataError::Cifar { file: file(), fault },
         })?;
+        labels::check(&batch.labels, named, file)?;
         unusual.add(&file(), count);
         Ok(())
     })?;
@@ -159,12 +192,26 @@ fn read_archive(archive: &Path, subset: Subset, kind: &'static str) -> Result<Im
     }
     unusual.warn();
     warn_of_gap(subset, batches.keys().copied());
+    if batches.len() == 1
+        && let Some((_, images)) = batches.pop_first()
+    {
+        return Ok(Loaded { images, memory });
+    }
+    join(batches.into_values().collect())
+        .map_err(|source| DataError::Memory { what: archive.display().to_string(), source })
+}
+
+/// Joins batches to one set. The batches and the set are in memory together.
+fn join(batches: Vec<ImageSet>) -> Result<Loaded, OverBudget> {
+    let count = batches.iter().map(ImageSet::len).sum();
+    let memory = Some(loaded::hold(count, cifar::IMAGE_LEN)?);
     let mut images = cifar::no_images();
-    for batch in batches.into_values() {
+    images.pixels.reserve_exact(count * cifar::IMAGE_LEN);
+    for batch in batches {
         images.pixels.extend(batch.pixels);
         images.labels.extend(batch.labels);
     }
-    Ok(images)
+    Ok(Loaded { images, memory })
 }
 
 /// Warns if a training batch is missing while later ones exist, which is probably a mistake.

@@ -2,7 +2,8 @@
 
 use zstd::{bulk, zstd_safe};
 
-use crate::data::ImageSet;
+use crate::data::loaded::{self, Loaded};
+use crate::data::{DataError, ImageSet};
 
 /// Four Zstandard frames: training pixels, training labels, test pixels and test labels.
 static FRAMES: &[u8] = include_bytes!("../../../data/mnist.zst");
@@ -12,21 +13,25 @@ const TEST: usize = 10_000;
 const SIDE: usize = 28;
 
 /// Decodes the 60,000 training images.
-pub fn train() -> ImageSet {
+pub fn train() -> Result<Loaded, DataError> {
     let [pixels, labels, ..] = frames();
     image_set(pixels, labels, TRAIN)
 }
 
 /// Decodes the 10,000 test images.
-pub fn test() -> ImageSet {
+pub fn test() -> Result<Loaded, DataError> {
     let [.., pixels, labels] = frames();
     image_set(pixels, labels, TEST)
 }
 
-fn image_set(pixels: &[u8], labels: &[u8], count: usize) -> ImageSet {
+fn image_set(pixels: &[u8], labels: &[u8], count: usize) -> Result<Loaded, DataError> {
+    let what = || "the built-in MNIST".to_owned();
+    let memory =
+        loaded::hold(count, SIDE * SIDE).map_err(|source| DataError::Memory { what: what(), source })?;
     let pixels = decode(pixels, count * SIDE * SIDE);
     let labels = decode(labels, count).into_iter().map(u16::from).collect();
-    ImageSet { channels: 1, height: SIDE, width: SIDE, pixels, labels }
+    let images = ImageSet { channels: 1, height: SIDE, width: SIDE, pixels, labels };
+    Ok(Loaded { images, memory: Some(memory) })
 }
 
 /// The frames, found by the lengths in their block headers.

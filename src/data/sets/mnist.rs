@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::Subset;
 use crate::data::folder_listing::FolderListing;
 use crate::data::formats::{gzip, idx};
-use crate::data::{DataError, ImageSet};
+use crate::data::loaded::{Loaded, bytes_of};
+use crate::data::{DataError, DatasetKind, ImageSet, labels};
+use crate::memory;
 
 /// The two files of a subset.
 #[derive(Debug, Clone)]
@@ -25,13 +27,13 @@ impl IdxFiles {
         Ok(Self { images: find(IMAGES)?, labels: find(LABELS)? })
     }
 
-    /// Reads N grey images with their labels.
-    pub fn read(&self) -> Result<ImageSet, DataError> {
+    /// Reads N grey images with their labels, which must be classes of `named`.
+    pub fn read(&self, named: Option<DatasetKind>) -> Result<Loaded, DataError> {
         let (images, labels) = rayon::join(
-            || gzip::read(&self.images, &|bytes, max_len| idx::read_images(bytes, max_len)),
-            || gzip::read(&self.labels, &|bytes, max_len| idx::read_labels(bytes, max_len)),
+            || gzip::read(&self.images, &|bytes, max_len| idx::hold_images(bytes, max_len)),
+            || gzip::read(&self.labels, &|bytes, max_len| idx::hold_labels(bytes, max_len)),
         );
-        let (images, labels) = (images?, labels?);
+        let ((images, mut memory), (labels, _label_memory)) = (images?, labels?);
         if images.count != labels.len() {
             return Err(DataError::CountsDiffer {
                 images_file: self.images.display().to_string(),
@@ -40,13 +42,19 @@ impl IdxFiles {
                 labels: labels.len(),
             });
         }
-        Ok(ImageSet {
+        let what = || self.labels.display().to_string();
+        let wide = memory::hold((labels.len() * size_of::<u16>()) as u64);
+        memory.merge(wide.map_err(|source| DataError::Memory { what: what(), source })?);
+        let images = ImageSet {
             channels: 1,
             height: images.height,
             width: images.width,
             pixels: images.pixels,
             labels: labels.into_iter().map(u16::from).collect(),
-        })
+        };
+        debug_assert_eq!(memory.bytes(), bytes_of(&images));
+        labels::check(&images.labels, named, what)?;
+        Ok(Loaded { images, memory: Some(memory) })
     }
 }
 

@@ -15,7 +15,8 @@ mod threshold;
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
 
-use crate::data::ImageFile;
+use super::preparation::RESIZE_PIXEL;
+use crate::data::{ImageFile, ImageSize};
 
 /// Grey levels from 0 (black) to 1, or ink coverage from 0 to 1.
 type Grey = ImageBuffer<Luma<f32>, Vec<f32>>;
@@ -42,6 +43,17 @@ pub(super) fn to_mnist(image: &ImageFile) -> Result<[u8; SIDE * SIDE], NoDigit> 
     let ink = ink::extract(shrink(to_grey(image)))?;
     let digit = strokes::remove_specks(&ink);
     Ok(placement::place(&digit))
+}
+
+/// The number of copies of the shrunk image that the steps keep at most.
+const COPIES: u64 = 12;
+
+/// The bytes that [`to_mnist`] needs besides the image: grey values of all pixels, and what shrinking them and the later
+/// steps take.
+pub(super) fn memory(size: ImageSize) -> u64 {
+    let value = size_of::<f32>() as u64;
+    let side = u64::from(MAX_SIDE);
+    value * size.pixels() + RESIZE_PIXEL * side * u64::from(size.width) + COPIES * value * side * side
 }
 
 /// Converts colour to luma (ITU-R BT.601).

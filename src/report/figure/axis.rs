@@ -148,10 +148,11 @@ impl FittedAxis {
     /// Returns ticks at 1, 2 and 5 times each power of ten. If these are too many, at powers of ten only; if these are
     /// too many, at every second, third, ... power of ten. Returns `None` if fewer than [`MIN_TICKS`] are left.
     fn ticks_by_decade(&self, most: usize) -> Option<Vec<Tick>> {
-        let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
+        let (first, last) = (libm::log10(self.low).floor() as i32, libm::log10(self.high).ceil() as i32);
         let in_decades = |digits: &[f64], every: i32| {
             let powers = (first.div_euclid(every) * every..=last).step_by(every as usize);
-            let values = powers.flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)));
+            let values =
+                powers.flat_map(|power| digits.iter().map(move |digit| digit * libm::exp10(power.into())));
             values.filter(|value| (self.low..=self.high).contains(value)).collect::<Vec<f64>>()
         };
         let mut values = in_decades(&[1.0, 2.0, 5.0], 1);
@@ -170,7 +171,7 @@ const MIN_TICKS: usize = 3;
 fn to_scale(scale: Scale, value: f64) -> f64 {
     match scale {
         Scale::Linear => value,
-        Scale::Logarithmic => value.log10(),
+        Scale::Logarithmic => libm::log10(value),
     }
 }
 
@@ -194,7 +195,7 @@ fn with_margin(scale: Scale, (low, high): (f64, f64)) -> (f64, f64) {
             (low - margin, high + margin)
         }
         Scale::Logarithmic => {
-            let margin = 10f64.powf((high.log10() - low.log10()) * SMALL_MARGIN);
+            let margin = libm::exp10((libm::log10(high) - libm::log10(low)) * SMALL_MARGIN);
             (low / margin, (high * margin).min(f64::MAX))
         }
     }
@@ -207,7 +208,7 @@ fn to_ticks((low, high): (f64, f64), step: f64) -> (f64, f64) {
 /// Returns the smallest step of 1, 2 or 5 times a power of ten that divides the range into at most `most` steps.
 fn step((low, high): (f64, f64), most: usize, whole: bool) -> f64 {
     let finest = (high - low) / most.max(1) as f64;
-    let power = 10f64.powf(finest.log10().floor());
+    let power = libm::exp10(libm::log10(finest).floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= finest * (1.0 - SLACK));
     let step = factor.unwrap_or(10.0) * power;
     if whole { step.max(1.0) } else { step }
@@ -227,11 +228,11 @@ fn last_multiple(high: f64, step: f64) -> f64 {
 /// Formats a tick's value with as many decimals as its step needs and thousands separators, or in scientific notation if
 /// the axis's values are very large or its steps very small.
 fn label(value: f64, step: f64, largest: f64) -> String {
-    let power = (step.log10() + SLACK).floor();
+    let power = (libm::log10(step) + SLACK).floor();
     let digits = if value == 0.0 {
         "0".to_owned()
     } else if largest >= 1e7 || power < -5.0 {
-        let decimals = (value.abs().log10() + SLACK).floor() - power;
+        let decimals = (libm::log10(value.abs()) + SLACK).floor() - power;
         let digits = format!("{:.*e}", decimals.clamp(0.0, 15.0) as usize, value.abs());
         match digits.split_once('e') {
             Some((mantissa, power)) if mantissa.contains('.') => {

@@ -5,6 +5,7 @@
 //! only then a later checkpoint. If the process ends between the first two, [`BestModel::find`] takes the weights from
 //! the checkpoint.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::saved_file::{SavedFile, read_back};
@@ -74,7 +75,7 @@ impl BestModel {
             record.is_some_and(|record| record.weights_hash == weights_hash(&model.parameters))
         };
 
-        let read = operations::read(&path);
+        let read = operations::read(&path, weights::MAX_FILE);
         if let Ok(content) = &read
             && weights::from_bytes(content)
                 .is_ok_and(|model| model.info.selected == Some(best) && is_best(&model))
@@ -89,9 +90,11 @@ impl BestModel {
             return Ok(Self::Known { epoch, file: SavedFile::new(path, content) });
         }
         match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::Lost { epoch }),
-            Err(source) => Err(RunError::Read { path, source }),
-            Ok(_) => Err(RunError::NotBest { path, epoch }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Lost { epoch }),
+            Err(source) if source.kind() != io::ErrorKind::FileTooLarge => {
+                Err(RunError::Read { path, source })
+            }
+            _ => Err(RunError::NotBest { path, epoch }),
         }
     }
 

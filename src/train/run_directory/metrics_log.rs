@@ -8,6 +8,9 @@ use super::saved_file::read_back;
 use crate::files::{operations, write_atomically};
 use crate::train::{EpochRecord, RunConfig, RunState};
 
+/// The largest metrics that are read, in bytes: those of some three million epochs.
+const MAX_METRICS: u64 = 1 << 30;
+
 /// The metrics of a run in progress.
 #[derive(Debug)]
 pub(super) struct MetricsLog {
@@ -91,7 +94,7 @@ pub(super) struct ReadMetrics {
 impl ReadMetrics {
     /// Reads and checks all lines.
     pub fn read(path: PathBuf) -> Result<Self, RunError> {
-        let bytes = match operations::read(&path) {
+        let bytes = match operations::read(&path, MAX_METRICS) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(RunError::Read { path, source }),

@@ -59,9 +59,10 @@ impl SavedFile {
 /// Compares a file with the content that it should have.
 pub(super) fn read_back(path: &Path, content: &[u8]) -> Result<(), RunError> {
     let path = path.to_owned();
-    match operations::read(&path) {
+    match operations::read(&path, content.len() as u64) {
         Ok(read) if read == content => Ok(()),
         Ok(_) => Err(RunError::Different { path }),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(RunError::Different { path }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(RunError::Missing { path }),
         Err(source) => Err(RunError::Read { path, source }),
     }

@@ -14,6 +14,7 @@ pub use error::ImageFolderError;
 pub use unsplit::UnsplitFolder;
 
 use crate::data::folder_listing::FolderListing;
+use crate::data::loaded::Loaded;
 use crate::data::{Conversion, DataError, Dataset, Fit, ImageSet, TestSet};
 use class_folders::ClassFolders;
 use entries::{Entry, Ignored, contains_image, entries};
@@ -67,7 +68,7 @@ impl SplitFolder {
         train.check_same_classes(&test)?;
         Ignored::warn(folder, [&outside_subsets(folder)?, &train.ignored, &test.ignored]);
         let (images, fit) = read::read([&train, &test], options)?;
-        let [train_images, test_images] = images.map(Arc::new);
+        let [train_images, test_images] = images.map(|set| Arc::new(set.images));
         Ok(dataset(folder, &train, fit, train_images, test_images))
     }
 }
@@ -87,7 +88,7 @@ impl ImageFolder {
             }
         };
         Ignored::warn(test.folder(), [&test.ignored]);
-        let ([images], _) = read::read([&test], options)?;
+        let ([Loaded { images, .. }], _) = read::read([&test], options)?;
         Ok(TestSet { images, class_names: Some(test.names()) })
     }
 }

@@ -7,11 +7,21 @@ use rayon::prelude::*;
 use super::class_folders::{ClassFolders, LabelledFile};
 use super::{ImageFolderError, ReadOptions};
 use crate::data::convert::{convert_channels, fit, pad};
-use crate::data::{Channels, Conversion, DataError, Fit, ImageFile, ImageFileError, ImageSet};
+use crate::data::loaded::{self, Loaded};
+use crate::data::{
+    Channels, Conversion, DataError, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize,
+};
+use crate::memory::Reservation;
 use crate::model::lenet::IMAGE_SIDE as SIDE;
 
 /// The number of skipped images that a warning names.
 const MAX_NAMED: usize = 3;
+
+/// The bytes of an image of its own besides its pixels.
+const OWN: u64 = (size_of::<(ImageSet, Reservation)>() + 64) as u64;
+
+/// The bytes of the pixels of a fitted image, at most.
+const RESULT: u64 = (3 * SIDE * SIDE) as u64;
 
 /// Reads all images of some subsets as 32×32, and returns how they were fitted.
 ///
@@ -20,18 +30,28 @@ const MAX_NAMED: usize = 3;
 pub fn read<const SUBSETS: usize>(
     subsets: [&ClassFolders; SUBSETS],
     options: ReadOptions,
-) -> Result<([ImageSet; SUBSETS], Fit), DataError> {
+) -> Result<([Loaded; SUBSETS], Fit), DataError> {
     let files = subsets.map(ClassFolders::files);
     let conversion = options.conversion;
     let mut bad = Vec::new();
     let mut images = [const { Vec::new() }; SUBSETS];
+    let mut memory = Vec::new();
     for (images, files) in images.iter_mut().zip(&files) {
         // Each thread drops the original before it reads the next file, so memory holds one original per thread.
         let read: Vec<_> = files.par_iter().map(|file| read_image(file, conversion)).collect();
         images.reserve_exact(read.len());
         for (image, file) in read.into_iter().zip(files) {
             match image? {
-                Ok(image) => images.push(image),
+                Ok((image, of_image)) => {
+                    images.push(image);
+                    memory.push(of_image);
+                }
+                // Which images are skipped must not depend on the machine.
+                Err(fault @ ImageFileError::Memory { .. }) => {
+                    return Err(
+                        ImageFolderError::BadImage { path: file.path.to_owned(), fault, more: 0 }.into()
+                    );
+                }
                 Err(fault) => bad.push((file.path, fault)),
             }
         }
@@ -58,18 +78,25 @@ pub fn read<const SUBSETS: usize>(
 fn read_image(
     file: &LabelledFile,
     conversion: Conversion,
-) -> Result<Result<ImageSet, ImageFileError>, DataError> {
-    let ImageFile { channels, height, width, pixels } = match ImageFile::read(file.path) {
-        Ok(image) => image,
+) -> Result<Result<(ImageSet, Reservation<'static>), ImageFileError>, DataError> {
+    // Resizing needs a row of sums, and the result.
+    let extra = |size: ImageSize| size_of::<f32>() as u64 * u64::from(size.width) + OWN + RESULT;
+    let Decoded { image, memory } = match ImageFile::read_with(file.path, &extra) {
+        Ok(decoded) => decoded,
         Err(fault) => return Ok(Err(fault)),
     };
+    let ImageFile { channels, height, width, pixels } = image;
     let image = ImageSet { channels, height, width, pixels, labels: vec![file.label] };
-    conversion.apply(image).map(Ok).map_err(|error| match error {
-        DataError::TooLargeToPad { height, width } => {
-            ImageFolderError::TooLargeToPad { path: file.path.to_owned(), height, width }.into()
+    match conversion.convert(image) {
+        Ok(image) => {
+            let memory = memory.keep(image.pixels.len() as u64 + OWN);
+            Ok(Ok((image, memory)))
         }
-        error => error,
-    })
+        Err(DataError::TooLargeToPad { height, width }) => {
+            Err(ImageFolderError::TooLargeToPad { path: file.path.to_owned(), height, width }.into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Warns of images that cannot be read if they are to be skipped; otherwise returns the error for the first one.
@@ -107,18 +134,21 @@ fn is_padded(image: &ImageSet) -> bool {
 }
 
 /// Combines sets of one image into one set of 32×32.
-fn collect(images: Vec<ImageSet>, requested: Fit, channels: Channels) -> Result<ImageSet, DataError> {
+fn collect(images: Vec<ImageSet>, requested: Fit, channels: Channels) -> Result<Loaded, DataError> {
+    let (count, image_len) = (images.len(), channels.count() * SIDE * SIDE);
+    let memory = loaded::hold(count, image_len)
+        .map_err(|source| DataError::Memory { what: format!("{count} images of {SIDE}×{SIDE}"), source })?;
     let mut all = ImageSet {
         channels: channels.count(),
         height: SIDE,
         width: SIDE,
-        pixels: Vec::with_capacity(images.len() * channels.count() * SIDE * SIDE),
-        labels: Vec::with_capacity(images.len()),
+        pixels: Vec::with_capacity(count * image_len),
+        labels: Vec::with_capacity(count),
     };
     for image in images {
         let image = convert_channels(pad(fit(image, Some(requested))?), channels);
         all.pixels.extend(image.pixels);
         all.labels.extend(image.labels);
     }
-    Ok(all)
+    Ok(Loaded { images: all, memory: Some(memory) })
 }

@@ -7,7 +7,9 @@ use super::class_folders::ClassFolders;
 use super::entries::Ignored;
 use super::{ImageFolderError, ReadOptions, dataset, read};
 use crate::data::hold_out::draw_share;
+use crate::data::loaded::{self, Loaded};
 use crate::data::{DataError, Dataset};
+use crate::memory::Reservation;
 use crate::random::{Draws, Purpose};
 
 /// A folder of class folders without a split into training and test images. Its images have not been read yet.
@@ -28,12 +30,12 @@ impl UnsplitFolder {
     /// # Panics
     /// If the share is not strictly between 0 and 1.
     pub fn split(&self, share: f64, seed: u64) -> Result<Dataset, DataError> {
-        let (folders, whole) = self.read()?;
+        let (folders, whole, _memory) = self.read()?;
         let mut classes = vec![Vec::new(); folders.len()];
         for (index, &label) in whole.train.labels.iter().enumerate() {
             classes[usize::from(label)].push(index);
         }
-        let (mut train, mut test) = (Vec::new(), Vec::new());
+        let mut test = Vec::new();
         for (class, indices) in classes.iter().enumerate() {
             if indices.len() < 2 {
                 return Err(
@@ -41,14 +43,19 @@ impl UnsplitFolder {
                 );
             }
             let mut draws = Draws::new(Purpose::Test, seed, class as u64);
-            let (drawn, rest) = draw_share(indices.len(), share, &mut draws);
+            let (drawn, _) = draw_share(indices.len(), share, &mut draws);
             test.extend(drawn.into_iter().map(|index| indices[index]));
-            train.extend(rest.into_iter().map(|index| indices[index]));
         }
-        let [train, test] = [train, test].map(|mut indices| {
-            indices.sort_unstable();
-            Arc::new(whole.train.select(&indices))
-        });
+        test.sort_unstable();
+        let Dataset { train: images, test: same, .. } = whole;
+        drop(same);
+        let mut images = Arc::unwrap_or_clone(images);
+        let _copy = loaded::hold(test.len(), images.image_len()).map_err(|source| DataError::Memory {
+            what: format!("{} test images of {}", test.len(), self.folder.display()),
+            source,
+        })?;
+        let test = images.take(&test);
+        let (train, test) = (Arc::new(images), Arc::new(test));
         Ok(Dataset { train, test, ..whole })
     }
 
@@ -60,12 +67,12 @@ impl UnsplitFolder {
         Ok(self.read()?.1)
     }
 
-    fn read(&self) -> Result<(ClassFolders, Dataset), DataError> {
+    fn read(&self) -> Result<(ClassFolders, Dataset, Option<Reservation<'static>>), DataError> {
         let folders = ClassFolders::find(&self.folder)?;
         Ignored::warn(&self.folder, [&folders.ignored]);
-        let ([images], fit) = read::read([&folders], self.options)?;
+        let ([Loaded { images, memory }], fit) = read::read([&folders], self.options)?;
         let images = Arc::new(images);
         let data = dataset(&self.folder, &folders, fit, Arc::clone(&images), images);
-        Ok((folders, data))
+        Ok((folders, data, memory))
     }
 }

@@ -1,0 +1,110 @@
+//! Directories of earlier runs.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::checkpoints::{BestModel, Checkpoints, StoredCheckpoint};
+use super::metrics_log::ReadMetrics;
+use super::saved_file::SavedFile;
+use super::{BEST, CONFIG, LOCK, METRICS, MODEL, REPLACED, RunDirectory, RunError, lock, text_of};
+use crate::files::{operations, remove_temporary_files_of};
+use crate::train::{Checkpoint, CheckpointLoadError, RunConfig};
+
+/// The directory of an earlier run, checked and locked, but not changed.
+#[derive(Debug)]
+pub struct EarlierRun {
+    path: PathBuf,
+    metrics: ReadMetrics,
+    /// `None` if the run ended before it wrote one.
+    checkpoint: Option<(Checkpoint, Vec<u8>)>,
+    best: BestModel,
+    lock: File,
+}
+
+impl EarlierRun {
+    /// Locks and checks the directory of an earlier run. Changes nothing.
+    ///
+    /// # Errors
+    /// Returns an error if the directory does not contain a run, if the run is in progress in another process, or if
+    /// its files do not match.
+    pub fn open(path: &Path) -> Result<Self, OpenRunError> {
+        for name in REPLACED.into_iter().chain([LOCK]) {
+            let path = path.join(name);
+            operations::is_plain(&path).map_err(|source| RunError::Irregular { path, source })?;
+        }
+        if !path.join(CONFIG).exists() {
+            return Err(RunError::NoRun { path: path.to_owned() }.into());
+        }
+        let lock = lock(path)?;
+        let metrics = ReadMetrics::read(path.join(METRICS))?;
+        let checkpoint_path = RunDirectory::checkpoint_path(path);
+        let checkpoint = match Checkpoint::load_with_bytes(&checkpoint_path) {
+            Ok(loaded) => Some(loaded),
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Err(error.into()),
+        };
+        let best = match &checkpoint {
+            None => BestModel::None,
+            Some((checkpoint, _)) => {
+                metrics.check(&checkpoint.state, &checkpoint.config, &checkpoint_path)?;
+                BestModel::find(path.join(BEST), &path.join(MODEL), checkpoint, metrics.records())?
+            }
+        };
+        Ok(Self { path: path.to_owned(), metrics, checkpoint, best, lock })
+    }
+
+    /// The path of the directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The last checkpoint; `None` if the run ended before it wrote one.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref().map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// The best epoch, if the file of its model is missing and the model cannot be found elsewhere.
+    pub fn lost_best(&self) -> Option<u64> {
+        match self.best {
+            BestModel::Lost { epoch } => Some(epoch),
+            _ => None,
+        }
+    }
+
+    /// Prepares the directory to continue the run. Removes temporary files that a killed process left behind, and the
+    /// metrics of epochs whose steps are not in the checkpoint; writes the configuration.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be written.
+    ///
+    /// # Panics
+    /// If the configuration contains an integer above 2^63 − 1, which TOML cannot represent.
+    pub fn resume(self, config: &RunConfig) -> Result<RunDirectory, RunError> {
+        let Self { path, metrics, checkpoint, best, lock } = self;
+        for name in REPLACED {
+            remove_temporary_files_of(&path.join(name));
+        }
+        let epochs = checkpoint.as_ref().map_or(0, |(checkpoint, _)| checkpoint.state.epochs);
+        let metrics = metrics.resume(epochs)?;
+        let written =
+            checkpoint.map(|(checkpoint, content)| StoredCheckpoint::new(content, &checkpoint.state));
+        let checkpoints = Checkpoints::new(RunDirectory::checkpoint_path(&path), written, best);
+        let config = SavedFile::new(path.join(CONFIG), text_of(config));
+        let mut directory = RunDirectory { path, config, metrics, model: None, checkpoints, _lock: lock };
+        match directory.write().into_iter().next() {
+            None => Ok(directory),
+            Some(failure) => Err(failure),
+        }
+    }
+}
+
+/// Why an earlier run cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenRunError {
+    /// The directory or its files.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointLoadError),
+}
