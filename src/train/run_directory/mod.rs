@@ -131,7 +131,7 @@ impl RunDirectory {
     pub fn finish(&mut self) -> FinishedFiles {
         let mut failures = self.write();
         let restored = self.read_back();
-        if !restored.is_empty() {
+        if !failures.is_empty() || !restored.is_empty() {
             failures = self.write();
             failures.extend(self.read_back());
         }
