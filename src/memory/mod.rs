@@ -17,8 +17,8 @@
 //!
 //! # The default
 //! Half of the memory that is available when the budget is first used: what the system reports as available, or less if
-//! a cgroup (a container) or the limit on the address space (`ulimit -v`) allows less. At least 256 MiB, which suffices
-//! for MNIST in any form.
+//! a cgroup (a container) or the limit on the address space (`ulimit -v`) allows less. At least 512 MiB, which suffices
+//! for MNIST, Fashion-MNIST and CIFAR-10.
 //!
 //! # Two kinds of reservation
 //! *Held* memory stays after its thread is done, such as the images of a data set. If it does not fit, that is an error.
@@ -35,7 +35,7 @@ use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 const DEFAULT_SHARE: f64 = 0.5;
 
 /// The least default in bytes.
-const LEAST_DEFAULT: u64 = 256 << 20;
+const LEAST_DEFAULT: u64 = 512 << 20;
 
 /// The default if the available memory is unknown, in bytes.
 const FALLBACK: u64 = 2 << 30;
