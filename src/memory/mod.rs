@@ -13,7 +13,8 @@
 //! evaluation to 256 MiB at a time.
 //!
 //! Not counted: data sets that have been opened, the names of their files, buffers of engines, the program itself and its
-//! drivers, small buffers, and freed buffers of up to 32 MiB per thread that glibc's allocator keeps. The default budget therefore leaves half of the memory free.
+//! drivers, small buffers, and freed buffers of up to 32 MiB per thread that glibc's allocator keeps. The default budget
+//! therefore leaves half of the memory free.
 //!
 //! # The default
 //! Half of the memory that is available when the budget is first used: what the system reports as available, or less if
