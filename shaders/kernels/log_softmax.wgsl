@@ -42,7 +42,7 @@ fn log_softmax(
     for (var o = 0u; o < OUTPUTS; o++) {
         sum += exp_or_nan(z[o] - largest);
     }
-    let log_sum = log(sum);
+    let log_sum = log_or_nan(sum);
     for (var o = lane; o < OUTPUTS; o += WORKGROUP) {
         workspace[Y + image * OUTPUTS + o] = z[o] - largest - log_sum;
     }

@@ -1,6 +1,6 @@
-// Infinity and NaN. WGSL lets implementations assume that there are none, so comparisons such as `x != x` may be
-// optimised away, and built-in functions may turn a NaN into a number: exp(NaN) is infinite on SwiftShader.
-// Tests of the bits, and the operators + - * /, have been dependable on every driver so far.
+// Infinity and NaN. WGSL lets implementations assume that there are none: they may optimise comparisons such as
+// `x != x` away, and built-in functions may turn a NaN into a number (on SwiftShader exp(NaN) is infinite and
+// log(NaN) is 89). Tests of the bits, and + - * / and sqrt, have kept a NaN on every driver so far.
 
 fn is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
@@ -13,4 +13,9 @@ fn is_nan(x: f32) -> bool {
 // exp(x), and NaN if x is NaN.
 fn exp_or_nan(x: f32) -> f32 {
     return select(exp(x), x, is_nan(x));
+}
+
+// ln x, and NaN if x is NaN.
+fn log_or_nan(x: f32) -> f32 {
+    return select(log(x), x, is_nan(x));
 }

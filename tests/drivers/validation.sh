@@ -20,7 +20,7 @@ JSON
 cat >"$folder/vk_layer_settings.txt" <<SETTINGS
 khronos_validation.validate_core = true
 khronos_validation.validate_sync = true
-khronos_validation.syncval_submit_time_validation = true
+khronos_validation.syncval_full_validation = true
 khronos_validation.enable_message_limit = false
 khronos_validation.report_flags = error,warn
 khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG

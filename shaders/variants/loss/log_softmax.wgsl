@@ -26,7 +26,7 @@ fn loss_terms(first: u32, label: u32) -> LossTerms {
     for (var k = 0u; k < CLASSES; k++) {
         sum += exp_or_nan(logits[first + k] - largest);
     }
-    return LossTerms(first, label, predicted, largest, log(sum));
+    return LossTerms(first, label, predicted, largest, log_or_nan(sum));
 }
 
 fn loss_output(terms: LossTerms, k: u32) -> f32 {
