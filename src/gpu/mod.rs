@@ -13,6 +13,7 @@
 //! clock, and `ceilings` measures the peak performance of the device.
 
 pub mod adapter;
+mod audit;
 mod buffers;
 pub(crate) mod ceilings;
 mod context;
