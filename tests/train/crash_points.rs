@@ -51,7 +51,8 @@ fn a_run_killed_at_any_file_operation_can_be_resumed_or_started() {
     assert_eq!(best, 2, "choose another --seed");
 
     let mut faults = Vec::new();
-    for (at, operation) in (1..).zip(&operations) {
+    // Reading changes nothing: a kill before it leaves the same files as one before the next operation.
+    for (at, operation) in (1..).zip(&operations).filter(|(_, operation)| operation.kind != "Read") {
         faults.extend([Fault::Kill(at), Fault::PowerFailure(at)]);
         faults.extend((operation.kind == "Write").then_some(Fault::Torn(at)));
     }
@@ -116,14 +117,16 @@ fn a_resumed_run_killed_at_any_file_operation_can_be_resumed_again() {
         let (output, operations) = resume_with(&killed.join("resumed"), &Fault::None);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_same(&killed.join("resumed"), &whole);
-        (1..=operations.len()).into_par_iter().for_each(|at| {
+        let points: Vec<usize> =
+            (1..=operations.len()).filter(|&at| operations[at - 1].kind != "Read").collect();
+        points.par_iter().for_each(|&at| {
             let copy = killed.join(format!("killed-{at}"));
             let (output, _) = resume_with(&copy, &Fault::Kill(at));
             assert_eq!(output.status.code(), Some(KILLED), "{:?}", operations[at - 1]);
             assert!(recover(&scratch, &copy));
             assert_same(&copy, &whole);
         });
-        println!("{name}: {} crash points of a resumed run survived", operations.len());
+        println!("{name}: {} crash points of a resumed run survived", points.len());
     }
 }
 
