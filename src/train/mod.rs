@@ -15,6 +15,7 @@ mod run_state;
 mod schedule;
 mod stopping;
 mod training_config;
+mod training_config_check;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use invalid_value::InvalidValue;
@@ -26,4 +27,5 @@ pub use run_directory::{EarlierRun, FinishedFiles, OpenRunError, RunDirectory, R
 pub use run_state::RunState;
 pub use schedule::{DEFAULT_STEP_FACTOR, Schedule, Shape};
 pub use stopping::{StopReason, Stopping};
-pub use training_config::{TrainingConfig, TrainingConfigError};
+pub use training_config::TrainingConfig;
+pub use training_config_check::TrainingConfigError;

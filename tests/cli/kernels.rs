@@ -3,6 +3,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
+use lenet_gpu::gpu::KernelConfig;
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::tempdir;
@@ -83,6 +84,15 @@ fn an_invalid_kernel_configuration_is_rejected_with_its_path() {
     rejected("cannot read");
     fs::write(&file, "set = \"fused\"").unwrap();
     rejected("is not a kernel configuration");
+    for preset in [KernelConfig::SOFTWARE, KernelConfig::HARDWARE] {
+        let text = toml::to_string(&preset).unwrap();
+        for unknown in
+            [format!("wokgroup = 8\n{text}"), format!("{text}wokgroup = 8\n"), format!("{text}[head]\n")]
+        {
+            fs::write(&file, unknown).unwrap();
+            rejected("is not a kernel configuration: unknown field");
+        }
+    }
     let verify = lenet_gpu().args(["verify", "--backend", "vulkan", "--kernel-config"]).arg(&file).assert();
     verify.code(2).stderr(contains("is not a kernel configuration"));
 }

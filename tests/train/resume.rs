@@ -344,7 +344,7 @@ fn a_damaged_checkpoint_is_rejected_with_the_reason_and_left_unchanged() {
         checkpoint.to_bytes()
     };
     let mut newer = intact.clone();
-    let version = br#"{\"version\":1,"#;
+    let version = br#"\"version\":2,"#;
     let offset = newer.windows(version.len()).position(|bytes| bytes == version).unwrap();
     newer[offset + version.len() - 2] = b'9';
     let cases = [

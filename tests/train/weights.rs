@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 
 use lenet_gpu::files::write_atomically;
-use lenet_gpu::model::weights::{self, WeightsError};
+use lenet_gpu::model::weights;
 use lenet_gpu::model::{Activation, Init, LeNet5, Model, ModelInfo, ParameterTable};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
@@ -160,7 +160,9 @@ fn a_model_must_name_all_classes_or_none() {
 fn metadata_of_a_plain_network_has_no_defaults() {
     let bytes = weights::to_bytes(&model(NETWORK));
     let text = String::from_utf8_lossy(&bytes[..2_000]);
-    assert!(text.contains(r#"{\"version\":1,\"channels\":1,\"classes\":10}"#), "{text}");
+    let version = env!("CARGO_PKG_VERSION");
+    let fields = format!(r#"\",\"version\":2,\"program\":\"{version}\",\"channels\":1,\"classes\":10}}""#);
+    assert!(text.contains(&fields), "{text}");
 }
 
 #[test]
@@ -231,7 +233,9 @@ fn a_non_finite_value_is_reported_with_its_tensor_and_index() {
 #[test]
 fn newer_or_contradictory_metadata_is_rejected() {
     let with = |entry| file(&tensors(NETWORK), Some(entry));
-    assert_rejected(&with(r#"{"version":2,"layers":[]}"#), &["version 2", "newer"]);
+    assert_rejected(&with(r#"{"version":3,"layers":[]}"#), &["version 3", "newer"]);
+    assert_rejected(&with(r#"{"digest":"sha3","version":3,"layers":[]}"#), &["version 3", "newer"]);
+    assert_rejected(&with(r#"{"version":0,"channels":1,"classes":10}"#), &["lenet-gpu", "is invalid"]);
     assert_rejected(&with("[]"), &["lenet-gpu", "is invalid"]);
     assert_rejected(
         &with(r#"{"version":1,"channels":1,"classes":26}"#),
@@ -298,18 +302,5 @@ proptest! {
     fn arbitrary_headers_are_rejected_without_a_panic(text in ".{0,200}") {
         let bytes = [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
         prop_assert!(weights::from_bytes(&bytes).is_err());
-    }
-
-    /// A flipped bit is detected or changes one finite value to another.
-    #[test]
-    fn a_flipped_bit_never_causes_a_panic(position in any::<prop::sample::Index>(), bit in 0..8u32) {
-        let mut bytes = weights::to_bytes(&model(NETWORK));
-        let position = position.index(bytes.len().min(2_000)); // the header and the first values
-        bytes[position] ^= 1u8 << bit;
-        match weights::from_bytes(&bytes) {
-            Ok(model) => prop_assert!(model.parameters.iter().all(|value| value.is_finite())),
-            Err(WeightsError::Unreadable(error)) => prop_assert!(false, "from_bytes does not read files: {error}"),
-            Err(_) => {}
-        }
     }
 }

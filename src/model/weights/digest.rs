@@ -96,7 +96,7 @@ mod tests {
         let digest = of("", Vec::new());
         let entry = insert(&digest, r#"{"version":2}"#);
         assert_eq!(split(&entry), Some((digest.as_str(), r#"{"version":2}"#.to_owned())));
-        for other in [r#"{"version":1}"#, r#"{"digest":"é"#, &entry[..50], &entry.replace("\",\"", "\", \"")]
+        for other in [r#"{"version":1}"#, r#"{"digest":"é"#, &entry[..50], &entry.replace("\",\"", "\"}\"")]
         {
             assert_eq!(split(other), None, "{other}");
         }

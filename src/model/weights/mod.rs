@@ -154,3 +154,77 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(WeightsError::Unreadable)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+    use crate::model::parameters::{LayerKind, TensorRole};
+    use crate::model::{Fit, LeNet5, ModelInfo, Selection, SelectionSplit};
+
+    /// A file of 700 bytes with every field and with the tensors of no network. Unlike a network's file, it is small
+    /// enough to try every change of every byte.
+    fn small_file() -> Vec<u8> {
+        let tensor = |name, shape: &[usize], offset| {
+            let (kind, role) = (LayerKind::Conv, TensorRole::Weight);
+            Tensor { name, shape: shape.to_vec(), offset, kind, role, fan_in: 1, fan_out: 1 }
+        };
+        let tensors = [tensor("conv1.weight", &[2, 3], 0), tensor("conv1.bias", &[2], 6)];
+        let values = [1.0, -0.0, 0.5, 1e-30, -3.25, 7.0, 0.0, 1e9];
+        let selected = Selection { epoch: 3, split: SelectionSplit::Test, accuracy: 0.9875 };
+        let info = ModelInfo {
+            dataset: Some("my/\"set\"\n\u{1b}".to_owned()),
+            fit: Some(Fit::Pad),
+            class_names: Some(vec!["café".to_owned(), "tab\t\\".to_owned()]),
+            selected: Some(selected),
+        };
+        let network = LeNet5 { batch_norm: true, ..LeNet5::new(1, 2) };
+        let header = Header::new(&Model { network, parameters: Vec::new(), info }, Some([1, 2]));
+        serialize(&header, &[Arena { prefix: "", tensors: &tensors, values: &values }])
+    }
+
+    #[track_caller]
+    fn assert_all_refused(changed: impl ParallelIterator<Item = Vec<u8>>) -> usize {
+        let accepted = |bytes: &Vec<u8>| ModelFile::open(bytes).is_ok();
+        changed
+            .inspect(|bytes| assert!(!accepted(bytes), "accepted: {}", String::from_utf8_lossy(bytes)))
+            .count()
+    }
+
+    #[test]
+    fn every_change_of_one_byte_of_a_small_file_is_refused() {
+        let file = small_file();
+        assert!(ModelFile::open(&file).is_ok());
+        let changed = (0..file.len()).into_par_iter().flat_map_iter(|position| {
+            let file = &file;
+            (1..=255).map(move |change: u8| {
+                let mut bytes = file.clone();
+                bytes[position] ^= change;
+                bytes
+            })
+        });
+        assert_eq!(assert_all_refused(changed), 255 * file.len());
+    }
+
+    #[test]
+    fn a_small_file_with_a_byte_more_or_less_is_refused() {
+        let file = small_file();
+        let without = (0..file.len()).into_par_iter().map(|position| {
+            let mut bytes = file.clone();
+            bytes.remove(position);
+            bytes
+        });
+        assert_eq!(assert_all_refused(without), file.len());
+        let with = (0..=file.len()).into_par_iter().flat_map_iter(|position| {
+            let file = &file;
+            b"\0 \t\n\"\\{},0a\xff".iter().map(move |&more| {
+                let mut bytes = file.clone();
+                bytes.insert(position, more);
+                bytes
+            })
+        });
+        assert_all_refused(with);
+        assert_all_refused((0..file.len()).into_par_iter().map(|length| file[..length].to_vec()));
+    }
+}
