@@ -12,11 +12,11 @@ use crate::engine::{Engine, EngineError, Setup};
 use crate::gpu::Residency;
 use crate::gpu::adapter::{ApiBackend, ChosenAdapter};
 use crate::train::EngineConfig;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::kernel_args::KernelArgs;
-use super::{Failure, engine_config, notice};
+use super::{Failure, engine_config, notice, threads};
 
 /// The device.
 #[derive(Debug, Args)]
@@ -258,8 +258,7 @@ impl EngineArgs {
                     let open = chosen.device.connect(&chosen.options).map_err(failure)?;
                     Ok(Ready { chosen, open })
                 })
-                .context("cannot start a thread")
-                .map_err(Failure::Work)?;
+                .map_err(threads::cannot_start)?;
             let data = read()?;
             Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
         })

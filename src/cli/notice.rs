@@ -29,7 +29,7 @@ pub fn failure(failure: &Failure) {
 pub fn log(record: &log::Record) {
     let head = format!("[{} {}]", record.level(), record.target());
     let message = record.args().to_string();
-    let lines: Vec<_> = message.lines().map(escape).collect();
+    let lines: Vec<_> = message.lines().map(|line| escape(line.trim())).collect();
     escaped(&format!("{} {}", escape(&head), lines.join("\n    ")));
 }
 

@@ -2,11 +2,13 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::num::NonZero;
 use std::thread;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
+use super::hints::HintedError;
 use super::{Failure, notice};
 
 /// The number of threads if it is not that of the processor's cores.
@@ -27,16 +29,15 @@ pub fn start() -> Result<(), Failure> {
         notice::warning(format_args!("{VARIABLE}={threads} is too large; {most} threads are used"));
     }
     let threads = threads.min(most);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .with_context(|| {
-            let s = if threads == 1 { "" } else { "s" };
-            format!(
-                "cannot start {threads} thread{s}; {VARIABLE} sets their number, `ulimit -a` shows limits"
-            )
-        })
-        .map_err(Failure::Work)
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(cannot_start)
+}
+
+/// The failure for a thread that cannot start.
+pub fn cannot_start(error: impl Display) -> Failure {
+    Failure::work(HintedError {
+        message: format!("cannot start a thread: {error}"),
+        hint: Some(format!("`ulimit -u` or `ulimit -v` may limit threads; {VARIABLE}=1 needs the fewest")),
+    })
 }
 
 /// The number in the variable; `None` if it is empty or 0, which means the default.

@@ -27,7 +27,7 @@ pub use optimizer::OptimizerKind;
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
-use super::{Ending, Failure, Output, notice};
+use super::{Ending, Failure, Output, notice, threads};
 use crate::engine::Setup;
 use crate::model::ModelInfo;
 use crate::train::{
@@ -203,8 +203,7 @@ pub fn run(
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, info, images };
-    let saver =
-        Saver::new(files, progress.clone()).context("cannot start a thread").map_err(Failure::Work)?;
+    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
