@@ -11,6 +11,7 @@
 // CPU twin: src/cpu/log_softmax.rs
 
 #import shared/batch
+#import shared/finite
 #import shared/grid
 #import shared/workspace
 
@@ -39,9 +40,9 @@ fn log_softmax(
     }
     var sum = 0.0;
     for (var o = 0u; o < OUTPUTS; o++) {
-        sum += exp(z[o] - largest);
+        sum += exp_or_nan(z[o] - largest);
     }
-    let log_sum = log(sum);
+    let log_sum = log_or_nan(sum);
     for (var o = lane; o < OUTPUTS; o += WORKGROUP) {
         workspace[Y + image * OUTPUTS + o] = z[o] - largest - log_sum;
     }

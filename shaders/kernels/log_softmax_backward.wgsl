@@ -9,6 +9,7 @@
 // CPU twin: src/cpu/log_softmax_backward.rs
 
 #import shared/batch
+#import shared/finite
 #import shared/grid
 #import shared/workspace
 
@@ -35,6 +36,6 @@ fn log_softmax_backward(
     }
     for (var o = lane; o < OUTPUTS; o += WORKGROUP) {
         let index = image * OUTPUTS + o;
-        workspace[DY + index] = dy[o] - exp(workspace[Y + index]) * sum;
+        workspace[DY + index] = dy[o] - exp_or_nan(workspace[Y + index]) * sum;
     }
 }

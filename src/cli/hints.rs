@@ -10,6 +10,7 @@ use crate::device::{ChoiceError, DeviceError};
 use crate::engine::EngineError;
 use crate::gpu::adapter::Platform;
 use crate::memory::OverBudget;
+use crate::model::weights::WeightsError;
 use crate::paper::PaperError;
 use crate::predict::NoDigit;
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
@@ -106,6 +107,9 @@ fn training_config(error: &TrainingConfigError) -> Hint {
 fn checkpoint(error: &CheckpointError) -> Hint {
     match error {
         CheckpointError::NoState => text("--init-from starts a new run from these weights"),
+        CheckpointError::Weights(WeightsError::Corrupt(_)) | CheckpointError::Inconsistent(_) => {
+            text("--init-from with the run's model.safetensors starts a new run from its weights")
+        }
         _ => None,
     }
 }

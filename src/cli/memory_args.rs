@@ -8,7 +8,7 @@ use crate::memory;
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct MemoryArgs {
-    /// Memory that reading and decoding data may take together, such as 512M or 2G [default: half of the available memory]
+    /// Memory for reading and decoding data, such as 512M or 2G [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = values::bytes, allow_negative_numbers = true)]
     max_memory: Option<u64>,
 }

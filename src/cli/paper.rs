@@ -16,6 +16,7 @@ use super::data::fetched;
 use super::data_args::LimitArgs;
 use super::engine::{self, EngineArgs};
 use super::interrupt::Interrupt;
+use super::memory_args::MemoryArgs;
 use super::{Ending, Failure, Output, notice, values};
 
 const AFTER_HELP: &str = "\
@@ -79,6 +80,9 @@ pub struct PaperArgs {
     limit: LimitArgs,
 
     #[command(flatten)]
+    memory: MemoryArgs,
+
+    #[command(flatten)]
     engine: EngineArgs,
 
     /// Folder for the report, new or empty
@@ -108,6 +112,7 @@ const EPOCHS: u32 = 10;
 const LISTED_EPOCHS: u32 = 100;
 
 pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
+    args.memory.apply();
     let sets = args.sets()?;
     let chosen = args.engine.choose()?;
     make_folder(&args.out)?;

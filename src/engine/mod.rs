@@ -79,6 +79,9 @@ impl<T> PerSplit<T> {
 ///
 /// It is called in order, as outcomes become known. An engine may be a few steps ahead of it, and may report a large
 /// step in several calls. [`ControlFlow::Break`] ends the epoch after the steps that are already under way.
+///
+/// It may also be called without outcomes: before the first step, and while the engine compiles or a step takes long, so
+/// that an epoch can be ended then too.
 pub type Observer<'a> = dyn FnMut(usize, &[SampleOutcome]) -> ControlFlow<()> + 'a;
 
 /// A device that trains and evaluates LeNet-5.

@@ -5,15 +5,19 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::adapter::{AdapterInfo, AdapterLimits, ChosenAdapter};
+use super::audit::{Audit, Instrument};
 use super::pipeline_cache::PipelineCache;
 use crate::engine::EngineError;
 
 /// How long submitted work may take before the device is assumed to hang. A submit should take well under a
 /// second, but a software adapter compiles each shader at its first use and is slow on large batches.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How often a wait calls its caller back.
+const CALL_BACK: Duration = Duration::from_millis(100);
 
 /// An open GPU. Clones share it.
 #[derive(Debug, Clone)]
@@ -25,6 +29,7 @@ pub struct Context {
     /// What is known about its adapter.
     pub description: AdapterInfo,
     pipelines: Option<Arc<PipelineCache>>,
+    audit: Option<Arc<Audit>>,
     first_error: FirstError,
 }
 
@@ -50,7 +55,7 @@ impl Context {
     /// # Errors
     /// If the adapter refuses; the error includes its message.
     pub fn open(chosen: &ChosenAdapter) -> Result<Self, EngineError> {
-        Self::open_with_features(chosen, wgpu::Features::empty())
+        Self::open_with(chosen, wgpu::Features::empty(), 0)
     }
 
     /// Like [`Self::open`], and enables timestamps of compute passes if the adapter supports them.
@@ -58,17 +63,43 @@ impl Context {
     /// # Errors
     /// As for [`Self::open`].
     pub fn open_with_timestamps(chosen: &ChosenAdapter) -> Result<Self, EngineError> {
-        Self::open_with_features(chosen, chosen.adapter.features() & wgpu::Features::TIMESTAMP_QUERY)
+        Self::open_with(chosen, chosen.adapter.features() & wgpu::Features::TIMESTAMP_QUERY, 0)
     }
 
-    fn open_with_features(chosen: &ChosenAdapter, features: wgpu::Features) -> Result<Self, EngineError> {
+    /// Like [`Self::open`], for tests: compiles every kernel as rewritten by `instrument`, with the checks of bounds and
+    /// divisors that wgpu can add.
+    ///
+    /// # Errors
+    /// As for [`Self::open`]; also if the adapter allows no more storage buffers than the kernels bind.
+    #[doc(hidden)]
+    pub fn open_audited(chosen: &ChosenAdapter, instrument: Instrument) -> Result<Self, EngineError> {
+        let context = Self::open_with(chosen, wgpu::Features::empty(), 1)?;
+        let audit = Audit::new(&context, instrument)?;
+        Ok(Self { audit: Some(Arc::new(audit)), ..context })
+    }
+
+    /// What instrumented kernels have reported since the last call; 0 if nothing.
+    ///
+    /// # Errors
+    /// If the device fails.
+    #[doc(hidden)]
+    pub fn take_audit_report(&self) -> Result<u32, EngineError> {
+        self.audit().map_or(Ok(0), |audit| audit.take_report(self))
+    }
+
+    /// `more_buffers`: storage buffers that a kernel binds in addition to its own.
+    fn open_with(
+        chosen: &ChosenAdapter,
+        features: wgpu::Features,
+        more_buffers: u32,
+    ) -> Result<Self, EngineError> {
         let ChosenAdapter { adapter, description, .. } = chosen;
         let supported = adapter.limits();
         let needed = AdapterLimits::NEEDED;
         let limits = wgpu::Limits {
             max_buffer_size: supported.max_buffer_size,
             max_storage_buffer_binding_size: supported.max_storage_buffer_binding_size,
-            max_storage_buffers_per_shader_stage: needed.max_storage_buffers_per_shader_stage,
+            max_storage_buffers_per_shader_stage: needed.max_storage_buffers_per_shader_stage + more_buffers,
             max_compute_workgroup_storage_size: needed.max_compute_workgroup_storage_size,
             max_compute_invocations_per_workgroup: needed.max_compute_invocations_per_workgroup,
             // Nothing else is needed, so no other limit can rule an adapter out.
@@ -92,7 +123,14 @@ impl Context {
             // Dropping a device also counts as losing it, but then nothing reads this any more.
             on_lost.record(format!("the device was lost ({reason:?}): {}", message.trim()));
         });
-        Ok(Self { device, queue, description: description.clone(), pipelines: None, first_error })
+        Ok(Self {
+            device,
+            queue,
+            description: description.clone(),
+            pipelines: None,
+            audit: None,
+            first_error,
+        })
     }
 
     /// Stores compiled pipelines in a folder for later runs, if the backend supports it. A file that cannot be
@@ -106,6 +144,11 @@ impl Context {
     /// The cache to compile pipelines with.
     pub fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
         self.pipelines.as_deref().map(PipelineCache::get)
+    }
+
+    /// What kernels report to, if they are instrumented.
+    pub(super) fn audit(&self) -> Option<&Audit> {
+        self.audit.as_deref()
     }
 
     /// The largest size of a binding, in bytes.
@@ -136,19 +179,37 @@ impl Context {
 
     /// Waits until `submission`, and all submissions before it, are done.
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), EngineError> {
-        let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(SUBMIT_TIMEOUT) };
-        let polled = self.device.poll(poll);
-        self.check()?;
+        self.wait_calling(submission, &mut || ())
+    }
+
+    /// Like [`Self::wait`]; calls `meanwhile` every 100 ms.
+    pub fn wait_calling(
+        &self,
+        submission: wgpu::SubmissionIndex,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<(), EngineError> {
+        let started = Instant::now();
         let name = &self.description.name;
-        match polled {
-            Ok(_) => Ok(()),
-            Err(wgpu::PollError::Timeout) => Err(EngineError::Device(format!(
-                "{name} did not finish its work within {} s",
-                SUBMIT_TIMEOUT.as_secs()
-            ))),
-            // A lost device accepts no submits, which may be noticed before its callback is called.
-            Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
-                Err(EngineError::Device(format!("the device was lost: {name} accepts no more work")))
+        loop {
+            let submission_index = Some(submission.clone());
+            let polled =
+                self.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(CALL_BACK) });
+            self.check()?;
+            match polled {
+                Ok(_) => return Ok(()),
+                Err(wgpu::PollError::Timeout) if started.elapsed() < SUBMIT_TIMEOUT => meanwhile(),
+                Err(wgpu::PollError::Timeout) => {
+                    return Err(EngineError::Device(format!(
+                        "{name} did not finish its work within {} s",
+                        SUBMIT_TIMEOUT.as_secs()
+                    )));
+                }
+                // A lost device accepts no submits, which may be noticed before its callback is called.
+                Err(wgpu::PollError::WrongSubmissionIndex(..)) => {
+                    return Err(EngineError::Device(format!(
+                        "the device was lost: {name} accepts no more work"
+                    )));
+                }
             }
         }
     }

@@ -2,10 +2,13 @@
 //! [`super::ceilings`], which measures the device with shaders of its own, no other module dispatches kernels.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytemuck::Pod;
 use rayon::prelude::*;
 
+use super::audit::Audit;
 use super::buffers::buffer;
 use super::context::Context;
 use super::pipeline::Pipeline;
@@ -23,6 +26,8 @@ pub struct Executor {
     pub recording: Recording,
     /// The recording's kernels, compiled.
     pipelines: Vec<Pipeline>,
+    /// Whether each has been dispatched.
+    warm: Vec<AtomicBool>,
     /// The buffers that do not depend on the images.
     pub buffers: Buffers,
 }
@@ -45,7 +50,8 @@ impl Executor {
             let fixed = recording.buffers.iter().filter(|spec| spec.per == Count::One);
             (pipelines, Buffers::new(&context, fixed.map(|spec| (spec, spec.bytes))))
         })?;
-        Ok(Self { context, recording, pipelines, buffers })
+        let warm = recording.kernels.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Self { context, recording, pipelines, warm, buffers })
     }
 
     /// Creates the buffers for the images of a split.
@@ -70,6 +76,43 @@ impl Executor {
         })
     }
 
+    /// On a software adapter, which compiles a kernel at its first dispatch, compiles `kernels` that have not been: each
+    /// by a dispatch without workgroups, so that a step never waits for all of them. Calls `meanwhile` after each, and
+    /// every 100 ms while a kernel takes long; ends early if it returns [`ControlFlow::Break`].
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn warm_up<'a>(
+        &self,
+        split: &SplitBindings,
+        kernels: impl Iterator<Item = &'a Dispatch>,
+        meanwhile: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, EngineError> {
+        if !self.context.description.is_software() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        for dispatch in kernels {
+            if self.warm[dispatch.kernel].swap(true, Ordering::Relaxed) {
+                continue;
+            }
+            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            self.dispatch_workgroups(&mut pass, split, *dispatch, [0, 0], 0);
+            drop(pass);
+            let submission = self.context.queue.submit([encoder.finish()]);
+            let mut flow = ControlFlow::Continue(());
+            self.context.wait_calling(submission, &mut || {
+                if flow.is_continue() {
+                    flow = meanwhile();
+                }
+            })?;
+            if flow.is_break() || meanwhile().is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     /// Records a dispatch over a batch of `images` whose record has the index `record`.
     pub fn dispatch(
         &self,
@@ -79,11 +122,25 @@ impl Executor {
         images: usize,
         record: usize,
     ) {
+        let workgroups = self.recording.kernels[dispatch.kernel].grid.workgroups(images);
+        self.dispatch_workgroups(pass, split, dispatch, workgroups, record);
+    }
+
+    fn dispatch_workgroups(
+        &self,
+        pass: &mut wgpu::ComputePass,
+        split: &SplitBindings,
+        dispatch: Dispatch,
+        [x, y]: [u32; 2],
+        record: usize,
+    ) {
         let pipeline = &self.pipelines[dispatch.kernel];
         let offset = record as u32 * RecordLayout::STRIDE;
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &split.groups[dispatch.kernel], &[offset][..pipeline.dynamic_offsets()]);
-        let [x, y] = self.recording.kernels[dispatch.kernel].grid.workgroups(images);
+        if let Some(audit) = self.context.audit() {
+            pass.set_bind_group(Audit::GROUP, &audit.bindings, &[]);
+        }
         pass.dispatch_workgroups(x, y, 1);
     }
 

@@ -10,9 +10,10 @@
 //! - [`adapter`]: lists the adapters; `context` is an opened device.
 //!
 //! For performance, `cost` counts the operations and bytes of a kernel, `profile` times each kernel by the device's
-//! clock, and `ceilings` measures the peak performance of the device.
+//! clock, and `ceilings` measures the peak performance of the device. `audit` instruments kernels for tests.
 
 pub mod adapter;
+mod audit;
 mod buffers;
 pub(crate) mod ceilings;
 mod context;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::readback::SubmitResult;
+use super::readback::IN_FLIGHT;
 
 /// The most micro-batches of one submit. The fixed cost of a submit is negligible long before that.
 pub const MAX_BATCHES_PER_SUBMIT: usize = 128;
@@ -19,6 +19,8 @@ const FIRST_SUBMIT: usize = 8;
 #[derive(Debug)]
 pub struct Pace {
     batches: usize,
+    /// Whether a single micro-batch takes longer than a submit should, or may do so: none has been measured yet.
+    slow: bool,
 }
 
 impl Pace {
@@ -28,11 +30,18 @@ impl Pace {
         self.batches.min(done.max(FIRST_SUBMIT))
     }
 
+    /// How many submits may be in flight. Whatever is in flight must finish before an epoch can end, so it is a single
+    /// micro-batch until its duration is known, and stays so on a device where that is long.
+    pub fn in_flight(&self) -> usize {
+        if self.slow { 1 } else { IN_FLIGHT }
+    }
+
     /// Adapts to the duration of a submit.
-    pub fn note(&mut self, result: &SubmitResult) {
-        if result.took < SUBMIT_TIME / 2 {
+    pub fn note(&mut self, took: Duration) {
+        self.slow = self.batches == 1 && took > SUBMIT_TIME * 2;
+        if took < SUBMIT_TIME / 2 {
             self.batches = (self.batches * 2).min(MAX_BATCHES_PER_SUBMIT);
-        } else if result.took > SUBMIT_TIME * 2 {
+        } else if took > SUBMIT_TIME * 2 {
             self.batches = (self.batches / 2).max(1);
         }
     }
@@ -41,7 +50,7 @@ impl Pace {
 impl Default for Pace {
     /// A single micro-batch, to measure how long it takes.
     fn default() -> Self {
-        Self { batches: 1 }
+        Self { batches: 1, slow: true }
     }
 }
 
@@ -51,7 +60,7 @@ mod tests {
 
     #[test]
     fn submits_grow_to_at_most_all_batches_before() {
-        let pace = Pace { batches: MAX_BATCHES_PER_SUBMIT };
+        let pace = Pace { batches: MAX_BATCHES_PER_SUBMIT, slow: false };
         let mut done = 0;
         let mut submits = Vec::new();
         while done < 400 {
@@ -62,7 +71,21 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_device_starts_below_the_usual_first_submit() {
-        assert_eq!(Pace::default().batches(0), 1);
+    fn an_unknown_or_slow_device_has_one_micro_batch_in_flight() {
+        let mut pace = Pace::default();
+        assert_eq!((pace.batches(0), pace.in_flight()), (1, 1));
+        pace.note(SUBMIT_TIME * 3);
+        assert_eq!((pace.batches(1), pace.in_flight()), (1, 1));
+        pace.note(SUBMIT_TIME);
+        assert_eq!((pace.batches(2), pace.in_flight()), (1, IN_FLIGHT));
+        pace.note(SUBMIT_TIME * 3);
+        assert_eq!((pace.batches(3), pace.in_flight()), (1, 1));
+    }
+
+    #[test]
+    fn a_fast_device_has_several_submits_in_flight_after_the_first() {
+        let mut pace = Pace::default();
+        pace.note(SUBMIT_TIME / 100);
+        assert_eq!((pace.batches(1), pace.in_flight()), (2, IN_FLIGHT));
     }
 }

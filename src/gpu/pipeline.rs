@@ -20,12 +20,14 @@ impl Pipeline {
         let label = Some(kernel.label.as_str());
         let layout =
             device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let layouts: Vec<_> =
+            [Some(&layout)].into_iter().chain(context.audit().map(|audit| Some(&audit.layout))).collect();
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
-            bind_group_layouts: &[Some(&layout)],
+            bind_group_layouts: &layouts,
             immediate_size: 0,
         });
-        let module = compile(device, label, &kernel.wgsl);
+        let module = compile(context, label, &kernel.wgsl);
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&pipeline_layout),
@@ -89,13 +91,21 @@ fn is_record(binding: &Binding) -> bool {
 
 /// Compiles without the checks that naga adds to loops and array indices: a clamped index keeps drivers from
 /// unrolling loops, and then blocks do not stay in registers.
-fn compile(device: &wgpu::Device, label: Option<&str>, wgsl: &str) -> wgpu::ShaderModule {
-    let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
+fn compile(context: &Context, label: Option<&str>, wgsl: &str) -> wgpu::ShaderModule {
+    let device = &context.device;
+    let module = |wgsl: &str| wgpu::ShaderModuleDescriptor {
+        label,
+        source: wgpu::ShaderSource::Wgsl(wgsl.to_owned().into()),
+    };
+    if let Some(audit) = context.audit() {
+        return device.create_shader_module(module(&(audit.instrument)(wgsl)));
+    }
     // SAFETY: Every loop in `shaders/` counts up to a constant, the batch size or the end of a tensor, or halves
     // down to 0. Every index follows from the kernel's constants, the grid (kernels return if their part of it is
     // beyond the batch) and the batch size, or is an image index from `order` or a label. The buffers are sized
     // for these. The engine checks that no micro-batch has more images than the workspace, that image indices
     // are below the number of images on the device, and that labels are below the number of classes. Points of
-    // views are clamped to the image. Nothing outside this crate runs a kernel.
-    unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+    // views are clamped to the image. Nothing outside this crate runs a kernel. tests/gpu/bounds.rs counts indices
+    // that are out of bounds, and divisors that are 0, over random kernel configurations and setups.
+    unsafe { device.create_shader_module_trusted(module(wgsl), wgpu::ShaderRuntimeChecks::unchecked()) }
 }

@@ -14,7 +14,7 @@ use super::recording::Fault;
 use crate::engine::{EngineError, SampleOutcome};
 
 /// The maximum number of submits in flight: one running, one queued, one being read.
-const IN_FLIGHT: usize = 3;
+pub const IN_FLIGHT: usize = 3;
 
 /// Reads `count` values of `source`, starting with value `first`. Waits for all submitted work.
 pub fn read<T: Pod>(
@@ -117,9 +117,14 @@ impl Ring {
         self.capacity
     }
 
-    /// If no staging buffer is free, waits for the oldest submit and returns its results.
-    pub fn take_if_full(&mut self, context: &Context) -> Option<Result<SubmitResult, EngineError>> {
-        if self.free.is_empty() { self.take(context) } else { None }
+    /// The number of submits in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// The index of the first outcome of the oldest submit in flight.
+    pub fn oldest(&self) -> Option<usize> {
+        self.in_flight.front().map(|oldest| oldest.first)
     }
 
     /// Submits the commands of `encoder`, followed by a copy of `count` outcomes starting with `first`.
@@ -145,10 +150,15 @@ impl Ring {
         self.in_flight.push_back(InFlight { staging, submission, mapped, submitted, first, count });
     }
 
-    /// Waits for the oldest submit in flight and returns its results. `None` if nothing is in flight.
-    pub fn take(&mut self, context: &Context) -> Option<Result<SubmitResult, EngineError>> {
+    /// Waits for the oldest submit in flight and returns its results. Calls `meanwhile` every 100 ms. `None` if nothing
+    /// is in flight.
+    pub fn take(
+        &mut self,
+        context: &Context,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Option<Result<SubmitResult, EngineError>> {
         let oldest = self.in_flight.pop_front()?;
-        let result = self.finish(context, &oldest);
+        let result = self.finish(context, &oldest, meanwhile);
         oldest.staging.unmap();
         self.free.push(oldest.staging);
         Some(result)
@@ -156,11 +166,16 @@ impl Ring {
 
     /// Waits for everything in flight and discards the results.
     pub fn clear(&mut self, context: &Context) {
-        while self.take(context).is_some() {}
+        while self.take(context, &mut || ()).is_some() {}
     }
 
-    fn finish(&mut self, context: &Context, oldest: &InFlight) -> Result<SubmitResult, EngineError> {
-        context.wait(oldest.submission.clone())?;
+    fn finish(
+        &mut self,
+        context: &Context,
+        oldest: &InFlight,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<SubmitResult, EngineError> {
+        context.wait_calling(oldest.submission.clone(), meanwhile)?;
         wait_for_mapping(&oldest.mapped)?;
         let outcomes = copy_out(&oldest.staging, 0, oldest.count)?;
         let faults_offset = (oldest.count * size_of::<SampleOutcome>()) as u64;

@@ -10,4 +10,6 @@ mod folder;
 mod idx;
 mod images;
 mod labels;
+#[cfg(target_os = "linux")] // which says how much memory another process takes
+mod memory;
 mod provenance;

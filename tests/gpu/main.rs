@@ -4,7 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bounds;
 mod engine;
+mod instrument;
 mod learning;
 mod parity;
 mod pipeline_cache;

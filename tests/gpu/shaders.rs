@@ -116,55 +116,105 @@ macro_rules! offsets {
 
 #[test]
 fn every_composed_shader_validates() {
-    let mut validator = naga::valid::Validator::new(
-        naga::valid::ValidationFlags::all(),
-        naga::valid::Capabilities::default(),
-    );
     for (source, kernel) in distinct_kernels() {
-        validator
-            .validate(&parse(&source))
-            .unwrap_or_else(|error| panic!("{}: {}", kernel.label, error.emit_to_string(&source)));
+        validate(&parse(&source), &kernel.label);
+    }
+}
+
+fn validate(module: &naga::Module, label: &str) -> naga::valid::ModuleInfo {
+    let flags = naga::valid::ValidationFlags::all();
+    let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::default());
+    validator.validate(module).unwrap_or_else(|error| panic!("{label}: {error:?}"))
+}
+
+/// A kernel in the languages of all backends, without checks of bounds and loops, as the engine compiles it.
+struct Translated {
+    spirv: Vec<u32>,
+    hlsl: String,
+    /// The name that the HLSL gives the kernel.
+    hlsl_entry: String,
+    msl: String,
+    glsl: String,
+}
+
+fn translate(source: &str, kernel: &RecordedKernel) -> Translated {
+    use naga::back::{glsl, hlsl, msl, spv};
+
+    let label = &kernel.label;
+    let module = parse(source);
+    let info = validate(&module, label);
+    let stage = naga::ShaderStage::Compute;
+    let name = || kernel.entry_point.to_owned();
+
+    let options =
+        spv::Options { lang_version: (1, 3), force_loop_bounding: false, ..spv::Options::default() };
+    let spirv = spv::write_vec(&module, &info, &options, None);
+
+    let options = msl::Options { fake_missing_bindings: true, ..msl::Options::default() };
+    let msl = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
+
+    let mut hlsl = String::new();
+    let options = hlsl::Options {
+        fake_missing_bindings: true,
+        shader_model: hlsl::ShaderModel::V6_0,
+        restrict_indexing: false,
+        force_loop_bounding: false,
+        ..hlsl::Options::default()
+    };
+    let pipeline = hlsl::PipelineOptions { entry_point: Some((stage, name())) };
+    let written = hlsl::Writer::new(&mut hlsl, &options, &pipeline).write(&module, &info, None);
+    let mut written = written.unwrap_or_else(|error| panic!("{label}, HLSL: {error:?}"));
+    let hlsl_entry =
+        written.entry_point_names.remove(0).unwrap_or_else(|error| panic!("{label}, HLSL: {error:?}"));
+
+    let mut glsl = String::new();
+    let options = glsl::Options {
+        version: glsl::Version::Embedded { version: 310, is_webgl: false },
+        ..glsl::Options::default()
+    };
+    let pipeline = glsl::PipelineOptions { shader_stage: stage, entry_point: name(), multiview: None };
+    let policies = naga::proc::BoundsCheckPolicies::default();
+    let writer = glsl::Writer::new(&mut glsl, &module, &info, &options, &pipeline, policies);
+    let written = writer.and_then(|mut writer| writer.write());
+    written.unwrap_or_else(|error| panic!("{label}, GLSL ES 3.1: {error:?}"));
+
+    Translated {
+        spirv: spirv.unwrap_or_else(|error| panic!("{label}, SPIR-V: {error:?}")),
+        hlsl,
+        hlsl_entry,
+        msl: msl.unwrap_or_else(|error| panic!("{label}, MSL: {error:?}")).0,
+        glsl,
     }
 }
 
 #[test]
 fn every_composed_shader_translates_to_the_language_of_every_backend() {
-    use naga::back::{glsl, hlsl, msl, spv};
-
-    let stage = naga::ShaderStage::Compute;
-    let glsl_options = glsl::Options {
-        version: glsl::Version::Embedded { version: 310, is_webgl: false },
-        ..glsl::Options::default()
-    };
     for (source, kernel) in distinct_kernels() {
-        let module = parse(&source);
-        let mut validator = naga::valid::Validator::new(
-            naga::valid::ValidationFlags::all(),
-            naga::valid::Capabilities::default(),
-        );
-        let info = validator.validate(&module).unwrap();
-        let name = || kernel.entry_point.to_owned();
-
-        let words = spv::write_vec(&module, &info, &spv::Options::default(), None);
-        assert!(words.is_ok(), "{}, SPIR-V: {words:?}", kernel.label);
-
-        let options = msl::Options { fake_missing_bindings: true, ..msl::Options::default() };
-        let text = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
-        assert!(text.is_ok(), "{}, MSL: {:?}", kernel.label, text.err());
-
-        let mut text = String::new();
-        let options = hlsl::Options { fake_missing_bindings: true, ..hlsl::Options::default() };
-        let pipeline = hlsl::PipelineOptions { entry_point: Some((stage, name())) };
-        let written = hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None);
-        assert!(written.is_ok(), "{}, HLSL: {:?}", kernel.label, written.err());
-
-        let mut text = String::new();
-        let pipeline = glsl::PipelineOptions { shader_stage: stage, entry_point: name(), multiview: None };
-        let policies = naga::proc::BoundsCheckPolicies::default();
-        let writer = glsl::Writer::new(&mut text, &module, &info, &glsl_options, &pipeline, policies);
-        let written = writer.and_then(|mut writer| writer.write());
-        assert!(written.is_ok(), "{}, GLSL ES 3.1: {:?}", kernel.label, written.err());
+        let Translated { spirv, hlsl, hlsl_entry, msl, glsl } = translate(&source, &kernel);
+        assert_eq!(spirv[0], 0x0723_0203, "SPIR-V begins with its magic number");
+        for text in [hlsl, msl, glsl] {
+            assert!(text.contains("void "), "{text}");
+        }
+        assert!(hlsl_entry.contains(kernel.entry_point), "{hlsl_entry}");
     }
+}
+
+/// Writes every kernel to the folder `$KERNELS`, as WGSL, SPIR-V and HLSL, with a list of them in `kernels.tsv`: the
+/// files' name without extension, the entry points of the WGSL and the HLSL, and the label.
+#[test]
+#[ignore = "writes files for the scripts in tests/drivers/"]
+fn write_all_kernels() {
+    let folder = std::path::PathBuf::from(std::env::var_os("KERNELS").expect("KERNELS names a folder"));
+    let mut list = String::new();
+    for (index, (source, kernel)) in distinct_kernels().into_iter().enumerate() {
+        let Translated { spirv, hlsl, hlsl_entry, .. } = translate(&source, &kernel);
+        let bytes: Vec<_> = spirv.iter().flat_map(|word| word.to_le_bytes()).collect();
+        std::fs::write(folder.join(format!("{index:03}.spv")), bytes).unwrap();
+        std::fs::write(folder.join(format!("{index:03}.hlsl")), hlsl).unwrap();
+        std::fs::write(folder.join(format!("{index:03}.wgsl")), source).unwrap();
+        list += &format!("{index:03}\t{}\t{hlsl_entry}\t{}\n", kernel.entry_point, kernel.label);
+    }
+    std::fs::write(folder.join("kernels.tsv"), list).unwrap();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::resume::{Scratch, assert_no_temporary_files, assert_same, checkpoint,
 /// Three epochs of three steps, with a checkpoint within each epoch. The second is better than the first, and the third
 /// is not better than the second.
 pub const SMALL: [&str; 9] =
-    ["--limit-train", "96", "--limit-test", "32", "--checkpoint-every", "2", "--seed", "0", "--quiet"];
+    ["--limit-train", "96", "--limit-test", "32", "--checkpoint-every", "2", "--seed", "30", "--quiet"];
 
 /// Runs the small run in `scratch/NAME/new/run` with a fault.
 fn run_with(scratch: &Scratch, name: &str, fault: &Fault) -> (Option<i32>, Vec<Recorded>) {
@@ -41,6 +41,11 @@ pub fn recover(scratch: &Scratch, run: &Path) -> bool {
     false
 }
 
+/// Runs work on more threads than there are processors: the children mostly wait for the disk.
+pub fn in_parallel<Result: Send>(work: impl FnOnce() -> Result + Send) -> Result {
+    rayon::ThreadPoolBuilder::new().num_threads(8).build().unwrap().install(work)
+}
+
 #[test]
 fn a_run_killed_at_any_file_operation_can_be_resumed_or_started() {
     let scratch = Scratch::new();
@@ -51,25 +56,23 @@ fn a_run_killed_at_any_file_operation_can_be_resumed_or_started() {
     assert_eq!(best, 2, "choose another --seed");
 
     let mut faults = Vec::new();
-    for (at, operation) in (1..).zip(&operations) {
+    // Reading changes nothing: a kill before it leaves the same files as one before the next operation.
+    for (at, operation) in (1..).zip(&operations).filter(|(_, operation)| operation.kind != "Read") {
         faults.extend([Fault::Kill(at), Fault::PowerFailure(at)]);
         faults.extend((operation.kind == "Write").then_some(Fault::Torn(at)));
     }
-    let resumed: Vec<bool> = faults
-        .par_iter()
-        .enumerate()
-        .map(|(index, fault)| {
-            let name = format!("killed-{index}");
-            let (code, _) = run_with(&scratch, &name, fault);
-            assert_eq!(code, Some(KILLED), "{fault:?}");
-            let run = scratch.path(&name).join(RUN);
-            let is_run = recover(&scratch, &run);
-            assert_same(&run, &whole);
-            assert_no_temporary_files(&run);
-            fs::remove_dir_all(scratch.path(&name)).unwrap();
-            is_run
-        })
-        .collect();
+    let work = |(index, fault): (usize, &Fault)| {
+        let name = format!("killed-{index}");
+        let (code, _) = run_with(&scratch, &name, fault);
+        assert_eq!(code, Some(KILLED), "{fault:?}");
+        let run = scratch.path(&name).join(RUN);
+        let is_run = recover(&scratch, &run);
+        assert_same(&run, &whole);
+        assert_no_temporary_files(&run);
+        fs::remove_dir_all(scratch.path(&name)).unwrap();
+        is_run
+    };
+    let resumed: Vec<bool> = in_parallel(|| faults.par_iter().enumerate().map(work).collect());
     for (kind, is_kind) in KINDS {
         let of_kind: Vec<bool> = faults
             .iter()
@@ -116,14 +119,17 @@ fn a_resumed_run_killed_at_any_file_operation_can_be_resumed_again() {
         let (output, operations) = resume_with(&killed.join("resumed"), &Fault::None);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_same(&killed.join("resumed"), &whole);
-        (1..=operations.len()).into_par_iter().for_each(|at| {
+        let points: Vec<usize> =
+            (1..=operations.len()).filter(|&at| operations[at - 1].kind != "Read").collect();
+        let work = |&at: &usize| {
             let copy = killed.join(format!("killed-{at}"));
             let (output, _) = resume_with(&copy, &Fault::Kill(at));
             assert_eq!(output.status.code(), Some(KILLED), "{:?}", operations[at - 1]);
             assert!(recover(&scratch, &copy));
             assert_same(&copy, &whole);
-        });
-        println!("{name}: {} crash points of a resumed run survived", operations.len());
+        };
+        in_parallel(|| points.par_iter().for_each(work));
+        println!("{name}: {} crash points of a resumed run survived", points.len());
     }
 }
 

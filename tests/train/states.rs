@@ -257,8 +257,8 @@ impl Run {
     }
 }
 
-/// Changes a number of the run's state.
-fn changed(checkpoint: &Checkpoint, field: prop::sample::Index, change: &Change) -> Vec<u8> {
+/// Changes a number of an object in the checkpoint's metadata.
+fn changed(checkpoint: &Checkpoint, object: &str, field: prop::sample::Index, change: &Change) -> Vec<u8> {
     fn numbers(value: &Value, path: &str, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => fields.iter().for_each(|(name, value)| {
@@ -272,8 +272,7 @@ fn changed(checkpoint: &Checkpoint, field: prop::sample::Index, change: &Change)
     let tensors = tensors(&bytes);
     let mut header: Value = serde_json::from_str(&unsealed(&entry(&bytes))).unwrap();
     let mut paths = Vec::new();
-    let state = "/checkpoint/standing";
-    numbers(header.pointer(state).unwrap(), state, &mut paths);
+    numbers(header.pointer(object).unwrap(), object, &mut paths);
     let path: &String = field.get(&paths);
     let number = header.pointer_mut(path).unwrap();
     let (whole, real) = (number.as_u64(), number.as_f64().unwrap());
@@ -314,7 +313,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn every_state_of_a_run_is_a_valid_checkpoint(settings in settings(), chosen in any::<[prop::sample::Index; 3]>()) {
@@ -337,7 +336,8 @@ proptest! {
         let mut run = Run::new(&settings);
         let kept = run.train(RunState::default());
         prop_assume!(!kept.is_empty());
-        let Ok(Checkpoint { state, optimizer, .. }) = Checkpoint::from_bytes(&changed(chosen.get(&kept), field, &change))
+        let bytes = changed(chosen.get(&kept), "/checkpoint/standing", field, &change);
+        let Ok(Checkpoint { state, optimizer, .. }) = Checkpoint::from_bytes(&bytes)
         else {
             return Ok(());
         };
@@ -350,5 +350,23 @@ proptest! {
         prop_assert_eq!((end.step, last.step), (total, total));
         prop_assert_eq!(last.epoch, total.div_ceil(run.config.training.steps_per_epoch(settings.samples)));
         prop_assert_eq!(last.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_changed_configuration_is_refused_or_has_a_length(
+        settings in settings(),
+        field in any::<prop::sample::Index>(),
+        change in change(),
+    ) {
+        let kept = Run::new(&settings).train(RunState::default());
+        prop_assume!(!kept.is_empty());
+        for object in ["/checkpoint/config/training", "/checkpoint/config/data"] {
+            if let Ok(Checkpoint { state, config, .. }) = Checkpoint::from_bytes(&changed(&kept[0], object, field, &change)) {
+                let (training, samples) = (&config.training, config.data.train);
+                prop_assert!(state.step <= training.total_steps(samples));
+                prop_assert!(training.total_images(samples) >= state.step);
+                prop_assert!(training.epochs_started(samples) >= state.epochs);
+            }
+        }
     }
 }

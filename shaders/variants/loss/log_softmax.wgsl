@@ -5,6 +5,7 @@
 // for the target t = (1 - eps)*onehot(label) + eps/K. Without label smoothing (eps = 0) the loss is
 // -output[label].
 
+#import shared/finite
 #import shared/logits
 #import shared/outcomes
 
@@ -23,9 +24,9 @@ fn loss_terms(first: u32, label: u32) -> LossTerms {
     let largest = logits[first + predicted];
     var sum = 0.0;
     for (var k = 0u; k < CLASSES; k++) {
-        sum += exp(logits[first + k] - largest);
+        sum += exp_or_nan(logits[first + k] - largest);
     }
-    return LossTerms(first, label, predicted, largest, log(sum));
+    return LossTerms(first, label, predicted, largest, log_or_nan(sum));
 }
 
 fn loss_output(terms: LossTerms, k: u32) -> f32 {
@@ -33,7 +34,7 @@ fn loss_output(terms: LossTerms, k: u32) -> f32 {
 }
 
 fn loss_gradient(terms: LossTerms, k: u32, output: f32) -> f32 {
-    return (exp(output) - target_of(k, terms.label)) * batch.loss_scale;
+    return (exp_or_nan(output) - target_of(k, terms.label)) * batch.loss_scale;
 }
 
 fn loss_outcome(terms: LossTerms) -> Outcome {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 const MAX_MATRIX: usize = 1_000;
 
 /// The whole evaluation as one object. Classes have their label and their name; fractions are from 0 to 1, and `null` if
-/// their denominator is 0. With more than 1,000 classes, `confusion` is `null`, and `confusion_counts` lists the label, the
-/// prediction and the number of images of each pair that occurs.
+/// their denominator is 0. With more than 1,000 classes, `confusion` is `null`, and `confusion_counts` lists the label,
+/// the prediction and the number of images of each pair that occurs.
 pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> Value {
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
     let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {

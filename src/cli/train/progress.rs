@@ -53,6 +53,10 @@ impl Progress {
             return;
         };
         let tally = &progress.tally;
+        if tally.samples == 0 {
+            bar.set_message(format!("epoch {}/{}  starting", progress.epoch, self.epochs));
+            return;
+        }
         let rate = tally.samples as f64 / progress.seconds;
         bar.set_message(format!(
             "epoch {}/{}  loss {:.4}  accuracy {:.2} %  {rate:.0} images/s",

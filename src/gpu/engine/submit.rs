@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use super::GpuEngine;
 use crate::data::ImageSet;
 use crate::engine::{EngineError, Epoch, MicroBatch, Mode, NonFinite, Observer, Setup, Split, Step};
+use crate::gpu::context::Context;
 use crate::gpu::loaded_split::{TensorCopy, record_batches, span};
 use crate::gpu::pace::Pace;
-use crate::gpu::readback::SubmitResult;
+use crate::gpu::readback::Ring;
 use crate::gpu::recording::{BatchRecord, BufferName, Fault};
 use crate::model::ParameterTable;
 
@@ -58,6 +59,13 @@ impl GpuEngine {
             workspace: executor.buffers.get(BufferName::Workspace),
             to,
         });
+        let meanwhile = &mut || observer(0, &[]);
+        if meanwhile().is_break() {
+            return Ok(0);
+        }
+        if executor.warm_up(&loaded.bindings, dispatches.into_iter().flatten(), meanwhile)?.is_break() {
+            return Ok(0);
+        }
         loaded.begin_epoch(context, order, views.as_deref());
 
         let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
@@ -80,8 +88,8 @@ impl GpuEngine {
 
             let begin = done;
             while done < end.min(begin + window.len()) {
-                if let Some(result) = ring.take_if_full(context) {
-                    if report(result?, table, &mut loaded.pace, observer)?.is_break() {
+                if ring.in_flight() >= loaded.pace.in_flight() {
+                    if report_oldest(ring, context, table, &mut loaded.pace, observer)?.is_break() {
                         end = end.min(end_of_step(&batches, done));
                     }
                     continue;
@@ -108,8 +116,8 @@ impl GpuEngine {
             }
         }
         // Work in flight is reported even after the observer stopped the epoch.
-        while let Some(result) = ring.take(context) {
-            let _ = report(result?, table, &mut loaded.pace, observer)?;
+        while ring.in_flight() > 0 {
+            let _ = report_oldest(ring, context, table, &mut loaded.pace, observer)?;
         }
         Ok(completed_steps(&batches[..done]))
     }
@@ -128,16 +136,27 @@ fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
     assert!(epoch.order.iter().all(in_range), "an order has indices of its split");
 }
 
-/// Passes the outcomes of a submit to the observer.
-fn report(
-    result: SubmitResult,
+/// Waits for the oldest submit and passes its outcomes to the observer, which is also called without outcomes while the
+/// wait is long.
+fn report_oldest(
+    ring: &mut Ring,
+    context: &Context,
     table: &ParameterTable,
     pace: &mut Pace,
     observer: &mut Observer,
 ) -> Result<ControlFlow<()>, EngineError> {
-    pace.note(&result);
+    let first = ring.oldest().expect("the caller has submitted something");
+    let mut flow = ControlFlow::Continue(());
+    let mut meanwhile = || {
+        if flow.is_continue() {
+            flow = observer(first, &[]);
+        }
+    };
+    let result = ring.take(context, &mut meanwhile).expect("there is an oldest submit")?;
+    pace.note(result.took);
     check_faults(table, &result.faults)?;
-    Ok(observer(result.first, &result.outcomes))
+    let reported = observer(result.first, &result.outcomes);
+    Ok(if flow.is_break() { flow } else { reported })
 }
 
 /// Reports the first value that was not finite: by step, then parameters before gradients, which they make non-finite,

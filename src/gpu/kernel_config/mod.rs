@@ -116,7 +116,12 @@ impl KernelConfig {
         if device.is_software() { Self::SOFTWARE } else { Self::HARDWARE }
     }
 
-    /// Checks that kernels can be compiled for these sizes.
+    /// The most values that an invocation of a dense layer computes. Larger blocks do not fit into registers, and
+    /// compilers that allocate registers for them anyway take minutes: lavapipe's 4 s for a block of 160 and 300 s for
+    /// one of 1,024.
+    const MAX_DENSE_BLOCK: usize = 128;
+
+    /// Checks that kernels can be compiled for these sizes, in reasonable time.
     ///
     /// # Errors
     /// An error for the first field that is out of range.
@@ -150,6 +155,10 @@ impl KernelConfig {
                 return Err(KernelConfigError::NotAMultipleOfFour { name, size });
             }
         }
+        let block = self.dense_rows * self.dense_columns;
+        if block > Self::MAX_DENSE_BLOCK {
+            return Err(KernelConfigError::DenseBlock { block, max: Self::MAX_DENSE_BLOCK });
+        }
         if !fused.head_share.is_power_of_two() {
             return Err(KernelConfigError::HeadShare(fused.head_share));
         }
@@ -175,6 +184,8 @@ pub enum KernelConfigError {
     OutOfRange { name: &'static str, size: usize, max: usize },
     #[error("{name} is {size}; it must be a multiple of 4")]
     NotAMultipleOfFour { name: &'static str, size: usize },
+    #[error("dense_rows times dense_columns is {block}; it must be at most {max}")]
+    DenseBlock { block: usize, max: usize },
     #[error("fused.head_share is {0}; it must be a power of 2")]
     HeadShare(usize),
     #[error("fused.conv_split is {0}; it must be 2, 3 or 6")]
@@ -237,6 +248,10 @@ mod tests {
         for (invalid, message) in [
             (KernelConfig { workgroup: 0, ..config }, "workgroup is 0; it must be 1 to 256"),
             (KernelConfig { dense_columns: 6, ..config }, "dense_columns is 6; it must be a multiple of 4"),
+            (
+                KernelConfig { dense_rows: 12, dense_columns: 12, ..config },
+                "dense_rows times dense_columns is 144; it must be at most 128",
+            ),
             (
                 fused(FusedConfig { head_images: 3, ..config.fused }),
                 "fused.head_images is 3; it must be 1 to 2",

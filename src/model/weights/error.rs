@@ -170,7 +170,7 @@ pub enum Damage {
 
 /// The program of a metadata entry in error messages.
 fn written_by(program: Option<&str>) -> String {
-    program.map_or(String::new(), |version| format!(", written by lenet-gpu {version},"))
+    program.map_or(String::new(), |version| format!(", written by lenet-gpu {},", version.escape_debug()))
 }
 
 /// Lists the names of all tensors for error messages.

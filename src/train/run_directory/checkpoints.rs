@@ -120,8 +120,11 @@ pub(super) fn content_of_best(model: &Model, best: Selection) -> Vec<u8> {
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     path: PathBuf,
-    /// What is on the disk.
+    /// What is on the disk; `None` if there is no checkpoint, or another one than was written.
     written: Option<StoredCheckpoint>,
+    /// The best epoch that a checkpoint on the disk names, even if it cannot be read at the moment; `None` if there is no
+    /// checkpoint. Its model must not be replaced.
+    named: Option<Option<u64>>,
     /// Checkpoints to be written: the newest, and before it the one with the weights of the best epoch, if the best
     /// epoch's file is not written yet.
     pending: Vec<StoredCheckpoint>,
@@ -130,7 +133,8 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     pub fn new(path: PathBuf, written: Option<StoredCheckpoint>, best: BestModel) -> Self {
-        Self { path, written, pending: Vec::new(), best }
+        let named = written.as_ref().map(|written| written.best);
+        Self { path, written, named, pending: Vec::new(), best }
     }
 
     /// Returns whether the model of the best epoch is in its file.
@@ -179,7 +183,9 @@ impl Checkpoints {
                 failures.push(error.into());
                 break;
             }
-            self.written = Some(self.pending.remove(0));
+            let written = self.pending.remove(0);
+            self.named = Some(written.best);
+            self.written = Some(written);
             best = self.write_best();
         }
         failures.extend(best.err());
@@ -189,8 +195,7 @@ impl Checkpoints {
     /// Writes the best epoch's model, unless the checkpoint on the disk needs the one that it would replace.
     fn write_best(&mut self) -> Result<(), RunError> {
         let BestModel::Known { epoch, file } = &mut self.best else { return Ok(()) };
-        let named = self.written.as_ref().map(|written| written.best);
-        if file.is_written() || named.is_none_or(|named| named == Some(*epoch)) {
+        if file.is_written() || self.named.is_none_or(|named| named == Some(*epoch)) {
             file.write()
         } else {
             Err(RunError::Waiting { path: file.path().to_owned(), after: CHECKPOINT, step: None })
@@ -208,6 +213,9 @@ impl Checkpoints {
         if let Some(written) = &self.written
             && let Err(error) = read_back(&self.path, &written.content)
         {
+            if matches!(error, RunError::Missing { .. }) {
+                self.named = None;
+            }
             failures.push(error);
             let is_needed =
                 self.pending.is_empty() || (written.has_best_weights && !self.best.is_written(written.best));

@@ -129,9 +129,12 @@ impl RunDirectory {
 
     /// Writes what is not written yet, reads all files, and compares them with what was written.
     pub fn finish(&mut self) -> FinishedFiles {
-        let restored = self.read_back();
         let mut failures = self.write();
-        failures.extend(self.read_back());
+        let restored = self.read_back();
+        if !failures.is_empty() || !restored.is_empty() {
+            failures = self.write();
+            failures.extend(self.read_back());
+        }
         FinishedFiles { restored, failures }
     }
 

@@ -1,6 +1,6 @@
 //! The last layer with its loss.
 
-use super::dense::{describe, layers};
+use super::dense::{all_nan, describe, layers};
 use super::fixture::Fixture;
 use crate::cpu;
 use crate::engine::{Loss, LossKind, Reduction};
@@ -24,6 +24,7 @@ pub fn checks() -> Vec<Check> {
             }
         }
     }
+    all.push(nan_passes());
     all
 }
 
@@ -80,6 +81,34 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
             Finding::by_largest("loss", &found_losses, &losses, tolerance::LOG_SOFTMAX),
             Finding::by_largest("predicted", &found_predicted, &predicted, tolerance::EXACT),
         ])
+    })
+    .covering(&["dense_loss"])
+}
+
+/// A NaN in one of several logits makes the loss, all log-probabilities and all gradients NaN.
+fn nan_passes() -> Check {
+    Check::new("dense_loss propagates NaN", |context, config, seed| {
+        let shape = DenseShape { inputs: 1, outputs: 3 };
+        let images = Tensors::new(seed).image_set(1, 1, 1, shape.outputs);
+        let mut findings = Vec::new();
+        for bad in 0..shape.outputs {
+            let mut bias = [0.5, 1.0, -0.5];
+            bias[bad] = f32::NAN;
+            let loss = Loss::default();
+            let mut fixture = Fixture::with_loss(loss);
+            let offsets = LossOffsets {
+                x: fixture.tensor(&[0.5]),
+                outputs: fixture.with_gradient(&[0.0; 3], &[0.0; 3]),
+                weights: fixture.weights(&[1.0; 3], &bias),
+            };
+            let kernel = kernels::dense_loss("dense", &shape, &loss, config, &offsets);
+            let out = fixture.run_over(context, &kernel, 1, &images)?;
+            let name = |tensor: &str| format!("{tensor}, NaN at {bad}");
+            findings.push(all_nan(&name("outputs"), out.tensor(offsets.outputs.value, shape.outputs)));
+            findings.push(all_nan(&name("dz"), out.tensor(offsets.outputs.gradient, shape.outputs)));
+            findings.push(all_nan(&name("loss"), &[out.outcomes[0].loss]));
+        }
+        Ok(findings)
     })
     .covering(&["dense_loss"])
 }

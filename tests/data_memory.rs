@@ -1,11 +1,6 @@
-//! Sizes in file headers are not trusted when memory is allocated, and the memory budget holds. This is a test program of
-//! its own since its allocator measures the whole process.
+//! Sizes in file headers are not trusted when memory is allocated. This is a test program of its own since its
+//! allocator measures the whole process.
 #![allow(clippy::unwrap_used)]
-
-#[cfg(target_os = "linux")]
-mod bombs;
-#[cfg(target_os = "linux")]
-mod peak;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, repeat};
