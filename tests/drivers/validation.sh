@@ -29,7 +29,11 @@ SETTINGS
 export VK_LAYER_PATH="$folder" VK_LAYER_SETTINGS_PATH="$folder" VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
 export LENET_GPU_CACHE="$folder/cache"
 cargo build -q --release
-run() { target/release/lenet-gpu "$@" --backend vulkan --adapter llvmpipe; }
+# Each process writes a new log.
+run() {
+    target/release/lenet-gpu "$@" --backend vulkan --adapter llvmpipe
+    cat "$folder/log" >>"$folder/all"
+}
 
 if [ $# -gt 0 ]; then
     for text in "$@"; do run verify --only "$text"; done
@@ -42,9 +46,9 @@ else
     run train "${options[@]}" --run-dir "$folder/fused" --kernels fused --clip-norm 1 --batch-size 1100
 fi
 
-[ -f "$folder/log" ] && grep -qE "$known" "$folder/log" || { echo "the validation layer is not active" >&2; exit 1; }
-if grep -E 'Validation (Error|Warning)' "$folder/log" | grep -vE "$known" | sort | uniq -c | sort -rn | grep .; then
-    grep -E 'Validation (Error|Warning)' -A 12 "$folder/log" | grep -vE "$known" | head -60
+[ -f "$folder/all" ] && grep -qE "$known" "$folder/all" || { echo "the validation layer is not active" >&2; exit 1; }
+if grep -E 'Validation (Error|Warning)' "$folder/all" | grep -vE "$known" | sort | uniq -c | sort -rn | grep .; then
+    grep -E 'Validation (Error|Warning)' -A 12 "$folder/all" | grep -vE "$known" | head -60
     exit 1
 fi
-echo "no message but the known ones: $(grep -cE "$known" "$folder/log") times $known"
+echo "no message but the known ones: $(grep -cE "$known" "$folder/all") times $known"
