@@ -180,7 +180,10 @@ impl LimitArgs {
     pub fn limit(&self, data: Dataset) -> Dataset {
         let known = data.classes_without_training_images();
         let limited = data.limited(self.limit_train, self.limit_test);
-        limited.warn_of_lost_classes(&known, "--limit-train");
+        // Fewer images than classes cannot have them all, which needs no warning.
+        if limited.train.len() >= limited.classes {
+            limited.warn_of_lost_classes(&known, "--limit-train");
+        }
         limited
     }
 }
