@@ -77,7 +77,7 @@ pub enum CheckpointError {
     OtherNetwork,
 
     /// No run with this configuration and these parameters can have this state.
-    #[error("the checkpoint is inconsistent: {0}")]
+    #[error("the checkpoint is inconsistent")]
     Inconsistent(#[from] InvalidValue),
 }
 

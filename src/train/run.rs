@@ -230,7 +230,8 @@ fn train_steps(
 
     // If the engine itself finds a non-finite number, its error names the tensor, so it takes precedence.
     let done = engine.train(epoch, &mut observer)?;
-    let seconds = started.elapsed().as_secs_f64();
+    // Until the first step is done, the engine has only prepared itself, for example compiled its kernels.
+    let seconds = if done == 0 { 0.0 } else { started.elapsed().as_secs_f64() };
     match non_finite {
         Some(sample) => Err(EngineError::NonFiniteLoss { sample }),
         None => Ok(TrainedSteps { steps: done, tally, seconds, interrupted }),

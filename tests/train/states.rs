@@ -80,6 +80,10 @@ impl Engine for Idle {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
+        // As an engine that is still compiling its kernels.
+        if observer(epoch.steps[0].first, &[]).is_break() {
+            return Ok(0);
+        }
         for (index, step) in epoch.steps.iter().enumerate() {
             self.steps += 1;
             let outcomes: Vec<_> =
@@ -112,7 +116,7 @@ struct Settings {
     evaluations: usize,
     validation: Option<usize>,
     raw_loss: bool,
-    /// Interrupt the run after this many steps, then resume it.
+    /// Interrupt the run at this report of its progress, then resume it.
     interrupt: Option<u64>,
 }
 
