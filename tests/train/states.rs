@@ -28,11 +28,11 @@ fn a_finished_run_without_its_epochs_is_refused() {
     let mut without = end.clone();
     without.state = RunState::default();
     (without.state.step, without.state.seconds) = (10, end.state.seconds);
-    let message = Checkpoint::from_bytes(&without.to_bytes()).unwrap_err().to_string();
+    let message = chain(&Checkpoint::from_bytes(&without.to_bytes()).unwrap_err());
     assert!(message.contains("standing.tally.samples is 0; expected 20"), "{message}");
     let mut parameters = end;
     parameters.model.parameters[0] += 1.0;
-    let message = Checkpoint::from_bytes(&parameters.to_bytes()).unwrap_err().to_string();
+    let message = chain(&Checkpoint::from_bytes(&parameters.to_bytes()).unwrap_err());
     assert!(message.contains("standing.last.weights_hash is"), "{message}");
 }
 
