@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn a_records_values_are_checked_by_name() {
         assert_eq!(record().check(), Ok(()));
-        let invalid: &[(&str, fn(&mut EpochRecord))] = &[
+        type Change = fn(&mut EpochRecord);
+        let invalid: &[(&str, Change)] = &[
             ("epoch is 0", |record| record.epoch = 0),
             ("step is 1; expected at least 2", |record| record.step = 1),
             ("lr is NaN", |record| record.lr = f32::NAN),

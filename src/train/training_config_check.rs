@@ -24,7 +24,7 @@ pub enum TrainingConfigError {
         "the patience must be lower than the number of epochs; it is {patience}, and the run has {epochs}"
     )]
     PatienceTooLong {
-        /// [`Stopping::patience`].
+        /// [`Stopping::patience`](super::Stopping::patience).
         patience: u64,
         /// Epochs of the run.
         epochs: f64,
@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_rejected_by_name() {
-        let invalid: &[(&str, fn(&mut TrainingConfig))] = &[
+        type Change = fn(&mut TrainingConfig);
+        let invalid: &[(&str, Change)] = &[
             ("epochs is NaN; expected above 0 and finite", |config| config.epochs = f64::NAN),
             ("epochs is inf", |config| config.epochs = f64::INFINITY),
             ("epochs is 0", |config| config.epochs = 0.0),

@@ -6,8 +6,8 @@
 //! - `digest`: the SHA-256 of the rest of the entry and of all tensors, see [`digest`](self#the-digest);
 //! - `version`: the format version, 2;
 //! - `program`: the version of lenet-gpu that wrote the file;
-//! - `channels` and `classes`, and `batch_norm` and `activation` if they are not the defaults: the [`LeNet5`];
-//! - `dataset`, `fit`, `class_names` and `selected`, if they are known: the [`ModelInfo`];
+//! - `channels` and `classes`, and `batch_norm` and `activation` if they are not the defaults: the [`LeNet5`](super::LeNet5);
+//! - `dataset`, `fit`, `class_names` and `selected`, if they are known: the [`ModelInfo`](super::ModelInfo);
 //! - `checkpoint`, in a [`Checkpoint`](crate::train::Checkpoint): the state of the run.
 //!
 //! Other fields are rejected. There is only one entry because several would be written in random order, and equal models

@@ -116,11 +116,8 @@ fn any_png(colour: u8, depth: u8, is_interlaced: bool, chunks: &[u8]) -> Vec<u8>
         for _ in (0..height).filter(|_| width > 0) {
             rows.push(0);
             let bytes = (width * samples * usize::from(depth)).div_ceil(8);
-            rows.extend((0..bytes).map(|_| 0).collect::<Vec<u8>>());
-            let start = rows.len() - bytes;
-            for index in start..rows.len() {
-                rows[index] = (index * index * 31 + index * 7) as u8;
-            }
+            let start = rows.len();
+            rows.extend((start..start + bytes).map(|index| (index * index * 31 + index * 7) as u8));
         }
     }
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
