@@ -1,5 +1,6 @@
 //! The program's allocator: the system's, except that running out of memory is an error like any other. The standard
-//! library would abort the process, with a core dump.
+//! library would abort the process, with a core dump. This also holds for allocations whose failure the caller would have
+//! handled (`try_reserve`), so budgets are checked before allocating.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Write};
@@ -53,7 +54,8 @@ fn out_of_memory(size: usize) -> ! {
     let mut text = [0; 128];
     let mut rest = &mut text[..];
     // The buffer is large enough.
-    let _ = writeln!(rest, "error: out of memory: cannot allocate {size} bytes; `ulimit -v` may limit it");
+    let limit = if cfg!(unix) { "; `ulimit -v` may limit it" } else { "" };
+    let _ = writeln!(rest, "error: out of memory: cannot allocate {size} bytes{limit}");
     let unused = rest.len();
     let _ = io::stderr().write_all(&text[..text.len() - unused]);
     signal_hook::low_level::exit(1)

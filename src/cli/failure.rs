@@ -1,5 +1,6 @@
 //! The failure of a command. Its exit code distinguishes wrong input from a failure of the machine.
 
+use std::error::Error;
 use std::fmt;
 
 use super::hints::{self, HintedError};
@@ -44,6 +45,33 @@ impl fmt::Display for Failure {
     /// The error with its causes, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(error) | Self::Work(error)) = self;
-        write!(f, "{error:#}")
+        f.write_str(&one_line(&**error))
+    }
+}
+
+/// An error with its causes, on one line. The errors of some libraries contain the text of their cause, which is then not
+/// repeated.
+pub fn one_line(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.map(ToString::to_string).fold(error.to_string(), |line, cause| {
+        if line.ends_with(&cause) { line } else { format!("{line}: {cause}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_cause_is_not_repeated() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot parse: {0}")]
+        struct WithCause(#[source] std::num::ParseIntError);
+        let error = WithCause("x".parse::<u8>().unwrap_err());
+        let error = anyhow::Error::new(error).context("cannot load");
+        assert_eq!(
+            Failure::Input(error).to_string(),
+            "cannot load: cannot parse: invalid digit found in string"
+        );
     }
 }

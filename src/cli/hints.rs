@@ -125,11 +125,12 @@ fn run(error: &RunError) -> Hint {
         RunError::NotEmpty { .. } | RunError::Make { .. } => text("use --run-dir to choose another folder"),
         RunError::Metrics { path, .. } | RunError::Mismatch { path, .. } => path.parent().map(|run| {
             let checkpoint = RunDirectory::checkpoint_path(run);
-            format!(
-                "restore both files as the run left them; or start a new run with --init-from {}",
-                checkpoint.display()
-            )
-            .into()
+            let restore = "restore metrics.jsonl and checkpoint.safetensors as the run left them";
+            if checkpoint.exists() {
+                format!("{restore}; or start a new run with --init-from {}", checkpoint.display()).into()
+            } else {
+                restore.into()
+            }
         }),
         _ => None,
     }

@@ -15,7 +15,10 @@ pub const EXIT_CODE: u8 = 130;
 
 #[cfg(unix)]
 const SIGNALS: [c_int; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
-#[cfg(not(unix))]
+// On Windows, the C runtime also reports a closed console as SIGBREAK.
+#[cfg(windows)]
+const SIGNALS: [c_int; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGBREAK];
+#[cfg(not(any(unix, windows)))]
 const SIGNALS: [c_int; 2] = [SIGINT, SIGTERM];
 
 /// Whether the user has interrupted the program.

@@ -122,7 +122,7 @@ pub fn bytes(typed: &str) -> Result<u64, String> {
     check(
         bytes as u64,
         (MIN_BYTES as f64..=largest).contains(&bytes),
-        "must be at least 1M, such as 512M or 2G",
+        "must be 1M to 1048576T, such as 512M or 2G",
     )
 }
 

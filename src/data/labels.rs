@@ -43,8 +43,7 @@ impl Dataset {
         let empty = self.classes_without_training_images();
         if !empty.is_empty() {
             log::warn!(
-                "{}: {} of {} classes without training images: {}; the number of classes is the highest label plus 1, \
-                 so a label may be wrong",
+                "{}: {} of {} classes without training images: {}; if there are fewer classes, a label is too high",
                 self.name,
                 empty.len(),
                 self.classes,

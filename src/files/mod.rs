@@ -37,7 +37,8 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     if text.len() as u64 > MAX_TEXT { Err(too_large()) } else { Ok(text) }
 }
 
-/// A file could not be written. A previous file at this path is unchanged.
+/// A file could not be written. A previous file at this path is unchanged, unless only flushing the new one's name to
+/// disk failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", path.display())]
 pub struct WriteError {

@@ -10,11 +10,14 @@ use fs4::{FileExt, TryLockError};
 use super::faults::{Operation, announce};
 use super::sync_folder_of;
 
-/// Creates a folder, and flushes its name to disk.
+/// Creates a folder, and flushes its name to disk. If that fails, the folder is removed.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     announce(&Operation::CreateFolder, path)?;
     fs::create_dir(path)?;
-    sync_folder_of(path)
+    sync_folder_of(path).inspect_err(|_| {
+        // The error is more useful than one about this cleanup.
+        let _ = remove_folder(path);
+    })
 }
 
 /// Creates a folder and its missing parents, unless it exists. Returns whether it was created.
@@ -26,9 +29,10 @@ pub(crate) fn create_folders(path: &Path) -> io::Result<bool> {
     match create_folder(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let Some(parent) = path.parent() else { return Err(error) };
+            // If the parent exists, the system has another reason: `/proc` has no room for folders.
+            let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) else { return Err(error) };
             create_folders(parent)?;
-            create_folders(path)
+            create_folder(path).map(|()| true)
         }
         // Another process was faster, or a file has this name.
         Err(_) if path.is_dir() => Ok(false),

@@ -70,6 +70,14 @@ fn target(path: &Path) -> io::Result<Target> {
     if path == Path::new(STDOUT) {
         return Ok(Target::Stdout);
     }
+    if path
+        .as_os_str()
+        .as_encoded_bytes()
+        .last()
+        .is_some_and(|&byte| std::path::is_separator(char::from(byte)))
+    {
+        return Err(io::Error::new(ErrorKind::IsADirectory, "the name is that of a folder"));
+    }
     let mut path = path.to_owned();
     for _ in 0..=MAX_LINKS {
         match descriptor(&path) {
@@ -127,7 +135,12 @@ fn descriptor(path: &Path) -> Option<Descriptor> {
 /// Gives a new file the permissions of the one that it will replace, if there is one.
 pub(super) fn keep_permissions(replaced: &Path, new: &File) -> io::Result<()> {
     match fs::symlink_metadata(replaced) {
-        Ok(metadata) if metadata.is_file() => new.set_permissions(metadata.permissions()),
+        Ok(replaced) if cfg!(unix) && replaced.is_file() => {
+            // Some file systems cannot change permissions, and most files have the usual ones.
+            let is_same = new.metadata()?.permissions() == replaced.permissions();
+            if is_same { Ok(()) } else { new.set_permissions(replaced.permissions()) }
+        }
+        // On Windows, the only permission is not to write, which a new file could not be renamed with.
         _ => Ok(()),
     }
 }

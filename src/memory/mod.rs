@@ -9,8 +9,9 @@
 //!   decompressed bytes, and the copies that a conversion to 32×32 or to three channels needs.
 //! - Image files: the file's bytes, the decoder's buffers, the decoded pixels, and what preparing them takes.
 //!
-//! Model files, text files and compressed image files are limited to 64 MiB each instead, and the log-probabilities of an
-//! evaluation to 256 MiB at a time.
+//! Other files have limits of their own instead: 64 MiB for text files and compressed image files, 128 MiB for models and
+//! checkpoints, 1 GiB for the metrics of a resumed run; the log-probabilities of an evaluation take at most 256 MiB at a
+//! time.
 //!
 //! Not counted: data sets that have been opened, the names of their files, buffers of engines, the program itself and its
 //! drivers, small buffers, and freed buffers of up to 32 MiB per thread that glibc's allocator keeps. The default budget
@@ -47,6 +48,7 @@ static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(default_limit()))
 /// Sets the memory budget of this process in bytes; see the [module](self) for what is counted.
 pub fn set_limit(bytes: u64) {
     BUDGET.state().limit = bytes;
+    BUDGET.changed.notify_all();
 }
 
 /// The memory budget of this process in bytes.

@@ -297,3 +297,14 @@ fn two_outputs_cannot_share_a_file() {
         },
     );
 }
+
+#[test]
+fn an_output_that_ends_in_a_separator_is_refused_before_any_work() {
+    let folder = tempdir().unwrap();
+    let output = format!("{}/new.onnx/", folder.path().display());
+    lenet_gpu(&["export", "--model", INPUTS.model.to_str().unwrap(), "-o", &output])
+        .assert()
+        .code(2)
+        .stderr(contains("cannot write").and(contains("the name is that of a folder")));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -278,3 +278,32 @@ fn links_pipes_and_folders_among_the_files_of_a_run_are_refused() {
         assert_eq!(fs::read_to_string(&precious).unwrap(), "not to be touched");
     }
 }
+
+#[test]
+fn a_run_without_its_checkpoint_is_repeated_in_full_or_not_at_all() {
+    let scratch = Scratch::new();
+    let run = finished(&scratch);
+    let whole = scratch.path("whole");
+    copy_files(&run, &whole);
+    fs::remove_file(run.join("checkpoint.safetensors")).unwrap();
+    let refused = |arguments: &[&str]| {
+        let before = content(&run);
+        resume(&run)
+            .args(arguments)
+            .assert()
+            .code(2)
+            .stderr(contains("has metrics of 3 epochs but no checkpoint"));
+        assert!(content(&run) == before);
+    };
+    refused(&["--epochs", "1"]);
+    let config = run.join("config.toml");
+    let original = fs::read_to_string(&config).unwrap();
+    let (settings, options) = original.split_once("[options]").unwrap();
+    let edited = options.replace("seed = 0", "seed = 1");
+    assert_ne!(edited, options);
+    fs::write(&config, format!("{settings}[options]{edited}")).unwrap();
+    refused(&[]);
+    fs::write(&config, original).unwrap();
+    resume(&run).assert().success();
+    assert_same(&run, &whole);
+}

@@ -1,9 +1,10 @@
 //! Run directories are never shared, and unwritable paths are reported before training starts.
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use lenet_gpu::data::Fit;
 use lenet_gpu::engine::{Loss, Optimizer};
+use lenet_gpu::files::faults::{Operation, observe};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
 use lenet_gpu::train::{
     DataConfig, EngineConfig, EpochRecord, InitialWeights, Program, RunConfig, RunDirectory, RunError,
@@ -130,6 +131,18 @@ fn a_path_through_a_file_is_rejected_with_its_name() {
     let error = create_error(&folder.path().join("file/run"));
     assert!(matches!(error, RunError::Make { .. }), "{error}");
     assert!(error.to_string().contains("run directory"), "{error}");
+}
+
+#[test]
+fn a_folder_that_cannot_hold_a_directory_is_rejected() {
+    // As in /proc, where creating anything fails like in a folder that does not exist.
+    let folder = tempfile::tempdir().unwrap();
+    let _observation = observe(folder.path(), |operation, _| match operation {
+        Operation::CreateFolder => Err(io::ErrorKind::NotFound.into()),
+        _ => Ok(()),
+    });
+    let path = folder.path().join("run");
+    assert!(matches!(create_error(&path), RunError::Make { path: named, .. } if named == path));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use super::saver::{Files, Saved, chain};
+use super::saver::{Files, Saved};
 use super::target::Target;
+use crate::cli::failure::one_line;
 use crate::cli::hints::HintedError;
 use crate::cli::resume_command::resume_command;
 use crate::cli::{Ending, Failure, Output, notice};
@@ -30,32 +31,33 @@ pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engin
     let FinishedFiles { restored, failures } = files.directory.finish();
     if failures.is_empty() {
         for change in &restored {
-            notice::warning(format_args!("{}; it was written again", chain(change)));
+            notice::warning(format_args!("{}; it was written again", one_line(change)));
         }
     }
-    let mut problems: Vec<String> = failures.iter().map(chain).collect();
+    let problems: Vec<String> = failures.iter().map(|failure| one_line(failure)).collect();
     let checkpoint = files.directory.checkpoint_step();
-    if problems.is_empty() && summary.steps > 0 && checkpoint != Some(summary.steps) {
-        let last = checkpoint.map_or("none was".to_owned(), |step| format!("the last is of step {step}"));
-        problems.push(format!("no checkpoint could be saved because the state is not finite; {last}"));
-    }
-    let ended = if interrupted { "interrupted" } else { "the run ended" };
     let steps = summary.steps;
+    let ended = format!("{} after step {steps}", if interrupted { "interrupted" } else { "the run ended" });
+    let lower_rate = Some("try a lower --lr".to_owned());
     if !is_finite {
-        return Err(Failure::work(HintedError {
-            message: format!("{ended} after step {steps}; the weights are not finite and were not saved"),
-            hint: Some("try a lower --lr".to_owned()),
-        }));
+        let rest = problems.iter().map(|problem| format!("; {problem}")).collect::<String>();
+        let message = format!("{ended}; the weights are not finite and were not saved{rest}");
+        return Err(Failure::work(HintedError { message, hint: lower_rate }));
     }
     if problems.is_empty() {
-        return Ok(());
+        if steps == 0 || checkpoint == Some(steps) {
+            return Ok(());
+        }
+        let last =
+            checkpoint.map_or("there is none".to_owned(), |step| format!("the last is of step {step}"));
+        let message = format!("{ended}; the optimizer's state is not finite and has no checkpoint; {last}");
+        return Err(Failure::work(HintedError { message, hint: lower_rate }));
     }
     let hint = checkpoint.map(|step| {
         let command = resume_command(files.directory.path());
         format!("once they can be written, `{command}` repeats what comes after step {step}")
     });
-    let message =
-        format!("{ended} after step {steps}, but its files are not all saved: {}", problems.join("; "));
+    let message = format!("{ended}, but its files are not all saved: {}", problems.join("; "));
     Err(Failure::work(HintedError { message, hint }))
 }
 
@@ -64,7 +66,7 @@ pub fn failed(saved: &mut Saved, error: TrainError) -> Failure {
     let directory = &mut saved.files.directory;
     let FinishedFiles { failures, .. } = directory.finish();
     for failure in &failures {
-        notice::warning(chain(failure));
+        notice::warning(one_line(failure));
     }
     if let Some(step) = directory.checkpoint_step() {
         let run = directory.path();

@@ -240,6 +240,11 @@ fn unusable(error: RunError) -> Failure {
         RunError::Read { ref source, .. } if source.kind() == ErrorKind::FileTooLarge => {
             Failure::input(error)
         }
+        RunError::Make { ref source, .. }
+            if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+        {
+            Failure::work(error)
+        }
         RunError::Read { .. } | RunError::Write { .. } | RunError::File(_) => Failure::work(error),
         _ => Failure::input(error),
     }

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 
 use super::unusable;
 use crate::cli::{Failure, notice};
 use crate::engine::Engine;
+use crate::files::read_text;
 use crate::train::{
-    Checkpoint, EarlierRun, EngineConfig, OpenRunError, RunConfig, RunDirectory, RunState, Schedule,
-    TrainingConfig,
+    Checkpoint, DataConfig, EarlierRun, EngineConfig, OpenRunError, RunConfig, RunDirectory, RunState,
+    Schedule, TrainingConfig,
 };
 
 /// The run to resume.
@@ -41,7 +42,7 @@ impl Resumed {
         })?;
         if run.checkpoint().is_none() {
             notice::note(format_args!(
-                "{} has no checkpoint yet: the run starts from the beginning",
+                "{} has no checkpoint: the run starts from the beginning",
                 path.display()
             ));
         }
@@ -85,12 +86,12 @@ impl Resumed {
 
     /// Checks that `config` continues the original run, and notes if results will differ.
     fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
-        let Some(checkpoint) = self.checkpoint() else { return Ok(()) };
+        let Some(checkpoint) = self.checkpoint() else { return self.check_repetition(config) };
         let before = &checkpoint.config;
         if checkpoint.images != images {
             return Err(Failure::usage(
                 format!(
-                    "the training images differ from the original run: {} images of {} now, {} of {} then",
+                    "the training images are not those of the original run: {} images of {} now, {} of {} then",
                     config.data.train, config.data.name, before.data.train, before.data.name
                 ),
                 "--data-dir must name the original data; limits and splits must be the same",
@@ -104,6 +105,21 @@ impl Resumed {
                     "omit it, or start a new run from these weights with --init-from {}",
                     checkpoint.display()
                 ),
+            ));
+        }
+        let sizes = |data: &DataConfig| (data.validation, data.test);
+        if sizes(&before.data) != sizes(&config.data) {
+            let images = |data: &DataConfig| match data.validation {
+                None => format!("{} test images", data.test),
+                Some(validation) => format!("{validation} validation and {} test images", data.test),
+            };
+            return Err(Failure::usage(
+                format!(
+                    "the images differ from the original run: {} now, {} then",
+                    images(&config.data),
+                    images(&before.data)
+                ),
+                "--data-dir must name the original data; limits and splits must be the same",
             ));
         }
         if adapted(before, config) != *config {
@@ -124,6 +140,30 @@ impl Resumed {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that a run without a checkpoint, but with metrics, would have at least the same epochs again. Otherwise the
+    /// checkpoint was removed, and what the run has reached would be lost.
+    fn check_repetition(&self, config: &RunConfig) -> Result<(), Failure> {
+        let Some(last) = self.0.metrics().last() else { return Ok(()) };
+        let run = self.0.path().display();
+        let path = self.0.path().join("config.toml");
+        let text = read_text(&path).with_context(|| format!("cannot read {}", path.display()));
+        let before: Option<RunConfig> = toml::from_str(&text.map_err(Failure::Input)?).ok();
+        let is_same = before.is_some_and(|before| {
+            // The options of config.toml are what this run was started with, so an edit shows in the rest.
+            RunConfig { options: config.options.clone(), ..adapted(&before, config) } == *config
+        });
+        if is_same && config.training.total_steps(config.data.train) >= last.step {
+            return Ok(());
+        }
+        Err(Failure::usage(
+            format!(
+                "{run} has metrics of {} epochs but no checkpoint, and this run would not repeat them",
+                last.epoch
+            ),
+            "restore checkpoint.safetensors and config.toml, or start a new run in another --run-dir",
+        ))
     }
 
     /// Checks that a run of the configured length can have the checkpoint's state.

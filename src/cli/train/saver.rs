@@ -1,6 +1,5 @@
 //! Writes a run's files on a separate thread: on a fast GPU an epoch takes less time than writing a checkpoint.
 
-use std::error::Error;
 use std::io;
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::fingerprint::Fingerprint;
 use super::progress::Progress;
+use crate::cli::failure::one_line;
 use crate::cli::notice;
 use crate::engine::OptimizerState;
 use crate::model::{Model, ModelInfo};
@@ -109,7 +109,7 @@ impl Saved {
     /// Warns of files that could not be written, once for each reason. The run continues, as the disk may have room
     /// again later; `ending` tries once more.
     fn warn(&mut self, failures: &[RunError]) {
-        let unwritten: Vec<String> = failures.iter().map(chain).collect();
+        let unwritten: Vec<String> = failures.iter().map(|failure| one_line(failure)).collect();
         self.progress.suspend(|| {
             for failure in unwritten.iter().filter(|&failure| !self.unwritten.contains(failure)) {
                 notice::warning(format_args!(
@@ -117,17 +117,11 @@ impl Saved {
                 ));
             }
             if unwritten.is_empty() && !self.unwritten.is_empty() {
-                notice::note("all files are written again");
+                notice::warning("all files are up to date again");
             }
         });
         self.unwritten = unwritten;
     }
-}
-
-/// An error with its causes, on one line.
-pub fn chain(error: &RunError) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 fn is_finite(model: &Model, optimizer: &OptimizerState) -> bool {

@@ -113,7 +113,7 @@ impl BestModel {
 /// The content of the best epoch's file.
 pub(super) fn content_of_best(model: &Model, best: Selection) -> Vec<u8> {
     let info = ModelInfo { selected: Some(best), ..model.info.clone() };
-    weights::to_bytes(&Model { info, ..model.clone() })
+    weights::to_bytes(&Model { info, network: model.network, parameters: model.parameters.clone() })
 }
 
 /// Both files.

@@ -8,7 +8,7 @@ use super::metrics_log::ReadMetrics;
 use super::saved_file::SavedFile;
 use super::{BEST, CONFIG, LOCK, METRICS, MODEL, REPLACED, RunDirectory, RunError, lock, text_of};
 use crate::files::{operations, remove_temporary_files_of};
-use crate::train::{Checkpoint, CheckpointLoadError, RunConfig};
+use crate::train::{Checkpoint, CheckpointLoadError, EpochRecord, RunConfig};
 
 /// The directory of an earlier run, checked and locked, but not changed.
 #[derive(Debug)]
@@ -61,6 +61,11 @@ impl EarlierRun {
     /// The last checkpoint; `None` if the run ended before it wrote one.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref().map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// The metrics of the run's epochs, including those that are not in the checkpoint.
+    pub fn metrics(&self) -> &[EpochRecord] {
+        self.metrics.records()
     }
 
     /// The best epoch, if the file of its model is missing and the model cannot be found elsewhere.
