@@ -1,5 +1,5 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first ends a run between two steps, the second ends the program at once. A signal that
-//! the parent process has told this one to ignore stays ignored: `nohup` ignores SIGHUP, and shells without job control
+//! was ignored when the program started stays ignored: `nohup` ignores SIGHUP, and shells without job control
 //! ignore SIGINT in background jobs.
 
 use std::ffi::c_int;

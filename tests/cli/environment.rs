@@ -142,7 +142,7 @@ fn a_wrong_number_of_threads_does_not_disturb_other_commands() {
     lenet_gpu(&["presets"]).env("RAYON_NUM_THREADS", "many").assert().success();
 }
 
-/// A stack larger than the address space stands for any reason why a thread cannot start, such as `ulimit -u`.
+/// Threads cannot start because their stack is larger than the address space. `ulimit -u` has the same effect.
 #[cfg(all(unix, target_pointer_width = "64"))]
 #[test]
 fn a_thread_that_cannot_start_is_an_error() {

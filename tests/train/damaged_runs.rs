@@ -39,6 +39,21 @@ fn finished(scratch: &Scratch) -> std::path::PathBuf {
     run
 }
 
+/// Asserts that resuming a run writes a file again that was removed or changed.
+#[track_caller]
+fn assert_restored(run: &Path, file: &str) {
+    let path = run.join(file);
+    let intact = fs::read(&path).unwrap();
+    for damage in [None, Some("something else")] {
+        match damage {
+            None => fs::remove_file(&path).unwrap(),
+            Some(text) => fs::write(&path, text).unwrap(),
+        }
+        resume(run).assert().success();
+        assert!(fs::read(&path).unwrap() == intact);
+    }
+}
+
 fn line(record: &EpochRecord) -> String {
     serde_json::to_string(record).unwrap() + "\n"
 }
@@ -176,33 +191,15 @@ fn a_best_model_is_restored_from_the_checkpoint_of_its_epoch() {
     let more = [&SMALL[..], &["--epochs", "2"]].concat();
     let run = scratch.path("run");
     lenet_gpu().args(scratch.train(&run, &more)).assert().success();
-    let best = run.join("best.safetensors");
-    let intact = fs::read(&best).unwrap();
     fs::remove_file(run.join("model.safetensors")).unwrap();
-    for damage in [None, Some("something else")] {
-        match damage {
-            None => fs::remove_file(&best).unwrap(),
-            Some(text) => fs::write(&best, text).unwrap(),
-        }
-        resume(&run).assert().success();
-        assert!(fs::read(&best).unwrap() == intact);
-    }
+    assert_restored(&run, "best.safetensors");
 }
 
 #[test]
 fn a_model_removed_after_a_run_is_written_again_on_resuming() {
     let scratch = Scratch::new();
     let run = finished(&scratch);
-    let model = run.join("model.safetensors");
-    let intact = fs::read(&model).unwrap();
-    for damage in [None, Some("something else")] {
-        match damage {
-            None => fs::remove_file(&model).unwrap(),
-            Some(text) => fs::write(&model, text).unwrap(),
-        }
-        resume(&run).assert().success();
-        assert!(fs::read(&model).unwrap() == intact);
-    }
+    assert_restored(&run, "model.safetensors");
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl RecipeFile {
         checked.map_err(|error| format!("invalid table [{name}]: {}", error.message().replace('\n', " ")))
     }
 
-    /// The program that wrote the file, for messages, if the file tells.
+    /// The program that wrote the file, if the file names it. For messages.
     fn writer(&self) -> String {
         let program = self.others.get("program").and_then(|program| program.get("version"));
         let version = program.and_then(Value::as_str);

@@ -2,8 +2,8 @@
 //! digest) and of every tensor's name, type, shape and bytes.
 //!
 //! The digest is the first field of the entry, `{"digest":"…",`; the text it covers is the rest, `{"version":…}`. It
-//! does not depend on the order of the tensors or of their offsets, so a program that keeps the metadata and the tensors
-//! may write them anew.
+//! does not depend on the order of the tensors or of their offsets, so another program may rewrite the file if it keeps
+//! the metadata and the tensors.
 
 use safetensors::Dtype;
 use sha2::{Digest, Sha256};

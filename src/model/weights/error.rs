@@ -49,7 +49,7 @@ pub enum WeightsError {
     /// The metadata entry is not valid.
     #[error("the metadata entry \"{HEADER}\"{} is invalid", written_by(program.as_deref()))]
     Header {
-        /// The version of lenet-gpu that wrote it, if it tells.
+        /// The version of lenet-gpu that wrote it, if known.
         program: Option<String>,
         /// What is wrong, such as an unknown field.
         source: serde_json::Error,

@@ -94,7 +94,7 @@ pub(super) fn parse<Run: DeserializeOwned>(text: &str) -> Result<Header<Run>, We
     serde_json::from_str(text).map_err(|error| invalid(text, error))
 }
 
-/// The error for an invalid header. It names the version of lenet-gpu that wrote it, if the header still tells.
+/// The error for an invalid header. It names the version of lenet-gpu that wrote it, if the header contains it.
 fn invalid(text: &str, source: serde_json::Error) -> WeightsError {
     let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     // Format version 1 has the program in checkpoints only.

@@ -82,11 +82,13 @@ impl BestModel {
         {
             return Ok(Self::Known { epoch, file: SavedFile::written(path, content.clone()) });
         }
-        let latest = weights::load(latest).ok();
-        if let Some(model) =
-            [Some(&checkpoint.model), latest.as_ref()].into_iter().flatten().find(|&model| is_best(model))
-        {
-            let content = content_of_best(model, best);
+        let content = if is_best(&checkpoint.model) {
+            Some(content_of_best(&checkpoint.model, best))
+        } else {
+            let latest = weights::load(latest).ok().filter(|model| is_best(model));
+            latest.map(|model| content_of_best(&model, best))
+        };
+        if let Some(content) = content {
             return Ok(Self::Known { epoch, file: SavedFile::new(path, content) });
         }
         match read {
