@@ -40,12 +40,6 @@ impl Resumed {
             OpenRunError::Run(error) => unusable(error),
             OpenRunError::Checkpoint(error) => Failure::input(error),
         })?;
-        if run.checkpoint().is_none() {
-            notice::note(format_args!(
-                "{} has no checkpoint: the run starts from the beginning",
-                path.display()
-            ));
-        }
         if let Some(epoch) = run.lost_best() {
             notice::warning(format_args!(
                 "{} has no best.safetensors: the weights of epoch {epoch}, the best so far, are lost",
@@ -86,7 +80,12 @@ impl Resumed {
 
     /// Checks that `config` continues the original run, and notes if results will differ.
     fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
-        let Some(checkpoint) = self.checkpoint() else { return self.check_repetition(config) };
+        let Some(checkpoint) = self.checkpoint() else {
+            self.check_repetition(config)?;
+            let run = self.0.path().display();
+            notice::note(format_args!("{run} has no checkpoint: the run starts from the beginning"));
+            return Ok(());
+        };
         let before = &checkpoint.config;
         if checkpoint.images != images {
             return Err(Failure::usage(
