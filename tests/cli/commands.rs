@@ -450,6 +450,18 @@ fn a_model_that_is_a_pipe_is_rejected_without_waiting() {
     }
 }
 
+/// Runs the program with a stdout whose reader has gone.
+pub fn run_with_closed_pipe<T: AsRef<std::ffi::OsStr>>(arguments: &[T]) -> std::process::Output {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    child.wait_with_output().unwrap()
+}
+
 #[test]
 fn a_closed_stdout_is_not_an_error() {
     let (folder, run_dir) = new_run_dir();
@@ -466,14 +478,7 @@ fn a_closed_stdout_is_not_an_error() {
     let commands: [Vec<String>; 3] =
         [train(&run_dir, "-q"), train(&json_run, "--json"), vec!["devices".to_owned()]];
     for arguments in commands {
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
-            .args(&arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+        let output = run_with_closed_pipe(&arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
         assert!(!stderr.contains("cannot write") && !stderr.contains("panicked"), "{arguments:?}: {stderr}");

@@ -1,7 +1,6 @@
 //! The files that users name: what they replace, and what they are written through.
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::LazyLock;
 
 use assert_cmd::Command;
@@ -9,6 +8,8 @@ use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use tempfile::{TempDir, tempdir};
+
+use crate::commands::run_with_closed_pipe;
 
 /// An untrained model of two classes, and two test images.
 struct Inputs {
@@ -220,15 +221,8 @@ mod unix {
 
 #[test]
 fn a_closed_pipe_is_not_an_error() {
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
-        .args(["export", "--format", "onnx", "-o", "-", "--model"])
-        .arg(&INPUTS.model)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
+    let model = INPUTS.model.to_str().unwrap();
+    let output = run_with_closed_pipe(&["export", "--format", "onnx", "-o", "-", "--model", model]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
