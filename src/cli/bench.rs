@@ -144,7 +144,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     if let Some(index) = report.start_of {
         let start = bench.start(&candidates.find_one(index)?).map_err(engine::failure)?;
         let json = serde_json::to_string(&start).map_err(Failure::work)?;
-        output.json(&json).context("cannot write to the standard output").map_err(Failure::Work)?;
+        output.json(&json)?;
         return Ok(Ending::Done);
     }
 
@@ -194,10 +194,7 @@ fn start_in_own_process(index: usize) -> Result<Startup, Failure> {
 }
 
 fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
-    output
-        .lines(text.trim_end().lines())
-        .context("cannot write to the standard output")
-        .map_err(Failure::Work)?;
+    output.lines(text.trim_end().lines())?;
     Ok(Ending::Done)
 }
 

@@ -145,7 +145,7 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
         Err(error) => return Err(Failure::work(error)),
     };
     let line = format!("{} is in {}{already}", args.set, folder.display());
-    output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
+    output.line(&line)?;
     Ok(Ending::Done)
 }
 
@@ -214,7 +214,7 @@ fn list(args: &ListArgs, output: &mut Output) -> Result<Ending, Failure> {
     } else {
         output.lines(sets.flat_map(|set| to_lines(&set)))
     };
-    written.context("cannot write to the standard output").map_err(Failure::Work)?;
+    written?;
     Ok(Ending::Done)
 }
 

@@ -3,7 +3,6 @@
 use crate::device::{DeviceChoice, DeviceRequest, choose};
 use crate::escape::escape;
 use crate::gpu::adapter::{AdapterInfo, AdapterLimits, ApiBackend, BackendAnswer, Platform, survey};
-use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -36,7 +35,7 @@ pub fn run(args: &DevicesArgs, output: &mut Output) -> Result<Ending, Failure> {
     } else {
         output.lines(to_text(&adapters, &found.answers, &auto))
     };
-    written.context("cannot write to the standard output").map_err(Failure::Work)?;
+    written?;
     Ok(Ending::Done)
 }
 

@@ -256,7 +256,7 @@ impl EngineArgs {
                 .spawn_scoped(scope, || {
                     let chosen = self.choose_again(before)?;
                     let open = chosen.device.connect(&chosen.options).map_err(failure)?;
-                    Ok(Ready { chosen, open })
+                    Ok::<_, Failure>(Ready { chosen, open })
                 })
                 .map_err(threads::cannot_start)?;
             let data = read()?;

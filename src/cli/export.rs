@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::export::{Format, Input, to_bytes};
 use crate::files::write_output;
 use crate::model::{Model, weights};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 
 use super::{Ending, Failure, Output, OutputFile};
@@ -72,7 +72,7 @@ pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
     let bytes = to_bytes(&model, format, input);
     write_output(&args.output, &bytes).map_err(Failure::work)?;
     let text = format!("{}: {}", args.output.display(), summary(&model, format, input));
-    output.line(&text).context("cannot write to the standard output").map_err(Failure::Work)?;
+    output.line(&text)?;
     Ok(Ending::Done)
 }
 

@@ -43,7 +43,7 @@ use crate::version::VERSION_WITH_COMMIT;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
-use output::{Output, OutputFile};
+use output::{Output, OutputFile, StdoutError};
 
 pub use allocator::Allocator;
 

@@ -18,6 +18,17 @@ pub struct Output {
     taken_by: Option<&'static str>,
 }
 
+/// stdout could not be written to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to the standard output")]
+pub struct StdoutError(#[source] pub io::Error);
+
+impl From<StdoutError> for Failure {
+    fn from(error: StdoutError) -> Self {
+        Self::work(error)
+    }
+}
+
 /// A file that an option names.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputFile<'a> {
@@ -30,18 +41,18 @@ pub struct OutputFile<'a> {
 
 impl Output {
     /// Writes one line; line breaks in it are escaped.
-    pub fn line(&mut self, text: &str) -> io::Result<()> {
+    pub fn line(&mut self, text: &str) -> Result<(), StdoutError> {
         self.write(&escape(text))
     }
 
     /// Writes several lines.
-    pub fn lines<T: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = T>) -> io::Result<()> {
+    pub fn lines<T: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = T>) -> Result<(), StdoutError> {
         let lines: Vec<String> = lines.into_iter().map(|line| escape(line.as_ref()).into_owned()).collect();
         self.write(&lines.join("\n"))
     }
 
     /// Writes one JSON value. Its strings keep their meaning.
-    pub fn json(&mut self, json: &str) -> io::Result<()> {
+    pub fn json(&mut self, json: &str) -> Result<(), StdoutError> {
         self.write(&escape_json(json))
     }
 
@@ -73,7 +84,7 @@ impl Output {
     }
 
     /// Writes text and a line break.
-    fn write(&mut self, text: &str) -> io::Result<()> {
+    fn write(&mut self, text: &str) -> Result<(), StdoutError> {
         if self.taken_by.is_some() {
             notice::escaped(text);
             return Ok(());
@@ -87,7 +98,7 @@ impl Output {
                 self.closed = true;
                 Ok(())
             }
-            written => written,
+            written => written.map_err(StdoutError),
         }
     }
 }

@@ -148,10 +148,7 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
     let written = findings.write(&args.out, &provenance).map_err(Failure::work);
     // If the report cannot be written, the results are at least printed.
     let place = written.as_ref().ok().map(|report| format!("the report is in {}", report.display()));
-    output
-        .lines(conclusion(&findings).lines().chain(place.as_deref()))
-        .context("cannot write to the standard output")
-        .map_err(Failure::Work)?;
+    output.lines(conclusion(&findings).lines().chain(place.as_deref()))?;
     written.map(|_| Ending::Done)
 }
 

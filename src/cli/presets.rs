@@ -1,6 +1,5 @@
 //! `lenet-gpu presets`.
 
-use anyhow::Context;
 use clap::Args;
 
 use super::recipe::{PRESETS, Recipe, preset};
@@ -36,6 +35,6 @@ pub fn run(args: &PresetsArgs, output: &mut Output) -> Result<Ending, Failure> {
             lines?
         }
     };
-    output.lines(lines).context("cannot write to the standard output").map_err(Failure::Work)?;
+    output.lines(lines)?;
     Ok(Ending::Done)
 }

@@ -102,7 +102,7 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let head = format!("# {device}, batch size {}: {:.1} µs per step\n", args.batch_size, best.step.median);
     if let Err(error) = write_output(&args.out, (head + &text).as_bytes()) {
         // The result is at least printed.
-        output.lines(text.lines()).context("cannot write to the standard output").map_err(Failure::Work)?;
+        output.lines(text.lines())?;
         return Err(Failure::work(error));
     }
     let same = if best.config == default { ", the device's default" } else { "" };
@@ -112,7 +112,7 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
         best.step.median,
         args.out.display()
     );
-    output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
+    output.line(&line)?;
     Ok(Ending::Done)
 }
 

@@ -5,19 +5,16 @@ use std::error::Error;
 use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::{io, process};
 
-use anyhow::anyhow;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::Failure;
 use super::hints::HintedError;
+use super::{Failure, StdoutError};
 
 /// The failure for what clap rejects. Prints help and versions, which are errors to clap too, and exits.
 pub fn failure(error: clap::Error) -> Failure {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return match error.print() {
-            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
-                Failure::Work(anyhow!(failed).context("cannot write to the standard output"))
-            }
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => StdoutError(failed).into(),
             _ => process::exit(error.exit_code()),
         };
     }

@@ -86,7 +86,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
                 } else {
                     continue;
                 };
-                written.context("cannot write to the standard output").map_err(Failure::Work)?;
+                written?;
             }
         }
     }
@@ -99,7 +99,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
     if !args.json {
         let line = format!("all {passed} tensors are within their tolerances");
-        output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
+        output.line(&line)?;
     }
     Ok(Ending::Done)
 }

@@ -12,7 +12,6 @@ use crate::engine::Setup;
 use crate::evaluate::Evaluation;
 use crate::model::{Model, weights};
 use crate::train::weights_hash;
-use anyhow::Context;
 use clap::Args;
 
 use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
@@ -83,7 +82,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
         true => output.json(&json::object(&evaluation, info, &weights_hash(parameters)).to_string()),
         false => output.lines(text::report(&evaluation, info)),
     };
-    written.context("cannot write to the standard output").map_err(Failure::Work)?;
+    written?;
     args.pictures.draw(&evaluation, info, &test)?;
     Ok(Ending::Done)
 }

@@ -13,7 +13,7 @@ use crate::memory::OverBudget;
 use crate::model::weights;
 use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
@@ -146,7 +146,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
             } else {
                 output.line(&prediction.text(&classifier, args.top.get()))
             };
-            written.context("cannot write to the standard output").map_err(Failure::Work)?;
+            written?;
             if args.contact_sheet.is_some() && tiles.len() < MAX_TILES {
                 tiles.push(prediction.tile(&classifier));
             }

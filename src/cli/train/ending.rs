@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use anyhow::Context;
-
 use super::saver::{Files, Saved};
 use super::target::Target;
 use crate::cli::failure::one_line;
@@ -140,7 +138,7 @@ pub fn conclude(
         None => format!("no training steps; the initial weights are in {model}"),
     };
     if !json {
-        output.line(&line).context("cannot write to the standard output").map_err(Failure::Work)?;
+        output.line(&line)?;
     }
     Ok(Ending::Done)
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::progress::Progress;
 use super::saver::Saver;
 use super::target::Target;
-use crate::cli::Output;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::{Output, StdoutError};
 use crate::train::{EpochProgress, EpochRecord, Listener, RunError, Snapshot, Stopping};
 
 pub struct Session<'a> {
@@ -52,9 +52,10 @@ impl Listener for Session<'_> {
             let target = Target::after(record, &self.stopping, seconds, self.started);
             let line =
                 serde_json::to_string(&JsonLine { record, target }).expect("a record can be written as JSON");
-            output
-                .json(&line)
-                .map_err(|source| RunError::Write { path: "the standard output".into(), source })?;
+            output.json(&line).map_err(|StdoutError(source)| RunError::Write {
+                path: "the standard output".into(),
+                source,
+            })?;
         }
         Ok(self.flow())
     }
