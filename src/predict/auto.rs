@@ -13,6 +13,9 @@ pub struct AutoChoice {
     pub preprocessing: Preprocessing,
     /// Why it is chosen.
     pub reason: AutoReason,
+    /// Whether the model file leaves it open what the model was trained on. Colour images are not MNIST's, whatever else
+    /// they are.
+    pub is_guess: bool,
 }
 
 /// Why a preprocessing method is chosen. The message completes "the choice is …, because".
@@ -22,9 +25,9 @@ pub enum AutoReason {
     Recorded(DatasetKind),
     /// The model file records that the data set is not a known one.
     RecordedOther,
-    /// A guess: the file is of an earlier version, which recorded the name of the data's folder only.
+    /// The file is of an earlier version, which recorded the name of the data's folder only.
     Name(String),
-    /// A guess: the file does not mention any data set. Models of one input channel and ten classes are taken for
+    /// The file does not mention any data set. Models of one input channel and ten classes are taken for
     /// MNIST's.
     Shape {
         /// Input channels of the network.
@@ -47,17 +50,13 @@ impl AutoChoice {
             (None, None) => (channels == 1 && classes == 10, AutoReason::Shape { channels, classes }),
         };
         let preprocessing = if is_digit { Preprocessing::Digit } else { Preprocessing::Fit };
-        Self { preprocessing, reason }
+        let is_guess = model.info.source.is_none() && (is_digit || channels == 1);
+        Self { preprocessing, reason, is_guess }
     }
 
     /// Whether photographs of digits are to be prepared like MNIST's images.
     pub fn is_digit(&self) -> bool {
         self.preprocessing == Preprocessing::Digit
-    }
-
-    /// Whether the model file does not say for certain what the model was trained on.
-    pub fn is_guess(&self) -> bool {
-        matches!(self.reason, AutoReason::Name(_) | AutoReason::Shape { .. })
     }
 }
 
@@ -104,21 +103,22 @@ mod tests {
             (of("mnist", Some(DatasetKind::FashionMnist)), false),
             (of("mnist", None), false),
         ] {
-            assert_eq!((choice.is_digit(), choice.is_guess()), (is_digit, false), "{choice:?}");
+            assert_eq!((choice.is_digit(), choice.is_guess), (is_digit, false), "{choice:?}");
         }
     }
 
     #[test]
-    fn without_a_recorded_kind_the_choice_is_a_guess() {
-        for (network, dataset, is_digit) in [
-            (LeNet5::new(1, 10), Some("mnist"), true),
-            (LeNet5::new(1, 10), Some("archive"), false),
-            (LeNet5::new(1, 10), None, true),
-            (LeNet5::new(3, 10), None, false),
-            (LeNet5::new(1, 26), None, false),
+    fn without_a_recorded_kind_the_choice_for_grey_images_is_a_guess() {
+        for (network, dataset, is_digit, is_guess) in [
+            (LeNet5::new(1, 10), Some("mnist"), true, true),
+            (LeNet5::new(1, 10), Some("archive"), false, true),
+            (LeNet5::new(1, 10), None, true, true),
+            (LeNet5::new(1, 26), None, false, true),
+            (LeNet5::new(3, 10), None, false, false),
+            (LeNet5::new(3, 10), Some("mnist"), true, true),
         ] {
             let choice = choice(network, dataset, None);
-            assert_eq!((choice.is_digit(), choice.is_guess()), (is_digit, true), "{choice:?}");
+            assert_eq!((choice.is_digit(), choice.is_guess), (is_digit, is_guess), "{choice:?}");
         }
     }
 }

@@ -182,7 +182,7 @@ fn note_preprocessing(args: &PredictArgs, model: &Model, preparation: Preparatio
     let choice = AutoChoice::of(model);
     let reason = &choice.reason;
     match args.preprocess {
-        PreprocessArg::Auto if choice.is_guess() => notice::note(format_args!(
+        PreprocessArg::Auto if choice.is_guess => notice::note(format_args!(
             "preprocessing: {method}, a guess, because {reason}; --preprocess mnist or none chooses"
         )),
         _ if args.quiet => {}
