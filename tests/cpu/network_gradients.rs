@@ -54,7 +54,7 @@ fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: u
         network.set_parameters(parameters);
         network.input(labels.len()).copy_from_slice(&images);
         network.forward(labels);
-        let total = network.losses().iter().sum::<f64>() * loss.scale(labels.len());
+        let total = network.losses().iter().sum::<f64>() * loss.scale(labels.len() as f64);
         network.backward();
         (total, kinks(&network.activations()), network.gradient().to_vec())
     };

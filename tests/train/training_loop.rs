@@ -69,7 +69,7 @@ impl Engine for FakeEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
-        let Epoch { order, steps, views } = *epoch;
+        let Epoch { order, steps, views, .. } = *epoch;
         self.views.push(views.map(<[View]>::to_vec));
         self.splits.get(Split::Train);
         self.calls.push((order.to_vec(), steps.to_vec()));
@@ -255,7 +255,14 @@ fn a_run_without_steps_neither_trains_nor_evaluates() {
         run(&mut engine, &TrainingConfig { max_steps: Some(0), ..config(3.0) }, &mut recorder).unwrap();
     assert_eq!(
         summary,
-        RunSummary { outcome: RunOutcome::Finished, steps: 0, seconds: 0.0, last: None, best: None }
+        RunSummary {
+            outcome: RunOutcome::Finished,
+            steps: 0,
+            seconds: 0.0,
+            last: None,
+            best: None,
+            divergence: None,
+        }
     );
     assert!(engine.calls.is_empty() && engine.evaluations == 0 && recorder.records.is_empty());
 }

@@ -45,6 +45,7 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> 
     let mut object = json!({
         "loss": tally.loss(),
         "accuracy": tally.accuracy(),
+        "balanced_accuracy": confusion.balanced_accuracy(),
         "top2_accuracy": evaluation.top2_accuracy(),
         "macro_f1": confusion.macro_f1(),
         "calibration_error": calibration.expected_error(),
