@@ -10,3 +10,4 @@ mod hashes;
 mod network_gradients;
 mod proofs;
 mod reference;
+mod weighted;
