@@ -6,7 +6,7 @@ use super::invalid_value::{InvalidValue, require, require_finite, require_fracti
 use super::metrics::lowest_loss;
 use super::stopping::StoppingState;
 use super::{EpochRecord, RunConfig, StopReason, Stopping, TrainingConfig};
-use crate::engine::{ClassWeights, LossKind, Tally};
+use crate::engine::{LossKind, Tally};
 use crate::model::{Selection, SelectionSplit};
 
 /// The progress of a run. The order of the images and the learning rates of the remaining steps follow from this and
@@ -104,18 +104,15 @@ impl RunState {
             format_args!("at most {samples}, tally.samples"),
         )?;
         require_finite("tally.loss_sum", loss_sum)?;
-        let lowest = if samples == 0 { 0.0 } else { lowest_loss(config.loss.kind) * samples as f64 };
+        let total = weight.map_or(samples as f64, |weight| weight.max(samples as f64));
+        let lowest = if samples == 0 { 0.0 } else { lowest_loss(config.loss.kind) * total };
         require(loss_sum >= lowest, "tally.loss_sum", loss_sum, format_args!("at least {lowest}"))?;
         require(samples > 0 || loss_sum == 0.0, "tally.loss_sum", loss_sum, "0 without samples")?;
-        let weights = config.training.class_weights.as_ref().map(ClassWeights::values);
-        let (classes, given) = (config.network.classes, weights.map_or(0, <[f32]>::len));
-        let expected = format_args!("{classes}, the classes");
-        require(weights.is_none() || given == classes, "class_weights", given, expected)?;
-        let (shown, expected) = match weights {
-            Some(_) if samples > 0 => ("missing", "the sum of the class weights"),
-            _ => ("present", "none without class weights or samples"),
+        let is_weighted = config.training.class_weights.is_some() && samples > 0;
+        let (shown, expected) = match is_weighted {
+            true => ("missing", "the sum of the class weights"),
+            false => ("present", "none without class weights or samples"),
         };
-        let is_weighted = weights.is_some() && samples > 0;
         require(weight.is_some() == is_weighted, "tally.weight", shown, expected)?;
         weight.map_or(Ok(()), |weight| require_non_negative("tally.weight", weight))
     }

@@ -162,9 +162,7 @@ pub fn run(
     };
     let class_weighted = class_weights.is_some();
     let training = TrainingConfig { checkpoint_every: args.checkpoint.every, class_weights, ..training };
-    if resumed.is_none() && !class_weighted {
-        advice::imbalance(&counts, data.class_names.as_deref());
-    }
+    let may_warn_of_imbalance = resumed.is_none() && !class_weighted;
     if network.batch_norm {
         check_batches(training.batch_size, data.train.len())?;
     }
@@ -203,6 +201,9 @@ pub fn run(
     if !args.output.quiet {
         notice::note(device);
         note_resumed_step(&state, training.total_steps(data.train.len()));
+    }
+    if may_warn_of_imbalance {
+        advice::imbalance(&counts, data.class_names.as_deref());
     }
 
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
