@@ -94,6 +94,7 @@ fn balanced_weights_learn_a_rare_class() {
         let json = evaluate.arg("--json").assert().success().get_output().stdout.clone();
         let json: Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json["balanced_accuracy"].as_f64(), Some(if learned { 1.0 } else { 0.5 }));
+        assert_eq!(json["largest_class_share"].as_f64(), Some(20.0 / 21.0));
     }
 }
 

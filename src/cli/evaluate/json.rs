@@ -46,6 +46,7 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> 
         "loss": tally.loss(),
         "accuracy": tally.accuracy(),
         "balanced_accuracy": confusion.balanced_accuracy(),
+        "largest_class_share": confusion.class_counts().largest().map(|(_, share)| share),
         "top2_accuracy": evaluation.top2_accuracy(),
         "macro_f1": confusion.macro_f1(),
         "calibration_error": calibration.expected_error(),
