@@ -93,6 +93,7 @@ pub mod memory;
 pub mod model;
 pub mod predict;
 mod random;
+mod toml_names;
 pub mod train;
 pub mod verify;
 mod version;

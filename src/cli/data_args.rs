@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::data::{
     Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, TestSet,
@@ -50,6 +50,11 @@ impl DataArgs {
     /// Whether a data set was requested, rather than the default.
     pub fn names_a_set(&self) -> bool {
         self.data_dir.is_some() || self.dataset.is_some()
+    }
+
+    /// The folder of the data, if one was given.
+    pub fn folder(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
     }
 
     /// Sets the memory budget of this process. Opening data does so too.

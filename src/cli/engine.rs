@@ -1,6 +1,7 @@
 //! The options that choose the device, and the engine they lead to.
 
 use std::panic;
+use std::path::Path;
 use std::thread;
 
 use crate::bench::Candidate;
@@ -74,6 +75,11 @@ pub struct CandidateArgs {
 }
 
 impl CandidateArgs {
+    /// The file of the kernel configuration.
+    pub fn kernel_config_file(&self) -> Option<&Path> {
+        self.kernels.file()
+    }
+
     /// Chooses the devices. Two that are the same are an error.
     pub fn find(&self) -> Result<Vec<Candidate>, Failure> {
         let mut found: Vec<Candidate> = Vec::new();

@@ -83,7 +83,7 @@ fn engine(error: &EngineError) -> Hint {
             text("train the model again with a lower --lr or another --init")
         }
         EngineError::BatchTooLarge { largest, .. } => {
-            Some(format!("--batch-size {largest} is the largest that fits (bench: --batch {largest})").into())
+            Some(format!("--batch-size {largest} is the largest that fits").into())
         }
         EngineError::TooManyClasses { .. } => text("--backend cpu supports any number of classes"),
         EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
@@ -218,7 +218,7 @@ fn no_digit(_: &NoDigit) -> Hint {
 fn bench_results(error: &ResultsError) -> Hint {
     match error {
         ResultsError::Parse { .. } | ResultsError::Format { .. } => {
-            text("`lenet-gpu bench --json FILE` writes a new one")
+            text("`lenet-gpu bench --output FILE` writes a new one")
         }
         ResultsError::Read { .. } => None,
     }

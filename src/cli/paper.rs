@@ -23,7 +23,7 @@ const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu paper
           On MNIST: three runs of Adam and three of gradient descent; takes minutes on a CPU
-  lenet-gpu paper --dataset both --out paper
+  lenet-gpu paper --dataset both --output paper
           Also on CIFAR-10, after `lenet-gpu data fetch cifar10`
   lenet-gpu paper --as-listed
           One batch of 32 images, as in the paper's script
@@ -86,8 +86,8 @@ pub struct PaperArgs {
     engine: EngineArgs,
 
     /// Folder for the report, new or empty
-    #[arg(long, value_name = "DIR", default_value = "paper", help_heading = "Output")]
-    out: PathBuf,
+    #[arg(short, long, alias = "out", value_name = "DIR", default_value = "paper", help_heading = "Output")]
+    output: PathBuf,
 
     /// Print only the result
     #[arg(short, long, help_heading = "Output")]
@@ -115,7 +115,7 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
     let sets = args.sets()?;
     let chosen = args.engine.choose()?;
-    make_folder(&args.out)?;
+    make_folder(&args.output)?;
     let study = StudyConfig {
         datasets: sets,
         protocol: if args.as_listed { Protocol::AsListed } else { Protocol::AsDescribed },
@@ -145,7 +145,7 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         Err(error) => return Err(Failure::work(error)),
     };
     let provenance = args.provenance(&device.unwrap_or_default());
-    let written = findings.write(&args.out, &provenance).map_err(Failure::work);
+    let written = findings.write(&args.output, &provenance).map_err(Failure::work);
     // If the report cannot be written, the results are at least printed.
     let place = written.as_ref().ok().map(|report| format!("the report is in {}", report.display()));
     output.lines(conclusion(&findings).lines().chain(place.as_deref()))?;
@@ -210,14 +210,15 @@ impl PaperArgs {
 /// Creates the folder, unless it exists and is empty.
 fn make_folder(folder: &std::path::Path) -> Result<(), Failure> {
     let cannot_create =
-        || format!("cannot create the folder {}; choose another with --out", folder.display());
+        || format!("cannot create the folder {}; choose another with --output", folder.display());
     fs::create_dir_all(folder).with_context(cannot_create).map_err(Failure::Input)?;
     let mut content = fs::read_dir(folder).with_context(cannot_create).map_err(Failure::Input)?;
     match content.next() {
         None => Ok(()),
-        Some(_) => {
-            Err(Failure::Input(anyhow!("{} is not empty; choose a new folder with --out", folder.display())))
-        }
+        Some(_) => Err(Failure::Input(anyhow!(
+            "{} is not empty; choose a new folder with --output",
+            folder.display()
+        ))),
     }
 }
 

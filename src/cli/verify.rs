@@ -45,13 +45,19 @@ pub struct VerifyArgs {
     /// Print one JSON object per tensor on stdout
     #[arg(long, help_heading = "Output")]
     json: bool,
+
+    /// Do not print the device
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
 }
 
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
     let chosen = args.device.find_gpu("verify")?;
     let kernels = args.kernel_config.kernel_config(&chosen.description)?;
     let context = Context::open(&chosen).map_err(Failure::work)?;
-    notice::note(format_args!("verifying {}", context.description));
+    if !args.quiet {
+        notice::note(format_args!("verifying {}", context.description));
+    }
 
     let selected = |check: &Check| args.only.as_deref().is_none_or(|text| check.is_about(text));
     let checks: Vec<_> = checks().into_iter().filter(selected).collect();

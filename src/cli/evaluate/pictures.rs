@@ -11,7 +11,7 @@ use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::cli::{Failure, Output, OutputFile, values};
+use crate::cli::{Failure, Input, Output, OutputFile, values};
 
 /// The largest number of classes in the picture of a confusion matrix.
 const MAX_DRAWN: usize = 1_000;
@@ -42,9 +42,15 @@ impl PictureArgs {
         self.mistakes_count.into()
     }
 
-    /// Checks that the pictures can be drawn for so many classes and be written, before any work is done. `json` is
-    /// whether JSON goes to stdout.
-    pub fn check(&self, classes: usize, output: &mut Output, json: bool) -> Result<(), Failure> {
+    /// Checks that the pictures can be drawn for so many classes and be written without replacing an input, before any
+    /// work is done. `json` is whether JSON goes to stdout.
+    pub fn check(
+        &self,
+        classes: usize,
+        inputs: &[Input],
+        output: &mut Output,
+        json: bool,
+    ) -> Result<(), Failure> {
         let mut files = Vec::new();
         if let Some(path) = &self.confusion_matrix {
             format(path)?;
@@ -61,7 +67,7 @@ impl PictureArgs {
         if let Some(path) = &self.mistakes {
             files.push(OutputFile { option: "--mistakes", path, is_text: false });
         }
-        output.reserve(&files, json)
+        output.reserve(&files, inputs, json)
     }
 
     /// Draws the requested pictures.

@@ -10,7 +10,6 @@ use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
-use crate::model::weights;
 use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
 use anyhow::anyhow;
@@ -20,13 +19,14 @@ use rayon::prelude::*;
 
 use super::engine::EngineArgs;
 use super::memory_args::MemoryArgs;
-use super::{Ending, Failure, Output, OutputFile, hints, notice, values};
+use super::model_arg::{LoadedModel, ModelOption};
+use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
 use prediction::ImagePrediction;
 
 const AFTER_HELP: &str = "\
 Examples:
-  lenet-gpu predict --model model.safetensors seven.jpg photos/
+  lenet-gpu predict --model runs/slow seven.jpg photos/
           Classify a photograph and every image in a folder
   lenet-gpu predict --model model.safetensors 'photos/*.png' --contact-sheet sheet.png
           Also draw the network's input for each image
@@ -42,9 +42,8 @@ Images that cannot be read are reported on stderr; the others are still classifi
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct PredictArgs {
-    /// Model file, from a run directory or from PyTorch
-    #[arg(long, value_name = "FILE.safetensors")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
 
     /// PNG or JPEG files, folders of them (read in the order of their names), patterns such as '*.png', or - for one
     /// image on stdin
@@ -116,13 +115,19 @@ const MAX_LOG_PROBABILITIES: usize = 16 << 20;
 
 pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
-    let model = weights::load(&args.model).map_err(Failure::input)?;
+    let LoadedModel { path: model_path, model } = args.model.load()?;
     let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
     let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
-    if let Some(path) = &args.contact_sheet {
-        output.reserve(&[OutputFile { option: "--contact-sheet", path, is_text: false }], args.json)?;
-    }
-    let (images, device) = args.engine.open_concurrently(None, || images::resolve(&args.images))?;
+    let (images, device) = args.engine.open_concurrently(None, || {
+        let images = images::resolve(&args.images)?;
+        if let Some(path) = &args.contact_sheet {
+            let files = images.iter().filter_map(ImageSource::path).chain([model_path.as_path()]);
+            let inputs: Vec<_> = files.map(Input::File).collect();
+            let file = OutputFile { option: "--contact-sheet", path, is_text: false };
+            output.reserve(&[file], &inputs, args.json)?;
+        }
+        Ok(images)
+    })?;
     // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {

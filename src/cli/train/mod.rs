@@ -49,7 +49,7 @@ Examples:
           the first 5,000 images of another data set; prints the test accuracy of each epoch
   lenet-gpu train --data-dir photos --validation-split 0.2
           your own images, photos/CLASS/*.png or .jpg; a fifth of each class is held out for testing
-  lenet-gpu train --init-from runs/slow/model.safetensors --epochs 1
+  lenet-gpu train --init-from runs/slow --epochs 1
           one more epoch from the weights of an earlier run
   lenet-gpu train --resume runs/slow
           resume an interrupted run, with bit-identical results; add --epochs 5 to extend it
@@ -71,9 +71,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME", help_heading = "Options from a file", conflicts_with = "resume")]
     preset: Option<String>,
 
-    /// Options from the [options] table of a file, such as a run's config.toml; options on the command line take
-    /// precedence [default: none]
-    #[arg(long, value_name = "FILE.toml", help_heading = "Options from a file", conflicts_with = "resume")]
+    /// Options from the [options] table of a file, or of the config.toml in the folder of a run; options on the command
+    /// line take precedence [default: none]
+    #[arg(
+        long,
+        value_name = "FILE.toml|RUN",
+        help_heading = "Options from a file",
+        conflicts_with = "resume"
+    )]
     config: Option<PathBuf>,
 
     #[command(flatten)]

@@ -148,7 +148,7 @@ impl Resumed {
         let run = self.0.path().display();
         let path = self.0.path().join("config.toml");
         let text = read_text(&path).with_context(|| format!("cannot read {}", path.display()));
-        let before: Option<RunConfig> = toml::from_str(&text.map_err(Failure::Input)?).ok();
+        let before = RunConfig::from_toml(&text.map_err(Failure::Input)?).ok();
         let is_same = before.is_some_and(|before| {
             // The options of config.toml are what this run was started with, so an edit shows in the rest.
             RunConfig { options: config.options.clone(), ..adapted(&before, config) } == *config

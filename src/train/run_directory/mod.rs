@@ -183,6 +183,21 @@ impl RunDirectory {
         self.checkpoints.step()
     }
 
+    /// The path of the latest model in the run directory `run`.
+    pub fn model_path_in(run: &Path) -> PathBuf {
+        run.join(MODEL)
+    }
+
+    /// The path of the best epoch's model in the run directory `run`.
+    pub fn best_path_in(run: &Path) -> PathBuf {
+        run.join(BEST)
+    }
+
+    /// The path of the configuration in the run directory `run`.
+    pub fn config_path(run: &Path) -> PathBuf {
+        run.join(CONFIG)
+    }
+
     /// The path of the checkpoint in the run directory `run`.
     pub fn checkpoint_path(run: &Path) -> PathBuf {
         run.join(CHECKPOINT)
@@ -201,7 +216,7 @@ impl RunDirectory {
 }
 
 fn text_of(config: &RunConfig) -> Vec<u8> {
-    toml::to_string(config).expect("a configuration can be represented in TOML").into_bytes()
+    config.to_toml().into_bytes()
 }
 
 /// Locks a run directory. Succeeds without a lock on file systems that do not support locking.
