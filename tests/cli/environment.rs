@@ -26,7 +26,7 @@ fn lenet_gpu(arguments: &[&str]) -> Command {
 }
 
 /// A command that starts all threads, but needs no device.
-const COUNT: [&str; 6] = ["bench", "--by-count", "--batch", "1", "--images", "64"];
+const COUNT: [&str; 6] = ["bench", "--by-count", "--batch-size", "1", "--images", "64"];
 
 fn write_model(path: &Path) {
     let network = LeNet5::new(1, 10);

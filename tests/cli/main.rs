@@ -11,6 +11,8 @@ mod environment;
 mod evaluate;
 mod figures;
 mod kernels;
+mod models;
+mod options;
 mod outputs;
 mod paper;
 mod predict;

@@ -1,12 +1,12 @@
 //! Why a model file is rejected.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::Dtype;
 
-use super::{HEADER, MAX_FILE, VERSION};
+use super::{Foreign, HEADER, MAX_FILE, VERSION};
 use crate::model::{LeNet5, ParameterTable};
 
 /// A model file that cannot be loaded, and why.
@@ -15,6 +15,18 @@ use crate::model::{LeNet5, ParameterTable};
 pub struct LoadError {
     pub(super) path: PathBuf,
     pub(super) source: WeightsError,
+}
+
+impl LoadError {
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why it cannot be loaded.
+    pub fn reason(&self) -> &WeightsError {
+        &self.source
+    }
 }
 
 /// Why a file is not a valid LeNet-5 model.
@@ -38,6 +50,10 @@ pub enum WeightsError {
     /// The file is not in safetensors format.
     #[error("not a safetensors file, or corrupt or truncated")]
     NotSafetensors(#[source] SafeTensorError),
+
+    /// The file has another format.
+    #[error("{0}, which is not in safetensors format")]
+    Foreign(Foreign),
 
     /// The file has changed since it was written.
     #[error(
