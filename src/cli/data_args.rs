@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::data::{
-    Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, TestSet,
+    Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, Subset, TestSet,
     embedded_mnist_test,
 };
 use crate::model::{LeNet5, ModelInfo};
@@ -55,6 +55,14 @@ impl DataArgs {
     /// Sets the memory budget of this process. Opening data does so too.
     pub fn apply_memory_limit(&self) {
         self.memory.apply();
+    }
+
+    /// Finds the data set without reading it, to report a wrong folder before a device is opened.
+    pub fn check(&self, subsets: &[Subset]) -> Result<(), Failure> {
+        match self.path()? {
+            Some(path) => self.options(self.conversion()).check(&path, subsets).map_err(Failure::input),
+            None => Ok(()),
+        }
     }
 
     /// Reads the data set.

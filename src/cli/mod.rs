@@ -26,8 +26,10 @@ mod output;
 mod paper;
 mod predict;
 mod presets;
+mod progress;
 mod recipe;
 mod resume_command;
+mod terminal;
 mod threads;
 mod train;
 mod tune;
@@ -40,7 +42,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::version::VERSION_WITH_COMMIT;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 use output::{Output, OutputFile, StdoutError};
@@ -127,6 +129,9 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     let matches = Cli::command().try_get_matches_from(arguments).map_err(usage::failure)?;
     let cli = Cli::from_arg_matches(&matches).map_err(usage::failure)?;
     show_log(cli.verbose);
+    if is_quiet(&matches) {
+        progress::disable();
+    }
     if cli.command.computes() {
         threads::start()?;
     }
@@ -147,6 +152,12 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     }
 }
 
+/// Whether the command has `--quiet`, and it was given.
+fn is_quiet(matches: &ArgMatches) -> bool {
+    let is_given = matches.try_get_one("quiet").ok().flatten().is_some_and(|&quiet: &bool| quiet);
+    is_given || matches.subcommand().is_some_and(|(_, matches)| is_quiet(matches))
+}
+
 /// Installs the logger. This library's warnings are always shown; without `-v`, other crates' logs are limited to
 /// errors, because drivers log a lot that does not concern users.
 fn show_log(verbose: u8) {
@@ -163,6 +174,8 @@ fn show_log(verbose: u8) {
         0 => log
             .filter_level(log::LevelFilter::Error)
             .filter_module(env!("CARGO_CRATE_NAME"), log::LevelFilter::Warn)
+            // Whether GL has a driver is asked only by trying all of its ways; `devices` shows the answer.
+            .filter_module("wgpu_hal::gles::egl", log::LevelFilter::Off)
             .parse_default_env(),
         1 => log.filter_level(log::LevelFilter::Info),
         2 => log.filter_level(log::LevelFilter::Debug),

@@ -12,7 +12,7 @@ pub use kernels::counts;
 use super::results::Results;
 use super::warnings::warnings;
 use crate::version::VERSION_WITH_COMMIT;
-use cells::whole;
+use crate::wording::whole;
 
 /// Formats results and, if there are earlier ones, the comparison with them.
 pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {

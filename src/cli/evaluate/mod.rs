@@ -7,7 +7,7 @@ mod text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::data::TestSet;
+use crate::data::{Subset, TestSet};
 use crate::engine::Setup;
 use crate::evaluate::Evaluation;
 use crate::model::{Model, weights};
@@ -61,6 +61,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let model = weights::load(&args.model).map_err(Failure::input)?;
     let Model { network, parameters, info } = &model;
     args.pictures.check(network.classes, output, args.json)?;
+    args.data.check(&[Subset::Test])?;
     let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(info))?;
     let TestSet { images: test, class_names } = part;
     check_class_names(info.class_names.as_deref(), class_names.as_deref())?;

@@ -122,7 +122,8 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     if let Some(path) = &args.contact_sheet {
         output.reserve(&[OutputFile { option: "--contact-sheet", path, is_text: false }], args.json)?;
     }
-    let (images, device) = args.engine.open_concurrently(None, || images::resolve(&args.images))?;
+    let images = images::resolve(&args.images)?;
+    let device = args.engine.open()?;
     // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {

@@ -28,6 +28,7 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
+use crate::data::Subset;
 use crate::engine::Setup;
 use crate::model::ModelInfo;
 use crate::train::{
@@ -142,6 +143,7 @@ pub fn run(
     let before = resumed.as_ref().and_then(Resumed::engine);
     let optimizer = args.optimizer.optimizer()?;
     let seed = args.schedule.seed;
+    args.data.check(&[Subset::Train, Subset::Test])?;
     let (data, device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
@@ -203,7 +205,7 @@ pub fn run(
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, info, images };
-    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
+    let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);

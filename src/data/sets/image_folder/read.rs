@@ -8,6 +8,7 @@ use super::class_folders::{ClassFolders, LabelledFile};
 use super::{ImageFolderError, ReadOptions};
 use crate::data::convert::{convert_channels, fit, pad};
 use crate::data::loaded::{self, Loaded};
+use crate::data::reading;
 use crate::data::{
     Channels, Conversion, DataError, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize,
 };
@@ -32,6 +33,7 @@ pub fn read<const SUBSETS: usize>(
     options: ReadOptions,
 ) -> Result<([Loaded; SUBSETS], Fit), DataError> {
     let files = subsets.map(ClassFolders::files);
+    reading::count_found(files.iter().map(Vec::len).sum());
     let conversion = options.conversion;
     let mut bad = Vec::new();
     let mut images = [const { Vec::new() }; SUBSETS];
@@ -79,6 +81,7 @@ fn read_image(
     file: &LabelledFile,
     conversion: Conversion,
 ) -> Result<Result<(ImageSet, Reservation<'static>), ImageFileError>, DataError> {
+    reading::count_read();
     // Resizing needs a row of sums, and the result.
     let extra = |size: ImageSize| size_of::<f32>() as u64 * u64::from(size.width) + OWN + RESULT;
     let Decoded { image, memory } = match ImageFile::read_with(file.path, &extra) {
