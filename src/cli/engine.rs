@@ -257,9 +257,7 @@ impl EngineArgs {
     ) -> Result<(T, Ready), Failure> {
         thread::scope(|scope| {
             let device = thread::Builder::new()
-                .spawn_scoped(scope, || {
-                    self.choose_again(before)?.open()
-                })
+                .spawn_scoped(scope, || self.choose_again(before)?.open())
                 .map_err(threads::cannot_start)?;
             let data = {
                 let _progress = Progress::reading();

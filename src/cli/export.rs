@@ -9,6 +9,7 @@ use crate::model::{Model, weights};
 use anyhow::anyhow;
 use clap::Args;
 
+use super::progress::Progress;
 use super::{Ending, Failure, Output, OutputFile};
 
 const AFTER_HELP: &str = "\
@@ -69,8 +70,10 @@ pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
     let is_text = format == Format::CHeader;
     output.reserve(&[OutputFile { option: "--output", path: &args.output, is_text }], false)?;
 
+    let progress = Progress::start("exporting", 0);
     let bytes = to_bytes(&model, format, input);
     write_output(&args.output, &bytes).map_err(Failure::work)?;
+    drop(progress);
     let text = format!("{}: {}", args.output.display(), summary(&model, format, input));
     output.line(&text)?;
     Ok(Ending::Done)

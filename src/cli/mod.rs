@@ -15,6 +15,7 @@ mod engine_config;
 mod evaluate;
 mod export;
 mod failure;
+mod fit;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hints;

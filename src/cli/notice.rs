@@ -27,9 +27,9 @@ pub fn failure(failure: &Failure) {
     }
 }
 
-/// A file that was written, other than to stdout or stderr.
+/// Names a file that was written, unless it is a device such as stdout, or with `--quiet`.
 pub fn written(path: &Path) {
-    if !is_written_through(path) {
+    if !is_written_through(path) && !progress::is_disabled() {
         note(format_args!("wrote {}", path.display()));
     }
 }

@@ -27,9 +27,14 @@ static IS_QUIET: AtomicBool = AtomicBool::new(false);
 /// The line on the terminal, if there is one.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Shows no progress from now on.
+/// Shows no progress from now on, and names no files that are written: the command has `--quiet`.
 pub fn disable() {
     IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether the command has `--quiet`.
+pub fn is_disabled() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
 }
 
 /// Puts a bar on the last line of the terminal.
@@ -90,12 +95,8 @@ impl Progress {
         Self::with(Arc::default(), "reading images".to_owned(), state)
     }
 
-    fn with(
-        done: Arc<AtomicU64>,
-        what: String,
-        state: impl Fn() -> (u64, u64) + Send + 'static,
-    ) -> Self {
-        if IS_QUIET.load(Ordering::Relaxed) || !terminal::can_overwrite() {
+    fn with(done: Arc<AtomicU64>, what: String, state: impl Fn() -> (u64, u64) + Send + 'static) -> Self {
+        if is_disabled() || !terminal::can_overwrite() {
             return Self { done, end: None, thread: None };
         }
         let (end, ended) = mpsc::channel();

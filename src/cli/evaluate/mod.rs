@@ -16,6 +16,7 @@ use clap::Args;
 
 use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
 use super::engine::EngineArgs;
+use super::progress::Progress;
 use super::{Ending, Failure, Output, notice};
 use pictures::PictureArgs;
 
@@ -76,8 +77,10 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let test = Arc::new(test);
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
+    let progress = Progress::start("evaluating", 0);
     let evaluation =
         Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
+    drop(progress);
 
     let written = match args.json {
         true => output.json(&json::object(&evaluation, info, &weights_hash(parameters)).to_string()),

@@ -20,6 +20,7 @@ use rayon::prelude::*;
 
 use super::engine::EngineArgs;
 use super::memory_args::MemoryArgs;
+use super::progress::Progress;
 use super::{Ending, Failure, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
 use prediction::ImagePrediction;
@@ -137,10 +138,11 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let mut classifier =
         Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
 
+    let progress = Progress::start("classifying", images.len());
     let mut tiles = Vec::new();
     let mut unread = Unread::default();
     for batch in images.chunks(batch) {
-        let prepared = prepare(batch, preparation, &mut unread);
+        let prepared = prepare(batch, preparation, &progress, &mut unread);
         for prediction in classify(&mut classifier, prepared)? {
             let written = if args.json {
                 output.json(&prediction.json(&classifier, args.top.get()).to_string())
@@ -159,6 +161,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         }
         let png = contact_sheet(tiles).to_png().map_err(Failure::work)?;
         write_output(path, &png).map_err(Failure::work)?;
+        notice::written(path);
     }
     if unread.count == 0 {
         return Ok(Ending::Done);
@@ -190,9 +193,15 @@ struct Unread {
 fn prepare<'a>(
     images: &'a [ImageSource],
     preparation: Preparation,
+    progress: &Progress,
     unread: &mut Unread,
 ) -> Vec<(&'a ImageSource, PreparedImage)> {
-    let prepared: Vec<_> = images.par_iter().map(|image| image.prepare(preparation)).collect();
+    let prepare = |image: &ImageSource| {
+        let prepared = image.prepare(preparation);
+        progress.advance(1);
+        prepared
+    };
+    let prepared: Vec<_> = images.par_iter().map(prepare).collect();
     let mut ready = Vec::with_capacity(images.len());
     for (image, prepared) in images.iter().zip(prepared) {
         match prepared {

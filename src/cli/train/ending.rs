@@ -1,5 +1,6 @@
 //! The end of a run: saves what is not saved yet, and reports the result.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::saver::{Files, Saved};
@@ -57,6 +58,17 @@ pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engin
     });
     let message = format!("{ended}, but its files are not all saved: {}", problems.join("; "));
     Err(Failure::work(HintedError { message, hint }))
+}
+
+/// What a run that a second signal ends leaves behind, without the files that it was writing.
+pub fn stopped(run: &Path) -> String {
+    RunDirectory::remove_temporary_files(run);
+    let checkpoint = RunDirectory::checkpoint_path(run);
+    if checkpoint.exists() {
+        format!("the last checkpoint is {}; to continue: {}", checkpoint.display(), resume_command(run))
+    } else {
+        format!("{} has no checkpoint yet", run.display())
+    }
 }
 
 /// The failure of a run. Saves what is known, and notes which checkpoint the run can be continued from.

@@ -194,7 +194,10 @@ pub fn run(
         note_resumed_step(&state, training.total_steps(data.train.len()));
     }
 
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let run = directory.path().to_owned();
+    let interrupt = Interrupt::listen(move || ending::stopped(&run))
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
     let progress = if args.output.quiet || args.output.json {
         Progress::silent()
     } else {

@@ -107,9 +107,14 @@ impl Progress {
         }
         line += &metrics("test", record.test_loss, record.test_accuracy);
         if log::log_enabled!(log::Level::Info) {
-            return format!("{line}  {} images/s  weights {}", whole(record.images_per_second), record.weights_hash);
+            return format!(
+                "{line}  {} images/s  weights {}",
+                whole(record.images_per_second),
+                record.weights_hash
+            );
         }
-        let rates = [format!("{} images/s", whole(record.images_per_second)), rounded(record.images_per_second)];
+        let rates =
+            [format!("{} images/s", whole(record.images_per_second)), rounded(record.images_per_second)];
         let fits = |rate: &&String| line.len() + 2 + rate.len() <= COLUMNS;
         match rates.iter().find(fits) {
             Some(rate) => format!("{line}  {rate}"),
@@ -204,7 +209,9 @@ mod tests {
 
     #[test]
     fn an_epochs_line_fits_80_columns_whatever_the_values() {
-        for (loss, accuracy) in [(0.0, 0.0), (9.999_99, 1.0), (99.9999, 0.999_99), (9_999.99, 0.5), (1.5e20, 0.1)] {
+        for (loss, accuracy) in
+            [(0.0, 0.0), (9.999_99, 1.0), (99.9999, 0.999_99), (9_999.99, 0.5), (1.5e20, 0.1)]
+        {
             for rate in [0.4, 999.9, 9_999.0, 999_999.0, 123_456_789.0] {
                 let record = EpochRecord {
                     epoch: 1000,

@@ -135,8 +135,19 @@ impl ServerError {
 }
 
 fn join(errors: &[(String, ServerError)]) -> String {
-    let lines: Vec<_> = errors.iter().map(|(url, error)| format!("{url}: {error}")).collect();
-    lines.join("; ")
+    let urls: Vec<_> = errors.iter().map(|(url, _)| url.as_str()).collect();
+    let messages: Vec<_> = errors.iter().map(|(_, error)| error.to_string()).collect();
+    match messages.first() {
+        // Without a network, all servers fail in the same way.
+        Some(message) if messages.len() > 1 && messages.iter().all(|other| other == message) => {
+            format!("{message} ({})", urls.join(", "))
+        }
+        _ => {
+            let lines: Vec<_> =
+                urls.iter().zip(&messages).map(|(url, why)| format!("{url}: {why}")).collect();
+            lines.join("; ")
+        }
+    }
 }
 
 /// The reason why a string is not a [`ServerUrl`].
