@@ -9,6 +9,7 @@ use crate::data::{
     embedded_mnist_test,
 };
 use crate::model::{LeNet5, ModelInfo};
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::Args;
 
@@ -127,8 +128,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     if network.channels != channels {
         let expected = network.channels;
         let message = format!(
-            "the model expects images with {expected} channel{}, but the data set has {channels}",
-            if expected == 1 { "" } else { "s" }
+            "the model expects images with {}, but the data set has {channels}",
+            count(expected, "channel")
         );
         return Err(match expected {
             1 | 3 => Failure::usage(message, format!("--channels {expected} converts the images")),
@@ -137,8 +138,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     }
     if network.classes < classes {
         return Err(Failure::Input(anyhow!(
-            "the model has {} classes, but the data set has {classes}",
-            network.classes
+            "the model has {}, but the data set has {classes}",
+            count(network.classes, "class")
         )));
     }
     Ok(())
@@ -148,8 +149,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
 pub fn check_labels(network: LeNet5, images: &ImageSet) -> Result<(), Failure> {
     match images.labels.iter().position(|&label| usize::from(label) >= network.classes) {
         Some(image) => Err(Failure::Input(anyhow!(
-            "the model has {} classes, but image {image} (from 0) of the data set has label {}",
-            network.classes,
+            "the model has {}, but image {image} (from 0) of the data set has label {}",
+            count(network.classes, "class"),
             images.labels[image]
         ))),
         None => Ok(()),
@@ -200,8 +201,10 @@ impl LimitArgs {
 impl fmt::Display for LimitArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (limit, what) in [(self.limit_train, "to train on"), (self.limit_test, "to test with")] {
-            if let Some(limit) = limit {
-                write!(f, ", the first {limit} images {what}")?;
+            match limit.map(NonZeroUsize::get) {
+                None => {}
+                Some(1) => write!(f, ", the first image {what}")?,
+                Some(limit) => write!(f, ", the first {limit} images {what}")?,
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ use crate::memory::OverBudget;
 use crate::model::weights;
 use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -173,9 +174,10 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         notice::note(format_args!("hint: {}", hints::more_memory(error)));
     }
     Err(Failure::Input(anyhow!(
-        "{} of {} images could not be classified; see the warnings above",
+        "{} of {} could not be classified; see {} above",
         unread.count,
-        images.len()
+        count(images.len(), "image"),
+        if unread.count == 1 { "the warning" } else { "the warnings" }
     )))
 }
 

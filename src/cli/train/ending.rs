@@ -12,6 +12,7 @@ use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
 use crate::model::SelectionSplit;
 use crate::train::{self, FinishedFiles, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
+use crate::wording::count;
 
 /// Saves what is missing after a run that finished or was interrupted, and reads all files back.
 pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
@@ -115,7 +116,7 @@ pub fn conclude(
         // Reported as the target below.
         train::RunOutcome::Stopped(StopReason::TestAccuracy(_)) | train::RunOutcome::Finished => {}
         train::RunOutcome::Stopped(stop) => {
-            notice::note(format_args!("stopped after {} steps: {stop}", summary.steps));
+            notice::note(format_args!("stopped after {}: {stop}", count(summary.steps, "step")));
         }
     }
     let target =

@@ -34,6 +34,7 @@ use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
 };
+use crate::wording::count;
 use fingerprint::Fingerprint;
 use progress::Progress;
 use resume::Resumed;
@@ -224,7 +225,8 @@ fn note_resumed_step(state: &RunState, total: u64) {
     match state.step {
         0 => {}
         step if step == total => {
-            notice::note(format_args!("the run has finished all of its {total} steps; --epochs extends it"));
+            let steps = count(total, "step");
+            notice::note(format_args!("the run has already done its {steps}; --epochs extends it"));
         }
         step => notice::note(format_args!("resuming at step {step} of {total}")),
     }

@@ -7,6 +7,7 @@ use ureq::http::StatusCode;
 
 use super::ServerUrl;
 use crate::data::{DataError, DatasetKind};
+use crate::wording::count;
 
 /// The reason why a data set could not be downloaded. Each message is one line. The operating system's reason, if any,
 /// is the error's source.
@@ -103,7 +104,7 @@ pub enum ServerError {
     Range,
 
     /// No data for as long as the timeout.
-    #[error("the server sent no data for {seconds} seconds")]
+    #[error("the server sent no data for {}", count(seconds, "second"))]
     TimedOut {
         /// The timeout in seconds.
         seconds: u64,

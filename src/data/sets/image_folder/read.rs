@@ -14,6 +14,7 @@ use crate::data::{
 };
 use crate::memory::Reservation;
 use crate::model::lenet::IMAGE_SIDE as SIDE;
+use crate::wording;
 
 /// The number of skipped images that a warning names.
 const MAX_NAMED: usize = 3;
@@ -113,7 +114,7 @@ fn handle_bad_images(
         let named = bad.iter().take(MAX_NAMED).map(|(path, fault)| format!("{} {fault}", path.display()));
         let named: Vec<_> = named.collect();
         let rest = if bad.len() > MAX_NAMED { "; and so on" } else { "" };
-        log::warn!("skipped {} of {count} images: {}{rest}", bad.len(), named.join("; "));
+        log::warn!("skipped {} of {}: {}{rest}", bad.len(), wording::count(count, "image"), named.join("; "));
         return Ok(());
     }
     match bad.into_iter().next() {
@@ -139,8 +140,10 @@ fn is_padded(image: &ImageSet) -> bool {
 /// Combines sets of one image into one set of 32×32.
 fn collect(images: Vec<ImageSet>, requested: Fit, channels: Channels) -> Result<Loaded, DataError> {
     let (count, image_len) = (images.len(), channels.count() * SIDE * SIDE);
-    let memory = loaded::hold(count, image_len)
-        .map_err(|source| DataError::Memory { what: format!("{count} images of {SIDE}×{SIDE}"), source })?;
+    let memory = loaded::hold(count, image_len).map_err(|source| DataError::Memory {
+        what: format!("{} of {SIDE}×{SIDE}", wording::count(count, "image")),
+        source,
+    })?;
     let mut all = ImageSet {
         channels: channels.count(),
         height: SIDE,
