@@ -6,6 +6,8 @@ mod common;
 
 mod bench;
 mod commands;
+#[cfg(unix)]
+mod display;
 mod documents;
 mod environment;
 mod evaluate;

@@ -6,7 +6,7 @@ mod text;
 
 use std::sync::Arc;
 
-use crate::data::TestSet;
+use crate::data::{Subset, TestSet};
 use crate::engine::Setup;
 use crate::evaluate::Evaluation;
 use crate::model::Model;
@@ -16,6 +16,7 @@ use clap::Args;
 use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
 use super::engine::EngineArgs;
 use super::model_arg::{LoadedModel, ModelArg};
+use super::progress::Progress;
 use super::{Ending, Failure, Input, Output, notice};
 use pictures::PictureArgs;
 
@@ -66,6 +67,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
         output,
         args.json,
     )?;
+    args.data.check(&[Subset::Test])?;
     let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(info))?;
     let TestSet { images: test, class_names } = part;
     check_class_names(info.class_names.as_deref(), class_names.as_deref())?;
@@ -80,8 +82,10 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let test = Arc::new(test);
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
+    let progress = Progress::start("evaluating", 0);
     let evaluation =
         Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
+    drop(progress);
 
     let written = match args.json {
         true => output.json(&json::object(&evaluation, info, &weights_hash(parameters)).to_string()),
