@@ -238,6 +238,7 @@ impl BenchArgs {
             let images = Arc::new(conversion.apply(images).map_err(Failure::input)?);
             Dataset {
                 name: format!("synthetic, seed {}", self.measure.seed),
+                kind: None,
                 classes: CLASSES,
                 class_names: None,
                 fit,

@@ -103,7 +103,7 @@ fn with_many_classes_the_worst_classes_and_pairs_are_listed() {
     let info = ModelInfo { class_names, ..ModelInfo::default() };
     let model = folder.path().join("model.safetensors");
     fs::write(&model, weights::to_bytes(&Model { network, parameters, info })).unwrap();
-    let text = text(&mut evaluate(&model));
+    let text = text(evaluate(&model).args(["--dataset", "mnist"]));
     assert!(text.contains("worst 10 classes") && text.contains("confused most often"), "{text}");
     assert!(text.contains(" predicted as kind ") && !text.contains("class \\ predicted"), "{text}");
 }

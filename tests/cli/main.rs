@@ -18,4 +18,5 @@ mod options;
 mod outputs;
 mod paper;
 mod predict;
+mod sources;
 mod terminal;

@@ -10,7 +10,10 @@ use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
-use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
+use crate::model::Model;
+use crate::predict::{
+    AutoChoice, Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing,
+};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
 use crate::wording::count;
 use anyhow::anyhow;
@@ -82,15 +85,15 @@ pub struct PredictArgs {
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Do not print the device and the preprocessing
+    /// Do not print the device, nor the preprocessing unless it is a guess
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PreprocessArg {
-    /// `mnist` for a model trained on MNIST, or for a greyscale model of ten classes whose data set is unknown;
-    /// otherwise `none`
+    /// `mnist` for a model trained on MNIST, or, with a note, for a greyscale model of ten classes whose data set is
+    /// unknown; otherwise `none`
     Auto,
     /// Pad or resize to 32×32, as in the model's training
     None,
@@ -131,13 +134,9 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {
-        let method = match preparation.preprocessing() {
-            Preprocessing::Digit => "mnist",
-            _ => "none",
-        };
-        let name = &opened.config.name;
-        notice::note(format_args!("classifying on {name}: {}; preprocessing: {method}", opened.reason));
+        notice::note(format_args!("classifying on {}: {}", opened.config.name, opened.reason));
     }
+    note_preprocessing(args, &model, preparation);
     let mut classifier =
         Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
 
@@ -181,6 +180,26 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         count(images.len(), "image"),
         if unread.count == 1 { "the warning" } else { "the warnings" }
     )))
+}
+
+/// Notes which preprocessing was chosen and why, even with `--quiet` if it is a guess.
+fn note_preprocessing(args: &PredictArgs, model: &Model, preparation: Preparation) {
+    let method = match preparation.preprocessing() {
+        Preprocessing::Digit => "mnist",
+        _ => "none",
+    };
+    let choice = AutoChoice::of(model);
+    let reason = &choice.reason;
+    match args.preprocess {
+        PreprocessArg::Auto if choice.is_guess() => notice::note(format_args!(
+            "preprocessing: {method}, a guess, because {reason}; --preprocess mnist or none chooses"
+        )),
+        _ if args.quiet => {}
+        PreprocessArg::Auto => {
+            notice::note(format_args!("preprocessing: {method}, because {reason}"));
+        }
+        _ => notice::note(format_args!("preprocessing: {method}, as requested")),
+    }
 }
 
 /// The images that could not be prepared.

@@ -35,9 +35,9 @@ use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
 };
 use crate::wording::count;
-use fingerprint::Fingerprint;
+use fingerprint::Fingerprints;
 use progress::Progress;
-use resume::Resumed;
+use resume::{Now, Resumed};
 use saver::{Files, Saver};
 use session::Session;
 
@@ -150,10 +150,10 @@ pub fn run(
     let optimizer = args.optimizer.optimizer()?;
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
-    let (data, device) = args
+    let ((data, test_split), device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
-    let images = Fingerprint::of(&data.train);
+    let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
     let (network, parameters) = match resumed.as_ref().and_then(Resumed::checkpoint) {
         Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
         None => args.network.network(&data, seed)?,
@@ -191,9 +191,16 @@ pub fn run(
         optimizer: setup.optimizer,
         options,
     };
+    // A network that starts from other weights may have more classes, whose names are unknown.
+    let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
+    let slug = args.data.slug(data.kind);
     let (directory, state) = match resumed {
-        None => (new_directory(args, &config)?, RunState::default()),
-        Some(resumed) => resumed.resume(&config, images.get(), &mut *opened.engine)?,
+        None => (new_directory(args, &slug, &config)?, RunState::default()),
+        Some(resumed) => {
+            let now =
+                Now { config: &config, images: fingerprints.get(), class_names: class_names.as_deref() };
+            resumed.resume(&now, &mut *opened.engine)?
+        }
     };
     if !args.output.quiet {
         notice::note(device);
@@ -209,11 +216,8 @@ pub fn run(
     } else {
         Progress::new(&training, data.train.len())
     };
-    // A network that starts from other weights may have more classes, whose names are unknown.
-    let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
-    let info =
-        ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
-    let files = Files { directory, config, info, images };
+    let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let files = Files { directory, config, info, fingerprints };
     let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
@@ -238,10 +242,10 @@ fn note_resumed_step(state: &RunState, total: u64) {
 }
 
 /// The folder of a new run.
-fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, Failure> {
+fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::create(path, config),
-        None => RunDirectory::create_timestamped(Path::new(RUNS), &args.data.slug(), config),
+        None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),
     };
     directory.map_err(unusable)
 }

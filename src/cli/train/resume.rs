@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
+use super::fingerprint::Record;
 use super::unusable;
 use crate::cli::{Failure, notice};
 use crate::engine::Engine;
@@ -16,6 +17,13 @@ use crate::wording::count;
 
 /// The run to resume.
 pub struct Resumed(EarlierRun);
+
+/// What the resumed run is given, to be compared with the original run.
+pub struct Now<'a> {
+    pub config: &'a RunConfig,
+    pub images: &'a Record,
+    pub class_names: Option<&'a [String]>,
+}
 
 /// Options that may differ from the original run: they determine its length and its device.
 const MAY_CHANGE: [&str; 13] = [
@@ -61,13 +69,8 @@ impl Resumed {
     }
 
     /// Restores the state of the run in its folder and in an engine that already has its parameters.
-    pub fn resume(
-        self,
-        config: &RunConfig,
-        images: &str,
-        engine: &mut dyn Engine,
-    ) -> Result<(RunDirectory, RunState), Failure> {
-        self.check(config, images)?;
+    pub fn resume(self, now: &Now, engine: &mut dyn Engine) -> Result<(RunDirectory, RunState), Failure> {
+        self.check(now)?;
         let state = match self.checkpoint() {
             None => RunState::default(),
             Some(Checkpoint { optimizer, state, .. }) => {
@@ -75,12 +78,13 @@ impl Resumed {
                 state.clone()
             }
         };
-        let directory = self.0.resume(config).map_err(Failure::work)?;
+        let directory = self.0.resume(now.config).map_err(Failure::work)?;
         Ok((directory, state))
     }
 
-    /// Checks that `config` continues the original run, and notes if results will differ.
-    fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
+    /// Checks that `now` continues the original run, and notes if results will differ.
+    fn check(&self, now: &Now) -> Result<(), Failure> {
+        let config = now.config;
         let Some(checkpoint) = self.checkpoint() else {
             self.check_repetition(config)?;
             let run = self.0.path().display();
@@ -88,7 +92,7 @@ impl Resumed {
             return Ok(());
         };
         let before = &checkpoint.config;
-        if checkpoint.images != images {
+        if checkpoint.images != now.images.train {
             return Err(Failure::usage(
                 format!(
                     "the training images are not those of the original run: {} of {} now, {} of {} then",
@@ -125,6 +129,8 @@ impl Resumed {
                 "--data-dir must name the original data; limits and splits must be the same",
             ));
         }
+        check_other_images(checkpoint, now)?;
+        check_class_names(checkpoint, now)?;
         if adapted(before, config) != *config {
             return Err(Failure::usage(
                 format!(
@@ -196,6 +202,35 @@ impl Resumed {
             ));
         }
         Ok(())
+    }
+}
+
+/// Checks that the test and the validation images are those of the original run, if its checkpoint records them.
+fn check_other_images(checkpoint: &Checkpoint, now: &Now) -> Result<(), Failure> {
+    let Some(before) = &checkpoint.model.info.source else { return Ok(()) };
+    let source = &now.images.source;
+    let what = match (before.test == source.test, before.validation == source.validation) {
+        (true, true) => return Ok(()),
+        (false, _) => "test",
+        (true, false) => "validation",
+    };
+    Err(Failure::usage(
+        format!("the {what} images of {} are not those of the original run", now.config.data.name),
+        "--data-dir must name the original data",
+    ))
+}
+
+/// Checks that the classes have the names of the original run, if both have names.
+fn check_class_names(checkpoint: &Checkpoint, now: &Now) -> Result<(), Failure> {
+    let (Some(before), Some(names)) = (&checkpoint.model.info.class_names, now.class_names) else {
+        return Ok(());
+    };
+    match before.iter().zip(names).enumerate().find(|(_, (before, now))| before != now) {
+        Some((class, (before, now))) => Err(Failure::usage(
+            format!("class {class} is {now:?}, but {before:?} in the original run"),
+            "rename the class folder, or start a new run with --init-from",
+        )),
+        None => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::fingerprint::Fingerprint;
+use super::fingerprint::Fingerprints;
 use crate::cli::failure::one_line;
 use crate::cli::notice;
 use crate::engine::OptimizerState;
@@ -32,8 +32,9 @@ pub struct Saved {
 pub struct Files {
     pub directory: RunDirectory,
     pub config: RunConfig,
+    /// Without the source, which has fingerprints that may not be known yet.
     pub info: ModelInfo,
-    pub images: Fingerprint,
+    pub fingerprints: Fingerprints,
 }
 
 struct Job {
@@ -75,7 +76,9 @@ impl Saver {
 impl Files {
     /// A model with these parameters.
     pub fn model(&self, parameters: Vec<f32>) -> Model {
-        Model { network: self.config.network, parameters, info: self.info.clone() }
+        let source = Some(self.fingerprints.get().source.clone());
+        let info = ModelInfo { source, ..self.info.clone() };
+        Model { network: self.config.network, parameters, info }
     }
 }
 
@@ -92,14 +95,14 @@ impl Saved {
         let RunConfig { training, data, .. } = &self.files.config;
         let is_last = state.step >= training.total_steps(data.train);
         let model = self.files.model(parameters);
-        let Files { directory, config, images, .. } = &mut self.files;
+        let Files { directory, config, fingerprints, .. } = &mut self.files;
         if let Some(record) = record {
             directory.set_model(&model);
             directory.append(&record);
         }
         // Numbers that are not finite end the run at the next step; the checkpoint before them stays.
         if is_finite(&model, &optimizer) {
-            let (config, images) = (config.clone(), images.get().to_owned());
+            let (config, images) = (config.clone(), fingerprints.get().train.clone());
             directory.set_checkpoint(&Checkpoint { model, optimizer, state, config, images });
         }
         let failures = directory.write();
