@@ -10,6 +10,7 @@ mod documents;
 mod environment;
 mod evaluate;
 mod figures;
+mod fine_tuning;
 mod kernels;
 mod outputs;
 mod paper;

@@ -4,6 +4,7 @@ mod augmentation;
 mod checkpoint_args;
 mod ending;
 mod fingerprint;
+mod last_layer;
 mod loss;
 mod network;
 mod optimizer;
@@ -28,12 +29,13 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
-use crate::engine::Setup;
+use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
 };
 use fingerprint::Fingerprint;
+use network::InitialNetwork;
 use progress::Progress;
 use resume::Resumed;
 use saver::{Files, Saver};
@@ -140,15 +142,20 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
     let before = resumed.as_ref().and_then(Resumed::engine);
-    let optimizer = args.optimizer.optimizer()?;
+    let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     let (data, device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
     let images = Fingerprint::of(&data.train);
-    let (network, parameters) = match resumed.as_ref().and_then(Resumed::checkpoint) {
-        Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
-        None => args.network.network(&data, seed)?,
+    let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
+    {
+        Some(Checkpoint { model, config, .. }) => InitialNetwork {
+            network: model.network,
+            parameters: model.parameters.clone(),
+            weights: config.weights.clone(),
+        },
+        None => args.network.initial(&data, seed, args.output.quiet)?,
     };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let training = args.schedule.config(data.train.len(), &args.optimizer, stopping, augmentation)?;
@@ -177,7 +184,7 @@ pub fn run(
             fit: args.data.conversion().fit,
         },
         network,
-        weights: args.network.weights(),
+        weights,
         training: training.clone(),
         loss: setup.loss,
         optimizer: setup.optimizer,
@@ -198,7 +205,7 @@ pub fn run(
     } else {
         Progress::new(&training, data.train.len())
     };
-    // A network that starts from other weights may have more classes, whose names are unknown.
+    // A run of version 0.1 that started from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
