@@ -212,7 +212,7 @@ fn freezing_random_convolutions_is_noted() {
         .assert()
         .success()
         .stderr("warning: --freeze conv without --init-from: conv1 and conv2 keep random weights\n");
-    lenet_gpu().args(["train", "--freeze", "fc1"]).assert().code(2).stderr(contains("none, conv"));
+    lenet_gpu().args(["train", "--freeze", "fc1"]).assert().code(2).stderr(contains("must be none or conv"));
 }
 
 #[test]

@@ -55,14 +55,13 @@ fn frozen_convolutions_have_no_backward_pass() {
 }
 
 #[test]
-fn frozen_convolutions_change_only_the_kernels_that_depend_on_them() {
+fn frozen_convolutions_change_only_the_update() {
     let setup = Setup::new(NETWORK, 64);
     for (free, frozen) in [(fused(&setup), fused(&frozen(setup))), (layered(&setup), layered(&frozen(setup)))]
     {
         for kernel in &frozen.kernels {
             let is_known = free.kernels.iter().any(|other| other.wgsl == kernel.wgsl);
-            let is_changed = ["adam", "conv blocks forward"].contains(&kernel.label.as_str());
-            assert_eq!(is_known, !is_changed, "{}", kernel.label);
+            assert_eq!(is_known, kernel.label != "adam", "{}", kernel.label);
         }
     }
 }
