@@ -378,7 +378,6 @@ fn unknown_options_and_missing_commands_are_wrong_usage() {
     lenet_gpu().arg("frobnicate").assert().code(2);
     lenet_gpu().args(["train", "--dropout", "0.5"]).assert().code(2);
     lenet_gpu().args(["evaluate"]).assert().code(2).stderr(contains("--model"));
-    lenet_gpu().args(["train", "--init", "xavier", "--init-from", "x"]).assert().code(2);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod documents;
 mod environment;
 mod evaluate;
 mod figures;
+mod fine_tuning;
 mod kernels;
 mod models;
 mod options;

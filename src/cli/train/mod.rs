@@ -4,6 +4,7 @@ mod augmentation;
 mod checkpoint_args;
 mod ending;
 mod fingerprint;
+mod last_layer;
 mod loss;
 mod network;
 mod optimizer;
@@ -29,13 +30,14 @@ use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::Subset;
-use crate::engine::Setup;
+use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
 };
 use crate::wording::count;
 use fingerprint::Fingerprints;
+use network::InitialNetwork;
 use progress::Progress;
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
@@ -147,16 +149,21 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
     let before = resumed.as_ref().and_then(Resumed::engine);
-    let optimizer = args.optimizer.optimizer()?;
+    let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
     let ((data, test_split), device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
     let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
-    let (network, parameters) = match resumed.as_ref().and_then(Resumed::checkpoint) {
-        Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
-        None => args.network.network(&data, seed)?,
+    let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
+    {
+        Some(Checkpoint { model, config, .. }) => InitialNetwork {
+            network: model.network,
+            parameters: model.parameters.clone(),
+            weights: config.weights.clone(),
+        },
+        None => args.network.initial(&data, seed, args.output.quiet)?,
     };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let training = args.schedule.config(data.train.len(), &args.optimizer, stopping, augmentation)?;
@@ -185,7 +192,7 @@ pub fn run(
             fit: args.data.conversion().fit,
         },
         network,
-        weights: args.network.weights(),
+        weights,
         training: training.clone(),
         loss: setup.loss,
         optimizer: setup.optimizer,
