@@ -15,7 +15,7 @@ use super::conv_block::ConvBlock;
 use super::dense_backward::dense_backward_weight;
 use super::layer::{Layer, Variable};
 use super::{Real, accumulate, adam, clip, dense_backward, dense_forward, dense_loss, limit, sgd};
-use crate::engine::{Loss, Mode, NonFinite, Optimizer, Rule};
+use crate::engine::{ClassWeights, Loss, Mode, NonFinite, Optimizer, Rule};
 use crate::model::parameters::LayerKind;
 use crate::model::{Activation, Frozen, LeNet5, ParameterTable, Tensor};
 
@@ -25,6 +25,8 @@ pub struct Network<T> {
     shape: LeNet5,
     loss: Loss,
     frozen: Frozen,
+    /// The weights of the classes in training; `None` for 1 each.
+    class_weights: Option<Vec<T>>,
     table: ParameterTable,
     /// Images of the current batch.
     batch: usize,
@@ -87,6 +89,7 @@ impl<T: Real> Network<T> {
             shape: network,
             loss: Loss::default(),
             frozen: Frozen::None,
+            class_weights: None,
         }
     }
 
@@ -98,6 +101,17 @@ impl<T: Real> Network<T> {
     /// Returns the network with frozen layers, whose gradients stay 0.
     pub fn with_frozen(self, frozen: Frozen) -> Self {
         Self { frozen, ..self }
+    }
+
+    /// Sets the weights of the classes in training; `None` for 1 each.
+    ///
+    /// # Panics
+    /// If there is not one weight per class.
+    pub fn set_class_weights(&mut self, weights: Option<&ClassWeights>) {
+        self.class_weights = weights.map(|weights| {
+            assert_eq!(weights.values().len(), self.shape.classes, "there is not one weight per class");
+            weights.values().iter().map(|&weight| T::of(weight.into())).collect()
+        });
     }
 
     /// Returns the parameter arena, in the order of [`ParameterTable`].
@@ -144,28 +158,32 @@ impl<T: Real> Network<T> {
     /// # Panics
     /// If there are more labels than the largest batch has images, or a label is not less than the number of classes.
     pub fn forward(&mut self, labels: &[u32]) {
-        self.forward_micro_batch(labels, labels.len());
+        let step_weight = match &self.class_weights {
+            None => labels.len() as f64,
+            Some(weights) => labels.iter().map(|&label| weights[label as usize].as_f64()).sum(),
+        };
+        self.forward_micro_batch(labels, step_weight);
     }
 
-    /// Runs [`Self::forward`] for a micro-batch of a step of `step_count` images. The mean loss is over the whole
-    /// step.
+    /// Runs [`Self::forward`] for a micro-batch of a step. The mean loss is over the whole step: `step_weight` is the
+    /// number of its images or, with class weights, the sum of the weights of their labels.
     ///
     /// # Panics
     /// As [`Self::forward`].
-    pub fn forward_micro_batch(&mut self, labels: &[u32], step_count: usize) {
-        self.run(labels, step_count, Mode::Train);
+    pub fn forward_micro_batch(&mut self, labels: &[u32], step_weight: f64) {
+        self.run(labels, step_weight, Mode::Train);
     }
 
-    /// Runs the forward pass for evaluation: batch normalisation uses its running statistics and targets are not
-    /// smoothed. The positions of maxima are not stored, so [`Self::backward`] must not follow.
+    /// Runs the forward pass for evaluation: batch normalisation uses its running statistics, and targets are neither
+    /// smoothed nor weighted. The positions of maxima are not stored, so [`Self::backward`] must not follow.
     ///
     /// # Panics
     /// As [`Self::forward`].
     pub fn evaluate(&mut self, labels: &[u32]) {
-        self.run(labels, labels.len(), Mode::Evaluate);
+        self.run(labels, labels.len() as f64, Mode::Evaluate);
     }
 
-    fn run(&mut self, labels: &[u32], step_count: usize, mode: Mode) {
+    fn run(&mut self, labels: &[u32], step_weight: f64, mode: Mode) {
         let (net, batch) = (self.shape, labels.len());
         let conv_mode = if self.frozen.contains(LayerKind::Conv) { Mode::Evaluate } else { mode };
         assert!(
@@ -195,15 +213,28 @@ impl<T: Real> Network<T> {
         dense_forward(&net.fc2(), net.activation, x, weight, bias, y);
 
         let x = fc2.finish_forward(mode, batch, norms);
-        let loss = match mode {
-            Mode::Train => self.loss,
-            Mode::Evaluate => self.loss.without_smoothing(),
+        let (loss, class_weights) = match mode {
+            Mode::Train => (self.loss, self.class_weights.as_deref()),
+            Mode::Evaluate => (self.loss.without_smoothing(), None),
         };
         let (shape, y, dy) =
             (net.fc3(), &mut outputs.value[used(net.classes)], &mut outputs.gradient[used(net.classes)]);
         let (weight, bias) = (parameter("fc3.weight"), parameter("fc3.bias"));
         let (losses, predicted) = (&mut self.losses[..batch], &mut self.predicted[..batch]);
-        dense_loss(&shape, &loss, step_count, x, weight, bias, labels, y, dy, losses, predicted);
+        dense_loss(
+            &shape,
+            &loss,
+            step_weight,
+            class_weights,
+            x,
+            weight,
+            bias,
+            labels,
+            y,
+            dy,
+            losses,
+            predicted,
+        );
     }
 
     /// Runs the backward pass of the last [`Self::forward`], down to the first layer that is not frozen; the result is

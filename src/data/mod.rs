@@ -8,6 +8,7 @@
 //! up a data set) → `detect` (which data set a folder contains) → `open`.
 
 mod augment;
+mod class_counts;
 mod convert;
 mod dataset;
 mod detect;
@@ -29,6 +30,7 @@ mod source;
 
 pub use crate::model::Fit;
 pub use augment::{Augmentation, AugmentationError, Transform, View};
+pub use class_counts::ClassCounts;
 pub use convert::{Channels, Conversion};
 pub use dataset::{Dataset, TestSet};
 pub use error::DataError;

@@ -54,12 +54,15 @@ impl Variant {
         Self { import: "variants/input", file: if augmented { "augmented" } else { "plain" } }
     }
 
-    /// The loss function.
-    pub fn loss(kind: LossKind) -> Self {
-        let file = match kind {
-            LossKind::Nll | LossKind::CrossEntropy => "log_softmax",
-            LossKind::Mse => "mse",
-            LossKind::RawNll => "raw_nll",
+    /// The loss function, with or without class weights.
+    pub fn loss(kind: LossKind, class_weighted: bool) -> Self {
+        let file = match (kind, class_weighted) {
+            (LossKind::Nll | LossKind::CrossEntropy, false) => "log_softmax",
+            (LossKind::Nll | LossKind::CrossEntropy, true) => "weighted_log_softmax",
+            (LossKind::Mse, false) => "mse",
+            (LossKind::Mse, true) => "weighted_mse",
+            (LossKind::RawNll, false) => "raw_nll",
+            (LossKind::RawNll, true) => "weighted_raw_nll",
         };
         Self { import: "variants/loss", file }
     }

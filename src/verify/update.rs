@@ -118,7 +118,7 @@ impl Fixture {
     ) -> Result<KernelOutputs, EngineError> {
         let tensors = self.table.tensors().len();
         let images = self.draw.image_set(1, 1, 1, 2);
-        let record = BatchRecord::new(&batch, 0, t, &Loss::default(), optimizer, &images);
+        let record = BatchRecord::new(&batch, 0, t, batch.count as f64, &Loss::default(), optimizer, &images);
         let values = Values { partials: self.chunks, ..arenas };
         let inputs =
             KernelInputs { values, images: &images, order: vec![0], views: Vec::new(), tensors, record };

@@ -11,3 +11,4 @@ mod hashes;
 mod network_gradients;
 mod proofs;
 mod reference;
+mod weighted;

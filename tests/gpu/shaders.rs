@@ -58,7 +58,8 @@ fn setups() -> Vec<Setup> {
     for kind in LossKind::ALL {
         for reduction in [Reduction::Mean, Reduction::Sum] {
             let loss = Loss { kind, reduction, ..Loss::default() };
-            setups.push(Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) });
+            let setup = Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) };
+            setups.extend([setup, Setup { class_weighted: true, ..setup }]);
         }
     }
     let augmented: Vec<_> = setups.iter().map(|setup| Setup { augmented: true, ..*setup }).collect();

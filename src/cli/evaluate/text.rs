@@ -26,24 +26,41 @@ pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> Vec<String> {
         count(tally.samples, "image")
     );
     let second = format!(
-        "top-2 accuracy {:.2} %, mean F1 {}, calibration error {:.2} % (ECE, {CALIBRATION_BINS} bins)",
+        "balanced accuracy {} (mean recall), mean F1 {}",
+        percent(confusion.balanced_accuracy()),
+        percent(confusion.macro_f1())
+    );
+    let third = format!(
+        "top-2 accuracy {:.2} %, calibration error {:.2} % (ECE, {CALIBRATION_BINS} bins)",
         100.0 * evaluation.top2_accuracy(),
-        percent(confusion.macro_f1()),
         100.0 * calibration.expected_error()
     );
     // Escaped before the columns are laid out.
     let name = |class| escape(&info.class(class)).into_owned();
     let names: Vec<String> = (0..confusion.classes()).map(name).collect();
-    let third = if confusion.classes() <= MAX_CLASSES {
+    let confused = if confusion.classes() <= MAX_CLASSES {
         matrix(confusion, &names, terminal::stdout_columns().unwrap_or(usize::MAX))
     } else {
         pairs(confusion, &names)
     };
-    let mut lines = vec![first, second, String::new()];
+    let mut lines = vec![first, second, third];
+    lines.extend(chance(confusion, tally.correct, &names));
+    lines.push(String::new());
     lines.extend(scores(confusion, &names));
     lines.push(String::new());
-    lines.extend(third);
+    lines.extend(confused);
     lines
+}
+
+/// Says that the accuracy is about the share of the largest class, if it is.
+fn chance(confusion: &ConfusionMatrix, correct: usize, names: &[String]) -> Option<String> {
+    let counts = confusion.class_counts();
+    let (class, share) = counts.largest().filter(|_| counts.is_at_chance(correct))?;
+    Some(format!(
+        "always predicting {}, the largest class, has an accuracy of {:.2} %",
+        names[class],
+        100.0 * share
+    ))
 }
 
 /// A table of the classes' scores: of all classes, or of the worst ones if there are many.

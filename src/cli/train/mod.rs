@@ -1,5 +1,6 @@
 //! `lenet-gpu train`.
 
+mod advice;
 mod augmentation;
 mod checkpoint_args;
 mod ending;
@@ -29,11 +30,12 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
-use crate::data::Subset;
+use crate::data::{ClassCounts, Subset};
 use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
-    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
+    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
+    TrainingConfig,
 };
 use crate::wording::count;
 use fingerprint::Fingerprints;
@@ -167,7 +169,14 @@ pub fn run(
     };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let training = args.schedule.config(data.train.len(), &args.optimizer, stopping, augmentation)?;
-    let training = TrainingConfig { checkpoint_every: args.checkpoint.every, ..training };
+    let counts = ClassCounts::of(&data.train.labels, network.classes);
+    let class_weights = match resumed.as_ref().and_then(Resumed::checkpoint) {
+        Some(Checkpoint { config, .. }) => config.training.class_weights.clone(),
+        None => args.loss.class_weights(&counts, data.class_names.as_deref())?,
+    };
+    let class_weighted = class_weights.is_some();
+    let training = TrainingConfig { checkpoint_every: args.checkpoint.every, class_weights, ..training };
+    let may_warn_of_imbalance = resumed.is_none() && !class_weighted;
     if network.batch_norm {
         check_batches(training.batch_size, data.train.len())?;
     }
@@ -176,6 +185,7 @@ pub fn run(
         optimizer,
         loss: args.loss.loss(),
         augmented: augmentation.is_some(),
+        class_weighted,
         ..Setup::new(network, training.batch_size)
     };
     let mut opened = device.engine(&setup)?;
@@ -213,6 +223,9 @@ pub fn run(
         notice::note(device);
         note_resumed_step(&state, training.total_steps(data.train.len()));
     }
+    if may_warn_of_imbalance {
+        advice::imbalance(&counts, data.class_names.as_deref());
+    }
 
     let run = directory.path().to_owned();
     let interrupt = Interrupt::listen(move || ending::stopped(&run))
@@ -233,6 +246,10 @@ pub fn run(
     let mut saved = session.saver.finish();
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
+    if summary.outcome != RunOutcome::Interrupted {
+        let trained = summary.steps.saturating_mul(training.batch_size as u64);
+        advice::result(&summary, &data, trained, class_weighted);
+    }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
 

@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_bar_fits_the_terminal() {
-        let tally = Tally { samples: 640, correct: 321, loss_sum: 640.0 * 2.3026 };
+        let tally = Tally { samples: 640, correct: 321, loss_sum: 640.0 * 2.3026, weight: None };
         let progress_of = |samples| EpochProgress {
             epoch: 2,
             images: 60_640,

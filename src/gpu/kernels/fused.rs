@@ -3,7 +3,7 @@
 use super::gather::read_cost;
 use super::loss::{FLOPS_PER_CLASS, OUTCOME_BYTES};
 use super::{Constants, Kernel, PartialSums, Weights, WithGradient, WorkspaceOffset};
-use crate::engine::Mode;
+use crate::engine::{Mode, Setup};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::{FusedConfig, KernelConfig};
@@ -67,12 +67,13 @@ pub fn conv_forward(
 /// `fused_dense`, for batches of up to `batch` images: the dense layers and the loss and, in training, their backward
 /// pass down to the second pool.
 pub fn dense(
-    network: &LeNet5,
+    setup: &Setup,
     mode: Mode,
     batch: usize,
     config: &KernelConfig,
     offsets: &DenseHeadOffsets,
 ) -> Kernel {
+    let network = &setup.network;
     let backward = mode == Mode::Train;
     let FusedConfig { head_images, head_groups, head_share, head_loads, .. } = config.fused;
     // Small batches take one image per workgroup, to keep the whole device busy; in large ones several images share
@@ -121,6 +122,7 @@ pub fn dense(
     let grid = Grid::workgroup_per_block(images);
     Kernel::new("fused_dense", label, FusedConfig::WORKGROUP, grid, cost, constants)
         .with(Variant::activation(Activation::Relu))
+        .with(Variant::loss(setup.loss.kind, setup.class_weighted && backward))
 }
 
 /// `fused_conv_backward`: from the gradient of the second pool to partial sums of the convolutions' gradients.

@@ -68,7 +68,7 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
         (Phase::Training, Mode::Train, setup.micro_batch_size()),
         (Phase::Evaluation, Mode::Evaluate, setup.max_forward_batch()),
     ] {
-        step.push(phase, dense(network, mode, batch, config, &head));
+        step.push(phase, dense(setup, mode, batch, config, &head));
     }
     if !is_conv_frozen {
         step.push(Phase::Training, conv_backward(network, setup.augmented, config, &blocks, &partials));

@@ -142,7 +142,15 @@ impl<'a> Layers<'a> {
         BatchNorm::forward(bn4, false, config, step);
 
         let offsets = LossOffsets { x: fc3_in.value, outputs: self.outputs, weights: fc3 };
-        step.push(Phase::Always, kernels::dense_loss("fc3", &network.fc3(), &setup.loss, config, &offsets));
+        let dense_loss =
+            |weighted| kernels::dense_loss("fc3", &network.fc3(), &setup.loss, weighted, config, &offsets);
+        match setup.class_weighted {
+            true => {
+                step.push(Phase::Training, dense_loss(true));
+                step.push(Phase::Evaluation, dense_loss(false));
+            }
+            false => step.push(Phase::Always, dense_loss(false)),
+        }
     }
 
     /// The activation whose derivative the backward kernel after it applies: the identity if a batch normalisation
