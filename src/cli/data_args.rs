@@ -19,8 +19,8 @@ use super::{Failure, values};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder of a data set or of your own images, or CIFAR-10's .tar.gz; its format is detected [default: MNIST,
-    /// built in]
+    /// Folder of a data set or of your own images, an .npz, .csv or CIFAR-10's .tar.gz; its format is detected
+    /// [default: MNIST, built in]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
@@ -36,6 +36,11 @@ pub struct DataArgs {
     /// Number of input channels [default: as stored]
     #[arg(long, value_name = "N", value_enum)]
     channels: Option<Channels>,
+
+    /// Exchange rows and columns of the images in data files, for copies of EMNIST under other names [default: true for
+    /// EMNIST]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    transpose: Option<bool>,
 
     /// Skip image files that cannot be read, with a warning, instead of failing
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
@@ -79,7 +84,12 @@ impl DataArgs {
     }
 
     fn options(&self, conversion: Conversion) -> OpenOptions {
-        OpenOptions { kind: self.dataset, conversion, skip_bad_images: self.skip_bad_images }
+        OpenOptions {
+            kind: self.dataset,
+            conversion,
+            skip_bad_images: self.skip_bad_images,
+            transpose: self.transpose,
+        }
     }
 
     /// Where the data is; `None` is the built-in MNIST.
@@ -222,6 +232,7 @@ mod tests {
                 dataset: None,
                 fit: None,
                 channels: None,
+                transpose: None,
                 skip_bad_images: false,
                 memory: MemoryArgs::default(),
             };

@@ -16,6 +16,8 @@ pub struct OpenOptions {
     pub conversion: Conversion,
     /// Whether to skip image files that cannot be read, with a warning, instead of failing.
     pub skip_bad_images: bool,
+    /// Whether to exchange the rows and the columns of images in packed files; if `None`, of those of EMNIST.
+    pub transpose: Option<bool>,
 }
 
 /// The contents of a folder.
@@ -28,7 +30,7 @@ pub enum OpenedDataset {
 }
 
 impl OpenOptions {
-    /// Opens the data set in a folder, or in CIFAR-10's `.tar.gz`, and reads its images.
+    /// Opens the data set in a folder or in a file that is one, such as an `.npz` archive, and reads its images.
     ///
     /// # Errors
     /// If no data set is found, files are missing or invalid, a label is not a class of the requested kind, images cannot
@@ -45,9 +47,12 @@ impl OpenOptions {
         };
         // Both are located before either is read, so that a missing file is reported at once.
         let (train, test) = (found.files(Subset::Train)?, found.files(Subset::Test)?);
-        let (train, test) = rayon::join(|| train.read(), || test.read());
+        let (train, test) = rayon::join(|| train.read(self.transpose), || test.read(self.transpose));
         let data = Dataset::from_loaded(folder.display().to_string(), train?, test?, self.conversion)?;
-        Ok(OpenedDataset::Split(Dataset { class_names: self.class_names(data.classes), ..data }))
+        Ok(OpenedDataset::Split(Dataset {
+            class_names: found.class_names(found.kind(), data.classes),
+            ..data
+        }))
     }
 
     /// Opens the test images alone. The folder need not contain training images; if a folder of images has no
@@ -56,30 +61,24 @@ impl OpenOptions {
     /// # Errors
     /// As [`OpenOptions::open`].
     pub fn open_test(&self, folder: &Path) -> Result<TestSet, DataError> {
-        let images = match detect(folder, self.kind)? {
+        match detect(folder, self.kind)? {
             DetectedDataset::PackedFiles(found) => {
-                found.files(Subset::Test)?.read()?.convert(self.conversion)?.images
+                let loaded = found.files(Subset::Test)?.read(self.transpose)?;
+                let images = loaded.convert(self.conversion)?.images;
+                let class_names = found.class_names(found.kind(), images.classes());
+                Ok(TestSet { images, class_names })
             }
-            DetectedDataset::ImageFolder(found) => return found.read_test(self.read_options()),
-        };
-        let class_names = self.class_names(images.classes());
-        Ok(TestSet { images, class_names })
+            DetectedDataset::ImageFolder(found) => found.read_test(self.read_options()),
+        }
     }
 
     fn read_options(&self) -> ReadOptions {
         ReadOptions { conversion: self.conversion, skip_bad_images: self.skip_bad_images }
     }
-
-    /// The class names of the requested kind. A detected layout may be shared by any other data set, so it implies
-    /// no names; neither does a different number of classes.
-    fn class_names(&self, classes: usize) -> Option<Vec<String>> {
-        let names = self.kind?.class_names().filter(|names| names.len() == classes)?;
-        Some(names.iter().copied().map(str::to_owned).collect())
-    }
 }
 
 impl Dataset {
-    /// Opens the data set in a folder, or in CIFAR-10's `.tar.gz`. It is detected from its files; `kind` restricts
+    /// Opens the data set in a folder or in a file that is one. It is detected from its files; `kind` restricts
     /// the detection.
     ///
     /// # Errors
