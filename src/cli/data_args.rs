@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::data::{
-    Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, TestSet,
+    Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, Subset, TestSet,
     embedded_mnist_test,
 };
 use crate::model::{LeNet5, ModelInfo};
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::Args;
 
@@ -57,9 +58,22 @@ impl DataArgs {
         self.data_dir.is_some() || self.dataset.is_some()
     }
 
+    /// The folder of the data, if one was given.
+    pub fn folder(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
     /// Sets the memory budget of this process. Opening data does so too.
     pub fn apply_memory_limit(&self) {
         self.memory.apply();
+    }
+
+    /// Finds the data set without reading it, to report a wrong folder before a device is opened.
+    pub fn check(&self, subsets: &[Subset]) -> Result<(), Failure> {
+        match self.path()? {
+            Some(path) => self.options(self.conversion()).check(&path, subsets).map_err(Failure::input),
+            None => Ok(()),
+        }
     }
 
     /// Reads the data set.
@@ -129,8 +143,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     if network.channels != channels {
         let expected = network.channels;
         let message = format!(
-            "the model expects images with {expected} channel{}, but the data set has {channels}",
-            if expected == 1 { "" } else { "s" }
+            "the model expects images with {}, but the data set has {channels}",
+            count(expected, "channel")
         );
         return Err(match expected {
             1 | 3 => Failure::usage(message, format!("--channels {expected} converts the images")),
@@ -139,8 +153,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     }
     if network.classes < classes {
         return Err(Failure::Input(anyhow!(
-            "the model has {} classes, but the data set has {classes}",
-            network.classes
+            "the model has {}, but the data set has {classes}",
+            count(network.classes, "class")
         )));
     }
     Ok(())
@@ -150,8 +164,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
 pub fn check_labels(network: LeNet5, images: &ImageSet) -> Result<(), Failure> {
     match images.labels.iter().position(|&label| usize::from(label) >= network.classes) {
         Some(image) => Err(Failure::Input(anyhow!(
-            "the model has {} classes, but image {image} (from 0) of the data set has label {}",
-            network.classes,
+            "the model has {}, but image {image} (from 0) of the data set has label {}",
+            count(network.classes, "class"),
             images.labels[image]
         ))),
         None => Ok(()),
@@ -202,8 +216,10 @@ impl LimitArgs {
 impl fmt::Display for LimitArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (limit, what) in [(self.limit_train, "to train on"), (self.limit_test, "to test with")] {
-            if let Some(limit) = limit {
-                write!(f, ", the first {limit} images {what}")?;
+            match limit.map(NonZeroUsize::get) {
+                None => {}
+                Some(1) => write!(f, ", the first image {what}")?,
+                Some(limit) => write!(f, ", the first {limit} images {what}")?,
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::convert::pad;
 use crate::hash;
 use crate::model::margins;
+use crate::wording::count;
 
 /// Images of one size with their labels.
 ///
@@ -55,7 +56,7 @@ pub enum ImageSetError {
     },
 
     /// The number of pixel values does not follow from the number of labels and the image size.
-    #[error("{images} labels and the image size require {expected} pixel values; found {found}")]
+    #[error("{} and the image size require {expected} pixel values; found {found}", count(images, "label"))]
     PixelCount {
         /// The number of labels.
         images: usize,

@@ -22,6 +22,7 @@ mod labels;
 mod loaded;
 mod open;
 mod order;
+mod reading;
 mod sets;
 
 pub use crate::model::Fit;
@@ -35,4 +36,6 @@ pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
 pub use order::order;
+pub use reading::{ImageFilesRead, image_files_read};
+pub(crate) use sets::Subset;
 pub use sets::image_folder::{ImageFolderError, UnsplitFolder};

@@ -30,6 +30,18 @@ pub enum OpenedDataset {
 }
 
 impl OpenOptions {
+    /// Finds the data set in a folder or in a file that is one, without reading any image. This is fast, so it can precede
+    /// everything that takes long.
+    ///
+    /// # Errors
+    /// If no data set is found, or files of `subsets` are missing.
+    pub(crate) fn check(&self, folder: &Path, subsets: &[Subset]) -> Result<(), DataError> {
+        if let DetectedDataset::PackedFiles(found) = detect(folder, self.kind)? {
+            subsets.iter().try_for_each(|&subset| found.files(subset).map(drop))?;
+        }
+        Ok(())
+    }
+
     /// Opens the data set in a folder or in a file that is one, such as an `.npz` archive, and reads its images.
     ///
     /// # Errors

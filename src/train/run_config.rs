@@ -8,6 +8,7 @@ use super::TrainingConfig;
 use crate::data::Fit;
 use crate::engine::{Loss, Optimizer};
 use crate::model::{Init, LeNet5};
+use crate::toml_names::{hyphenated, underscored};
 use crate::version::{COMMIT, VERSION};
 
 /// Everything that determines a run.
@@ -33,6 +34,21 @@ pub struct RunConfig {
     /// The options that the user gave, by name. The training loop does not read them; they let a front end repeat the run.
     #[serde(default)]
     pub options: toml::Table,
+}
+
+impl RunConfig {
+    /// The configuration as the text of a `config.toml`.
+    pub fn to_toml(&self) -> String {
+        hyphenated(&toml::to_string(self).expect("a configuration can be represented in TOML"))
+    }
+
+    /// Reads the text of a `config.toml`.
+    ///
+    /// # Errors
+    /// If it is not TOML or not a configuration.
+    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
+        underscored(text.parse()?).try_into()
+    }
 }
 
 /// A version of this program.
@@ -111,6 +127,7 @@ pub enum InitialWeights {
     /// A random initialisation.
     Init(Init),
     /// A model file.
+    #[serde(alias = "init_from")]
     InitFrom(#[serde(serialize_with = "lossy_path")] PathBuf),
 }
 

@@ -142,3 +142,13 @@ fn an_unwritable_picture_is_rejected_before_any_work() {
     rejected(["--mistakes", "nowhere/mistakes.png"], "cannot write");
     rejected(["--mistakes-count", "501"], "--mistakes-count");
 }
+
+#[test]
+fn the_pictures_that_were_written_are_named() {
+    let folder = tempdir().unwrap();
+    let picture = folder.path().join("confusion.svg");
+    let mut command = evaluate(&TRAINED.1);
+    command.arg("--confusion-matrix").arg(&picture);
+    command.assert().success().stderr(contains(format!("wrote {}", picture.display())));
+    command.arg("--quiet").assert().success().stderr(is_empty());
+}

@@ -6,11 +6,15 @@ mod common;
 
 mod bench;
 mod commands;
+#[cfg(unix)]
+mod display;
 mod documents;
 mod environment;
 mod evaluate;
 mod figures;
 mod kernels;
+mod models;
+mod options;
 mod outputs;
 mod paper;
 mod predict;

@@ -527,11 +527,19 @@ mod program {
     fn bench_accepts_split_and_unsplit_folders() {
         let folder = pets();
         for (data, batch) in [(folder.path().to_owned(), "6"), (folder.path().join("test"), "2")] {
-            lenet_gpu(&["bench", "--by-count", "--batch", batch, "--profile-batch", batch, "--data-dir"])
-                .arg(data)
-                .assert()
-                .success()
-                .stdout(contains(format!("batch size {batch}").as_str()));
+            lenet_gpu(&[
+                "bench",
+                "--by-count",
+                "--batch-size",
+                batch,
+                "--profile-batch-size",
+                batch,
+                "--data-dir",
+            ])
+            .arg(data)
+            .assert()
+            .success()
+            .stdout(contains(format!("batch size {batch}").as_str()));
         }
     }
 

@@ -69,11 +69,11 @@ impl Scratch {
     /// The arguments of a run of three epochs on the CPU engine, with additional ones.
     pub fn train(&self, run: &Path, more: &[&str]) -> Vec<String> {
         let [set, run] = [&self.set, run].map(|path: &Path| path.to_str().unwrap().to_owned());
-        let few = ["train", "--epochs", "3", "--batch-size", "32", "--data-dir"];
-        let mut arguments: Vec<String> = few.iter().map(ToString::to_string).collect();
-        arguments.extend([set, "--run-dir".to_owned(), run]);
-        if !more.contains(&"--backend") {
-            arguments.extend(["--backend".to_owned(), "cpu".to_owned()]);
+        let mut arguments = ["train", "--data-dir", &set, "--run-dir", &run].map(str::to_owned).to_vec();
+        for (option, value) in [("--epochs", "3"), ("--batch-size", "32"), ("--backend", "cpu")] {
+            if !more.contains(&option) {
+                arguments.extend([option, value].map(str::to_owned));
+            }
         }
         arguments.extend(more.iter().map(ToString::to_string));
         arguments

@@ -4,28 +4,29 @@ mod json;
 mod pictures;
 mod text;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::data::TestSet;
+use crate::data::{Subset, TestSet};
 use crate::engine::Setup;
 use crate::evaluate::Evaluation;
-use crate::model::{Model, weights};
+use crate::model::Model;
 use crate::train::weights_hash;
 use clap::Args;
 
 use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Output, notice};
+use super::model_arg::{LoadedModel, ModelArg};
+use super::progress::Progress;
+use super::{Ending, Failure, Input, Output, notice};
 use pictures::PictureArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
-  lenet-gpu evaluate --model runs/slow/model.safetensors
+  lenet-gpu evaluate runs/slow
           Evaluate on MNIST's 10,000 test images
-  lenet-gpu evaluate --model model.safetensors --confusion-matrix confusion.svg --mistakes mistakes.png
+  lenet-gpu evaluate model.safetensors --confusion-matrix confusion.svg --mistakes mistakes.png
           Also draw the confusion matrix and the 50 worst mistakes
-  lenet-gpu evaluate --model model.safetensors --data-dir ~/fashion --json
+  lenet-gpu evaluate model.safetensors --data-dir ~/fashion --json
           Evaluate on another data set's test images, with JSON output";
 
 /// Evaluate a model on test images
@@ -35,9 +36,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct EvaluateArgs {
-    /// Model file, from a run directory or from PyTorch
-    #[arg(long, value_name = "FILE.safetensors")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArg,
 
     #[command(flatten)]
     engine: EngineArgs,
@@ -58,9 +58,16 @@ pub struct EvaluateArgs {
 }
 
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let model = weights::load(&args.model).map_err(Failure::input)?;
+    let LoadedModel { path, model } = args.model.load()?;
     let Model { network, parameters, info } = &model;
-    args.pictures.check(network.classes, output, args.json)?;
+    let inputs = [Some(Input::File(&path)), args.data.folder().map(Input::Folder)];
+    args.pictures.check(
+        network.classes,
+        &inputs.into_iter().flatten().collect::<Vec<_>>(),
+        output,
+        args.json,
+    )?;
+    args.data.check(&[Subset::Test])?;
     let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(info))?;
     let TestSet { images: test, class_names } = part;
     check_class_names(info.class_names.as_deref(), class_names.as_deref())?;
@@ -75,8 +82,10 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let test = Arc::new(test);
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
+    let progress = Progress::start("evaluating", 0);
     let evaluation =
         Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
+    drop(progress);
 
     let written = match args.json {
         true => output.json(&json::object(&evaluation, info, &weights_hash(parameters)).to_string()),

@@ -27,6 +27,14 @@ impl ImageSource {
         }
     }
 
+    /// The file.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdin => None,
+        }
+    }
+
     /// The file name without its folder.
     pub fn short_name(&self) -> String {
         match self {

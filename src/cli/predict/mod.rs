@@ -10,9 +10,9 @@ use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
-use crate::model::weights;
 use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -20,13 +20,15 @@ use rayon::prelude::*;
 
 use super::engine::EngineArgs;
 use super::memory_args::MemoryArgs;
-use super::{Ending, Failure, Output, OutputFile, hints, notice, values};
+use super::model_arg::{LoadedModel, ModelOption};
+use super::progress::Progress;
+use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
 use prediction::ImagePrediction;
 
 const AFTER_HELP: &str = "\
 Examples:
-  lenet-gpu predict --model model.safetensors seven.jpg photos/
+  lenet-gpu predict --model runs/slow seven.jpg photos/
           Classify a photograph and every image in a folder
   lenet-gpu predict --model model.safetensors 'photos/*.png' --contact-sheet sheet.png
           Also draw the network's input for each image
@@ -42,9 +44,8 @@ Images that cannot be read are reported on stderr; the others are still classifi
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct PredictArgs {
-    /// Model file, from a run directory or from PyTorch
-    #[arg(long, value_name = "FILE.safetensors")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
 
     /// PNG or JPEG files, folders of them (read in the order of their names), patterns such as '*.png', or - for one
     /// image on stdin
@@ -116,13 +117,17 @@ const MAX_LOG_PROBABILITIES: usize = 16 << 20;
 
 pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
-    let model = weights::load(&args.model).map_err(Failure::input)?;
+    let LoadedModel { path: model_path, model } = args.model.load()?;
     let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
     let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
+    let images = images::resolve(&args.images)?;
     if let Some(path) = &args.contact_sheet {
-        output.reserve(&[OutputFile { option: "--contact-sheet", path, is_text: false }], args.json)?;
+        let files = images.iter().filter_map(ImageSource::path).chain([model_path.as_path()]);
+        let inputs: Vec<_> = files.map(Input::File).collect();
+        let file = OutputFile { option: "--contact-sheet", path, is_text: false };
+        output.reserve(&[file], &inputs, args.json)?;
     }
-    let (images, device) = args.engine.open_concurrently(None, || images::resolve(&args.images))?;
+    let device = args.engine.open()?;
     // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {
@@ -136,10 +141,11 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let mut classifier =
         Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
 
+    let progress = Progress::start("classifying", images.len());
     let mut tiles = Vec::new();
     let mut unread = Unread::default();
     for batch in images.chunks(batch) {
-        let prepared = prepare(batch, preparation, &mut unread);
+        let prepared = prepare(batch, preparation, &progress, &mut unread);
         for prediction in classify(&mut classifier, prepared)? {
             let written = if args.json {
                 output.json(&prediction.json(&classifier, args.top.get()).to_string())
@@ -158,6 +164,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         }
         let png = contact_sheet(tiles).to_png().map_err(Failure::work)?;
         write_output(path, &png).map_err(Failure::work)?;
+        notice::written(path);
     }
     if unread.count == 0 {
         return Ok(Ending::Done);
@@ -169,9 +176,10 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         notice::note(format_args!("hint: {}", hints::more_memory(error)));
     }
     Err(Failure::Input(anyhow!(
-        "{} of {} images could not be classified; see the warnings above",
+        "{} of {} could not be classified; see {} above",
         unread.count,
-        images.len()
+        count(images.len(), "image"),
+        if unread.count == 1 { "the warning" } else { "the warnings" }
     )))
 }
 
@@ -189,9 +197,15 @@ struct Unread {
 fn prepare<'a>(
     images: &'a [ImageSource],
     preparation: Preparation,
+    progress: &Progress,
     unread: &mut Unread,
 ) -> Vec<(&'a ImageSource, PreparedImage)> {
-    let prepared: Vec<_> = images.par_iter().map(|image| image.prepare(preparation)).collect();
+    let prepare = |image: &ImageSource| {
+        let prepared = image.prepare(preparation);
+        progress.advance(1);
+        prepared
+    };
+    let prepared: Vec<_> = images.par_iter().map(prepare).collect();
     let mut ready = Vec::with_capacity(images.len());
     for (image, prepared) in images.iter().zip(prepared) {
         match prepared {

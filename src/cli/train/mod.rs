@@ -28,11 +28,13 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
+use crate::data::Subset;
 use crate::engine::Setup;
 use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
 };
+use crate::wording::count;
 use fingerprint::Fingerprint;
 use progress::Progress;
 use resume::Resumed;
@@ -49,7 +51,7 @@ Examples:
           the first 5,000 images of another data set; prints the test accuracy of each epoch
   lenet-gpu train --data-dir photos --validation-split 0.2
           your own images, photos/CLASS/*.png or .jpg; a fifth of each class is held out for testing
-  lenet-gpu train --init-from runs/slow/model.safetensors --epochs 1
+  lenet-gpu train --init-from runs/slow --epochs 1
           one more epoch from the weights of an earlier run
   lenet-gpu train --resume runs/slow
           resume an interrupted run, with bit-identical results; add --epochs 5 to extend it
@@ -71,9 +73,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME", help_heading = "Options from a file", conflicts_with = "resume")]
     preset: Option<String>,
 
-    /// Options from the [options] table of a file, such as a run's config.toml; options on the command line take
-    /// precedence [default: none]
-    #[arg(long, value_name = "FILE.toml", help_heading = "Options from a file", conflicts_with = "resume")]
+    /// Options from the [options] table of a file, or of the config.toml in the folder of a run; options on the command
+    /// line take precedence [default: none]
+    #[arg(
+        long,
+        value_name = "FILE.toml|RUN",
+        help_heading = "Options from a file",
+        conflicts_with = "resume"
+    )]
     config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -142,6 +149,7 @@ pub fn run(
     let before = resumed.as_ref().and_then(Resumed::engine);
     let optimizer = args.optimizer.optimizer()?;
     let seed = args.schedule.seed;
+    args.data.check(&[Subset::Train, Subset::Test])?;
     let (data, device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
@@ -192,7 +200,10 @@ pub fn run(
         note_resumed_step(&state, training.total_steps(data.train.len()));
     }
 
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let run = directory.path().to_owned();
+    let interrupt = Interrupt::listen(move || ending::stopped(&run))
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
     let progress = if args.output.quiet || args.output.json {
         Progress::silent()
     } else {
@@ -203,7 +214,7 @@ pub fn run(
     let info =
         ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
     let files = Files { directory, config, info, images };
-    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
+    let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
@@ -219,7 +230,8 @@ fn note_resumed_step(state: &RunState, total: u64) {
     match state.step {
         0 => {}
         step if step == total => {
-            notice::note(format_args!("the run has finished all of its {total} steps; --epochs extends it"));
+            let steps = count(total, "step");
+            notice::note(format_args!("the run has already done its {steps}; --epochs extends it"));
         }
         step => notice::note(format_args!("resuming at step {step} of {total}")),
     }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::cli::data_args::check_fit;
+use crate::cli::model_arg::model_file;
 use crate::data::Dataset;
 use crate::model::{Activation, Init, LeNet5, Model, ParameterTable, weights};
 use crate::train::InitialWeights;
@@ -26,8 +27,8 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Init::default())]
     init: Init,
 
-    /// Start from the weights in this file [default: none]
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "init")]
+    /// Start from the weights in this file, or of the run in this folder [default: none]
+    #[arg(long, value_name = "MODEL", conflicts_with = "init")]
     init_from: Option<PathBuf>,
 }
 
@@ -42,7 +43,8 @@ impl NetworkArgs {
             };
             return Ok((network, self.init.arena(&ParameterTable::new(&network), seed)));
         };
-        let Model { mut network, parameters, .. } = weights::load(file).map_err(Failure::input)?;
+        let Model { mut network, parameters, .. } =
+            weights::load(&model_file(file)?).map_err(Failure::input)?;
         check_fit(network, data.train.channels, data.classes)?;
         match self.batch_norm {
             Some(requested) if requested != network.batch_norm => {
