@@ -316,11 +316,11 @@ impl PackedFiles {
         Ok(SubsetFiles { kind: self.kind, files })
     }
 
-    /// The files with all of the images, if they are not split into training and test images.
-    pub fn unsplit(&self) -> Result<Option<SubsetFiles>, DataError> {
+    /// The file with all of the images, if they are not split into training and test images.
+    pub fn unsplit(&self) -> Result<Option<(PathBuf, SubsetFiles)>, DataError> {
         let Location::Csv(files) = &self.location else { return Ok(None) };
-        let only = files.only_labelled()?;
-        Ok(only.map(|path| SubsetFiles { kind: self.kind, files: Files::Csv(path.to_owned()) }))
+        let only = files.only_labelled()?.map(Path::to_owned);
+        Ok(only.map(|path| (path.clone(), SubsetFiles { kind: self.kind, files: Files::Csv(path) })))
     }
 
     /// The kind, if it was requested or the names of the files state it.

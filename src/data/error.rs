@@ -179,14 +179,14 @@ pub enum DataError {
         fault: CsvFault,
     },
 
-    /// A folder of images has class folders but no `train` and `test` folders.
+    /// A folder of images has class folders but no `train` and `test` folders, or there is a file of training images only.
     #[error(
-        "the images in {} are not split into training and test images; create the folders train and test, or choose \
-         the share of each class to test with",
-        folder.display()
+        "the images in {} are not split into training and test images; {}, or choose the share of each class to test with",
+        folder.display(),
+        if folder.is_dir() { "create the folders train and test" } else { "add a file of test images with labels" }
     )]
     Unsplit {
-        /// The folder.
+        /// The folder or the file.
         folder: PathBuf,
     },
 
@@ -266,6 +266,17 @@ pub enum DataError {
         kind: &'static str,
         /// Its labels.
         accepted: RangeInclusive<u16>,
+    },
+
+    /// A class cannot be split into training and test images.
+    #[error(
+        "{file}: class {class} has one image; at least two are needed to split it into training and test images"
+    )]
+    OneImage {
+        /// The file.
+        file: String,
+        /// The class.
+        class: usize,
     },
 
     /// The images take more memory than the budget allows.

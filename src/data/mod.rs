@@ -24,6 +24,7 @@ mod open;
 mod order;
 mod reading;
 mod sets;
+mod unsplit_file;
 
 pub use crate::model::Fit;
 pub use augment::{Augmentation, AugmentationError, Transform, View};

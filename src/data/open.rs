@@ -5,6 +5,7 @@ use std::path::Path;
 use super::detect::{DetectedDataset, detect};
 use super::sets::image_folder::{ImageFolder, ReadOptions, UnsplitFolder};
 use super::sets::{Subset, embedded_mnist};
+use super::unsplit_file::UnsplitFile;
 use super::{Conversion, DataError, Dataset, DatasetKind, ImageSet, TestSet};
 
 /// How to open a folder.
@@ -36,7 +37,9 @@ impl OpenOptions {
     /// # Errors
     /// If no data set is found, or files of `subsets` are missing.
     pub(crate) fn check(&self, folder: &Path, subsets: &[Subset]) -> Result<(), DataError> {
-        if let DetectedDataset::PackedFiles(found) = detect(folder, self.kind)? {
+        if let DetectedDataset::PackedFiles(found) = detect(folder, self.kind)?
+            && found.unsplit()?.is_none()
+        {
             subsets.iter().try_for_each(|&subset| found.files(subset).map(drop))?;
         }
         Ok(())
@@ -54,9 +57,16 @@ impl OpenOptions {
                 return found.read(self.read_options()).map(OpenedDataset::Split);
             }
             DetectedDataset::ImageFolder(ImageFolder::Unsplit(folder)) => {
-                return Ok(OpenedDataset::Unsplit(UnsplitFolder { folder, options: self.read_options() }));
+                let options = self.read_options();
+                return Ok(OpenedDataset::Unsplit(UnsplitFolder { folder, options, file: None }));
             }
         };
+        if let Some((file, images)) = found.unsplit()? {
+            let (path, conversion, transpose) = (folder.to_owned(), self.conversion, self.transpose);
+            let unsplit = UnsplitFile { path, found, images, conversion, transpose };
+            let (options, unsplit) = (self.read_options(), Some(unsplit));
+            return Ok(OpenedDataset::Unsplit(UnsplitFolder { folder: file, options, file: unsplit }));
+        }
         // Both are located before either is read, so that a missing file is reported at once.
         let (train, test) = (found.files(Subset::Train)?, found.files(Subset::Test)?);
         let (train, test) = rayon::join(|| train.read(self.transpose), || test.read(self.transpose));
@@ -75,7 +85,14 @@ impl OpenOptions {
     pub fn open_test(&self, folder: &Path) -> Result<TestSet, DataError> {
         match detect(folder, self.kind)? {
             DetectedDataset::PackedFiles(found) => {
-                let loaded = found.files(Subset::Test)?.read(self.transpose)?;
+                let files = match found.unsplit()? {
+                    Some((file, images)) => {
+                        warn_of_missing_split(&file);
+                        images
+                    }
+                    None => found.files(Subset::Test)?,
+                };
+                let loaded = files.read(self.transpose)?;
                 let images = loaded.convert(self.conversion)?.images;
                 let class_names = found.class_names(found.kind(), images.classes());
                 Ok(TestSet { images, class_names })
@@ -87,6 +104,14 @@ impl OpenOptions {
     fn read_options(&self) -> ReadOptions {
         ReadOptions { conversion: self.conversion, skip_bad_images: self.skip_bad_images }
     }
+}
+
+fn warn_of_missing_split(file: &Path) {
+    log::warn!(
+        "there are no test images with labels beside {}, so all of its images are used; results on images that the model \
+         was trained on say little about its quality",
+        file.display()
+    );
 }
 
 impl Dataset {

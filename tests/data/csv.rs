@@ -2,8 +2,10 @@
 use std::fs;
 use std::path::Path;
 
+use assert_cmd::Command;
 use lenet_gpu::data::formats::csv::{self, CsvError};
-use lenet_gpu::data::{Conversion, Dataset, DatasetKind, Fit, open_test};
+use lenet_gpu::data::{Conversion, Dataset, DatasetKind, Fit, OpenOptions, OpenedDataset, open_test};
+use predicates::str::contains;
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
@@ -173,11 +175,94 @@ fn a_label_outside_the_requested_set_is_rejected() {
 }
 
 #[test]
-fn a_missing_test_file_is_reported_by_evaluation() {
-    let folder = tempdir().unwrap();
-    put(folder.path(), "mnist_train.csv", table(&[1, 2]));
-    let error = open_test(folder.path(), None, Conversion::default()).unwrap_err().to_string();
-    assert!(error.contains("missing mnist_test.csv; found mnist_train.csv"), "{error}");
+fn a_missing_training_file_is_reported_and_evaluation_needs_none() {
+    let folder = folder();
+    fs::remove_file(folder.path().join("mnist_train.csv")).unwrap();
+    let error = Dataset::open(folder.path(), None, Conversion::default()).unwrap_err().to_string();
+    assert!(error.contains("missing mnist_train.csv; found mnist_test.csv"), "{error}");
+    assert_eq!(open_test(folder.path(), None, Conversion::default()).unwrap().labels, [7, 2]);
+}
+
+mod without_test_labels {
+    use super::*;
+
+    /// The files of Kaggle's Digit Recognizer, with ten images of each of three classes.
+    fn digit_recognizer() -> TempDir {
+        let folder = tempdir().unwrap();
+        let labels: Vec<u8> = (0..30).map(|image| image % 3).collect();
+        put(folder.path(), "train.csv", header() + &table(&labels));
+        put(folder.path(), "test.csv", without_labels());
+        put(folder.path(), "sample_submission.csv", "ImageId,Label\n1,0\n");
+        folder
+    }
+
+    fn without_labels() -> String {
+        let lines: Vec<_> = (header() + &table(&[5, 6]))
+            .lines()
+            .map(|line| line.split_once(',').unwrap().1.to_owned())
+            .collect();
+        lines.join("\n")
+    }
+
+    fn unsplit(path: &Path) -> lenet_gpu::data::UnsplitFolder {
+        match OpenOptions::default().open(path).unwrap() {
+            OpenedDataset::Unsplit(images) => images,
+            OpenedDataset::Split(data) => panic!("it has a split: {data:?}"),
+        }
+    }
+
+    #[test]
+    fn a_share_of_each_class_is_held_out_for_testing() {
+        let folder = digit_recognizer();
+        for path in
+            [folder.path().to_owned(), folder.path().join("train.csv"), folder.path().join("test.csv")]
+        {
+            let images = unsplit(&path);
+            let set = images.split(0.2, 1).unwrap();
+            assert_eq!((set.train.len(), set.test.len(), set.classes), (24, 6, 3));
+            let mut labels = set.test.labels.clone();
+            labels.sort_unstable();
+            assert_eq!(labels, [0, 0, 1, 1, 2, 2]);
+            assert_eq!((set.test.image(0)[1] / 10) as u16, set.test.labels[0], "its own label");
+            assert_eq!(images.split(0.2, 1).unwrap().test, set.test, "the seed decides");
+            assert_eq!(images.without_split().unwrap().test.len(), 30);
+            assert_eq!(open_test(&path, None, Conversion::default()).unwrap().len(), 30);
+        }
+    }
+
+    #[test]
+    fn a_single_file_of_any_name_is_split_too() {
+        let folder = digit_recognizer();
+        fs::rename(folder.path().join("train.csv"), folder.path().join("digits.csv")).unwrap();
+        assert_eq!(unsplit(&folder.path().join("digits.csv")).split(0.5, 1).unwrap().test.len(), 15);
+    }
+
+    #[test]
+    fn a_class_with_one_image_cannot_be_split() {
+        let folder = tempdir().unwrap();
+        put(folder.path(), "train.csv", table(&[0, 0, 3]));
+        let error = unsplit(folder.path()).split(0.5, 1).unwrap_err().to_string();
+        assert!(error.contains("class 3 has one image; at least two are needed"), "{error}");
+    }
+
+    #[test]
+    fn train_asks_for_the_share_to_test_with() {
+        let folder = digit_recognizer();
+        let lenet_gpu = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
+            command.args(["train", "--quiet", "--backend", "cpu", "--epochs", "1", "--batch-size", "6"]);
+            command.arg("--run-dir").arg(folder.path().join("run")).arg("--data-dir").arg(folder.path());
+            command
+        };
+        lenet_gpu()
+            .assert()
+            .code(2)
+            .stderr(contains(
+                "train.csv are not split into training and test images; add a file of test images",
+            ))
+            .stderr(contains("hint: --validation-split 0.2"));
+        lenet_gpu().args(["--validation-split", "0.2"]).assert().success();
+    }
 }
 
 #[test]
