@@ -27,6 +27,7 @@ mod order;
 mod reading;
 mod sets;
 mod source;
+mod unsplit_file;
 
 pub use crate::model::Fit;
 pub use augment::{Augmentation, AugmentationError, Transform, View};

@@ -50,6 +50,7 @@ fn open_source(args: &DataArgs, model: &Model, source: &DataSource) -> Result<Ev
     }
     let mut options = OpenOptions { kind: source.requested, ..args.options(own_conversion(args, model)) };
     options.skip_bad_images |= source.skip_bad_images;
+    options.transpose = options.transpose.or(source.transpose);
     let data = read(&source.location, options, source.test_split)?;
     if is_converted_alike(args, model) && !are_of(source, &data) {
         return Err(Failure::usage(
