@@ -416,7 +416,7 @@ mod tests {
         fs::write(&path, "[options]\ninit-from = 'model.safetensors'\nlr = 1").unwrap();
         let config = format!("--config={}", path.display());
         let expanded = expand(strings(&["lenet-gpu", "train", &config, "--init=xavier"])).unwrap();
-        assert_eq!(expanded, strings(&["lenet-gpu", "train", "--lr=1.0", &config, "--init=xavier"]));
+        assert_eq!(expanded, strings(&["lenet-gpu", "train", "--lr=1", &config, "--init=xavier"]));
         assert!(Cli::command().try_get_matches_from(expanded).is_ok());
     }
 
