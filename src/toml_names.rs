@@ -3,11 +3,24 @@
 
 use toml::{Table, Value};
 
+/// How strings of several lines begin and end.
+const LONG_STRINGS: [&str; 2] = ["\"\"\"", "'''"];
+
 /// Replaces the underscores of all names in a document that the `toml` crate has written.
 pub fn hyphenated(text: &str) -> String {
+    let mut within = None;
     let lines = text.split_inclusive('\n').map(|line| {
+        if let Some(end) = within {
+            within = within.filter(|_| !line.contains(end));
+            return line.to_owned();
+        }
         let end = if line.starts_with('[') { line.len() } else { line.find(" = ").unwrap_or(0) };
-        line[..end].replace('_', "-") + &line[end..]
+        let (name, rest) = line.split_at(end);
+        let value = rest.strip_prefix(" = ").unwrap_or_default();
+        within = LONG_STRINGS
+            .into_iter()
+            .find(|quotes| value.strip_prefix(quotes).is_some_and(|value| !value.contains(quotes)));
+        name.replace('_', "-") + rest
     });
     lines.collect()
 }
@@ -33,6 +46,7 @@ mod tests {
         let table: Table = toml::toml! {
             a_b = "c_d"
             text = "first\nx_y = 1\n[g_h]\n"
+            quotes = "\"\"\"\nx_y = 1"
             e_f = ["g_h"]
             [i_j.k_l]
             m_n = true
@@ -40,7 +54,7 @@ mod tests {
         let text = hyphenated(&toml::to_string(&table).unwrap());
         let read: Table = text.parse().unwrap();
         assert_eq!(read["a-b"].as_str(), Some("c_d"));
-        assert_eq!(read["text"], table["text"], "{text}");
+        assert_eq!((&read["text"], &read["quotes"]), (&table["text"], &table["quotes"]), "{text}");
         assert_eq!(read["i-j"]["k-l"]["m-n"].as_bool(), Some(true));
         assert_eq!(underscored(read), table);
     }

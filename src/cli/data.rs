@@ -58,7 +58,7 @@ struct FetchArgs {
     from: Option<ServerUrl>,
 
     /// Folder to download into, new or empty [default: in the cache]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "output", short_alias = 'o', value_name = "DIR")]
     to: Option<PathBuf>,
 
     /// Seconds to wait for a server that sends nothing, 1 to 3600

@@ -82,6 +82,10 @@ fn hint(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
         ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => {
             Some("--help lists the commands".to_owned())
         }
+        ErrorKind::MissingRequiredArgument if argument(error).contains("--model") => Some(
+            "--model takes a model file, or the folder of a run such as runs/mnist-20261122-174530"
+                .to_owned(),
+        ),
         ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument => {
             Some("for more information, try --help".to_owned())
         }

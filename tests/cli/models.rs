@@ -69,6 +69,21 @@ fn a_runs_folder_names_its_model_its_configuration_and_its_weights() {
 }
 
 #[test]
+fn a_run_that_started_from_weights_can_be_resumed() {
+    let folder = tempdir().unwrap();
+    let (run, weights) = (folder.path().join("run"), folder.path().join("weights.safetensors"));
+    fs::copy(RUN.1.join("model.safetensors"), &weights).unwrap();
+    let train = |arguments: &[&str]| lenet_gpu(&[&["train", "-q"], arguments].concat()).assert();
+    let quick = ["--config", "tests/cli/quick.toml", "--run-dir", text(&run)];
+    train(&[&quick[..], &["--init-from", text(&weights)]].concat()).success();
+    fs::remove_file(&weights).unwrap();
+    train(&["--resume", text(&run), "--epochs", "2"]).success();
+    train(&["--resume", text(&run), "--init-from", text(&RUN.1)])
+        .code(2)
+        .stderr("error: --init-from cannot be used with --resume\n");
+}
+
+#[test]
 fn a_folder_without_a_model_says_what_to_use() {
     let folder = tempdir().unwrap();
     let rejected = |message: &str, hint: &str| {

@@ -80,11 +80,11 @@ fn the_batch_size_and_the_output_have_one_name() {
 }
 
 #[test]
-fn former_names_of_options_are_accepted() {
+fn other_names_of_options_are_accepted() {
     let folder = tempdir().unwrap();
     let run = folder.path().join("run");
     lenet_gpu(&["train", "-q", "--backend", "cpu", "--limit-train", "64", "--limit-test", "8"])
-        .args(["--batch", "16", "--learning-rate", "0.01", "--max-steps", "1", "--run-dir"])
+        .args(["--batch", "16", "--learning-rate", "0.01", "--max-steps", "1", "-o"])
         .arg(&run)
         .assert()
         .success();

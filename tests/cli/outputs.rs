@@ -133,7 +133,8 @@ mod unix {
         let folder = tempdir().unwrap();
         let fifo = folder.path().join("confusion.svg");
         make_fifo(&fifo);
-        evaluate(&["--confusion-matrix", fifo.to_str().unwrap(), "--data-dir", "/nonexistent"])
+        lenet_gpu(&["evaluate", "--backend", "cpu", "--data-dir", "/nonexistent", "--confusion-matrix"])
+            .args([&fifo, &INPUTS.model])
             .timeout(std::time::Duration::from_secs(60))
             .assert()
             .code(2)

@@ -39,6 +39,7 @@ const RESUME: &str = "resume";
 const DEVICE_OPTIONS: [&str; 2] = ["kernels", "kernel-config"];
 
 const OPTIMIZER: &str = "optimizer";
+const INIT_FROM: &str = "init-from";
 
 /// Options of `train` from a file.
 #[derive(Debug)]
@@ -169,9 +170,6 @@ pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString
         omit_excluded(&mut inserted, &command, |option| recipe.options.contains_key(option));
         inserted.extend(arguments);
     }
-    if let Some(run) = given(RESUME) {
-        inserted.extend(Recipe::of_run(Path::new(run))?.arguments()?);
-    }
     let typed_names: HashSet<_> = command
         .get_arguments()
         .filter(|argument| {
@@ -181,6 +179,12 @@ pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString
         })
         .filter_map(Arg::get_long)
         .collect();
+    if let Some(run) = given(RESUME) {
+        if typed_names.contains(INIT_FROM) {
+            return Err(Failure::Input(anyhow!("--{INIT_FROM} cannot be used with --{RESUME}")));
+        }
+        inserted.extend(Recipe::of_run(Path::new(run))?.arguments()?);
+    }
     omit_excluded(&mut inserted, &command, |option| typed_names.contains(option));
     // This allows a preset for Adam to be tried with another optimizer.
     if typed_names.contains(OPTIMIZER)
@@ -416,7 +420,7 @@ mod tests {
         fs::write(&path, "[options]\ninit-from = 'model.safetensors'\nlr = 1").unwrap();
         let config = format!("--config={}", path.display());
         let expanded = expand(strings(&["lenet-gpu", "train", &config, "--init=xavier"])).unwrap();
-        assert_eq!(expanded, strings(&["lenet-gpu", "train", "--lr=1.0", &config, "--init=xavier"]));
+        assert_eq!(expanded, strings(&["lenet-gpu", "train", "--lr=1", &config, "--init=xavier"]));
         assert!(Cli::command().try_get_matches_from(expanded).is_ok());
     }
 

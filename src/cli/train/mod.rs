@@ -125,7 +125,7 @@ pub struct TrainArgs {
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
     /// Folder for the run's files, new or empty [default: runs/DATASET-DATE-TIME, in UTC]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    #[arg(long, alias = "output", short_alias = 'o', value_name = "DIR", conflicts_with = "resume")]
     run_dir: Option<PathBuf>,
 
     /// Print one JSON object per epoch on stdout and nothing else; with --target-accuracy, its field `target` has the
