@@ -21,12 +21,12 @@ use super::{Failure, values};
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// Folder of a data set or of your own images, an .npz, .csv or CIFAR-10's .tar.gz; its format is detected
-    /// [default: MNIST, built in]
+    /// [default: MNIST, built in; for evaluate, the data that the model was trained on]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Data set: mnist is built in, `lenet-gpu data fetch` downloads others; with --data-dir, the expected format
-    /// [default: detected]
+    /// Data set: mnist is built in, `lenet-gpu data fetch` downloads others; with --data-dir, the set that
+    /// the folder contains [default: recognised by its images]
     #[arg(long, value_name = "KIND", value_enum)]
     dataset: Option<DatasetKind>,
 

@@ -71,9 +71,9 @@ fn open_named(
     let (location, options) = (args.location(), args.options(conversion));
     let Some(source) = source else { return read(&location, options, None) };
     let is_like = is_converted_alike(args, model);
-    let is_of_training = |data: &EvaluationData| match is_like {
-        true => are_of(source, data),
-        false => data.location == source.location && data.is_held_out == source.test_split.is_some(),
+    let is_of_training = |data: &EvaluationData| match data.images.channels == model.network.channels {
+        true if is_like => are_of(source, data),
+        _ => data.location == source.location && data.is_held_out == source.test_split.is_some(),
     };
     // The folder may be the model's, of which only some images were not trained on.
     if let Some(split) = source.test_split {
