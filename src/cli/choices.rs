@@ -78,7 +78,7 @@ choices! { DatasetKind {
     Mnist => "mnist", "Handwritten digits, built in; with --data-dir, four IDX files, gzipped or not. For other sets in this format, such as EMNIST, give --data-dir alone";
     Cifar10 => "cifar10", "Colour photographs; with --data-dir, data_batch_1.bin and so on, and test_batch.bin";
     FashionMnist => "fashion-mnist", "Articles of clothing, in MNIST's format";
-    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/*.png, .jpg or .jpeg and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
+    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/* and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
 } }
 
 choices! { Format {

@@ -15,7 +15,7 @@ pub enum DatasetKind {
     Cifar10,
     /// Clothing, in four IDX files like MNIST
     FashionMnist,
-    /// Your own .png, .jpg or .jpeg images in train/CLASS/* and test/CLASS/*, or in CLASS/* without a split
+    /// Your own images in train/CLASS/* and test/CLASS/*, or in CLASS/* without a split
     Folder,
 }
 

@@ -177,7 +177,7 @@ fn one_image_can_be_read_from_stdin() {
     let photo = fs::read(photos().join("sans-3.jpg")).unwrap();
     let assert = predict(&model).args(["--preprocess", "mnist", "-"]).write_stdin(photo).assert().success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    assert!(text.starts_with("-  ") && text.lines().count() == 1, "{text}");
+    assert!(text.starts_with("stdin  ") && text.lines().count() == 1, "{text}");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn unreadable_images_are_named_and_the_others_are_classified() {
     let assert = predict(&model).arg("--json").arg(images.path()).arg(path("gone.png")).assert().code(2);
     let assert = assert
         .stderr(says("b.png", "is empty"))
-        .stderr(says("c.png", "is neither PNG nor JPEG"))
+        .stderr(says("c.png", "is not a PNG, JPEG, WebP, BMP, GIF or TIFF file"))
         .stderr(says("d.png", "is damaged"))
         .stderr(says("e.png", "shows no digit").and(contains("--preprocess none")))
         .stderr(says("gone.png", "cannot be read"))
@@ -255,7 +255,7 @@ fn invalid_arguments_are_rejected_before_any_work() {
         command.assert().code(2).stdout(is_empty()).stderr(contains(says));
     };
     rejected(&mut predict(&model), "IMAGE");
-    rejected(predict(&model).arg(empty.path()), "no PNG or JPEG files in the folder");
+    rejected(predict(&model).arg(empty.path()), "no PNG, JPEG, WebP, BMP, GIF or TIFF files in the folder");
     rejected(predict(&model).arg(empty.path().join("*.png")), "no file matches");
     rejected(predict(&model).arg("a[.png"), "invalid file pattern");
     rejected(predict(&model).args(["-", "-"]), "give it only once");

@@ -8,6 +8,7 @@ mod cifar;
 mod fetch;
 mod folder;
 mod idx;
+mod image_formats;
 mod images;
 mod labels;
 #[cfg(target_os = "linux")] // which says how much memory another process takes

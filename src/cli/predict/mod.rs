@@ -46,9 +46,7 @@ pub struct PredictArgs {
     #[arg(long, value_name = "FILE.safetensors")]
     model: PathBuf,
 
-    /// PNG or JPEG files, folders of them (read in the order of their names), patterns such as '*.png', or - for one
-    /// image on stdin
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required = true, value_name = "IMAGE", help = images::help())]
     images: Vec<PathBuf>,
 
     /// Preprocessing of the images

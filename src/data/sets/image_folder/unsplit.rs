@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::class_folders::ClassFolders;
-use super::entries::Ignored;
+use super::skipped::Skipped;
 use super::{ImageFolderError, ReadOptions, dataset, read};
 use crate::data::hold_out::draw_share;
 use crate::data::loaded::{self, Loaded};
@@ -39,7 +39,7 @@ impl UnsplitFolder {
         for (class, indices) in classes.iter().enumerate() {
             if indices.len() < 2 {
                 return Err(
-                    ImageFolderError::OneImage { path: folders.class_folder(class).to_owned() }.into()
+                    ImageFolderError::OneImage { path: folders.class_folder(class).0.to_owned() }.into()
                 );
             }
             let mut draws = Draws::new(Purpose::Test, seed, class as u64);
@@ -69,8 +69,10 @@ impl UnsplitFolder {
 
     fn read(&self) -> Result<(ClassFolders, Dataset, Option<Reservation<'static>>), DataError> {
         let folders = ClassFolders::find(&self.folder)?;
-        Ignored::warn(&self.folder, [&folders.ignored]);
-        let ([Loaded { images, memory }], fit) = read::read([&folders], self.options)?;
+        folders.check_count()?;
+        Skipped::warn(&self.folder, &[&folders.skipped]);
+        let (mut images, fit) = read::read(&[&folders], self.options)?;
+        let Loaded { images, memory } = images.remove(0);
         let images = Arc::new(images);
         let data = dataset(&self.folder, &folders, fit, Arc::clone(&images), images);
         Ok((folders, data, memory))
