@@ -18,7 +18,7 @@ use lenet_gpu::data::{
 };
 use lenet_gpu::model::weights;
 use predicates::prelude::*;
-use predicates::str::{contains, is_empty};
+use predicates::str::contains;
 use tempfile::{TempDir, tempdir};
 
 /// Writes an image in the format of its extension: grey H×W or colour H×W×3 pixels.
