@@ -16,6 +16,9 @@ const SYSTEM_FILES: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 const SYSTEM_FOLDERS: [&str; 6] =
     ["__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"];
 
+/// The files of a training run: the first, and one of the others.
+const RUN_FILES: [&str; 3] = ["config.toml", "metrics.jsonl", "model.safetensors"];
+
 /// How many folders [`contains_image_below`] looks into before it gives up.
 const MAX_SEARCHED: usize = 1_000;
 
@@ -65,18 +68,19 @@ pub fn contains_image_below(folder: &Path) -> bool {
     let mut searched = 0;
     while let Some(folder) = folders.pop() {
         searched += 1;
-        let entries = entries(&folder).unwrap_or_default();
         if searched > MAX_SEARCHED {
             return false;
         }
-        if is_run(&entries) {
-            continue;
+        // A class may have many images, so its folder is not read to the end.
+        let Some(entries) = list(&folder).ok().filter(|_| !is_run_folder(&folder)) else { continue };
+        for entry in entries.flatten() {
+            if entry.is_image() {
+                return true;
+            }
+            if entry.is_folder && !entry.is_link && entry.refused().is_none() {
+                folders.push(entry.path);
+            }
         }
-        if entries.iter().any(Entry::is_image) {
-            return true;
-        }
-        let deeper = entries.into_iter().filter(|entry| entry.is_folder && !entry.is_link);
-        folders.extend(deeper.filter(|entry| entry.refused().is_none()).map(|entry| entry.path));
     }
     false
 }
@@ -84,15 +88,19 @@ pub fn contains_image_below(folder: &Path) -> bool {
 /// Whether these are the entries of a training run's folder, whose images are drawings.
 pub fn is_run(entries: &[Entry]) -> bool {
     let contains = |name: &str| entries.binary_search_by(|entry| (*entry.name).cmp(OsStr::new(name))).is_ok();
-    contains("config.toml") && (contains("metrics.jsonl") || contains("model.safetensors"))
+    contains(RUN_FILES[0]) && RUN_FILES[1..].iter().any(|name| contains(name))
 }
 
-/// Whether a folder is a training run or contains one.
+/// Whether a folder is that of a training run.
+fn is_run_folder(folder: &Path) -> bool {
+    let contains = |name: &str| folder.join(name).exists();
+    contains(RUN_FILES[0]) && RUN_FILES[1..].iter().any(|name| contains(name))
+}
+
+/// Whether a folder is that of a training run or contains one.
 pub fn contains_run(folder: &Path) -> bool {
-    let entries = entries(folder).unwrap_or_default();
-    let is_run_folder =
-        |entry: &Entry| entry.is_folder && self::entries(&entry.path).is_ok_and(|entries| is_run(&entries));
-    is_run(&entries) || entries.iter().any(is_run_folder)
+    let is_run = |entry: &Entry| entry.is_folder && is_run_folder(&entry.path);
+    is_run_folder(folder) || entries(folder).is_ok_and(|entries| entries.iter().any(is_run))
 }
 
 fn list(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<Entry>>> {
