@@ -124,7 +124,7 @@ impl Bits<'_> {
             if has_two {
                 known.push(self.read(8)? as u16);
             }
-            return Some(Code::simple(known));
+            return known.iter().all(|&symbol| usize::from(symbol) < symbols).then(|| Code::simple(known));
         }
         let mut lengths = [0; ORDER.len()];
         let count = self.read(4)? as usize + 4;

@@ -79,6 +79,9 @@ impl<'a> Container<'a> {
     /// other.
     pub fn decoder_memory(&self) -> Option<u64> {
         let [width, height] = self.frame.unwrap_or([self.width, self.height]);
+        if width > self.width || height > self.height {
+            return None;
+        }
         let pixels = u64::from(width) * u64::from(height);
         // An animation has a canvas and a frame of four bytes a pixel.
         let animation = match self.frame {

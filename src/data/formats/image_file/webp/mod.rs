@@ -29,7 +29,9 @@ pub fn decode(
     let [width, height] = Container::size(start).ok_or(ImageFileError::CutOff)?;
     let size = ImageSize::checked(width, height)?;
     let no_memory = |source| ImageFileError::Memory { width, height, source };
-    let of_file = memory::borrow(length).map_err(no_memory)?;
+    // Looking for the codes takes four bytes for each 4×4 pixels.
+    let of_file =
+        memory::borrow(length + size.pixels() / 4 + u64::from(width.max(height))).map_err(no_memory)?;
     let mut bytes = Vec::with_capacity(length as usize);
     content.take(length).read_to_end(&mut bytes).map_err(ImageFileError::Unreadable)?;
     let container = Container::read(&bytes).ok_or(ImageFileError::CutOff)?;
