@@ -35,7 +35,9 @@ pub use class_counts::ClassCounts;
 pub use convert::{Channels, Conversion};
 pub use dataset::{Dataset, TestSet};
 pub use error::DataError;
-pub(crate) use formats::image_file::{Decoded, ImageSize};
+pub(crate) use formats::image_file::{
+    Decoded, EXTENSIONS as IMAGE_EXTENSIONS, FORMATS as IMAGE_FORMATS, ImageSize,
+};
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;

@@ -109,7 +109,7 @@ impl Classifier {
         Self { preparation, ..self }
     }
 
-    /// Classifies a PNG or JPEG file.
+    /// Classifies an image file.
     ///
     /// # Errors
     /// [`PredictError::Image`] if the file cannot be read or decoded, and those of [`Self::classify`].

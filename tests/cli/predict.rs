@@ -172,12 +172,88 @@ fn files_folders_and_patterns_keep_their_order() {
 }
 
 #[test]
+fn brackets_in_names_of_folders_and_files_are_taken_as_they_are() {
+    let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let images = tempdir().unwrap();
+    for (number, name) in
+        ["d[2]/a.png", "d[2]/b.png", "d2/c.png", "e/a[1].png", "e/a1.png", "e/._a1.png"].iter().enumerate()
+    {
+        let path = images.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        draw(&path.with_extension("drawn.png"), number as u32);
+        fs::rename(path.with_extension("drawn.png"), path).unwrap();
+    }
+    fs::create_dir(images.path().join("e/only-folders")).unwrap();
+    for (pattern, expected) in [
+        ("d[2]/*.png", &["a.png", "b.png"][..]),
+        ("d[2]/[b-z].png", &["b.png"]),
+        ("d[0-9]/*.png", &["c.png"]),
+        ("e/a[1].png", &["a[1].png"]),
+        ("e/a[0-9].png", &["a1.png"]),
+        ("*/a[1]*", &["a1.png"]),
+        ("d*[2]/?.png", &["c.png"]),
+        ("[d]*[2]/b.png", &[]),
+        ("**/*1*.png", &["a1.png", "a[1].png"]),
+    ] {
+        let found = lines(predict(&model).arg(images.path().join(pattern)));
+        assert_eq!(names(&found), expected, "{pattern}");
+        let relative = lines(predict(&model).current_dir(images.path()).arg(pattern));
+        assert_eq!(names(&relative), expected, "{pattern}");
+    }
+    for (pattern, says) in [("e/only*", "only folders match "), ("e/z[1]*", "no file matches ")] {
+        predict(&model).arg(images.path().join(pattern)).assert().code(2).stderr(contains(says));
+    }
+}
+
+#[test]
+fn other_entries_of_a_folder_are_counted() {
+    let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let images = tempdir().unwrap();
+    draw(&images.path().join("a.png"), 1);
+    for name in ["._a.png", ".hidden.png", ".DS_Store"] {
+        fs::write(images.path().join(name), "no image").unwrap();
+    }
+    let assert = predict(&model).arg(images.path()).assert().success();
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(!stderr.contains("warning"), "{stderr}");
+    for name in ["notes.txt", "b.svg"] {
+        fs::write(images.path().join(name), "no image").unwrap();
+    }
+    fs::create_dir(images.path().join("more")).unwrap();
+    let says = contains("warning: ignored 3 entries in ").and(contains("starting with b.svg"));
+    predict(&model).arg(images.path()).assert().success().stderr(says);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_image_can_be_read_from_a_pipe() {
+    let (folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let (image, pipe) = (folder.path().join("a.png"), folder.path().join("pipe"));
+    draw(&image, 1);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, fs::read(image).unwrap()).unwrap()
+    });
+    let found = lines(predict(&model).arg(&pipe));
+    writer.join().unwrap();
+    assert_eq!(names(&found), ["pipe"]);
+}
+
+#[test]
+fn stdin_is_named_in_messages() {
+    let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let assert = predict(&model).arg("-").write_stdin("a text").assert().code(2);
+    assert.stderr(contains("warning: stdin is not a PNG"));
+}
+
+#[test]
 fn one_image_can_be_read_from_stdin() {
     let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
     let photo = fs::read(photos().join("sans-3.jpg")).unwrap();
     let assert = predict(&model).args(["--preprocess", "mnist", "-"]).write_stdin(photo).assert().success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    assert!(text.starts_with("-  ") && text.lines().count() == 1, "{text}");
+    assert!(text.starts_with("stdin  ") && text.lines().count() == 1, "{text}");
 }
 
 #[test]
@@ -220,7 +296,7 @@ fn unreadable_images_are_named_and_the_others_are_classified() {
     let assert = predict(&model).arg("--json").arg(images.path()).arg(path("gone.png")).assert().code(2);
     let assert = assert
         .stderr(says("b.png", "is empty"))
-        .stderr(says("c.png", "is neither PNG nor JPEG"))
+        .stderr(says("c.png", "is not a PNG, JPEG, WebP, BMP, GIF or TIFF file"))
         .stderr(says("d.png", "is damaged"))
         .stderr(says("e.png", "shows no digit").and(contains("--preprocess none")))
         .stderr(says("gone.png", "cannot be read"))
@@ -255,7 +331,7 @@ fn invalid_arguments_are_rejected_before_any_work() {
         command.assert().code(2).stdout(is_empty()).stderr(contains(says));
     };
     rejected(&mut predict(&model), "IMAGE");
-    rejected(predict(&model).arg(empty.path()), "no PNG or JPEG files in the folder");
+    rejected(predict(&model).arg(empty.path()), "no PNG, JPEG, WebP, BMP, GIF or TIFF files in the folder");
     rejected(predict(&model).arg(empty.path().join("*.png")), "no file matches");
     rejected(predict(&model).arg("a[.png"), "invalid file pattern");
     rejected(predict(&model).args(["-", "-"]), "give it only once");

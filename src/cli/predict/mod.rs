@@ -50,9 +50,7 @@ pub struct PredictArgs {
     #[command(flatten)]
     model: ModelOption,
 
-    /// PNG or JPEG files, folders of them (read in the order of their names), patterns such as '*.png', or - for one
-    /// image on stdin
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required = true, value_name = "IMAGE", help = images::help())]
     images: Vec<PathBuf>,
 
     /// Preprocessing of the images
