@@ -33,6 +33,7 @@ pub(crate) use formats::image_file::{Decoded, ImageSize};
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
+pub(crate) use open::embedded_mnist_examples;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
 pub use order::order;
 pub use sets::image_folder::{ImageFolderError, UnsplitFolder};

@@ -111,3 +111,9 @@ pub fn open_test(
 pub fn embedded_mnist_test(conversion: Conversion) -> Result<ImageSet, DataError> {
     Ok(embedded_mnist::test()?.convert(conversion)?.images)
 }
+
+/// Returns the first `count` training images of the MNIST embedded in the binary, each 28×28 with its label. This decodes
+/// only those.
+pub(crate) fn embedded_mnist_examples(count: usize) -> Vec<(Vec<u8>, u8)> {
+    embedded_mnist::first(count)
+}

@@ -14,4 +14,5 @@ mod kernels;
 mod outputs;
 mod paper;
 mod predict;
+mod scenes;
 mod terminal;
