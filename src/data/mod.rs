@@ -41,8 +41,8 @@ pub(crate) use formats::image_file::{
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
-pub(crate) use open::embedded_fingerprint;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
+pub(crate) use open::{embedded_fingerprint, embedded_mnist_examples};
 pub use order::order;
 pub use reading::{ImageFilesRead, image_files_read};
 pub(crate) use sets::Subset;

@@ -9,7 +9,7 @@ use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::data::{Conversion, ImageFile, ImageSet, embedded_mnist_test};
 use lenet_gpu::engine::{Engine, Setup, Split};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
-use lenet_gpu::predict::{Classifier, PredictError, Preparation, Preprocessing};
+use lenet_gpu::predict::{Classifier, PredictError, Preparation, Preprocessing, Reading};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use serde_json::Value;
@@ -18,12 +18,12 @@ use tempfile::{TempDir, tempdir};
 /// The number of the 30 photographs that must be classified correctly: 80 %.
 const MIN_CORRECT: usize = 24;
 
-fn photos() -> PathBuf {
+pub fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/photos")
 }
 
-/// A trained MNIST model, shared by the tests of this file.
-static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+/// A trained MNIST model, shared by the tests of this program.
+pub static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
     let mut train = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
@@ -41,13 +41,13 @@ fn untrained(network: LeNet5, info: ModelInfo) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn predict(model: &Path) -> Command {
+pub fn predict(model: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
     command.args(["predict", "--backend", "cpu", "--model"]).arg(model);
     command
 }
 
-fn lines(command: &mut Command) -> Vec<Value> {
+pub fn lines(command: &mut Command) -> Vec<Value> {
     let output = command.arg("--json").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -104,9 +104,13 @@ fn mnists_images_are_recognised_as_well_when_prepared_as_photographs() {
                 preparation.apply(ImageFile { channels, height, width, pixels }).unwrap()
             })
             .collect();
-        let predictions = Classifier::load(&TRAINED.1).unwrap().classify_batch(&images).unwrap();
+        let readings = Classifier::load(&TRAINED.1).unwrap().read_batch(&images).unwrap();
         let labels = test.labels.iter().map(|&label| usize::from(label));
-        predictions.iter().zip(labels).filter(|(prediction, label)| prediction.best().class == *label).count()
+        let best = |reading: &Reading| match reading.predictions() {
+            [digit] => Some(digit.best().class),
+            _ => None,
+        };
+        readings.iter().zip(labels).filter(|(reading, label)| best(reading) == Some(*label)).count()
     };
     let [as_stored, as_photographs] = [Preprocessing::Fit, Preprocessing::Digit].map(correct);
     assert!(as_stored > 960, "{as_stored}");
