@@ -32,7 +32,9 @@ impl CpuEngine {
     pub fn new(setup: &Setup) -> Self {
         let largest_batch = setup.max_forward_batch();
         Self {
-            network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
+            network: Network::new(setup.network, largest_batch)
+                .with_loss(setup.loss)
+                .with_frozen(setup.optimizer.frozen),
             setup: *setup,
             sets: PerSplit::default(),
             labels: Vec::with_capacity(largest_batch),

@@ -12,16 +12,19 @@ mod activations;
 pub use activations::Activations;
 
 use super::conv_block::ConvBlock;
+use super::dense_backward::dense_backward_weight;
 use super::layer::{Layer, Variable};
 use super::{Real, accumulate, adam, clip, dense_backward, dense_forward, dense_loss, limit, sgd};
 use crate::engine::{ClassWeights, Loss, Mode, NonFinite, Optimizer, Rule};
-use crate::model::{Activation, LeNet5, ParameterTable, Tensor};
+use crate::model::parameters::LayerKind;
+use crate::model::{Activation, Frozen, LeNet5, ParameterTable, Tensor};
 
 /// LeNet-5 with its parameters, gradients, optimizer state, and all activations of a batch.
 #[derive(Debug, Clone)]
 pub struct Network<T> {
     shape: LeNet5,
     loss: Loss,
+    frozen: Frozen,
     /// The weights of the classes in training; `None` for 1 each.
     class_weights: Option<Vec<T>>,
     table: ParameterTable,
@@ -85,6 +88,7 @@ impl<T: Real> Network<T> {
             table,
             shape: network,
             loss: Loss::default(),
+            frozen: Frozen::None,
             class_weights: None,
         }
     }
@@ -92,6 +96,11 @@ impl<T: Real> Network<T> {
     /// Returns the network with another loss.
     pub fn with_loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
+    }
+
+    /// Returns the network with frozen layers, whose gradients stay 0.
+    pub fn with_frozen(self, frozen: Frozen) -> Self {
+        Self { frozen, ..self }
     }
 
     /// Sets the weights of the classes in training; `None` for 1 each.
@@ -176,6 +185,7 @@ impl<T: Real> Network<T> {
 
     fn run(&mut self, labels: &[u32], step_weight: f64, mode: Mode) {
         let (net, batch) = (self.shape, labels.len());
+        let conv_mode = if self.frozen.contains(LayerKind::Conv) { Mode::Evaluate } else { mode };
         assert!(
             batch <= self.largest_batch,
             "a batch of {batch} images; the network has room for {}",
@@ -189,9 +199,9 @@ impl<T: Real> Network<T> {
 
         let x = &self.x[used(net.image_len())];
         let (weight, bias) = (parameter("conv1.weight"), parameter("conv1.bias"));
-        let x = conv1.forward(mode, batch, x, weight, bias, norms);
+        let x = conv1.forward(conv_mode, batch, x, weight, bias, norms);
         let (weight, bias) = (parameter("conv2.weight"), parameter("conv2.bias"));
-        let x = conv2.forward(mode, batch, x, weight, bias, norms);
+        let x = conv2.forward(conv_mode, batch, x, weight, bias, norms);
 
         let y = &mut fc1.activated.value[used(net.fc1().outputs)];
         let (weight, bias) = (parameter("fc1.weight"), parameter("fc1.bias"));
@@ -227,7 +237,8 @@ impl<T: Real> Network<T> {
         );
     }
 
-    /// Runs the backward pass of the last [`Self::forward`]; the result is in [`Self::gradient`].
+    /// Runs the backward pass of the last [`Self::forward`], down to the first layer that is not frozen; the result is
+    /// in [`Self::gradient`].
     pub fn backward(&mut self) {
         let (net, batch) = (self.shape, self.batch);
         let used = |len: usize| ..batch * len;
@@ -258,6 +269,9 @@ impl<T: Real> Network<T> {
         let dy = fc1.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("fc1.bias"), take("fc1.weight"));
         let (x, dx) = conv2.output(batch);
+        if self.frozen.contains(LayerKind::Conv) {
+            return dense_backward_weight(&net.fc1(), x, dy, dweight, dbias);
+        }
         // The backward pass of the pool applies the derivative of ReLU.
         let identity = Activation::Identity;
         dense_backward(&net.fc1(), identity, x, weight("fc1.weight"), dy, dx, dweight, dbias);
@@ -299,23 +313,28 @@ impl<T: Real> Network<T> {
     }
 
     /// Performs an optimizer step. Clips the gradient in place.
+    ///
+    /// # Panics
+    /// If the optimizer does not freeze the layers that the network freezes.
     pub fn update(&mut self, optimizer: &Optimizer, learning_rate: f32) {
+        assert_eq!(optimizer.frozen, self.frozen, "the optimizer freezes what the network freezes");
         self.step += 1;
         let Self { table, gradient, parameters, first_moment, second_moment, .. } = self;
-        let parameters = &mut parameters[..table.trained_len()];
         clip(&optimizer.clip, table.trained(), gradient);
         let decay = optimizer.weight_decay;
-        match optimizer.rule {
-            Rule::Adam(rule) => {
-                let t = self.step;
-                adam(&rule, decay, learning_rate, t, gradient, parameters, first_moment, second_moment);
+        for range in table.updated(self.frozen) {
+            let (gradient, parameters) = (&gradient[range.clone()], &mut parameters[range.clone()]);
+            let first = &mut first_moment[range.clone()];
+            match optimizer.rule {
+                Rule::Adam(rule) => {
+                    let (t, second) = (self.step, &mut second_moment[range]);
+                    adam(&rule, decay, learning_rate, t, gradient, parameters, first, second);
+                }
+                Rule::Sgd(rule) => sgd(&rule, decay, learning_rate, gradient, parameters, first),
             }
-            Rule::Sgd(rule) => {
-                sgd(&rule, decay, learning_rate, gradient, parameters, first_moment);
+            if let Some(bound) = optimizer.bound {
+                limit(bound, parameters);
             }
-        }
-        if let Some(bound) = optimizer.bound {
-            limit(bound, parameters);
         }
     }
 

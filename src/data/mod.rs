@@ -17,13 +17,17 @@ mod error;
 mod folder_listing;
 pub mod formats;
 mod hold_out;
+mod identify;
 mod image_set;
 mod kind;
 mod labels;
 mod loaded;
 mod open;
 mod order;
+mod reading;
 mod sets;
+mod source;
+mod unsplit_file;
 
 pub use crate::model::Fit;
 pub use augment::{Augmentation, AugmentationError, Transform, View};
@@ -31,10 +35,16 @@ pub use class_counts::ClassCounts;
 pub use convert::{Channels, Conversion};
 pub use dataset::{Dataset, TestSet};
 pub use error::DataError;
-pub(crate) use formats::image_file::{Decoded, ImageSize};
+pub(crate) use formats::image_file::{
+    Decoded, EXTENSIONS as IMAGE_EXTENSIONS, FORMATS as IMAGE_FORMATS, ImageSize,
+};
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
+pub(crate) use open::{embedded_fingerprint, embedded_mnist_examples};
 pub use order::order;
+pub use reading::{ImageFilesRead, image_files_read};
+pub(crate) use sets::Subset;
 pub use sets::image_folder::{ImageFolderError, UnsplitFolder};
+pub use source::{DataLocation, DataSource, RecordedImages, TestSplit};

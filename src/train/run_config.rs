@@ -8,6 +8,7 @@ use super::TrainingConfig;
 use crate::data::Fit;
 use crate::engine::{Loss, Optimizer};
 use crate::model::{Init, LeNet5};
+use crate::toml_names::{hyphenated, underscored};
 use crate::version::{COMMIT, VERSION};
 
 /// Everything that determines a run.
@@ -33,6 +34,21 @@ pub struct RunConfig {
     /// The options that the user gave, by name. The training loop does not read them; they let a front end repeat the run.
     #[serde(default)]
     pub options: toml::Table,
+}
+
+impl RunConfig {
+    /// The configuration as the text of a `config.toml`.
+    pub fn to_toml(&self) -> String {
+        hyphenated(&toml::to_string(self).expect("a configuration can be represented in TOML"))
+    }
+
+    /// Reads the text of a `config.toml`.
+    ///
+    /// # Errors
+    /// If it is not TOML or not a configuration.
+    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
+        underscored(text.parse()?).try_into()
+    }
 }
 
 /// A version of this program.
@@ -106,12 +122,21 @@ pub struct DataConfig {
 
 /// The source of a run's initial weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum InitialWeights {
     /// A random initialisation.
     Init(Init),
     /// A model file.
+    #[serde(alias = "init_from")]
     InitFrom(#[serde(serialize_with = "lossy_path")] PathBuf),
+    /// A model file, except for the last layer, which is new: the data set has other classes than the model.
+    FineTune {
+        /// The model file.
+        #[serde(serialize_with = "lossy_path")]
+        init_from: PathBuf,
+        /// The initialisation of the last layer.
+        last_layer: Init,
+    },
 }
 
 /// TOML and JSON are UTF-8, but a path need not be: invalid sequences become U+FFFD.

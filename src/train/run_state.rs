@@ -8,6 +8,7 @@ use super::stopping::StoppingState;
 use super::{EpochRecord, RunConfig, StopReason, Stopping, TrainingConfig};
 use crate::engine::{LossKind, Tally};
 use crate::model::{Selection, SelectionSplit};
+use crate::wording::count;
 
 /// The progress of a run. The order of the images and the learning rates of the remaining steps follow from this and
 /// the [`TrainingConfig`](super::TrainingConfig).
@@ -82,7 +83,7 @@ impl RunState {
         let first = epochs * per_epoch;
         if step == total && first >= total {
             // All epochs are completed. Only the last one can have fewer steps than the others.
-            let expected = format_args!("{}, those with {total} steps", total.div_ceil(per_epoch));
+            let expected = format_args!("{}, those with {}", total.div_ceil(per_epoch), count(total, "step"));
             require(first - total < per_epoch, "epochs", epochs, expected)?;
             return Ok(0);
         }

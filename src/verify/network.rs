@@ -12,7 +12,7 @@ use crate::engine::{
     Split, steps,
 };
 use crate::gpu::{KernelSet, Residency};
-use crate::model::{Activation, LeNet5, ParameterTable};
+use crate::model::{Activation, Frozen, LeNet5, ParameterTable};
 
 const LEARNING_RATE: f32 = 1e-3;
 
@@ -31,6 +31,11 @@ fn layered() -> Vec<Check> {
         let clip = Clip { fc: Some(0.05), norm: Some(1.0), ..Clip::default() };
         let optimizer = Optimizer { rule, clip, weight_decay: 0.1, ..Optimizer::default() };
         all.push(several_steps("clipped momentum", Setup { optimizer, ..setup }, side));
+        if channels == 1 {
+            let optimizer = Optimizer { frozen: Frozen::Conv, ..optimizer };
+            let name = "clipped momentum with frozen convolutions";
+            all.push(several_steps(name, Setup { optimizer, ..setup }, side));
+        }
     }
     for (setup, side) in variants() {
         all.push(step(setup, side));

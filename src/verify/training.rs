@@ -44,7 +44,9 @@ pub struct Reference {
 impl Reference {
     /// Creates a reference with room for all images of a step at once.
     pub fn new(setup: &Setup, weights: &[f32]) -> Self {
-        let mut network = cpu::Network::new(setup.network, setup.batch_size).with_loss(setup.loss);
+        let mut network = cpu::Network::new(setup.network, setup.batch_size)
+            .with_loss(setup.loss)
+            .with_frozen(setup.optimizer.frozen);
         network.set_parameters(&f64s(weights));
         Self { network, optimizer: setup.optimizer, classes: setup.network.classes }
     }

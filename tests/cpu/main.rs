@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod engine;
+mod frozen;
 mod golden;
 mod gradients;
 mod hashes;

@@ -14,7 +14,7 @@ use lenet_gpu::engine::{
     Setup, Sgd, Split, steps,
 };
 use lenet_gpu::gpu::{Context, FilterMemory, GpuEngine, GpuOptions, KernelConfig, KernelSet, Residency};
-use lenet_gpu::model::{Activation, Init, LeNet5, ParameterTable};
+use lenet_gpu::model::{Activation, Frozen, Init, LeNet5, ParameterTable};
 use lenet_gpu::verify::{Check, kernels};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -125,7 +125,7 @@ impl Draw {
         let batch_size = if self.below(8) == 0 { LARGEST_MICRO_BATCH + 1 } else { self.size(128) };
         Setup {
             loss,
-            optimizer: Optimizer { rule, clip, ..Optimizer::default() },
+            optimizer: Optimizer { rule, clip, frozen: self.of(&Frozen::ALL), ..Optimizer::default() },
             evaluation_batch: self.size(64),
             augmented: self.flag(),
             class_weighted: self.flag(),

@@ -212,6 +212,7 @@ impl Run {
         };
         let data = Dataset {
             name: "nothing".to_owned(),
+            kind: None,
             classes: 10,
             class_names: None,
             fit: Fit::Pad,

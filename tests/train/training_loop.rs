@@ -167,6 +167,7 @@ fn dataset() -> Dataset {
     };
     Dataset {
         name: "nothing".to_owned(),
+        kind: None,
         classes: 2,
         class_names: None,
         fit: Fit::Pad,

@@ -5,6 +5,7 @@ mod augmentation;
 mod checkpoint_args;
 mod ending;
 mod fingerprint;
+mod last_layer;
 mod loss;
 mod network;
 mod optimizer;
@@ -29,16 +30,18 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
-use crate::data::ClassCounts;
-use crate::engine::Setup;
+use crate::data::{ClassCounts, Subset};
+use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
     TrainingConfig,
 };
-use fingerprint::Fingerprint;
+use crate::wording::count;
+use fingerprint::Fingerprints;
+use network::InitialNetwork;
 use progress::Progress;
-use resume::Resumed;
+use resume::{Now, Resumed};
 use saver::{Files, Saver};
 use session::Session;
 
@@ -52,8 +55,10 @@ Examples:
           the first 5,000 images of another data set; prints the test accuracy of each epoch
   lenet-gpu train --data-dir photos --validation-split 0.2
           your own images, photos/CLASS/*.png or .jpg; a fifth of each class is held out for testing
-  lenet-gpu train --init-from runs/slow/model.safetensors --epochs 1
+  lenet-gpu train --init-from runs/slow --epochs 1
           one more epoch from the weights of an earlier run
+  lenet-gpu train --data-dir photos --validation-split 0.2 --init-from runs/slow/model.safetensors --freeze conv
+          fine-tuning: only the dense layers are trained, the last one from new weights if the classes differ
   lenet-gpu train --resume runs/slow
           resume an interrupted run, with bit-identical results; add --epochs 5 to extend it
 
@@ -74,9 +79,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME", help_heading = "Options from a file", conflicts_with = "resume")]
     preset: Option<String>,
 
-    /// Options from the [options] table of a file, such as a run's config.toml; options on the command line take
-    /// precedence [default: none]
-    #[arg(long, value_name = "FILE.toml", help_heading = "Options from a file", conflicts_with = "resume")]
+    /// Options from the [options] table of a file, or of the config.toml in the folder of a run; options on the command
+    /// line take precedence [default: none]
+    #[arg(
+        long,
+        value_name = "FILE.toml|RUN",
+        help_heading = "Options from a file",
+        conflicts_with = "resume"
+    )]
     config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -117,7 +127,7 @@ pub struct TrainArgs {
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
     /// Folder for the run's files, new or empty [default: runs/DATASET-DATE-TIME, in UTC]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    #[arg(long, alias = "output", short_alias = 'o', value_name = "DIR", conflicts_with = "resume")]
     run_dir: Option<PathBuf>,
 
     /// Print one JSON object per epoch on stdout and nothing else; with --target-accuracy, its field `target` has the
@@ -143,15 +153,21 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
     let before = resumed.as_ref().and_then(Resumed::engine);
-    let optimizer = args.optimizer.optimizer()?;
+    let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
-    let (data, device) = args
+    args.data.check(&[Subset::Train, Subset::Test])?;
+    let ((data, test_split), device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
-    let images = Fingerprint::of(&data.train);
-    let (network, parameters) = match resumed.as_ref().and_then(Resumed::checkpoint) {
-        Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
-        None => args.network.network(&data, seed)?,
+    let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
+    let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
+    {
+        Some(Checkpoint { model, config, .. }) => InitialNetwork {
+            network: model.network,
+            parameters: model.parameters.clone(),
+            weights: config.weights.clone(),
+        },
+        None => args.network.initial(&data, seed, args.output.quiet)?,
     };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let training = args.schedule.config(data.train.len(), &args.optimizer, stopping, augmentation)?;
@@ -188,15 +204,22 @@ pub fn run(
             fit: args.data.conversion().fit,
         },
         network,
-        weights: args.network.weights(),
+        weights,
         training: training.clone(),
         loss: setup.loss,
         optimizer: setup.optimizer,
         options,
     };
+    // A network that starts from other weights may have more classes, whose names are unknown.
+    let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
+    let slug = args.data.slug(data.kind);
     let (directory, state) = match resumed {
-        None => (new_directory(args, &config)?, RunState::default()),
-        Some(resumed) => resumed.resume(&config, images.get(), &mut *opened.engine)?,
+        None => (new_directory(args, &slug, &config)?, RunState::default()),
+        Some(resumed) => {
+            let now =
+                Now { config: &config, images: fingerprints.get(), class_names: class_names.as_deref() };
+            resumed.resume(&now, &mut *opened.engine)?
+        }
     };
     if !args.output.quiet {
         notice::note(device);
@@ -206,18 +229,18 @@ pub fn run(
         advice::imbalance(&counts, data.class_names.as_deref());
     }
 
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let run = directory.path().to_owned();
+    let interrupt = Interrupt::listen(move || ending::stopped(&run))
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
     let progress = if args.output.quiet || args.output.json {
         Progress::silent()
     } else {
         Progress::new(&training, data.train.len())
     };
-    // A network that starts from other weights may have more classes, whose names are unknown.
-    let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
-    let info =
-        ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
-    let files = Files { directory, config, info, images };
-    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
+    let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let files = Files { directory, config, info, fingerprints };
+    let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
@@ -237,17 +260,18 @@ fn note_resumed_step(state: &RunState, total: u64) {
     match state.step {
         0 => {}
         step if step == total => {
-            notice::note(format_args!("the run has finished all of its {total} steps; --epochs extends it"));
+            let steps = count(total, "step");
+            notice::note(format_args!("the run has already done its {steps}; --epochs extends it"));
         }
         step => notice::note(format_args!("resuming at step {step} of {total}")),
     }
 }
 
 /// The folder of a new run.
-fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, Failure> {
+fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::create(path, config),
-        None => RunDirectory::create_timestamped(Path::new(RUNS), &args.data.slug(), config),
+        None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),
     };
     directory.map_err(unusable)
 }

@@ -62,7 +62,7 @@ impl Listener for Session<'_> {
     }
 
     fn diverged(&mut self, divergence: &Divergence) {
-        self.progress.suspend(|| advice::divergence(divergence));
+        advice::divergence(divergence);
     }
 
     fn checkpoint(&mut self, snapshot: &Snapshot) {

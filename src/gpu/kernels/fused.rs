@@ -9,7 +9,8 @@ use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::{FusedConfig, KernelConfig};
 use crate::gpu::shader::Variant;
 use crate::model::lenet::IMAGE_SIDE;
-use crate::model::{Activation, LeNet5};
+use crate::model::parameters::LayerKind;
+use crate::model::{Activation, Frozen, LeNet5};
 
 /// The tensors of the two convolution blocks. The gradient of the first pool's output never leaves a workgroup.
 #[derive(Debug, Clone, Copy)]
@@ -35,16 +36,18 @@ pub struct DenseHeadOffsets {
     pub fc3_weights: Weights,
 }
 
-/// `fused_conv_forward`: from the stored images to the second pool. In training it also stores what the backward pass needs.
+/// `fused_conv_forward`: from the stored images to the second pool. In training it also stores what the backward pass
+/// needs, unless the convolutions are frozen.
 pub fn conv_forward(
     network: &LeNet5,
     augmented: bool,
     mode: Mode,
+    frozen: Frozen,
     config: &KernelConfig,
     offsets: &ConvBlockOffsets,
 ) -> Kernel {
-    let backward = mode == Mode::Train;
-    let augmented = augmented && backward;
+    let augmented = augmented && mode == Mode::Train;
+    let backward = mode == Mode::Train && !frozen.contains(LayerKind::Conv);
     let mut constants = block_constants(network, offsets);
     constants.extend([("BLOCK_FILTERS", config.fused.conv_filters.into()), ("BACKWARD", backward.into())]);
     let [pool1, pool2] = [network.pool1().out_len(), network.pool2().out_len()];

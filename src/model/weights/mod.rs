@@ -7,14 +7,16 @@
 //! - `version`: the format version, 2;
 //! - `program`: the version of lenet-gpu that wrote the file;
 //! - `channels` and `classes`, and `batch_norm` and `activation` if they are not the defaults: the [`LeNet5`](super::LeNet5);
-//! - `dataset`, `fit`, `class_names` and `selected`, if they are known: the [`ModelInfo`](super::ModelInfo);
+//! - `dataset`, `source`, `fit`, `class_names` and `selected`, if they are known: the [`ModelInfo`](super::ModelInfo);
 //! - `checkpoint`, in a [`Checkpoint`](crate::train::Checkpoint): the state of the run.
 //!
 //! Other fields are rejected. There is only one entry because several would be written in random order, and equal models
 //! must give equal bytes.
 //!
 //! Files of format version 1, which have no digest and no `program`, can be read. So can files without the entry, such as
-//! those from PyTorch: the shapes determine the network, except for the activation, which is then ReLU.
+//! those from PyTorch: the shapes determine the network, except for the activation, which is then ReLU. If all of their
+//! tensors' names have the same prefix, such as `module.` of PyTorch's `DataParallel` or `_orig_mod.` of `torch.compile`, it
+//! is ignored.
 //!
 //! # The digest
 //! The digest is 64 lower-case hexadecimal digits: the SHA-256 of these byte strings, each preceded by its length as a
@@ -30,6 +32,7 @@
 mod digest;
 mod error;
 mod file;
+mod foreign;
 mod header;
 
 use std::collections::HashMap;
@@ -47,6 +50,7 @@ use digest::Content;
 
 pub use error::{Damage, LoadError, WeightsError};
 pub(crate) use file::ModelFile;
+pub use foreign::Foreign;
 pub(crate) use header::Header;
 
 /// The key of the metadata entry.
@@ -140,7 +144,15 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
 /// If the file cannot be read, is corrupt or is not a valid LeNet-5 model.
 pub fn load(path: &Path) -> Result<Model, LoadError> {
     let load = || from_bytes(&read(path)?);
-    load().map_err(|source| LoadError { path: path.to_owned(), source })
+    load().map_err(|source| {
+        let source = match (source, Foreign::of_name(path)) {
+            (WeightsError::NotSafetensors(_) | WeightsError::TooLarge { .. }, Some(format)) => {
+                WeightsError::Foreign(format)
+            }
+            (source, _) => source,
+        };
+        LoadError { path: path.to_owned(), source }
+    })
 }
 
 /// Reads a file, unless it is larger than any model.
@@ -160,10 +172,11 @@ mod tests {
     use rayon::prelude::*;
 
     use super::*;
+    use crate::data::{DataLocation, DataSource, DatasetKind, RecordedImages, TestSplit};
     use crate::model::parameters::{LayerKind, TensorRole};
     use crate::model::{Fit, LeNet5, ModelInfo, Selection, SelectionSplit};
 
-    /// A file of 700 bytes with every field and with the tensors of no network. Unlike a network's file, it is small
+    /// A file of 1,000 bytes with every field and with the tensors of no network. Unlike a network's file, it is small
     /// enough to try every change of every byte.
     fn small_file() -> Vec<u8> {
         let tensor = |name, shape: &[usize], offset| {
@@ -173,8 +186,19 @@ mod tests {
         let tensors = [tensor("conv1.weight", &[2, 3], 0), tensor("conv1.bias", &[2], 6)];
         let values = [1.0, -0.0, 0.5, 1e-30, -3.25, 7.0, 0.0, 1e9];
         let selected = Selection { epoch: 3, split: SelectionSplit::Test, accuracy: 0.9875 };
+        let source = DataSource {
+            kind: Some(DatasetKind::Mnist),
+            location: DataLocation::Path("/my/\"set\"".into()),
+            requested: None,
+            skip_bad_images: true,
+            transpose: None,
+            test_split: Some(TestSplit { share: 0.25, seed: 7 }),
+            test: RecordedImages { images: 9, fingerprint: "09af".to_owned() },
+            validation: None,
+        };
         let info = ModelInfo {
             dataset: Some("my/\"set\"\n\u{1b}".to_owned()),
+            source: Some(source),
             fit: Some(Fit::Pad),
             class_names: Some(vec!["café".to_owned(), "tab\t\\".to_owned()]),
             selected: Some(selected),
