@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let class_names = Some(CLASSES.map(str::to_owned).to_vec());
     let data = Dataset {
         name: "bars".to_owned(),
+        kind: None,
         classes: CLASSES.len(),
         class_names: class_names.clone(),
         fit: Fit::Pad,

@@ -9,7 +9,7 @@ use std::env;
 use std::error::Error;
 use std::fs;
 
-use lenet_gpu::data::{Conversion, Dataset};
+use lenet_gpu::data::{Conversion, DataLocation, DataSource, Dataset};
 use lenet_gpu::device::{Device, DeviceRequest};
 use lenet_gpu::engine::{Engine, Setup};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let accuracy = summary.last.map_or(0.0, |epoch| epoch.test_accuracy);
     println!("trained on {}: {:.2} % of the test images are correct", engine.name(), 100.0 * accuracy);
 
-    let info = ModelInfo { dataset: Some("mnist".to_owned()), fit: Some(mnist.fit), ..ModelInfo::default() };
+    // `predict` and `evaluate` read from this how to prepare images and which ones to test with.
+    let source = Some(DataSource::new(DataLocation::BuiltIn, &mnist));
+    let info =
+        ModelInfo { dataset: Some("mnist".to_owned()), fit: Some(mnist.fit), source, ..ModelInfo::default() };
     let model = Model { network, parameters: engine.parameters()?, info };
     let path = env::args().nth(1).unwrap_or("mnist.safetensors".to_owned());
     fs::write(&path, weights::to_bytes(&model))?;

@@ -97,6 +97,7 @@ mod toml_names;
 pub mod train;
 pub mod verify;
 mod version;
+mod wording;
 
 // The program. It is part of the library so that the library's internals can be private.
 #[cfg(feature = "cli")]

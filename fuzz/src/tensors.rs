@@ -1,6 +1,7 @@
 //! Model files. Their values are some 60,000 numbers that a fuzzer need not see, so an input is a text, and after a zero
 //! byte a few edits of values.
 
+use lenet_gpu::data::DataSource;
 use lenet_gpu::model::{Fit, LeNet5, Model, ModelInfo, ParameterTable, Selection};
 use serde::{Deserialize, Serialize};
 
@@ -9,14 +10,15 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Info {
     pub dataset: Option<String>,
+    pub source: Option<DataSource>,
     pub fit: Option<Fit>,
     pub class_names: Option<Vec<String>>,
     pub selected: Option<Selection>,
 }
 
 impl From<Info> for ModelInfo {
-    fn from(Info { dataset, fit, class_names, selected }: Info) -> Self {
-        Self { dataset, fit, class_names, selected }
+    fn from(Info { dataset, source, fit, class_names, selected }: Info) -> Self {
+        Self { dataset, source, fit, class_names, selected }
     }
 }
 

@@ -17,7 +17,9 @@ use clap::{ArgAction, Args};
 
 use super::data_args::DataArgs;
 use super::engine::{self, CandidateArgs};
-use super::{Ending, Failure, Input, Output, OutputFile, notice, values};
+use super::fit::fit;
+use super::progress::Progress;
+use super::{Ending, Failure, Input, Output, OutputFile, notice, terminal, values};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -158,6 +160,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     for adapter in found.iter().filter_map(Candidate::adapter).filter(|adapter| adapter.software) {
         engine::warn_of_software(&adapter.name);
     }
+    let spinner = Progress::start("measuring", 0);
     let mut progress = |text: &str| {
         if !report.quiet {
             notice::note(text);
@@ -169,6 +172,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
         started.push((candidate, start_in_own_process(index)?));
     }
     let results = bench.run(started, &mut progress).map_err(engine::failure)?;
+    drop(spinner);
     let markdown = to_markdown(&results, old.as_ref());
     let written = report.write(&results, &markdown);
     // If a file cannot be written, the results are at least printed. Once is enough.
@@ -202,7 +206,10 @@ fn start_in_own_process(index: usize) -> Result<Startup, Failure> {
 }
 
 fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
-    output.lines(text.trim_end().lines())?;
+    match terminal::stdout_columns() {
+        Some(columns) => output.lines(fit(text.trim_end(), columns))?,
+        None => output.lines(text.trim_end().lines())?,
+    }
     Ok(Ending::Done)
 }
 
@@ -231,6 +238,7 @@ impl BenchArgs {
             let images = Arc::new(conversion.apply(images).map_err(Failure::input)?);
             Dataset {
                 name: format!("synthetic, seed {}", self.measure.seed),
+                kind: None,
                 classes: CLASSES,
                 class_names: None,
                 fit,
@@ -282,7 +290,8 @@ impl ReportArgs {
         let mut written = Ok(());
         for (path, text) in files.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
             // One file that cannot be written does not prevent the other.
-            written = written.and(write_output(path, text.as_bytes()));
+            let one = write_output(path, text.as_bytes()).inspect(|()| notice::written(path));
+            written = written.and(one);
         }
         written.map_err(Failure::work)
     }

@@ -6,7 +6,7 @@ use clap::builder::PossibleValue;
 use crate::data::{Channels, DatasetKind, Fit};
 use crate::engine::{LossKind, Reduction};
 use crate::export::Format;
-use crate::model::{Activation, Init};
+use crate::model::{Activation, Frozen, Init};
 use crate::train::Shape;
 
 /// Implements [`ValueEnum`] for an enum without data. A variant that is missing does not compile.
@@ -42,6 +42,11 @@ choices! { Init {
     Xavier => "xavier", "Glorot and Bengio 2010: weights √(6/(fan-in + fan-out))·U(−1, 1), biases 0";
     PaperUniform => "paper-uniform", "The paper's first listing: filters U(−1, 1)/f², their biases 1; dense layers 0.01·N(0, 1)";
     PaperNormal => "paper-normal", "The paper's second listing: filters 0.01·N(0, 1), their biases 0; dense layers 0.01·N(0, 1)";
+} }
+
+choices! { Frozen {
+    None => "none", "Every layer is trained";
+    Conv => "conv", "conv1 and conv2, with their batch normalisations, which keep their running statistics; only the dense layers are trained";
 } }
 
 choices! { Fit {
@@ -105,6 +110,7 @@ mod tests {
     fn options_and_files_use_the_same_names() {
         check_names::<Activation>();
         check_names::<Init>();
+        check_names::<Frozen>();
         check_names::<Fit>();
         check_names::<LossKind>();
         check_names::<Reduction>();

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use crate::data::{
-    Channels, Conversion, Dataset, DatasetKind, Fit, ImageSet, OpenOptions, OpenedDataset, TestSet,
-    embedded_mnist_test,
+    Channels, Conversion, DataLocation, DataSource, Dataset, DatasetKind, Fit, ImageSet, OpenOptions,
+    OpenedDataset, RecordedImages, Subset, TestSplit, embedded_fingerprint,
 };
-use crate::model::{LeNet5, ModelInfo};
+use crate::model::LeNet5;
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::Args;
 
@@ -62,6 +63,14 @@ impl DataArgs {
         self.memory.apply();
     }
 
+    /// Finds the data set without reading it, to report a wrong folder before a device is opened.
+    pub fn check(&self, subsets: &[Subset]) -> Result<(), Failure> {
+        match self.path()? {
+            Some(path) => self.options(self.conversion()).check(&path, subsets).map_err(Failure::input),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the data set.
     pub fn open(&self) -> Result<OpenedDataset, Failure> {
         self.memory.apply();
@@ -72,28 +81,35 @@ impl DataArgs {
         .map_err(Failure::input)
     }
 
-    /// Reads the test images only, converted as a model's training images were. There need not be any others.
-    pub fn open_test(&self, seen: &ModelInfo) -> Result<TestSet, Failure> {
-        self.memory.apply();
-        let conversion = Conversion { fit: self.fit.or(seen.fit), ..self.conversion() };
-        match self.path()? {
-            Some(path) => self.options(conversion).open_test(&path),
-            None => embedded_mnist_test(conversion).map(|images| TestSet { images, class_names: None }),
-        }
-        .map_err(Failure::input)
-    }
-
-    fn options(&self, conversion: Conversion) -> OpenOptions {
+    /// How data is opened with a conversion.
+    pub fn options(&self, conversion: Conversion) -> OpenOptions {
         OpenOptions { kind: self.dataset, conversion, skip_bad_images: self.skip_bad_images }
     }
 
     /// Where the data is; `None` is the built-in MNIST.
     fn path(&self) -> Result<Option<PathBuf>, Failure> {
-        match (&self.data_dir, self.dataset) {
-            (Some(path), _) => Ok(Some(path.clone())),
-            (None, None | Some(DatasetKind::Mnist)) => Ok(None),
-            (None, Some(kind)) => fetched(kind, "--data-dir").map(Some),
+        match &self.data_dir {
+            // As typed, for messages.
+            Some(path) => Ok(Some(path.clone())),
+            None => find(&self.location()),
         }
+    }
+
+    /// Where the data is, wherever the program is started.
+    pub fn location(&self) -> DataLocation {
+        match (&self.data_dir, self.dataset) {
+            (Some(folder), _) => {
+                DataLocation::Path(path::absolute(folder).unwrap_or_else(|_| folder.clone()))
+            }
+            (None, None | Some(DatasetKind::Mnist)) => DataLocation::BuiltIn,
+            (None, Some(kind)) => DataLocation::Fetched(kind),
+        }
+    }
+
+    /// What a model's file records of the data besides its images.
+    pub fn origin(&self, test_split: Option<TestSplit>) -> Origin {
+        let (requested, skip_bad_images) = (self.dataset, self.skip_bad_images);
+        Origin { location: self.location(), requested, skip_bad_images, test_split }
     }
 
     /// How its images are converted.
@@ -101,12 +117,16 @@ impl DataArgs {
         Conversion { fit: self.fit, channels: self.channels }
     }
 
-    /// A short name for the data, usable in a folder's name.
-    pub fn slug(&self) -> String {
-        let name = self.data_dir.as_deref().map_or_else(
-            || Some(self.dataset.unwrap_or(DatasetKind::Mnist).to_string()),
-            |folder| Some(folder.canonicalize().ok()?.file_name()?.to_string_lossy().to_lowercase()),
-        );
+    /// A short name for the data, usable in a folder's name: that of a known data set, or else of the folder.
+    pub fn slug(&self, known: Option<DatasetKind>) -> String {
+        let name = match (known, &self.data_dir) {
+            (Some(kind), _) => Some(kind.to_string()),
+            (None, Some(folder)) => folder
+                .canonicalize()
+                .ok()
+                .and_then(|folder| Some(folder.file_name()?.to_string_lossy().to_lowercase())),
+            (None, None) => Some(self.dataset.unwrap_or(DatasetKind::Mnist).to_string()),
+        };
         let slug: String = name
             .unwrap_or_default()
             .chars()
@@ -119,13 +139,51 @@ impl DataArgs {
     }
 }
 
+/// The folder or archive at a location; `None` is the built-in MNIST.
+pub fn find(location: &DataLocation) -> Result<Option<PathBuf>, Failure> {
+    match location {
+        DataLocation::BuiltIn => Ok(None),
+        DataLocation::Fetched(kind) => fetched(*kind, "--data-dir").map(Some),
+        DataLocation::Path(path) => Ok(Some(path.clone())),
+    }
+}
+
+/// What a model's file records of its data besides the images.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    location: DataLocation,
+    requested: Option<DatasetKind>,
+    skip_bad_images: bool,
+    test_split: Option<TestSplit>,
+}
+
+impl Origin {
+    /// The record of a data set from here.
+    pub fn source(self, data: &Dataset) -> DataSource {
+        let record = |images: &ImageSet| RecordedImages {
+            images: images.len(),
+            fingerprint: self.fingerprint(images),
+        };
+        let (test, validation) = (record(&data.test), data.validation.as_deref().map(record));
+        let Self { location, requested, skip_bad_images, test_split } = self;
+        DataSource { kind: data.kind, location, requested, skip_bad_images, test_split, test, validation }
+    }
+
+    /// The fingerprint of images from here.
+    pub fn fingerprint(&self, images: &ImageSet) -> String {
+        let is_built_in = self.location == DataLocation::BuiltIn;
+        let known = embedded_fingerprint(images).filter(|_| is_built_in);
+        known.map_or_else(|| images.fingerprint(), str::to_owned)
+    }
+}
+
 /// Checks that a trained network accepts data with this many channels and classes.
 pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(), Failure> {
     if network.channels != channels {
         let expected = network.channels;
         let message = format!(
-            "the model expects images with {expected} channel{}, but the data set has {channels}",
-            if expected == 1 { "" } else { "s" }
+            "the model expects images with {}, but the data set has {channels}",
+            count(expected, "channel")
         );
         return Err(match expected {
             1 | 3 => Failure::usage(message, format!("--channels {expected} converts the images")),
@@ -134,8 +192,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     }
     if network.classes < classes {
         return Err(Failure::Input(anyhow!(
-            "the model has {} classes, but the data set has {classes}",
-            network.classes
+            "the model has {}, but the data set has {classes}",
+            count(network.classes, "class")
         )));
     }
     Ok(())
@@ -145,8 +203,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
 pub fn check_labels(network: LeNet5, images: &ImageSet) -> Result<(), Failure> {
     match images.labels.iter().position(|&label| usize::from(label) >= network.classes) {
         Some(image) => Err(Failure::Input(anyhow!(
-            "the model has {} classes, but image {image} (from 0) of the data set has label {}",
-            network.classes,
+            "the model has {}, but image {image} (from 0) of the data set has label {}",
+            count(network.classes, "class"),
             images.labels[image]
         ))),
         None => Ok(()),
@@ -197,8 +255,10 @@ impl LimitArgs {
 impl fmt::Display for LimitArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (limit, what) in [(self.limit_train, "to train on"), (self.limit_test, "to test with")] {
-            if let Some(limit) = limit {
-                write!(f, ", the first {limit} images {what}")?;
+            match limit.map(NonZeroUsize::get) {
+                None => {}
+                Some(1) => write!(f, ", the first image {what}")?,
+                Some(limit) => write!(f, ", the first {limit} images {what}")?,
             }
         }
         Ok(())
@@ -219,8 +279,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_directory_is_named_for_its_data_folder() {
-        for (data_dir, slug) in [(None, "mnist"), (Some("/"), "data"), (Some("src/cli/../data"), "data")] {
+    fn a_run_directory_is_named_for_its_data_set_or_its_data_folder() {
+        for (data_dir, known, slug) in [
+            (None, Some(DatasetKind::Mnist), "mnist"),
+            (Some("/"), None, "data"),
+            (Some("src/cli/../data"), None, "data"),
+            (Some("src/cli"), Some(DatasetKind::FashionMnist), "fashion-mnist"),
+        ] {
             let data_dir = data_dir.map(PathBuf::from);
             let args = DataArgs {
                 data_dir,
@@ -230,7 +295,7 @@ mod tests {
                 skip_bad_images: false,
                 memory: MemoryArgs::default(),
             };
-            assert_eq!(args.slug(), slug);
+            assert_eq!(args.slug(known), slug);
         }
     }
 

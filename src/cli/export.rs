@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::model_arg::{LoadedModel, ModelArg};
+use super::progress::Progress;
 use super::{Ending, Failure, Input as Read, Output, OutputFile};
 
 const AFTER_HELP: &str = "\
@@ -67,8 +68,10 @@ pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
     let file = OutputFile { option: "--output", path: &args.output, is_text };
     output.reserve(&[file], &[Read::File(&path)], false)?;
 
+    let progress = Progress::start("exporting", 0);
     let bytes = to_bytes(&model, format, input);
     write_output(&args.output, &bytes).map_err(Failure::work)?;
+    drop(progress);
     if !args.quiet {
         let text = format!("{}: {}", args.output.display(), summary(&model, format, input));
         output.line(&text)?;

@@ -28,12 +28,14 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Installs the signal handlers. To be called once per process.
-    pub fn listen() -> io::Result<Self> {
+    /// Installs the signal handlers. To be called once per process. On the second signal, `stop` tidies up and returns what
+    /// the user should know, and the program ends; a third signal does not wait for that.
+    pub fn listen(stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
         let requested = Arc::new(AtomicBool::new(false));
+        let ends_now = watch(&requested, stop)?;
         for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
-            // In this order: the first signal finds the flag unset, and then sets it.
-            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&requested))?;
+            // In this order: a signal finds the flags as the ones before it have set them.
+            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&ends_now))?;
             flag::register(signal, Arc::clone(&requested))?;
         }
         Ok(Self { requested })
@@ -42,6 +44,41 @@ impl Interrupt {
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
     }
+}
+
+/// Starts the thread that ends the program on the second signal, since little may be done in a signal handler. Returns
+/// whether the next signal ends the program without that.
+#[cfg(unix)]
+fn watch(_: &Arc<AtomicBool>, stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Arc<AtomicBool>> {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use signal_hook::low_level::{exit, pipe};
+
+    let ends_now = Arc::new(AtomicBool::new(false));
+    let (mut received, sent) = UnixStream::pair()?;
+    for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
+        pipe::register(signal, sent.try_clone()?)?;
+    }
+    let has_begun = Arc::clone(&ends_now);
+    std::thread::Builder::new().spawn(move || {
+        // A byte for each signal.
+        if received.read_exact(&mut [0; 2]).is_ok() {
+            has_begun.store(true, Ordering::Relaxed);
+            super::notice::note(format_args!("stopped at once; {}", stop()));
+            exit(EXIT_CODE.into());
+        }
+    })?;
+    Ok(ends_now)
+}
+
+/// Windows has no pipes that a signal handler can write to: the second signal ends the program without a word.
+#[cfg(not(unix))]
+fn watch(
+    requested: &Arc<AtomicBool>,
+    _: impl FnOnce() -> String + Send + 'static,
+) -> io::Result<Arc<AtomicBool>> {
+    Ok(Arc::clone(requested))
 }
 
 /// Lets writes beyond the limit on the size of files (`ulimit -f`) fail like those to a full disk. By default the signal

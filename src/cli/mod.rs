@@ -15,6 +15,7 @@ mod engine_config;
 mod evaluate;
 mod export;
 mod failure;
+mod fit;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hints;
@@ -27,9 +28,11 @@ mod output;
 mod paper;
 mod predict;
 mod presets;
+mod progress;
 mod recipe;
 mod repeated;
 mod resume_command;
+mod terminal;
 mod threads;
 mod train;
 mod tune;
@@ -134,6 +137,9 @@ pub fn run_with(arguments: Vec<OsString>) -> u8 {
 fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     let (matches, cli) = parse(arguments, usage::failure)?;
     show_log(cli.verbose);
+    if is_quiet(&matches) {
+        progress::disable();
+    }
     if cli.command.computes() {
         threads::start()?;
     }
@@ -165,6 +171,12 @@ fn parse(typed: Vec<OsString>, rejected: usage::Rejected) -> Result<(ArgMatches,
     parsed.map_err(|error| rejected(&error, &arguments))
 }
 
+/// Whether the command has `--quiet`, and it was given.
+fn is_quiet(matches: &ArgMatches) -> bool {
+    let is_given = matches.try_get_one("quiet").ok().flatten().is_some_and(|&quiet: &bool| quiet);
+    is_given || matches.subcommand().is_some_and(|(_, matches)| is_quiet(matches))
+}
+
 /// Installs the logger. This library's warnings are always shown; without `-v`, other crates' logs are limited to
 /// errors, because drivers log a lot that does not concern users.
 fn show_log(verbose: u8) {
@@ -181,6 +193,8 @@ fn show_log(verbose: u8) {
         0 => log
             .filter_level(log::LevelFilter::Error)
             .filter_module(env!("CARGO_CRATE_NAME"), log::LevelFilter::Warn)
+            // Whether GL has a driver is asked only by trying all of its ways; `devices` shows the answer.
+            .filter_module("wgpu_hal::gles::egl", log::LevelFilter::Off)
             .parse_default_env(),
         1 => log.filter_level(log::LevelFilter::Info),
         2 => log.filter_level(log::LevelFilter::Debug),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use super::{Failure, notice};
+use super::{Failure, notice, progress};
 use crate::escape::{escape, escape_json};
 use crate::files::{check_output, is_same_output, is_stdout, is_written_through};
 
@@ -119,7 +119,7 @@ impl Output {
             return Ok(());
         }
         let mut stdout = io::stdout().lock();
-        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        match progress::above(|| writeln!(stdout, "{text}").and_then(|()| stdout.flush())) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(())

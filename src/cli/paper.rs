@@ -2,22 +2,24 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::data::{Conversion, Dataset, DatasetKind, Fit};
 use crate::engine::Setup;
 use crate::paper::PaperDataset as Set;
 use crate::paper::{self, Experiment, ExperimentListener, PaperError, Protocol, StudyConfig, StudyResults};
 use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
+use crate::wording::count;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::data::fetched;
 use super::data_args::LimitArgs;
 use super::engine::{self, EngineArgs};
+use super::fit::fit;
 use super::interrupt::Interrupt;
 use super::memory_args::MemoryArgs;
-use super::{Ending, Failure, Output, notice, values};
+use super::{Ending, Failure, Output, notice, terminal, values};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -124,8 +126,11 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         epochs: args.epochs.unwrap_or(if args.as_listed { LISTED_EPOCHS } else { EPOCHS }),
         evaluations_per_epoch: args.probes,
     };
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let interrupt = Interrupt::listen(|| "no report was written".to_owned())
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
     let mut progress = Progress { interrupt, quiet: args.quiet };
+    let spinner = super::progress::Progress::start("training", 0);
     let mut device = None;
     let mut open = |setup: &Setup| {
         let engine = chosen.engine(setup)?;
@@ -144,11 +149,17 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         Err(PaperError::Engine(error)) => return Err(engine::failure(error)),
         Err(error) => return Err(Failure::work(error)),
     };
+    drop(spinner);
     let provenance = args.provenance(&device.unwrap_or_default());
     let written = findings.write(&args.output, &provenance).map_err(Failure::work);
+    note_files(&args.output);
     // If the report cannot be written, the results are at least printed.
     let place = written.as_ref().ok().map(|report| format!("the report is in {}", report.display()));
-    output.lines(conclusion(&findings).lines().chain(place.as_deref()))?;
+    let conclusion = conclusion(&findings);
+    output.lines(fit(&conclusion, terminal::stdout_columns().unwrap_or(usize::MAX)))?;
+    if let Some(place) = place {
+        output.line(&place)?;
+    }
     written.map(|_| Ending::Done)
 }
 
@@ -196,19 +207,19 @@ impl PaperArgs {
 
     /// How the report was made, for its introduction.
     fn provenance(&self, device: &str) -> String {
+        let (first, last) = (self.seed, self.seed + u64::from(self.runs) - 1);
+        let seeds = if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") };
         format!(
-            "Made by lenet-gpu {} on {device}: {} runs each, seeds {} to {}{}.",
+            "Made by lenet-gpu {} on {device}: {} each, {seeds}{}.",
             crate::version::VERSION_WITH_COMMIT,
-            self.runs,
-            self.seed,
-            self.seed + u64::from(self.runs) - 1,
+            count(self.runs, "run"),
             self.limit
         )
     }
 }
 
 /// Creates the folder, unless it exists and is empty.
-fn make_folder(folder: &std::path::Path) -> Result<(), Failure> {
+fn make_folder(folder: &Path) -> Result<(), Failure> {
     let cannot_create =
         || format!("cannot create the folder {}; choose another with --output", folder.display());
     fs::create_dir_all(folder).with_context(cannot_create).map_err(Failure::Input)?;
@@ -220,6 +231,14 @@ fn make_folder(folder: &std::path::Path) -> Result<(), Failure> {
             folder.display()
         ))),
     }
+}
+
+/// Names the files of the report: the folder was empty before.
+fn note_files(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.iter().for_each(|path| notice::written(path));
 }
 
 /// Prints a line per epoch on stderr.

@@ -14,6 +14,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::engine::{self, DeviceArgs};
+use super::progress::Progress;
 use super::{Ending, Failure, Output, OutputFile, notice, values};
 
 const AFTER_HELP: &str = "\
@@ -81,6 +82,7 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let weights = Init::Pytorch.arena(&ParameterTable::new(&network), SEED);
     let setup = Setup::new(network, args.batch_size);
     let effort = Effort { runs: args.repeats, seconds: args.seconds };
+    let progress = Progress::start("tuning", 0);
     let mut report = |trial: &Trial, better: bool| {
         if !args.quiet {
             let Trial { what, step, .. } = trial;
@@ -96,6 +98,7 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let sets = [KernelSet::Fused, KernelSet::Layered];
     let best = tune(&context, default, &sets, &setup, effort, &weights, &images, &mut report)
         .map_err(engine::failure)?;
+    drop(progress);
 
     let text = toml::to_string(&best.config)
         .context("cannot serialize the kernel configuration")

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use super::loaded::Loaded;
 use super::sets::embedded_mnist;
-use super::{Conversion, DataError, Fit, ImageSet};
+use super::{Conversion, DataError, DatasetKind, Fit, ImageSet};
 
 /// Training and test images over the same classes, all of one size and number of channels.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     /// The display name: "MNIST (built in)", or the folder's path.
     pub name: String,
+    /// The known data set, identified by its test images or requested; `None` for any other. Names of files and folders
+    /// do not matter.
+    pub kind: Option<DatasetKind>,
     /// The number of classes, at least 2.
     pub classes: usize,
     /// One name per class, or `None` if classes are known by their numbers only.
@@ -29,6 +32,8 @@ pub struct Dataset {
 /// The test images of a data set.
 #[derive(Debug, Clone)]
 pub struct TestSet {
+    /// The known data set, as in [`Dataset::kind`].
+    pub kind: Option<DatasetKind>,
     /// The images, converted.
     pub images: ImageSet,
     /// One name per class, or `None` if classes are known by their numbers only.
@@ -43,12 +48,13 @@ impl Dataset {
     /// [`DataError::Memory`] if the memory budget is too small.
     pub fn embedded_mnist(conversion: Conversion) -> Result<Self, DataError> {
         let (train, test) = rayon::join(embedded_mnist::train, embedded_mnist::test);
-        Self::from_loaded("MNIST (built in)".to_owned(), train?, test?, conversion)
+        let data = Self::from_loaded("MNIST (built in)".to_owned(), train?, test?, conversion)?;
+        Ok(Self { kind: Some(DatasetKind::Mnist), ..data })
     }
 
     /// Combines two image sets in memory into a data set and converts them. The number of classes follows from
     /// the largest label of either set and is at least 2; a warning names classes without training images.
-    /// `class_names` is `None`; set the field if there are names.
+    /// `class_names` and `kind` are `None`; set the fields if they are known.
     ///
     /// ```
     /// use lenet_gpu::data::{Conversion, Dataset, ImageSet};
@@ -92,7 +98,7 @@ impl Dataset {
         // Both stay reserved until both are converted.
         let (train, test) = (train_set.convert(conversion)?, test_set.convert(conversion)?);
         let [train, test] = [train, test].map(|set| Arc::new(set.images));
-        let data = Self { name, classes, class_names: None, fit, train, validation: None, test };
+        let data = Self { name, kind: None, classes, class_names: None, fit, train, validation: None, test };
         data.warn_of_empty_classes();
         Ok(data)
     }

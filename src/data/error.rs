@@ -8,6 +8,7 @@ use super::formats::idx::IdxFault;
 use super::formats::tar_gz::ArchiveFault;
 use super::sets::image_folder::ImageFolderError;
 use crate::memory::OverBudget;
+use crate::wording::count;
 
 /// The reason why a data set could not be opened. Each message is one line that names the file or folder, the
 /// field if there is one, and a remedy. The operating system's reason, if any, is the error's source.
@@ -131,7 +132,9 @@ pub enum DataError {
 
     /// The numbers of images and of labels differ.
     #[error(
-        "{images_file} contains {images} images, but {labels_file} contains {labels} labels; use files of the same set"
+        "{images_file} contains {}, but {labels_file} contains {}; use files of the same set",
+        count(images, "image"),
+        count(labels, "label")
     )]
     CountsDiffer {
         /// The file of images.

@@ -55,6 +55,7 @@ mod tests {
         };
         Dataset {
             name: "numbers".to_owned(),
+            kind: None,
             classes: samples.into(),
             class_names: None,
             fit: Fit::Pad,

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::convert::pad;
 use crate::hash;
 use crate::model::margins;
+use crate::wording::count;
 
 /// Images of one size with their labels.
 ///
@@ -55,7 +56,7 @@ pub enum ImageSetError {
     },
 
     /// The number of pixel values does not follow from the number of labels and the image size.
-    #[error("{images} labels and the image size require {expected} pixel values; found {found}")]
+    #[error("{} and the image size require {expected} pixel values; found {found}", count(images, "label"))]
     PixelCount {
         /// The number of labels.
         images: usize,
@@ -151,14 +152,22 @@ impl ImageSet {
 
     /// The first 16 hexadecimal digits of a SHA-256 over the size, the labels and the pixels.
     pub fn fingerprint(&self) -> String {
+        self.fingerprint_of_first(self.len())
+    }
+
+    /// The fingerprint of the first `count` images, without a copy of them.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub(crate) fn fingerprint_of_first(&self, count: usize) -> String {
         let mut hash = Sha256::new();
-        for side in [self.channels, self.height, self.width, self.len()] {
+        for side in [self.channels, self.height, self.width, count] {
             hash.update((side as u64).to_le_bytes());
         }
-        for label in &self.labels {
+        for label in &self.labels[..count] {
             hash.update(label.to_le_bytes());
         }
-        hash.update(&self.pixels);
+        hash.update(&self.pixels[..count * self.image_len()]);
         hash::short(hash)
     }
 

@@ -41,6 +41,15 @@ impl DatasetKind {
         }
     }
 
+    /// Whether its images show handwriting from NIST's forms, in white on black, scaled and centred. Photographs must be
+    /// prepared in the same way for a model that was trained on them.
+    pub fn is_handwriting(self) -> bool {
+        match self {
+            Self::Mnist => true,
+            Self::Cifar10 | Self::FashionMnist | Self::Folder => false,
+        }
+    }
+
     /// The names of the classes in the order of their labels; `None` for digits and for image folders.
     pub fn class_names(self) -> Option<&'static [&'static str]> {
         match self {

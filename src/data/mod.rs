@@ -8,6 +8,7 @@
 //! up a data set) → `detect` (which data set a folder contains) → `open`.
 
 mod augment;
+mod class_counts;
 mod convert;
 mod dataset;
 mod detect;
@@ -16,16 +17,20 @@ mod error;
 mod folder_listing;
 pub mod formats;
 mod hold_out;
+mod identify;
 mod image_set;
 mod kind;
 mod labels;
 mod loaded;
 mod open;
 mod order;
+mod reading;
 mod sets;
+mod source;
 
 pub use crate::model::Fit;
 pub use augment::{Augmentation, AugmentationError, Transform, View};
+pub use class_counts::ClassCounts;
 pub use convert::{Channels, Conversion};
 pub use dataset::{Dataset, TestSet};
 pub use error::DataError;
@@ -33,6 +38,10 @@ pub(crate) use formats::image_file::{Decoded, ImageSize};
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
+pub(crate) use open::embedded_fingerprint;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
 pub use order::order;
+pub use reading::{ImageFilesRead, image_files_read};
+pub(crate) use sets::Subset;
 pub use sets::image_folder::{ImageFolderError, UnsplitFolder};
+pub use source::{DataLocation, DataSource, RecordedImages, TestSplit};

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Fit, LeNet5};
+use crate::data::DataSource;
 
 /// A network with its parameters and metadata: the content of a model file.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +22,11 @@ pub struct Model {
 /// training.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelInfo {
-    /// The short name of the data set: `mnist`, `cifar10`, or that of a folder.
+    /// A short name of the data set for display: `mnist`, `cifar10`, or that of a folder. It may be the name of a known
+    /// set although the images are others; [`DataSource::kind`] says which set they are.
     pub dataset: Option<String>,
+    /// The data set and where it is; `None` in files of PyTorch and of earlier versions.
+    pub source: Option<DataSource>,
     /// How images were brought to 32×32.
     pub fit: Option<Fit>,
     /// A name for each class, in the order of labels, if classes have names.

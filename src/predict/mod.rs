@@ -14,11 +14,13 @@
 //! # Ok::<(), lenet_gpu::predict::PredictError>(())
 //! ```
 
+mod auto;
 mod classifier;
 mod digit;
 mod preparation;
 mod ranking;
 
+pub use auto::{AutoChoice, AutoReason};
 pub use classifier::{Classifier, PredictError, Prediction};
 pub use digit::NoDigit;
 pub use preparation::{ImageError, Preparation, PreparedImage, Preprocessing};

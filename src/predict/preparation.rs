@@ -6,19 +6,17 @@ use std::path::Path;
 use image::GrayImage;
 use image::imageops::{self, FilterType};
 
-use super::PredictError;
 use super::digit::{self, NoDigit};
-use crate::data::{
-    Channels, Conversion, DatasetKind, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize,
-};
+use super::{AutoChoice, PredictError};
+use crate::data::{Channels, Conversion, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::{Model, PADDED_SIDE};
 
 /// How image files are preprocessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Preprocessing {
-    /// [`Digit`](Self::Digit) if the model was trained on MNIST, or if its file names no data set and it has one input
-    /// channel and ten classes; otherwise [`Fit`](Self::Fit).
+    /// [`Digit`](Self::Digit) if the model was trained on a known set of handwriting, otherwise [`Fit`](Self::Fit). For a
+    /// file that does not record its data set this is a guess: see [`AutoChoice`].
     #[default]
     Auto,
     /// Fits the image to 32×32 as the training images were: padded or resized, as recorded in the model file, or
@@ -92,10 +90,7 @@ impl Preparation {
         let is_digit = match preprocessing {
             Preprocessing::Digit => true,
             Preprocessing::Fit => false,
-            Preprocessing::Auto => match &model.info.dataset {
-                Some(name) => name == DatasetKind::Mnist.name(),
-                None => channels == Channels::Grey && model.network.classes == 10,
-            },
+            Preprocessing::Auto => AutoChoice::of(model).is_digit(),
         };
         let method = if is_digit { Method::Digit } else { Method::Fit(model.info.fit) };
         Ok(Self { method, channels })

@@ -122,13 +122,21 @@ pub struct DataConfig {
 
 /// The source of a run's initial weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum InitialWeights {
     /// A random initialisation.
     Init(Init),
     /// A model file.
     #[serde(alias = "init_from")]
     InitFrom(#[serde(serialize_with = "lossy_path")] PathBuf),
+    /// A model file, except for the last layer, which is new: the data set has other classes than the model.
+    FineTune {
+        /// The model file.
+        #[serde(serialize_with = "lossy_path")]
+        init_from: PathBuf,
+        /// The initialisation of the last layer.
+        last_layer: Init,
+    },
 }
 
 /// TOML and JSON are UTF-8, but a path need not be: invalid sequences become U+FFFD.

@@ -13,7 +13,7 @@ use lenet_gpu::gpu::kernels::{
 };
 use lenet_gpu::gpu::recording::{Access, BufferName, Fault, RecordedKernel, Recording};
 use lenet_gpu::gpu::{FilterMemory, KernelConfig, KernelSet, shader};
-use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5};
+use lenet_gpu::model::{Activation, ConvShape, DenseShape, Frozen, LeNet5};
 
 /// Every kernel with every variant: those of a step for both kernel sets and both kernel configurations, with all
 /// networks, losses, activations and optimizers, and those of shapes that LeNet-5 does not have.
@@ -39,10 +39,11 @@ fn setups() -> Vec<Setup> {
     let adam = Optimizer { clip, ..Optimizer::default() };
     let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
     let sgd = Optimizer { rule, clip, bound: Some(1e3), ..Optimizer::default() };
+    let frozen = |optimizer| Optimizer { frozen: Frozen::Conv, ..optimizer };
     for channels in [1, 3] {
         let network = LeNet5::new(channels, 10);
         setups.push(Setup::new(network, 64));
-        for optimizer in [Optimizer::default(), adam, sgd] {
+        for optimizer in [Optimizer::default(), adam, sgd, frozen(adam), frozen(sgd)] {
             setups.push(Setup { optimizer, ..Setup::new(network, 64) });
             setups.push(Setup { optimizer, ..Setup::new(network, LARGEST_MICRO_BATCH + 1) });
         }
@@ -51,12 +52,14 @@ fn setups() -> Vec<Setup> {
         for batch_norm in [false, true] {
             let network = LeNet5 { batch_norm, activation, ..LeNet5::new(1, 10) };
             setups.push(Setup::new(network, 64));
+            setups.push(Setup { optimizer: frozen(Optimizer::default()), ..Setup::new(network, 64) });
         }
     }
     for kind in LossKind::ALL {
         for reduction in [Reduction::Mean, Reduction::Sum] {
             let loss = Loss { kind, reduction, ..Loss::default() };
-            setups.push(Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) });
+            let setup = Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) };
+            setups.extend([setup, Setup { class_weighted: true, ..setup }]);
         }
     }
     let augmented: Vec<_> = setups.iter().map(|setup| Setup { augmented: true, ..*setup }).collect();

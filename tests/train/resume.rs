@@ -312,6 +312,75 @@ fn changed_options_that_define_the_run_are_rejected_by_name() {
 }
 
 #[test]
+fn other_test_images_of_the_same_number_are_rejected() {
+    let scratch = Scratch::new();
+    let run = scratch.path("run");
+    lenet_gpu().args(scratch.train(&run, &[])).assert().success();
+    let images = scratch.set.join("t10k-images-idx3-ubyte");
+    let mut bytes = fs::read(&images).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&images, bytes).unwrap();
+    resume(&run)
+        .args(["--epochs", "4"])
+        .assert()
+        .code(2)
+        .stdout(is_empty())
+        .stderr(contains("the test images of").and(contains("are not those of the original run").count(1)));
+
+    // Checkpoints of earlier versions do not record the test images.
+    let path = RunDirectory::checkpoint_path(&run);
+    let mut old = checkpoint(&run);
+    old.model.info.source = None;
+    fs::write(&path, old.to_bytes()).unwrap();
+    resume(&run).args(["--epochs", "4"]).assert().success();
+    assert!(checkpoint(&run).model.info.source.is_some());
+}
+
+#[test]
+fn other_validation_images_are_recorded_apart() {
+    let scratch = Scratch::new();
+    let run = scratch.path("run");
+    lenet_gpu().args(scratch.train(&run, &["--validation-split", "0.25"])).assert().success();
+    let validation = checkpoint(&run).model.info.source.unwrap().validation.unwrap();
+    assert_eq!(validation.images, IMAGES / 4);
+    resume(&run).args(["--epochs", "4"]).assert().success();
+
+    let mut other = checkpoint(&run);
+    other.model.info.source.as_mut().unwrap().validation.as_mut().unwrap().fingerprint = "0".repeat(16);
+    fs::write(RunDirectory::checkpoint_path(&run), other.to_bytes()).unwrap();
+    resume(&run)
+        .args(["--epochs", "5"])
+        .assert()
+        .code(2)
+        .stderr(contains("the validation images of").and(contains("are not those of the original run")));
+}
+
+#[test]
+fn renamed_classes_are_rejected() {
+    let folder = tempdir().unwrap();
+    let (data, run) = (folder.path().join("pets"), folder.path().join("run"));
+    for (class, grey) in [("cat", 50), ("dog", 200)] {
+        for subset in ["train", "test"] {
+            let class = data.join(subset).join(class);
+            fs::create_dir_all(&class).unwrap();
+            image::GrayImage::from_pixel(28, 28, image::Luma([grey])).save(class.join("1.png")).unwrap();
+        }
+    }
+    let mut train = lenet_gpu();
+    train.args(["train", "--backend", "cpu", "--epochs", "1", "--data-dir"]).arg(&data);
+    train.arg("--run-dir").arg(&run).assert().success();
+    for subset in ["train", "test"] {
+        fs::rename(data.join(subset).join("dog"), data.join(subset).join("dragon")).unwrap();
+    }
+    resume(&run)
+        .args(["--epochs", "2"])
+        .assert()
+        .code(2)
+        .stdout(is_empty())
+        .stderr(contains("class 1 is \"dragon\", but \"dog\" in the original run"));
+}
+
+#[test]
 fn a_folder_without_a_run_and_a_run_in_progress_are_rejected() {
     let scratch = Scratch::new();
     resume(&scratch.path("nowhere"))

@@ -100,7 +100,7 @@ fn saved_model_round_trips_bit_for_bit() {
         dataset: Some("digits".to_owned()),
         fit: Some(Fit::Resize),
         class_names: Some(names),
-        selected: None,
+        ..ModelInfo::default()
     };
     let model = Model { network: NETWORK, parameters, info };
     run.set_model(&model);

@@ -1,5 +1,6 @@
 //! An evaluation as JSON.
 
+use super::data::EvaluationData;
 use crate::evaluate::{CALIBRATION_BINS, Evaluation};
 use crate::model::ModelInfo;
 use serde_json::{Value, json};
@@ -7,10 +8,12 @@ use serde_json::{Value, json};
 /// The largest number of classes with a confusion matrix of K×K numbers. With more, only pairs that occur are listed.
 const MAX_MATRIX: usize = 1_000;
 
-/// The whole evaluation as one object. Classes have their label and their name; fractions are from 0 to 1, and `null` if
+/// The whole evaluation as one object. `data` says which images these are: their location, the known data set or `null`,
+/// whether they were held out of a folder without a split, and whether they are the test images of the model's training
+/// (`null` if the model file does not record these). Classes have their label and their name; fractions are from 0 to 1, and `null` if
 /// their denominator is 0. With more than 1,000 classes, `confusion` is `null`, and `confusion_counts` lists the label,
 /// the prediction and the number of images of each pair that occurs.
-pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> Value {
+pub fn object(evaluation: &Evaluation, info: &ModelInfo, data: &EvaluationData, weights_hash: &str) -> Value {
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
     let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {
         json!({
@@ -45,11 +48,19 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, weights_hash: &str) -> 
     let mut object = json!({
         "loss": tally.loss(),
         "accuracy": tally.accuracy(),
+        "balanced_accuracy": confusion.balanced_accuracy(),
+        "largest_class_share": confusion.class_counts().largest().map(|(_, share)| share),
         "top2_accuracy": evaluation.top2_accuracy(),
         "macro_f1": confusion.macro_f1(),
         "calibration_error": calibration.expected_error(),
         "images": tally.samples,
         "weights_hash": weights_hash,
+        "data": {
+            "location": data.location,
+            "dataset": data.kind,
+            "held_out": data.is_held_out,
+            "of_training": data.is_of_training,
+        },
         "classes": classes.collect::<Value>(),
         "confusion": matrix,
         "calibration": bins.collect::<Value>(),

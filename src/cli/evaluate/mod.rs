@@ -1,12 +1,13 @@
 //! `lenet-gpu evaluate`.
 
+mod data;
 mod json;
 mod pictures;
 mod text;
 
 use std::sync::Arc;
 
-use crate::data::TestSet;
+use crate::data::Subset;
 use crate::engine::Setup;
 use crate::evaluate::Evaluation;
 use crate::model::Model;
@@ -16,17 +17,18 @@ use clap::Args;
 use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
 use super::engine::EngineArgs;
 use super::model_arg::{LoadedModel, ModelArg};
+use super::progress::Progress;
 use super::{Ending, Failure, Input, Output, notice};
 use pictures::PictureArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu evaluate runs/slow
-          Evaluate on MNIST's 10,000 test images
+          Evaluate on the test images of the data set that the model was trained on
   lenet-gpu evaluate model.safetensors --confusion-matrix confusion.svg --mistakes mistakes.png
           Also draw the confusion matrix and the 50 worst mistakes
   lenet-gpu evaluate model.safetensors --data-dir ~/fashion --json
-          Evaluate on another data set's test images, with JSON output";
+          Evaluate on the test images in another folder, with JSON output";
 
 /// Evaluate a model on test images
 ///
@@ -51,7 +53,7 @@ pub struct EvaluateArgs {
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Do not print the device
+    /// Do not print the data and the device
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
@@ -66,25 +68,27 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
         output,
         args.json,
     )?;
-    let (part, device) = args.engine.open_concurrently(None, || args.data.open_test(info))?;
-    let TestSet { images: test, class_names } = part;
-    check_class_names(info.class_names.as_deref(), class_names.as_deref())?;
+    args.data.check(&[Subset::Test])?;
+    let (data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;
+    let test = Arc::clone(&data.images);
+    check_class_names(info.class_names.as_deref(), data.class_names.as_deref())?;
     check_labels(*network, &test)?;
     check_fit(*network, test.channels, test.classes())?;
 
     // The batch size affects only training; engines choose their own for evaluation.
     let mut opened = device.engine(&Setup::new(*network, 1))?;
     if !args.quiet {
-        notice::note(format_args!("evaluating on {}: {}", opened.config.name, opened.reason));
+        notice::note(format_args!("evaluating on {data}; {}: {}", opened.config.name, opened.reason));
     }
-    let test = Arc::new(test);
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
+    let progress = Progress::start("evaluating", 0);
     let evaluation =
         Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
+    drop(progress);
 
     let written = match args.json {
-        true => output.json(&json::object(&evaluation, info, &weights_hash(parameters)).to_string()),
+        true => output.json(&json::object(&evaluation, info, &data, &weights_hash(parameters)).to_string()),
         false => output.lines(text::report(&evaluation, info)),
     };
     written?;

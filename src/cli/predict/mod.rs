@@ -10,8 +10,12 @@ use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
-use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
+use crate::model::Model;
+use crate::predict::{
+    AutoChoice, Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing,
+};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -20,6 +24,7 @@ use rayon::prelude::*;
 use super::engine::EngineArgs;
 use super::memory_args::MemoryArgs;
 use super::model_arg::{LoadedModel, ModelOption};
+use super::progress::Progress;
 use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
 use prediction::ImagePrediction;
@@ -80,15 +85,15 @@ pub struct PredictArgs {
     #[arg(long, help_heading = "Output")]
     json: bool,
 
-    /// Do not print the device and the preprocessing
+    /// Do not print the device, nor the preprocessing unless it is a guess
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PreprocessArg {
-    /// `mnist` for a model trained on MNIST, or for a greyscale model of ten classes whose data set is unknown;
-    /// otherwise `none`
+    /// `mnist` for a model trained on MNIST, or, with a note, for a greyscale model of ten classes whose data set is
+    /// unknown; otherwise `none`
     Auto,
     /// Pad or resize to 32×32, as in the model's training
     None,
@@ -118,33 +123,28 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let LoadedModel { path: model_path, model } = args.model.load()?;
     let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
     let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
-    let (images, device) = args.engine.open_concurrently(None, || {
-        let images = images::resolve(&args.images)?;
-        if let Some(path) = &args.contact_sheet {
-            let files = images.iter().filter_map(ImageSource::path).chain([model_path.as_path()]);
-            let inputs: Vec<_> = files.map(Input::File).collect();
-            let file = OutputFile { option: "--contact-sheet", path, is_text: false };
-            output.reserve(&[file], &inputs, args.json)?;
-        }
-        Ok(images)
-    })?;
+    let images = images::resolve(&args.images)?;
+    if let Some(path) = &args.contact_sheet {
+        let files = images.iter().filter_map(ImageSource::path).chain([model_path.as_path()]);
+        let inputs: Vec<_> = files.map(Input::File).collect();
+        let file = OutputFile { option: "--contact-sheet", path, is_text: false };
+        output.reserve(&[file], &inputs, args.json)?;
+    }
+    let device = args.engine.open()?;
     // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {
-        let method = match preparation.preprocessing() {
-            Preprocessing::Digit => "mnist",
-            _ => "none",
-        };
-        let name = &opened.config.name;
-        notice::note(format_args!("classifying on {name}: {}; preprocessing: {method}", opened.reason));
+        notice::note(format_args!("classifying on {}: {}", opened.config.name, opened.reason));
     }
+    note_preprocessing(args, &model, preparation);
     let mut classifier =
         Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
 
+    let progress = Progress::start("classifying", images.len());
     let mut tiles = Vec::new();
     let mut unread = Unread::default();
     for batch in images.chunks(batch) {
-        let prepared = prepare(batch, preparation, &mut unread);
+        let prepared = prepare(batch, preparation, &progress, &mut unread);
         for prediction in classify(&mut classifier, prepared)? {
             let written = if args.json {
                 output.json(&prediction.json(&classifier, args.top.get()).to_string())
@@ -163,6 +163,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         }
         let png = contact_sheet(tiles).to_png().map_err(Failure::work)?;
         write_output(path, &png).map_err(Failure::work)?;
+        notice::written(path);
     }
     if unread.count == 0 {
         return Ok(Ending::Done);
@@ -174,10 +175,31 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         notice::note(format_args!("hint: {}", hints::more_memory(error)));
     }
     Err(Failure::Input(anyhow!(
-        "{} of {} images could not be classified; see the warnings above",
+        "{} of {} could not be classified; see {} above",
         unread.count,
-        images.len()
+        count(images.len(), "image"),
+        if unread.count == 1 { "the warning" } else { "the warnings" }
     )))
+}
+
+/// Notes which preprocessing was chosen and why, even with `--quiet` if it is a guess.
+fn note_preprocessing(args: &PredictArgs, model: &Model, preparation: Preparation) {
+    let method = match preparation.preprocessing() {
+        Preprocessing::Digit => "mnist",
+        _ => "none",
+    };
+    let choice = AutoChoice::of(model);
+    let reason = &choice.reason;
+    match args.preprocess {
+        PreprocessArg::Auto if choice.is_guess() => notice::note(format_args!(
+            "preprocessing: {method}, a guess, because {reason}; --preprocess mnist or none chooses"
+        )),
+        _ if args.quiet => {}
+        PreprocessArg::Auto => {
+            notice::note(format_args!("preprocessing: {method}, because {reason}"));
+        }
+        _ => notice::note(format_args!("preprocessing: {method}, as requested")),
+    }
 }
 
 /// The images that could not be prepared.
@@ -194,9 +216,15 @@ struct Unread {
 fn prepare<'a>(
     images: &'a [ImageSource],
     preparation: Preparation,
+    progress: &Progress,
     unread: &mut Unread,
 ) -> Vec<(&'a ImageSource, PreparedImage)> {
-    let prepared: Vec<_> = images.par_iter().map(|image| image.prepare(preparation)).collect();
+    let prepare = |image: &ImageSource| {
+        let prepared = image.prepare(preparation);
+        progress.advance(1);
+        prepared
+    };
+    let prepared: Vec<_> = images.par_iter().map(prepare).collect();
     let mut ready = Vec::with_capacity(images.len());
     for (image, prepared) in images.iter().zip(prepared) {
         match prepared {

@@ -1,29 +1,39 @@
-//! The fingerprint of the training images. It is computed in the background while the run starts; only the first
-//! checkpoint waits for it.
+//! The fingerprints of the images. They are computed in the background while the run starts; only the first model that is
+//! saved waits for them.
 
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use crate::data::ImageSet;
+use crate::cli::data_args::Origin;
+use crate::data::{DataSource, Dataset};
 
-pub struct Fingerprint(Arc<LazyLock<String, Box<dyn FnOnce() -> String + Send>>>);
+pub struct Fingerprints(Arc<LazyLock<Record, Box<dyn FnOnce() -> Record + Send>>>);
 
-impl Fingerprint {
-    /// Starts computing the fingerprint on another thread.
-    pub fn of(images: &Arc<ImageSet>) -> Self {
-        let images = Arc::clone(images);
-        let compute: Box<dyn FnOnce() -> String + Send> = Box::new(move || images.fingerprint());
-        let fingerprint = Arc::new(LazyLock::new(compute));
-        let shared = Arc::clone(&fingerprint);
-        // Without a thread, it is computed when it is needed.
+/// What a run's files record of the images.
+pub struct Record {
+    /// The fingerprint of the training images.
+    pub train: String,
+    /// The data set, with the fingerprints of the test and the validation images.
+    pub source: DataSource,
+}
+
+impl Fingerprints {
+    /// Starts computing the fingerprints of a data set on another thread.
+    pub fn of(data: &Dataset, origin: Origin) -> Self {
+        let data = data.clone();
+        let compute: Box<dyn FnOnce() -> Record + Send> =
+            Box::new(move || Record { train: origin.fingerprint(&data.train), source: origin.source(&data) });
+        let fingerprints = Arc::new(LazyLock::new(compute));
+        let shared = Arc::clone(&fingerprints);
+        // Without a thread, they are computed when they are needed.
         let _ = thread::Builder::new().spawn(move || {
             LazyLock::force(&shared);
         });
-        Self(fingerprint)
+        Self(fingerprints)
     }
 
-    /// Waits for the fingerprint.
-    pub fn get(&self) -> &str {
+    /// Waits for the fingerprints.
+    pub fn get(&self) -> &Record {
         &self.0
     }
 }

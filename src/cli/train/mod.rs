@@ -1,9 +1,11 @@
 //! `lenet-gpu train`.
 
+mod advice;
 mod augmentation;
 mod checkpoint_args;
 mod ending;
 mod fingerprint;
+mod last_layer;
 mod loss;
 mod network;
 mod optimizer;
@@ -28,14 +30,18 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
-use crate::engine::Setup;
+use crate::data::{ClassCounts, Subset};
+use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
-    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
+    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
+    TrainingConfig,
 };
-use fingerprint::Fingerprint;
+use crate::wording::count;
+use fingerprint::Fingerprints;
+use network::InitialNetwork;
 use progress::Progress;
-use resume::Resumed;
+use resume::{Now, Resumed};
 use saver::{Files, Saver};
 use session::Session;
 
@@ -145,19 +151,32 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
     let before = resumed.as_ref().and_then(Resumed::engine);
-    let optimizer = args.optimizer.optimizer()?;
+    let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
-    let (data, device) = args
+    args.data.check(&[Subset::Train, Subset::Test])?;
+    let ((data, test_split), device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
-    let images = Fingerprint::of(&data.train);
-    let (network, parameters) = match resumed.as_ref().and_then(Resumed::checkpoint) {
-        Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
-        None => args.network.network(&data, seed)?,
+    let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
+    let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
+    {
+        Some(Checkpoint { model, config, .. }) => InitialNetwork {
+            network: model.network,
+            parameters: model.parameters.clone(),
+            weights: config.weights.clone(),
+        },
+        None => args.network.initial(&data, seed, args.output.quiet)?,
     };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let training = args.schedule.config(data.train.len(), &args.optimizer, stopping, augmentation)?;
-    let training = TrainingConfig { checkpoint_every: args.checkpoint.every, ..training };
+    let counts = ClassCounts::of(&data.train.labels, network.classes);
+    let class_weights = match resumed.as_ref().and_then(Resumed::checkpoint) {
+        Some(Checkpoint { config, .. }) => config.training.class_weights.clone(),
+        None => args.loss.class_weights(&counts, data.class_names.as_deref())?,
+    };
+    let class_weighted = class_weights.is_some();
+    let training = TrainingConfig { checkpoint_every: args.checkpoint.every, class_weights, ..training };
+    let may_warn_of_imbalance = resumed.is_none() && !class_weighted;
     if network.batch_norm {
         check_batches(training.batch_size, data.train.len())?;
     }
@@ -166,6 +185,7 @@ pub fn run(
         optimizer,
         loss: args.loss.loss(),
         augmented: augmentation.is_some(),
+        class_weighted,
         ..Setup::new(network, training.batch_size)
     };
     let mut opened = device.engine(&setup)?;
@@ -182,33 +202,43 @@ pub fn run(
             fit: args.data.conversion().fit,
         },
         network,
-        weights: args.network.weights(),
+        weights,
         training: training.clone(),
         loss: setup.loss,
         optimizer: setup.optimizer,
         options,
     };
+    // A network that starts from other weights may have more classes, whose names are unknown.
+    let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
+    let slug = args.data.slug(data.kind);
     let (directory, state) = match resumed {
-        None => (new_directory(args, &config)?, RunState::default()),
-        Some(resumed) => resumed.resume(&config, images.get(), &mut *opened.engine)?,
+        None => (new_directory(args, &slug, &config)?, RunState::default()),
+        Some(resumed) => {
+            let now =
+                Now { config: &config, images: fingerprints.get(), class_names: class_names.as_deref() };
+            resumed.resume(&now, &mut *opened.engine)?
+        }
     };
     if !args.output.quiet {
         notice::note(device);
         note_resumed_step(&state, training.total_steps(data.train.len()));
     }
+    if may_warn_of_imbalance {
+        advice::imbalance(&counts, data.class_names.as_deref());
+    }
 
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let run = directory.path().to_owned();
+    let interrupt = Interrupt::listen(move || ending::stopped(&run))
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
     let progress = if args.output.quiet || args.output.json {
         Progress::silent()
     } else {
         Progress::new(&training, data.train.len())
     };
-    // A network that starts from other weights may have more classes, whose names are unknown.
-    let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
-    let info =
-        ModelInfo { dataset: Some(args.data.slug()), fit: Some(data.fit), class_names, selected: None };
-    let files = Files { directory, config, info, images };
-    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
+    let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let files = Files { directory, config, info, fingerprints };
+    let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
@@ -216,6 +246,10 @@ pub fn run(
     let mut saved = session.saver.finish();
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
+    if summary.outcome != RunOutcome::Interrupted {
+        let trained = summary.steps.saturating_mul(training.batch_size as u64);
+        advice::result(&summary, &data, trained, class_weighted);
+    }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
 
@@ -224,17 +258,18 @@ fn note_resumed_step(state: &RunState, total: u64) {
     match state.step {
         0 => {}
         step if step == total => {
-            notice::note(format_args!("the run has finished all of its {total} steps; --epochs extends it"));
+            let steps = count(total, "step");
+            notice::note(format_args!("the run has already done its {steps}; --epochs extends it"));
         }
         step => notice::note(format_args!("resuming at step {step} of {total}")),
     }
 }
 
 /// The folder of a new run.
-fn new_directory(args: &TrainArgs, config: &RunConfig) -> Result<RunDirectory, Failure> {
+fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::create(path, config),
-        None => RunDirectory::create_timestamped(Path::new(RUNS), &args.data.slug(), config),
+        None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),
     };
     directory.map_err(unusable)
 }

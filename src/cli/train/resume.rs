@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
+use super::fingerprint::Record;
 use super::unusable;
 use crate::cli::{Failure, notice};
 use crate::engine::Engine;
@@ -12,9 +13,17 @@ use crate::train::{
     Checkpoint, DataConfig, EarlierRun, EngineConfig, OpenRunError, RunConfig, RunDirectory, RunState,
     Schedule, TrainingConfig,
 };
+use crate::wording::count;
 
 /// The run to resume.
 pub struct Resumed(EarlierRun);
+
+/// What the resumed run is given, to be compared with the original run.
+pub struct Now<'a> {
+    pub config: &'a RunConfig,
+    pub images: &'a Record,
+    pub class_names: Option<&'a [String]>,
+}
 
 /// Options that may differ from the original run: they determine its length and its device.
 const MAY_CHANGE: [&str; 13] = [
@@ -60,13 +69,8 @@ impl Resumed {
     }
 
     /// Restores the state of the run in its folder and in an engine that already has its parameters.
-    pub fn resume(
-        self,
-        config: &RunConfig,
-        images: &str,
-        engine: &mut dyn Engine,
-    ) -> Result<(RunDirectory, RunState), Failure> {
-        self.check(config, images)?;
+    pub fn resume(self, now: &Now, engine: &mut dyn Engine) -> Result<(RunDirectory, RunState), Failure> {
+        self.check(now)?;
         let state = match self.checkpoint() {
             None => RunState::default(),
             Some(Checkpoint { optimizer, state, .. }) => {
@@ -74,12 +78,13 @@ impl Resumed {
                 state.clone()
             }
         };
-        let directory = self.0.resume(config).map_err(Failure::work)?;
+        let directory = self.0.resume(now.config).map_err(Failure::work)?;
         Ok((directory, state))
     }
 
-    /// Checks that `config` continues the original run, and notes if results will differ.
-    fn check(&self, config: &RunConfig, images: &str) -> Result<(), Failure> {
+    /// Checks that `now` continues the original run, and notes if results will differ.
+    fn check(&self, now: &Now) -> Result<(), Failure> {
+        let config = now.config;
         let Some(checkpoint) = self.checkpoint() else {
             self.check_repetition(config)?;
             let run = self.0.path().display();
@@ -87,11 +92,14 @@ impl Resumed {
             return Ok(());
         };
         let before = &checkpoint.config;
-        if checkpoint.images != images {
+        if checkpoint.images != now.images.train {
             return Err(Failure::usage(
                 format!(
-                    "the training images are not those of the original run: {} images of {} now, {} of {} then",
-                    config.data.train, config.data.name, before.data.train, before.data.name
+                    "the training images are not those of the original run: {} of {} now, {} of {} then",
+                    count(config.data.train, "image"),
+                    config.data.name,
+                    before.data.train,
+                    before.data.name
                 ),
                 "--data-dir must name the original data; limits and splits must be the same",
             ));
@@ -121,6 +129,8 @@ impl Resumed {
                 "--data-dir must name the original data; limits and splits must be the same",
             ));
         }
+        check_other_images(checkpoint, now)?;
+        check_class_names(checkpoint, now)?;
         if adapted(before, config) != *config {
             return Err(Failure::usage(
                 format!(
@@ -158,8 +168,8 @@ impl Resumed {
         }
         Err(Failure::usage(
             format!(
-                "{run} has metrics of {} epochs but no checkpoint, and this run would not repeat them",
-                last.epoch
+                "{run} has metrics of {} but no checkpoint, and this run would not repeat them",
+                count(last.epoch, "epoch")
             ),
             "restore checkpoint.safetensors and config.toml, or start a new run in another --run-dir",
         ))
@@ -171,8 +181,8 @@ impl Resumed {
         let (total, total_before) = (config.total_steps(samples), before.training.total_steps(samples));
         if total < state.step {
             return Err(Failure::Input(anyhow!(
-                "the run has already done {} steps, more than the {total} of --epochs and --max-steps",
-                state.step
+                "the run has already done {}, more than the {total} of --epochs and --max-steps",
+                count(state.step, "step")
             )));
         }
         if total == total_before {
@@ -186,11 +196,41 @@ impl Resumed {
         }
         if config.schedule != Schedule::CONSTANT {
             notice::note(format_args!(
-                "the run now has {total} steps instead of {total_before}; the learning-rate schedule follows the new \
-                 length"
+                "the run now has {} instead of {total_before}; the learning-rate schedule follows the new \
+                 length",
+                count(total, "step")
             ));
         }
         Ok(())
+    }
+}
+
+/// Checks that the test and the validation images are those of the original run, if its checkpoint records them.
+fn check_other_images(checkpoint: &Checkpoint, now: &Now) -> Result<(), Failure> {
+    let Some(before) = &checkpoint.model.info.source else { return Ok(()) };
+    let source = &now.images.source;
+    let what = match (before.test == source.test, before.validation == source.validation) {
+        (true, true) => return Ok(()),
+        (false, _) => "test",
+        (true, false) => "validation",
+    };
+    Err(Failure::usage(
+        format!("the {what} images of {} are not those of the original run", now.config.data.name),
+        "--data-dir must name the original data",
+    ))
+}
+
+/// Checks that the classes have the names of the original run, if both have names.
+fn check_class_names(checkpoint: &Checkpoint, now: &Now) -> Result<(), Failure> {
+    let (Some(before), Some(names)) = (&checkpoint.model.info.class_names, now.class_names) else {
+        return Ok(());
+    };
+    match before.iter().zip(names).enumerate().find(|(_, (before, now))| before != now) {
+        Some((class, (before, now))) => Err(Failure::usage(
+            format!("class {class} is {now:?}, but {before:?} in the original run"),
+            "rename the class folder, or start a new run with --init-from",
+        )),
+        None => Ok(()),
     }
 }
 

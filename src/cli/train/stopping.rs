@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::cli::data_args::LimitArgs;
 use crate::cli::{Failure, values};
-use crate::data::{DataError, Dataset, OpenedDataset};
+use crate::data::{DataError, Dataset, OpenedDataset, TestSplit};
 use crate::train::Stopping;
 
 #[derive(Debug, Args)]
@@ -42,16 +42,21 @@ impl StoppingArgs {
     }
 
     /// Splits a data set, and applies the limits to it. The fraction is held out of the training images for validation
-    /// or, if the data has no test images, of all images for testing.
-    pub fn split(&self, opened: OpenedDataset, limit: &LimitArgs, seed: u64) -> Result<Dataset, Failure> {
+    /// or, if the data has no test images, of all images for testing; then the split is returned too.
+    pub fn split(
+        &self,
+        opened: OpenedDataset,
+        limit: &LimitArgs,
+        seed: u64,
+    ) -> Result<(Dataset, Option<TestSplit>), Failure> {
         match opened {
-            OpenedDataset::Split(data) => self.hold_out(limit.limit(data), seed),
+            OpenedDataset::Split(data) => Ok((self.hold_out(limit.limit(data), seed)?, None)),
             OpenedDataset::Unsplit(images) => {
-                let divided = match self.validation_split {
-                    Some(fraction) => images.split(fraction, seed).map_err(Failure::input)?,
-                    None => return Err(Failure::input(DataError::Unsplit { folder: images.folder })),
+                let Some(share) = self.validation_split else {
+                    return Err(Failure::input(DataError::Unsplit { folder: images.folder }));
                 };
-                Ok(limit.limit(divided))
+                let data = images.split(share, seed).map_err(Failure::input)?;
+                Ok((limit.limit(data), Some(TestSplit { share, seed })))
             }
         }
     }

@@ -8,6 +8,7 @@ use safetensors::tensor::Dtype;
 
 use super::{Foreign, HEADER, MAX_FILE, VERSION};
 use crate::model::{LeNet5, ParameterTable};
+use crate::wording::count;
 
 /// A model file that cannot be loaded, and why.
 #[derive(Debug, thiserror::Error)]
@@ -82,8 +83,8 @@ pub enum WeightsError {
 
     /// The metadata describes another network than the tensors.
     #[error(
-        "the metadata describes {} channels and {} classes{}, but the tensors have {} and {}{}",
-        header.channels, header.classes, norm_suffix(header),
+        "the metadata describes {} and {}{}, but the tensors have {} and {}{}",
+        count(header.channels, "channel"), count(header.classes, "class"), norm_suffix(header),
         tensors.channels, tensors.classes, norm_suffix(tensors)
     )]
     HeaderDisagrees {
@@ -94,7 +95,7 @@ pub enum WeightsError {
     },
 
     /// The metadata does not name every class.
-    #[error("the metadata names {names} classes, but the tensors have {classes}")]
+    #[error("the metadata names {}, but the tensors have {classes}", count(names, "class"))]
     ClassNames {
         /// The number of names.
         names: usize,

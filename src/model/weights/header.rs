@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{VERSION, WeightsError};
+use crate::data::DataSource;
 use crate::model::{Activation, Fit, LeNet5, Model, ModelInfo, Selection};
 use crate::version;
 
@@ -29,6 +30,8 @@ pub(crate) struct Header<Run> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dataset: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<DataSource>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     fit: Option<Fit>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class_names: Option<Vec<String>>,
@@ -46,7 +49,7 @@ impl<Run> Header<Run> {
     /// The header of a model, in a checkpoint with the state of a run.
     pub fn new(model: &Model, checkpoint: Option<Run>) -> Self {
         let LeNet5 { channels, classes, batch_norm, activation } = model.network;
-        let ModelInfo { dataset, fit, class_names, selected } = model.info.clone();
+        let ModelInfo { dataset, source, fit, class_names, selected } = model.info.clone();
         Self {
             version: VERSION,
             program: Some(version::VERSION.to_owned()),
@@ -55,6 +58,7 @@ impl<Run> Header<Run> {
             batch_norm: batch_norm.then_some(true),
             activation: (activation != Activation::default()).then_some(activation),
             dataset,
+            source,
             fit,
             class_names,
             selected,
@@ -64,15 +68,25 @@ impl<Run> Header<Run> {
 
     /// Divides the header into what it describes.
     pub fn into_parts(self) -> (LeNet5, ModelInfo, Option<Run>) {
-        let Self { channels, classes, batch_norm, activation, dataset, fit, class_names, selected, .. } =
-            self;
+        let Self {
+            channels,
+            classes,
+            batch_norm,
+            activation,
+            dataset,
+            source,
+            fit,
+            class_names,
+            selected,
+            ..
+        } = self;
         let network = LeNet5 {
             channels,
             classes,
             batch_norm: batch_norm.unwrap_or_default(),
             activation: activation.unwrap_or_default(),
         };
-        (network, ModelInfo { dataset, fit, class_names, selected }, self.checkpoint)
+        (network, ModelInfo { dataset, source, fit, class_names, selected }, self.checkpoint)
     }
 }
 

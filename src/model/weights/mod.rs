@@ -7,7 +7,7 @@
 //! - `version`: the format version, 2;
 //! - `program`: the version of lenet-gpu that wrote the file;
 //! - `channels` and `classes`, and `batch_norm` and `activation` if they are not the defaults: the [`LeNet5`](super::LeNet5);
-//! - `dataset`, `fit`, `class_names` and `selected`, if they are known: the [`ModelInfo`](super::ModelInfo);
+//! - `dataset`, `source`, `fit`, `class_names` and `selected`, if they are known: the [`ModelInfo`](super::ModelInfo);
 //! - `checkpoint`, in a [`Checkpoint`](crate::train::Checkpoint): the state of the run.
 //!
 //! Other fields are rejected. There is only one entry because several would be written in random order, and equal models
@@ -172,10 +172,11 @@ mod tests {
     use rayon::prelude::*;
 
     use super::*;
+    use crate::data::{DataLocation, DataSource, DatasetKind, RecordedImages, TestSplit};
     use crate::model::parameters::{LayerKind, TensorRole};
     use crate::model::{Fit, LeNet5, ModelInfo, Selection, SelectionSplit};
 
-    /// A file of 700 bytes with every field and with the tensors of no network. Unlike a network's file, it is small
+    /// A file of 1,000 bytes with every field and with the tensors of no network. Unlike a network's file, it is small
     /// enough to try every change of every byte.
     fn small_file() -> Vec<u8> {
         let tensor = |name, shape: &[usize], offset| {
@@ -185,8 +186,18 @@ mod tests {
         let tensors = [tensor("conv1.weight", &[2, 3], 0), tensor("conv1.bias", &[2], 6)];
         let values = [1.0, -0.0, 0.5, 1e-30, -3.25, 7.0, 0.0, 1e9];
         let selected = Selection { epoch: 3, split: SelectionSplit::Test, accuracy: 0.9875 };
+        let source = DataSource {
+            kind: Some(DatasetKind::Mnist),
+            location: DataLocation::Path("/my/\"set\"".into()),
+            requested: None,
+            skip_bad_images: true,
+            test_split: Some(TestSplit { share: 0.25, seed: 7 }),
+            test: RecordedImages { images: 9, fingerprint: "09af".to_owned() },
+            validation: None,
+        };
         let info = ModelInfo {
             dataset: Some("my/\"set\"\n\u{1b}".to_owned()),
+            source: Some(source),
             fit: Some(Fit::Pad),
             class_names: Some(vec!["café".to_owned(), "tab\t\\".to_owned()]),
             selected: Some(selected),

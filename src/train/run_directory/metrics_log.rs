@@ -7,6 +7,7 @@ use super::RunError;
 use super::saved_file::read_back;
 use crate::files::{operations, write_atomically};
 use crate::train::{EpochRecord, RunConfig, RunState};
+use crate::wording::count;
 
 /// The largest metrics that are read, in bytes: those of some three million epochs.
 const MAX_METRICS: u64 = 1 << 30;
@@ -136,7 +137,7 @@ impl ReadMetrics {
                 } else {
                     "is missing"
                 };
-            let problem = format!("{problem}, and the checkpoint counts {epochs} epochs");
+            let problem = format!("{problem}, and the checkpoint counts {}", count(epochs, "epoch"));
             return Err(self.line_error(self.records.len(), problem));
         };
         let (training, samples) = (&config.training, config.data.train);

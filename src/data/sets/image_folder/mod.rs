@@ -89,7 +89,7 @@ impl ImageFolder {
         };
         Ignored::warn(test.folder(), [&test.ignored]);
         let ([Loaded { images, .. }], _) = read::read([&test], options)?;
-        Ok(TestSet { images, class_names: Some(test.names()) })
+        Ok(TestSet { kind: None, images, class_names: Some(test.names()) })
     }
 }
 
@@ -113,7 +113,7 @@ fn dataset(
     test: Arc<ImageSet>,
 ) -> Dataset {
     let (name, class_names) = (folder.display().to_string(), Some(classes.names()));
-    Dataset { name, classes: classes.len(), class_names, fit, train, validation: None, test }
+    Dataset { name, kind: None, classes: classes.len(), class_names, fit, train, validation: None, test }
 }
 
 /// Other entries beside `train` and `test`.

@@ -8,11 +8,13 @@ use super::class_folders::{ClassFolders, LabelledFile};
 use super::{ImageFolderError, ReadOptions};
 use crate::data::convert::{convert_channels, fit, pad};
 use crate::data::loaded::{self, Loaded};
+use crate::data::reading;
 use crate::data::{
     Channels, Conversion, DataError, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize,
 };
 use crate::memory::Reservation;
 use crate::model::lenet::IMAGE_SIDE as SIDE;
+use crate::wording;
 
 /// The number of skipped images that a warning names.
 const MAX_NAMED: usize = 3;
@@ -32,6 +34,7 @@ pub fn read<const SUBSETS: usize>(
     options: ReadOptions,
 ) -> Result<([Loaded; SUBSETS], Fit), DataError> {
     let files = subsets.map(ClassFolders::files);
+    reading::count_found(files.iter().map(Vec::len).sum());
     let conversion = options.conversion;
     let mut bad = Vec::new();
     let mut images = [const { Vec::new() }; SUBSETS];
@@ -79,6 +82,7 @@ fn read_image(
     file: &LabelledFile,
     conversion: Conversion,
 ) -> Result<Result<(ImageSet, Reservation<'static>), ImageFileError>, DataError> {
+    reading::count_read();
     // Resizing needs a row of sums, and the result.
     let extra = |size: ImageSize| size_of::<f32>() as u64 * u64::from(size.width) + OWN + RESULT;
     let Decoded { image, memory } = match ImageFile::read_with(file.path, &extra) {
@@ -110,7 +114,7 @@ fn handle_bad_images(
         let named = bad.iter().take(MAX_NAMED).map(|(path, fault)| format!("{} {fault}", path.display()));
         let named: Vec<_> = named.collect();
         let rest = if bad.len() > MAX_NAMED { "; and so on" } else { "" };
-        log::warn!("skipped {} of {count} images: {}{rest}", bad.len(), named.join("; "));
+        log::warn!("skipped {} of {}: {}{rest}", bad.len(), wording::count(count, "image"), named.join("; "));
         return Ok(());
     }
     match bad.into_iter().next() {
@@ -136,8 +140,10 @@ fn is_padded(image: &ImageSet) -> bool {
 /// Combines sets of one image into one set of 32×32.
 fn collect(images: Vec<ImageSet>, requested: Fit, channels: Channels) -> Result<Loaded, DataError> {
     let (count, image_len) = (images.len(), channels.count() * SIDE * SIDE);
-    let memory = loaded::hold(count, image_len)
-        .map_err(|source| DataError::Memory { what: format!("{count} images of {SIDE}×{SIDE}"), source })?;
+    let memory = loaded::hold(count, image_len).map_err(|source| DataError::Memory {
+        what: format!("{} of {SIDE}×{SIDE}", wording::count(count, "image")),
+        source,
+    })?;
     let mut all = ImageSet {
         channels: channels.count(),
         height: SIDE,

@@ -1,0 +1,213 @@
+//! The images to evaluate a model on: those that it was tested with in training, or others that the user names.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::super::data_args::{DataArgs, find};
+use super::super::{Failure, notice};
+use crate::data::{
+    Channels, Conversion, DataLocation, DataSource, Dataset, DatasetKind, ImageSet, OpenOptions,
+    OpenedDataset, TestSet, TestSplit, embedded_fingerprint, embedded_mnist_test,
+};
+use crate::model::Model;
+
+/// Test images and what is known about them.
+pub struct EvaluationData {
+    pub images: Arc<ImageSet>,
+    pub class_names: Option<Vec<String>>,
+    /// The known data set.
+    pub kind: Option<DatasetKind>,
+    pub location: DataLocation,
+    /// Whether they were held out of the images of a folder without a split, as in the model's training.
+    pub is_held_out: bool,
+    /// Whether they are the test images of the model's training; `None` if its file does not record these.
+    pub is_of_training: Option<bool>,
+}
+
+/// The sets that files of earlier versions may name: they recorded the name of the data's folder only.
+const NAMED: [DatasetKind; 3] = [DatasetKind::Mnist, DatasetKind::Cifar10, DatasetKind::FashionMnist];
+
+/// Reads the images that the user names, or else the test images of the model's training.
+pub fn open(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failure> {
+    args.apply_memory_limit();
+    let source = model.info.source.as_ref();
+    match source {
+        _ if args.names_a_set() => open_named(args, model, source),
+        Some(source) => open_source(args, model, source),
+        None => open_guessed(args, model),
+    }
+}
+
+/// Reads the test images of the model's training.
+fn open_source(args: &DataArgs, model: &Model, source: &DataSource) -> Result<EvaluationData, Failure> {
+    if let DataLocation::Path(path) = &source.location
+        && !path.exists()
+    {
+        return Err(Failure::usage(
+            format!("the model was trained on {}, which does not exist", path.display()),
+            "name the test images with --data-dir DIR or --dataset KIND",
+        ));
+    }
+    let mut options = OpenOptions { kind: source.requested, ..args.options(own_conversion(args, model)) };
+    options.skip_bad_images |= source.skip_bad_images;
+    let data = read(&source.location, options, source.test_split)?;
+    if is_converted_alike(args, model) && !are_of(source, &data) {
+        return Err(Failure::usage(
+            format!("the images of {} are not those of the model's training", Place(&data)),
+            "name the test images with --data-dir DIR or --dataset KIND",
+        ));
+    }
+    Ok(EvaluationData { is_of_training: Some(true), ..data })
+}
+
+/// Reads the images that the user names, and warns if they are others than in the model's training.
+fn open_named(
+    args: &DataArgs,
+    model: &Model,
+    source: Option<&DataSource>,
+) -> Result<EvaluationData, Failure> {
+    let conversion = Conversion { fit: args.conversion().fit.or(model.info.fit), ..args.conversion() };
+    let (location, options) = (args.location(), args.options(conversion));
+    let Some(source) = source else { return read(&location, options, None) };
+    let is_like = is_converted_alike(args, model);
+    let is_of_training = |data: &EvaluationData| match is_like {
+        true => are_of(source, data),
+        false => data.location == source.location && data.is_held_out == source.test_split.is_some(),
+    };
+    // The folder may be the model's, of which only some images were not trained on.
+    if let Some(split) = source.test_split {
+        let with_bad =
+            OpenOptions { skip_bad_images: options.skip_bad_images || source.skip_bad_images, ..options };
+        if let Ok(data) = read(&location, with_bad, Some(split))
+            && is_of_training(&data)
+        {
+            return Ok(EvaluationData { is_of_training: Some(true), ..data });
+        }
+    }
+    let data = read(&location, options, None)?;
+    let is_of_training = is_of_training(&data);
+    if !is_of_training {
+        notice::warning(format_args!(
+            "{} is not the data that the model was tested with in training, {}",
+            Place(&data),
+            PlaceOf(&source.location, source.kind)
+        ));
+    }
+    Ok(EvaluationData { is_of_training: Some(is_of_training), ..data })
+}
+
+/// Reads the images of a model whose file does not record them. Files of earlier versions have a name to go by.
+fn open_guessed(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failure> {
+    let name = model.info.dataset.as_deref();
+    let Some(kind) = NAMED.into_iter().find(|kind| Some(kind.name()) == name) else {
+        return Err(Failure::usage(
+            "the model file does not record which images to test with",
+            "name them with --data-dir DIR or --dataset KIND",
+        ));
+    };
+    notice::note(format_args!(
+        "the model file records only the name of its data set, {kind}; evaluating on {kind}, unless --data-dir names \
+         other images"
+    ));
+    let location = match kind {
+        DatasetKind::Mnist => DataLocation::BuiltIn,
+        kind => DataLocation::Fetched(kind),
+    };
+    read(&location, OpenOptions { kind: Some(kind), ..args.options(own_conversion(args, model)) }, None)
+}
+
+/// How the model's own images are converted: as in training, unless the user chooses otherwise.
+fn own_conversion(args: &DataArgs, model: &Model) -> Conversion {
+    let Conversion { fit, channels } = args.conversion();
+    Conversion { fit: fit.or(model.info.fit), channels: channels.or(channels_of(model)) }
+}
+
+/// Whether images are converted as in training, without which they have other fingerprints.
+fn is_converted_alike(args: &DataArgs, model: &Model) -> bool {
+    let Conversion { fit, channels } = args.conversion();
+    (fit.is_none() || fit == model.info.fit) && (channels.is_none() || channels == channels_of(model))
+}
+
+fn channels_of(model: &Model) -> Option<Channels> {
+    match model.network.channels {
+        1 => Some(Channels::Grey),
+        3 => Some(Channels::Colour),
+        _ => None,
+    }
+}
+
+/// Whether these are the images that a model's file records.
+fn are_of(source: &DataSource, data: &EvaluationData) -> bool {
+    let is_built_in = [&source.location, &data.location].into_iter().all(|at| *at == DataLocation::BuiltIn);
+    let known = embedded_fingerprint(&data.images).filter(|_| is_built_in);
+    known == Some(&source.test.fingerprint) || source.test.are_first_of(&data.images)
+}
+
+/// Reads test images; with a split, those that it holds out of a folder without test images.
+fn read(
+    location: &DataLocation,
+    options: OpenOptions,
+    split: Option<TestSplit>,
+) -> Result<EvaluationData, Failure> {
+    let mut is_held_out = false;
+    let test = match (find(location)?, split) {
+        (None, _) => embedded_mnist_test(options.conversion).map(|images| TestSet {
+            kind: Some(DatasetKind::Mnist),
+            images,
+            class_names: None,
+        }),
+        (Some(path), None) => options.open_test(&path),
+        (Some(path), Some(split)) => options.open(&path).and_then(|opened| {
+            let data = match opened {
+                OpenedDataset::Split(data) => data,
+                OpenedDataset::Unsplit(folder) => {
+                    is_held_out = true;
+                    folder.split(split.share, split.seed)?
+                }
+            };
+            let Dataset { kind, test, class_names, .. } = data;
+            Ok(TestSet { kind, images: Arc::unwrap_or_clone(test), class_names })
+        }),
+    };
+    let TestSet { kind, images, class_names } = test.map_err(Failure::input)?;
+    Ok(EvaluationData {
+        images: Arc::new(images),
+        class_names,
+        kind,
+        location: location.clone(),
+        is_held_out,
+        is_of_training: None,
+    })
+}
+
+/// For a line: "10000 test images of MNIST (built in)".
+impl fmt::Display for EvaluationData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held_out = if self.is_held_out { ", held out in training," } else { "" };
+        let (images, test) = (self.images.len(), if self.is_held_out { "" } else { "test " });
+        let plural = if images == 1 { "" } else { "s" };
+        write!(f, "{images} {test}image{plural}{held_out} of {}", Place(self))
+    }
+}
+
+/// The name of a data set with its location.
+struct Place<'a>(&'a EvaluationData);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        PlaceOf(&self.0.location, self.0.kind).fmt(f)
+    }
+}
+
+struct PlaceOf<'a>(&'a DataLocation, Option<DatasetKind>);
+
+impl fmt::Display for PlaceOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(DataLocation::BuiltIn, _) => f.write_str("MNIST (built in)"),
+            Self(DataLocation::Fetched(kind), _) => write!(f, "{kind} (downloaded)"),
+            Self(DataLocation::Path(path), Some(kind)) => write!(f, "{} ({kind})", path.display()),
+            Self(DataLocation::Path(path), None) => write!(f, "{}", path.display()),
+        }
+    }
+}
