@@ -38,6 +38,17 @@ pub fn open(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failure> {
     }
 }
 
+/// The folder of the data that [`open`] opens, unless it is built in or in the cache.
+pub fn folder<'a>(args: &'a DataArgs, model: &'a Model) -> Option<&'a Path> {
+    match (args.folder(), &model.info.source) {
+        (Some(folder), _) => Some(folder),
+        (None, Some(DataSource { location: DataLocation::Path(path), .. })) if !args.names_a_set() => {
+            Some(path)
+        }
+        (None, _) => None,
+    }
+}
+
 /// Reads the test images of the model's training.
 fn open_source(args: &DataArgs, model: &Model, source: &DataSource) -> Result<EvaluationData, Failure> {
     if let DataLocation::Path(path) = &source.location
