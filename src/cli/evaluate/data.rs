@@ -1,6 +1,7 @@
 //! The images to evaluate a model on: those that it was tested with in training, or others that the user names.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::data_args::{DataArgs, find};
