@@ -80,10 +80,18 @@ choices! { Shape {
 } }
 
 choices! { DatasetKind {
-    Mnist => "mnist", "Handwritten digits, built in; with --data-dir, four IDX files, gzipped or not. For other sets in this format, such as EMNIST, give --data-dir alone";
+    Mnist => "mnist", "Handwritten digits, built in; with --data-dir, four IDX files, gzipped or not, an .npz or CSV files. For other sets in these formats, give --data-dir alone";
     Cifar10 => "cifar10", "Colour photographs; with --data-dir, data_batch_1.bin and so on, and test_batch.bin";
     FashionMnist => "fashion-mnist", "Articles of clothing, in MNIST's format";
-    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/*.png, .jpg or .jpeg and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
+    Cifar100 => "cifar100", "Colour photographs of 100 classes; train.bin and test.bin";
+    Qmnist => "qmnist", "Handwritten digits; qmnist-train-images-idx3-ubyte and so on";
+    EmnistBalanced => "emnist-balanced", "Handwritten digits and letters, 47 classes of equal size; EMNIST's files or copies under MNIST's names";
+    EmnistByclass => "emnist-byclass", "Handwritten digits and letters, 62 classes";
+    EmnistBymerge => "emnist-bymerge", "Handwritten digits and letters, 47 classes";
+    EmnistDigits => "emnist-digits", "Handwritten digits, 280,000 images";
+    EmnistLetters => "emnist-letters", "Handwritten letters, 26 classes A to Z";
+    EmnistMnist => "emnist-mnist", "Handwritten digits, 70,000 images";
+    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/* and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
 } }
 
 choices! { Format {

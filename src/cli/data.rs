@@ -106,7 +106,7 @@ pub fn run(args: &DataArgs, output: &mut Output) -> Result<Ending, Failure> {
 /// Returns the folder of a downloaded data set. `option` is the option that gives another folder.
 pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
     let set = PublishedSet::of(kind).ok_or_else(|| {
-        Failure::Input(anyhow!("--dataset {kind} requires {option}, the folder of your images"))
+        Failure::Input(anyhow!("--dataset {kind} requires {option}, the folder of its files"))
     })?;
     download::downloaded(kind).ok_or_else(|| {
         let length = DecimalBytes(set.length());

@@ -20,13 +20,13 @@ use super::{Failure, values};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder of a data set or of your own images, or CIFAR-10's .tar.gz; its format is detected [default: MNIST,
-    /// built in]
+    /// Folder of a data set or of your own images, an .npz, .csv or CIFAR-10's .tar.gz; its format is detected
+    /// [default: MNIST, built in; for evaluate, the data that the model was trained on]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Data set: mnist is built in, `lenet-gpu data fetch` downloads others; with --data-dir, the expected format
-    /// [default: detected]
+    /// Data set: mnist is built in, `lenet-gpu data fetch` downloads others; with --data-dir, the set that
+    /// the folder contains [default: recognised by its images]
     #[arg(long, value_name = "KIND", value_enum)]
     dataset: Option<DatasetKind>,
 
@@ -37,6 +37,11 @@ pub struct DataArgs {
     /// Number of input channels [default: as stored]
     #[arg(long, value_name = "N", value_enum)]
     channels: Option<Channels>,
+
+    /// Exchange rows and columns of the images in data files, for copies of EMNIST under other names [default: true for
+    /// EMNIST]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    transpose: Option<bool>,
 
     /// Skip image files that cannot be read, with a warning, instead of failing
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
@@ -83,7 +88,12 @@ impl DataArgs {
 
     /// How data is opened with a conversion.
     pub fn options(&self, conversion: Conversion) -> OpenOptions {
-        OpenOptions { kind: self.dataset, conversion, skip_bad_images: self.skip_bad_images }
+        OpenOptions {
+            kind: self.dataset,
+            conversion,
+            skip_bad_images: self.skip_bad_images,
+            transpose: self.transpose,
+        }
     }
 
     /// Where the data is; `None` is the built-in MNIST.
@@ -108,8 +118,13 @@ impl DataArgs {
 
     /// What a model's file records of the data besides its images.
     pub fn origin(&self, test_split: Option<TestSplit>) -> Origin {
-        let (requested, skip_bad_images) = (self.dataset, self.skip_bad_images);
-        Origin { location: self.location(), requested, skip_bad_images, test_split }
+        Origin {
+            location: self.location(),
+            requested: self.dataset,
+            skip_bad_images: self.skip_bad_images,
+            transpose: self.transpose,
+            test_split,
+        }
     }
 
     /// How its images are converted.
@@ -154,6 +169,7 @@ pub struct Origin {
     location: DataLocation,
     requested: Option<DatasetKind>,
     skip_bad_images: bool,
+    transpose: Option<bool>,
     test_split: Option<TestSplit>,
 }
 
@@ -165,8 +181,17 @@ impl Origin {
             fingerprint: self.fingerprint(images),
         };
         let (test, validation) = (record(&data.test), data.validation.as_deref().map(record));
-        let Self { location, requested, skip_bad_images, test_split } = self;
-        DataSource { kind: data.kind, location, requested, skip_bad_images, test_split, test, validation }
+        let Self { location, requested, skip_bad_images, transpose, test_split } = self;
+        DataSource {
+            kind: data.kind,
+            location,
+            requested,
+            skip_bad_images,
+            transpose,
+            test_split,
+            test,
+            validation,
+        }
     }
 
     /// The fingerprint of images from here.
@@ -292,6 +317,7 @@ mod tests {
                 dataset: None,
                 fit: None,
                 channels: None,
+                transpose: None,
                 skip_bad_images: false,
                 memory: MemoryArgs::default(),
             };

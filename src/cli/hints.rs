@@ -144,6 +144,14 @@ fn data(error: &DataError) -> Hint {
         DataError::NotAFolder { .. } => {
             text("--data-dir takes the folder with the data files, or CIFAR-10's .tar.gz")
         }
+        DataError::Several { .. } => text("--data-dir takes the path of one of them"),
+        DataError::SeveralKinds { kinds, .. } => {
+            let kinds: Vec<_> = kinds.iter().map(|kind| format!("--dataset {kind}")).collect();
+            Some(kinds.join(", or ").into())
+        }
+        DataError::PythonVersion { kind: "cifar10", .. } => {
+            text("`lenet-gpu data fetch cifar10` downloads it")
+        }
         DataError::NotRecognised { .. } => text("--help describes the formats under --dataset"),
         DataError::Unsplit { .. } => {
             text("--validation-split 0.2 holds out a fifth of each class for testing")

@@ -32,11 +32,12 @@ impl Interrupt {
     /// the user should know, and the program ends; a third signal does not wait for that.
     pub fn listen(stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
         let requested = Arc::new(AtomicBool::new(false));
-        let ends_now = watch(&requested, stop)?;
+        let second = SecondSignal::new(&requested, stop)?;
         for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
             // In this order: a signal finds the flags as the ones before it have set them.
-            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&ends_now))?;
+            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&second.ends_now))?;
             flag::register(signal, Arc::clone(&requested))?;
+            second.register(signal)?;
         }
         Ok(Self { requested })
     }
@@ -46,39 +47,47 @@ impl Interrupt {
     }
 }
 
-/// Starts the thread that ends the program on the second signal, since little may be done in a signal handler. Returns
-/// whether the next signal ends the program without that.
+/// What the second signal does.
+struct SecondSignal {
+    /// Whether the next signal ends the program without a word.
+    ends_now: Arc<AtomicBool>,
+    /// Receives a byte for each signal.
+    #[cfg(unix)]
+    signals: std::os::unix::net::UnixStream,
+}
+
 #[cfg(unix)]
-fn watch(_: &Arc<AtomicBool>, stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Arc<AtomicBool>> {
-    use std::io::Read;
-    use std::os::unix::net::UnixStream;
-
-    use signal_hook::low_level::{exit, pipe};
-
-    let ends_now = Arc::new(AtomicBool::new(false));
-    let (mut received, sent) = UnixStream::pair()?;
-    for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
-        pipe::register(signal, sent.try_clone()?)?;
+impl SecondSignal {
+    /// Starts the thread that ends the program, since little may be done in a signal handler.
+    fn new(_: &Arc<AtomicBool>, stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
+        let ends_now = Arc::new(AtomicBool::new(false));
+        let has_begun = Arc::clone(&ends_now);
+        let (mut received, signals) = std::os::unix::net::UnixStream::pair()?;
+        std::thread::Builder::new().spawn(move || {
+            if io::Read::read_exact(&mut received, &mut [0; 2]).is_ok() {
+                has_begun.store(true, Ordering::Relaxed);
+                super::notice::note(format_args!("stopped at once; {}", stop()));
+                signal_hook::low_level::exit(EXIT_CODE.into());
+            }
+        })?;
+        Ok(Self { ends_now, signals })
     }
-    let has_begun = Arc::clone(&ends_now);
-    std::thread::Builder::new().spawn(move || {
-        // A byte for each signal.
-        if received.read_exact(&mut [0; 2]).is_ok() {
-            has_begun.store(true, Ordering::Relaxed);
-            super::notice::note(format_args!("stopped at once; {}", stop()));
-            exit(EXIT_CODE.into());
-        }
-    })?;
-    Ok(ends_now)
+
+    fn register(&self, signal: c_int) -> io::Result<()> {
+        signal_hook::low_level::pipe::register(signal, self.signals.try_clone()?).map(drop)
+    }
 }
 
 /// Windows has no pipes that a signal handler can write to: the second signal ends the program without a word.
 #[cfg(not(unix))]
-fn watch(
-    requested: &Arc<AtomicBool>,
-    _: impl FnOnce() -> String + Send + 'static,
-) -> io::Result<Arc<AtomicBool>> {
-    Ok(Arc::clone(requested))
+impl SecondSignal {
+    fn new(requested: &Arc<AtomicBool>, _: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
+        Ok(Self { ends_now: Arc::clone(requested) })
+    }
+
+    fn register(&self, _: c_int) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Lets writes beyond the limit on the size of files (`ulimit -f`) fail like those to a full disk. By default the signal

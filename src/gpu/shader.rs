@@ -232,6 +232,13 @@ mod tests {
     }
 
     #[test]
+    fn an_update_of_all_parameters_has_the_text_of_the_usual_grid() {
+        assert_eq!(file("variants/updated/all"), Some("#import shared/grid\n"));
+        let variants = [Variant::PARTIAL_SUMS, Variant::updated(false)];
+        assert!(compose("kernels/adam", &variants, &[]).contains("FROZEN_STARTS"));
+    }
+
+    #[test]
     #[should_panic(expected = "no file is chosen for `#import variants/activation`")]
     fn an_import_of_variants_needs_a_choice() {
         compose("kernels/max_pool_backward", &[], &[]);

@@ -106,7 +106,7 @@ mod signals {
         let mut stderr = String::new();
         for line in BufReader::new(child.stderr.take().unwrap()).lines() {
             let line = line.unwrap();
-            // The files of the first epoch are written once the second one has ended.
+            // The files of the first epoch are written by the end of the third.
             if line.starts_with("epoch    3/") {
                 for signal in ["-INT", "-TERM"] {
                     let kill = StdCommand::new("kill").args([signal, &child.id().to_string()]).status();

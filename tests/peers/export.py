@@ -135,7 +135,8 @@ def check(model, folder):
         passed &= bool(difference <= tolerance(largest)) and same == len(expected)
 
     # Compare with the engine's own figures, in case both programs share an error.
-    ours = json.loads(lenet_gpu("evaluate", "--backend", "cpu", "--json", "--channels", channels, "--model", model))
+    data = ["--dataset", "mnist", "--channels", channels]
+    ours = json.loads(lenet_gpu("evaluate", "--backend", "cpu", "--json", *data, "--model", model))
     path = ROOT / "data" / "mnist" / "t10k-labels-idx1-ubyte.gz"
     labels = torch.from_numpy(np.frombuffer(gzip.open(path).read(), np.uint8, offset=8).copy()).long()
     loss = float(F.cross_entropy(torch.from_numpy(expected), labels))

@@ -62,6 +62,7 @@ fn open_source(args: &DataArgs, model: &Model, source: &DataSource) -> Result<Ev
     }
     let mut options = OpenOptions { kind: source.requested, ..args.options(own_conversion(args, model)) };
     options.skip_bad_images |= source.skip_bad_images;
+    options.transpose = options.transpose.or(source.transpose);
     let data = read(&source.location, options, source.test_split)?;
     if is_converted_alike(args, model) && !are_of(source, &data) {
         return Err(Failure::usage(
@@ -82,9 +83,9 @@ fn open_named(
     let (location, options) = (args.location(), args.options(conversion));
     let Some(source) = source else { return read(&location, options, None) };
     let is_like = is_converted_alike(args, model);
-    let is_of_training = |data: &EvaluationData| match is_like {
-        true => are_of(source, data),
-        false => data.location == source.location && data.is_held_out == source.test_split.is_some(),
+    let is_of_training = |data: &EvaluationData| match data.images.channels == model.network.channels {
+        true if is_like => are_of(source, data),
+        _ => data.location == source.location && data.is_held_out == source.test_split.is_some(),
     };
     // The folder may be the model's, of which only some images were not trained on.
     if let Some(split) = source.test_split {

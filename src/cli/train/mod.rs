@@ -57,6 +57,8 @@ Examples:
           your own images, photos/CLASS/*.png or .jpg; a fifth of each class is held out for testing
   lenet-gpu train --init-from runs/slow --epochs 1
           one more epoch from the weights of an earlier run
+  lenet-gpu train --data-dir photos --validation-split 0.2 --init-from runs/slow/model.safetensors --freeze conv
+          fine-tuning: only the dense layers are trained, the last one from new weights if the classes differ
   lenet-gpu train --resume runs/slow
           resume an interrupted run, with bit-identical results; add --epochs 5 to extend it
 

@@ -191,6 +191,7 @@ mod tests {
             location: DataLocation::Path("/my/\"set\"".into()),
             requested: None,
             skip_bad_images: true,
+            transpose: None,
             test_split: Some(TestSplit { share: 0.25, seed: 7 }),
             test: RecordedImages { images: 9, fingerprint: "09af".to_owned() },
             validation: None,
