@@ -137,7 +137,7 @@ fn labels_that_count_from_1_are_explained_and_evaluation_transposes_as_training_
     let run = folder.path().join("run");
     let lenet_gpu = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
-        command.args(arguments).args(["--backend", "cpu"]);
+        command.arg(arguments[0]).args(["--backend", "cpu"]).args(&arguments[1..]);
         command
     };
     lenet_gpu(&["train", "--quiet", "--epochs", "1", "--batch-size", "13", "--transpose", "--run-dir"])
