@@ -91,7 +91,7 @@ choices! { DatasetKind {
     EmnistDigits => "emnist-digits", "Handwritten digits, 280,000 images";
     EmnistLetters => "emnist-letters", "Handwritten letters, 26 classes A to Z";
     EmnistMnist => "emnist-mnist", "Handwritten digits, 70,000 images";
-    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/*.png, .jpg or .jpeg and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
+    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/* and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
 } }
 
 choices! { Format {

@@ -32,7 +32,7 @@ pub enum DatasetKind {
     EmnistLetters,
     /// Handwritten digits, as many as in MNIST
     EmnistMnist,
-    /// Your own .png, .jpg or .jpeg images in train/CLASS/* and test/CLASS/*, or in CLASS/* without a split
+    /// Your own images in train/CLASS/* and test/CLASS/*, or in CLASS/* without a split
     Folder,
 }
 

@@ -35,12 +35,14 @@ pub use class_counts::ClassCounts;
 pub use convert::{Channels, Conversion};
 pub use dataset::{Dataset, TestSet};
 pub use error::DataError;
-pub(crate) use formats::image_file::{Decoded, ImageSize};
+pub(crate) use formats::image_file::{
+    Decoded, EXTENSIONS as IMAGE_EXTENSIONS, FORMATS as IMAGE_FORMATS, ImageSize,
+};
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
-pub(crate) use open::embedded_fingerprint;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
+pub(crate) use open::{embedded_fingerprint, embedded_mnist_examples};
 pub use order::order;
 pub use reading::{ImageFilesRead, image_files_read};
 pub(crate) use sets::Subset;

@@ -169,6 +169,12 @@ pub fn embedded_mnist_test(conversion: Conversion) -> Result<ImageSet, DataError
     Ok(embedded_mnist::test()?.convert(conversion)?.images)
 }
 
+/// Returns the first `count` training images of the MNIST embedded in the binary, each 28×28 with its label. This decodes
+/// only those.
+pub(crate) fn embedded_mnist_examples(count: usize) -> Vec<(Vec<u8>, u8)> {
+    embedded_mnist::first(count)
+}
+
 /// [`ImageSet::fingerprint`] of the embedded MNIST's training or test images, all of them and as stored; `None` for others.
 /// The images must be from the embedded MNIST: only their size is compared. Knowing it saves hashing 55 MB in every run.
 pub(crate) fn embedded_fingerprint(images: &ImageSet) -> Option<&'static str> {

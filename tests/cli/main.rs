@@ -20,5 +20,6 @@ mod options;
 mod outputs;
 mod paper;
 mod predict;
+mod scenes;
 mod sources;
 mod terminal;

@@ -10,6 +10,7 @@ mod emnist;
 mod fetch;
 mod folder;
 mod idx;
+mod image_formats;
 mod images;
 mod labels;
 mod layouts;

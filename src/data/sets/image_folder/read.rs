@@ -25,19 +25,16 @@ const OWN: u64 = (size_of::<(ImageSet, Reservation)>() + 64) as u64;
 /// The bytes of the pixels of a fitted image, at most.
 const RESULT: u64 = (3 * SIDE * SIDE) as u64;
 
-/// Reads all images of some subsets as 32×32, and returns how they were fitted.
+/// Reads all images of some subsets as 32×32, one set for each, and returns how they were fitted.
 ///
 /// What the conversion leaves open follows from the images of all subsets together: they are padded if every image is
 /// 28×28, and all resized otherwise; they are in colour if any image is.
-pub fn read<const SUBSETS: usize>(
-    subsets: [&ClassFolders; SUBSETS],
-    options: ReadOptions,
-) -> Result<([Loaded; SUBSETS], Fit), DataError> {
-    let files = subsets.map(ClassFolders::files);
+pub fn read(subsets: &[&ClassFolders], options: ReadOptions) -> Result<(Vec<Loaded>, Fit), DataError> {
+    let files: Vec<_> = subsets.iter().map(|subset| subset.files()).collect();
     reading::count_found(files.iter().map(Vec::len).sum());
     let conversion = options.conversion;
     let mut bad = Vec::new();
-    let mut images = [const { Vec::new() }; SUBSETS];
+    let mut images = Vec::from_iter(subsets.iter().map(|_| Vec::new()));
     let mut memory = Vec::new();
     for (images, files) in images.iter_mut().zip(&files) {
         // Each thread drops the original before it reads the next file, so memory holds one original per thread.
@@ -69,11 +66,8 @@ pub fn read<const SUBSETS: usize>(
     let fit = conversion.fit.unwrap_or(if all.clone().all(is_padded) { Fit::Pad } else { Fit::Resize });
     let colour = all.any(|image| image.channels == Channels::Colour.count());
     let channels = conversion.channels.unwrap_or(if colour { Channels::Colour } else { Channels::Grey });
-    let mut sets = Vec::with_capacity(SUBSETS);
-    for images in images {
-        sets.push(collect(images, fit, channels)?);
-    }
-    Ok((sets.try_into().expect("there is one set per subset"), fit))
+    let sets = images.into_iter().map(|images| collect(images, fit, channels));
+    Ok((sets.collect::<Result<_, _>>()?, fit))
 }
 
 /// Reads and fits one image. An image of 28×28 whose fit depends on the other images is not fitted yet. The inner error
@@ -127,8 +121,9 @@ fn handle_bad_images(
 fn check_every_class(subset: &ClassFolders, images: &[ImageSet]) -> Result<(), ImageFolderError> {
     let mut has_images = vec![false; subset.len()];
     images.iter().for_each(|image| has_images[usize::from(image.labels[0])] = true);
-    match has_images.iter().position(|has_images| !has_images) {
-        Some(class) => Err(ImageFolderError::NoneLeft { path: subset.class_folder(class).to_owned() }),
+    let mut classes = has_images.iter().enumerate().map(|(class, has)| (*has, subset.class_folder(class)));
+    match classes.find(|(has_images, (_, has_files))| !has_images && *has_files) {
+        Some((_, (path, _))) => Err(ImageFolderError::NoneLeft { path: path.to_owned() }),
         None => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::class_folders::ClassFolders;
-use super::entries::Ignored;
+use super::skipped::Skipped;
 use super::{ImageFolderError, ReadOptions, dataset, read};
 use crate::data::hold_out::draw_of_each_class;
 use crate::data::loaded::{self, Loaded};
@@ -37,7 +37,7 @@ impl UnsplitFolder {
         }
         let (folders, whole, _memory) = self.read()?;
         let test = draw_of_each_class(&whole.train.labels, folders.len(), share, seed)
-            .map_err(|class| ImageFolderError::OneImage { path: folders.class_folder(class).to_owned() })?;
+            .map_err(|class| ImageFolderError::OneImage { path: folders.class_folder(class).0.to_owned() })?;
         let Dataset { train: images, test: same, .. } = whole;
         drop(same);
         let mut images = Arc::unwrap_or_clone(images);
@@ -63,8 +63,10 @@ impl UnsplitFolder {
 
     fn read(&self) -> Result<(ClassFolders, Dataset, Option<Reservation<'static>>), DataError> {
         let folders = ClassFolders::find(&self.folder)?;
-        Ignored::warn(&self.folder, [&folders.ignored]);
-        let ([Loaded { images, memory }], fit) = read::read([&folders], self.options)?;
+        folders.check_count()?;
+        Skipped::warn(&self.folder, &[&folders.skipped]);
+        let (mut images, fit) = read::read(&[&folders], self.options)?;
+        let Loaded { images, memory } = images.remove(0);
         let images = Arc::new(images);
         let data = dataset(&self.folder, &folders, fit, Arc::clone(&images), images);
         Ok((folders, data, memory))
