@@ -13,7 +13,10 @@ use crate::idx::gzip;
 
 /// A line for each label, with 28×28 pixels of ten times the label but for the first, which is 255.
 fn table(labels: &[u8]) -> String {
-    labels.iter().map(|&label| format!("{label},255{}\n", format!(",{}", label * 10).repeat(783))).collect()
+    labels
+        .iter()
+        .map(|&label| format!("{label},255{}\n", format!(",{}", label.wrapping_mul(10)).repeat(783)))
+        .collect()
 }
 
 /// Kaggle's header.
@@ -51,9 +54,8 @@ fn assert_error(table: impl AsRef<[u8]>, expected: &[&str]) {
 
 #[test]
 fn tables_with_and_without_a_header_are_read() {
-    for header in
-        [String::new(), header(), header().replace("label", "LABEL"), header().replace(',', "\",\"")]
-    {
+    let quoted = format!("\"{}\"\n", header().trim_end().replace(',', "\",\""));
+    for header in [String::new(), header(), header().replace("label", "LABEL"), quoted] {
         let folder = folder();
         put(folder.path(), "mnist_train.csv", header + &table(&[5, 0, 4]));
         for kind in [None, Some(DatasetKind::Mnist)] {
@@ -157,7 +159,7 @@ fn tables_of_other_shapes_are_refused() {
     assert_error("<html>Not found</html>", &["line 1 has 1 columns"]);
     assert_error(table(&[1]).replacen('\n', ",0,0\n", 1), &["line 1 has 787 columns"]);
     let cut = table(&[1, 2]);
-    assert_error(&cut[..cut.len() - 30], &["line 2 has 775 columns, but line 1 has 785", "truncated"]);
+    assert_error(&cut[..cut.len() - 30], &["line 2 has 776 columns, but line 1 has 785", "truncated"]);
     assert_error(format!("{}\n", "1,".repeat(200_000)), &["line 1 is too long"]);
     assert_error("7".repeat(2 << 20), &["line 1 is too long"]);
     assert_error(gzip(b"1,2")[..12].to_vec(), &["cannot decompress"]);

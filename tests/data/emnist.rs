@@ -5,6 +5,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use lenet_gpu::data::formats::idx;
 use lenet_gpu::data::{Conversion, DataError, Dataset, DatasetKind, OpenOptions, OpenedDataset, open_test};
+use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::{TempDir, tempdir};
 
@@ -131,19 +132,27 @@ fn any_images_are_transposed_on_request_and_emnists_are_not_if_refused() {
 }
 
 #[test]
-fn labels_that_count_from_1_are_explained() {
-    let run = tempdir().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_lenet-gpu"))
-        .args(["train", "--quiet", "--backend", "cpu", "--epochs", "1", "--batch-size", "13", "--transpose"])
-        .arg("--run-dir")
-        .arg(run.path().join("run"))
-        .arg("--data-dir")
-        .arg(copy().path())
+fn labels_that_count_from_1_are_explained_and_evaluation_transposes_as_training_did() {
+    let (data, folder) = (copy(), tempdir().unwrap());
+    let run = folder.path().join("run");
+    let lenet_gpu = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
+        command.arg(arguments[0]).args(["--backend", "cpu"]).args(&arguments[1..]);
+        command
+    };
+    lenet_gpu(&["train", "--quiet", "--epochs", "1", "--batch-size", "13", "--transpose", "--run-dir"])
+        .args([run.as_path(), Path::new("--data-dir"), data.path()])
         .assert()
         .success()
         .stderr(contains(
             "1 of 27 classes without training images: 0; if there are fewer classes, labels count from 1",
         ));
+    let model = run.join("model.safetensors");
+    let evaluate = ["evaluate", "--model", model.to_str().unwrap()];
+    lenet_gpu(&evaluate).assert().success();
+    let here = [&evaluate[..], &["--data-dir", data.path().to_str().unwrap()]].concat();
+    lenet_gpu(&here).assert().success().stderr(contains("is not the data").not());
+    lenet_gpu(&here).arg("--transpose=false").assert().success().stderr(contains("is not the data"));
 }
 
 mod qmnist {

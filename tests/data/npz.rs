@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use lenet_gpu::data::formats::npy;
-use lenet_gpu::data::{Conversion, Dataset, DatasetKind, open_test};
+use lenet_gpu::data::{Conversion, Dataset, DatasetKind, Fit, open_test};
 use proptest::prelude::*;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 use tempfile::{TempDir, tempdir};
@@ -145,20 +145,18 @@ fn labels_of_every_integer_type_are_read() {
 
 #[test]
 fn colour_images_are_read_with_channels_first_or_last() {
-    let labels = || ("y_train.npy", labels(&[0]));
-    let test = |shape: &str| ("x_test.npy", bytes(shape, &[9; 2 * 2 * 3 * 3]));
-    let last: Vec<u8> = (0..2 * 3 * 3).collect();
-    let read = |array: Vec<u8>, test_shape: &str| {
-        let folder = archive(&[("x_train.npy", array), labels(), test(test_shape)]);
-        let path = folder.path().join("mnist.npz");
-        let padded = Conversion { fit: Some(lenet_gpu::data::Fit::Pad), ..Conversion::default() };
-        let set = Dataset::open(&path, None, padded).unwrap();
-        assert_eq!((set.train.channels, set.train.height, set.train.width), (3, 2, 3));
+    let read = |train: Vec<u8>, test_shape: &str| {
+        let test = ("x_test.npy", bytes(test_shape, &[9; 2 * 2 * 4 * 3]));
+        let folder = archive(&[("x_train.npy", train), ("y_train.npy", labels(&[0])), test]);
+        let padded = Conversion { fit: Some(Fit::Pad), ..Conversion::default() };
+        let set = Dataset::open(folder.path(), None, padded).unwrap();
+        assert_eq!((set.train.channels, set.train.height, set.train.width), (3, 2, 4));
         set.train.pixels.clone()
     };
-    let planes = [0, 3, 6, 9, 12, 15, 1, 4, 7, 10, 13, 16, 2, 5, 8, 11, 14, 17];
-    assert_eq!(read(bytes("(1, 2, 3, 3)", &last), "(2, 2, 3, 3)"), planes);
-    assert_eq!(read(bytes("(1, 3, 2, 3)", &planes), "(2, 3, 2, 3)"), planes);
+    let last: Vec<u8> = (0..2 * 4 * 3).collect();
+    let first: Vec<u8> = (0..3).flat_map(|channel| (0..8).map(move |pixel| 3 * pixel + channel)).collect();
+    assert_eq!(read(bytes("(1, 2, 4, 3)", &last), "(2, 2, 4, 3)"), first);
+    assert_eq!(read(bytes("(1, 3, 2, 4)", &first), "(2, 3, 2, 4)"), first);
 }
 
 #[test]

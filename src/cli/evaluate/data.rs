@@ -80,8 +80,11 @@ fn open_named(
     source: Option<&DataSource>,
 ) -> Result<EvaluationData, Failure> {
     let conversion = Conversion { fit: args.conversion().fit.or(model.info.fit), ..args.conversion() };
-    let (location, options) = (args.location(), args.options(conversion));
+    let (location, mut options) = (args.location(), args.options(conversion));
     let Some(source) = source else { return read(&location, options, None) };
+    if location == source.location {
+        options.transpose = options.transpose.or(source.transpose);
+    }
     let is_like = is_converted_alike(args, model);
     let is_of_training = |data: &EvaluationData| match data.images.channels == model.network.channels {
         true if is_like => are_of(source, data),

@@ -270,11 +270,11 @@ impl<'a> Records<'a> {
 
 fn pixel(field: &[u8]) -> Option<u8> {
     let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|&digit| digit < 10);
-    match *field {
-        [one] => digit(one),
-        [ten, one] => Some(10 * digit(ten)? + digit(one)?),
-        _ => number(field).and_then(|number| u8::try_from(number).ok()),
+    // Most pixels are a single 0.
+    if let [byte] = *field {
+        return digit(byte);
     }
+    number(field).and_then(|number| u8::try_from(number).ok())
 }
 
 /// A whole number, which may be written as `7.0`, as pandas does if a value is missing elsewhere.

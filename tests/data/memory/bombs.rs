@@ -1,12 +1,14 @@
 //! Small files that expand to a lot, written without holding in memory what they expand to.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
+use flate2::write::{DeflateEncoder, GzEncoder};
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
+use rawzip::{CompressionMethod, ZipArchiveWriter};
 
 /// The size of the blocks of zeros that are compressed on their own.
 const BLOCK: u64 = 1 << 20;
@@ -43,6 +45,31 @@ pub fn gzip(start: &[u8], count: u64) -> Vec<u8> {
         &length.to_le_bytes(),
     ]
     .concat()
+}
+
+/// An archive of `count` black images of 28×28, without their labels.
+pub fn npz(path: &Path, count: u64) {
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({count}, 28, 28)}}");
+    let start = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+    let mut archive = ZipArchiveWriter::new(File::create(path).unwrap());
+    for (name, zeros) in [("x_test.npy", count * 28 * 28), ("y_test.npy", 0)] {
+        let (mut entry, config) =
+            archive.new_file(name).compression_method(CompressionMethod::DEFLATE).start().unwrap();
+        let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::fast()));
+        io::copy(&mut start.chain(io::repeat(0).take(zeros)), &mut writer).unwrap();
+        let (encoder, descriptor) = writer.finish().unwrap();
+        encoder.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+/// A gzipped table of `count` black images of 28×28.
+pub fn csv(path: &Path, count: usize) {
+    let mut table = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
+    let line = format!("7{}\n", ",0".repeat(28 * 28));
+    (0..count).for_each(|_| table.write_all(line.as_bytes()).unwrap());
+    table.finish().unwrap();
 }
 
 /// A black, transparent PNG of 16-bit RGBA, 8 bytes a pixel.

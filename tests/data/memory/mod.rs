@@ -147,6 +147,26 @@ fn a_png_is_decoded_row_by_row_unless_it_is_interlaced() {
 }
 
 #[test]
+fn an_array_that_expands_a_thousandfold_is_refused_before_it_is_decompressed() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("mnist.npz");
+    bombs::npz(&file, 262_144);
+    assert!(fs::metadata(&file).unwrap().len() < MIB);
+    assert_refused(&Evaluate::new(1).on(&file), 64, &["not enough memory for ", "mnist.npz: x_test"]);
+}
+
+#[test]
+fn a_table_is_refused_once_its_images_exceed_the_budget() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("mnist_test.csv.gz");
+    bombs::csv(&file, 20_000);
+    assert!(fs::metadata(&file).unwrap().len() < MIB);
+    assert_refused(&Evaluate::new(1).on(folder.path()), 8, &["not enough memory for ", "mnist_test.csv.gz"]);
+    bombs::csv(&file, 2_000);
+    assert_read(&Evaluate::new(1).on(folder.path()), 8);
+}
+
+#[test]
 fn threads_share_the_budget() {
     // Each image takes 49 MiB, and four threads would take 196. The allocator may keep less than 32 MiB of a thread's.
     let folder = test_folder(2, |path| bombs::png(path, 4_096, false));
