@@ -43,7 +43,8 @@ def write(name, image, shown=None, **options):
         shown = shown.point(lambda value: value / 257 + 0.5, "L")
     if shown.mode not in ("L", "RGB"):
         shown = shown.convert("L" if shown.mode == "1" else "RGB")
-    if shown.mode == "RGB" and all(len(set(pixel)) == 1 for _, pixel in shown.getcolors(1 << 16)):
+    # WebP, BMP and GIF cannot store greyscale.
+    if path.suffix != ".tif" and shown.mode == "RGB" and all(len(set(pixel)) == 1 for _, pixel in shown.getcolors(1 << 16)):
         shown = shown.convert("L")
     shown.save(FOLDER / f"{name}.png")
 
