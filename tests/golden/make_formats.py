@@ -40,7 +40,7 @@ def write(name, image, shown=None, **options):
         rgba = shown.convert("RGBA")
         shown = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     if shown.mode == "I;16":
-        shown = shown.point(lambda value: value / 257 + 0.5, "L")
+        shown = Image.frombytes("L", shown.size, bytes(round(value / 257) for value in shown.getdata()))
     if shown.mode not in ("L", "RGB"):
         shown = shown.convert("L" if shown.mode == "1" else "RGB")
     # WebP, BMP and GIF cannot store greyscale.
