@@ -125,7 +125,8 @@ fn loss(criterion: &mut Criterion) {
             dense_loss(
                 &shape,
                 &Loss::default(),
-                BATCH,
+                BATCH as f64,
+                None,
                 &x,
                 &weight,
                 &bias,

@@ -31,7 +31,7 @@ fi
 
 if $quick; then
     verify=(--only max_pool)
-    bench=(--batch '1,64' --seconds 0.5 --repeats 5 --images 1024)
+    bench=(--batch-size '1,64' --seconds 0.5 --repeats 5 --images 1024)
     seeds=2
     accuracy_target=80
     run=(--limit-train 2000 --limit-test 500)
@@ -39,7 +39,7 @@ if $quick; then
     time_limit=3600
 else
     verify=()
-    bench=(--batch '1,64,256,1024' --seconds 2)
+    bench=(--batch-size '1,64,256,1024' --seconds 2)
     seeds=10
     accuracy_target=99
     run=()
@@ -131,7 +131,7 @@ fi
 for kernels in layered fused; do
     json=$folder/$kernels.json
     if stage "bench --kernels $kernels" 80 "$binary" bench --backend "$backend" --kernels "$kernels" \
-        "${bench[@]}" --json "$json"; then
+        "${bench[@]}" --output "$json"; then
         { echo && echo "# $kernels kernels" && echo && cat "$scratch/stdout"; } >>"$details"
     fi
 done

@@ -15,13 +15,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
     let model = arguments.next().ok_or("usage: classify_image MODEL.safetensors IMAGE...")?;
 
-    // Images are preprocessed as the model requires. A model trained on MNIST expects a photograph of one digit.
+    // Images are preprocessed as the model requires. For a model trained on MNIST, the digits in a photograph are found.
     let mut classifier = Classifier::load(model)?;
     for path in arguments {
-        let prediction = classifier.classify_file(&path)?;
         println!("{}", path.display());
-        for likely in prediction.top(3) {
-            println!("  {:5.1} %  {}", 100.0 * likely.probability, classifier.class_name(likely.class));
+        for prediction in classifier.read_file(&path)?.predictions() {
+            for likely in prediction.top(3) {
+                print!("  {:5.1} %  {}", 100.0 * likely.probability, classifier.class_name(likely.class));
+            }
+            println!();
         }
     }
     Ok(())

@@ -93,9 +93,11 @@ pub mod memory;
 pub mod model;
 pub mod predict;
 mod random;
+mod toml_names;
 pub mod train;
 pub mod verify;
 mod version;
+mod wording;
 
 // The program. It is part of the library so that the library's internals can be private.
 #[cfg(feature = "cli")]

@@ -1,15 +1,16 @@
-//! CIFAR-10's records: whole ones are images, byte for byte, and anything else is refused.
+//! Records of CIFAR-10 and CIFAR-100: whole ones are images, byte for byte, and anything else is refused.
 
 #![no_main]
 
-use lenet_gpu::data::formats::cifar::{CifarError, append_records, no_images};
+use lenet_gpu::data::formats::cifar::{CifarError, CifarRecord, append_records, no_images};
 use lenet_gpu_fuzz::envelope::CIFAR_RECORD;
 use lenet_gpu_fuzz::{Random, check_error, memory};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut images = no_images();
-    match memory::within(2 * bytes.len() + 4096, || append_records(bytes, bytes.len() as u64, &mut images)) {
+    let append = || append_records(CifarRecord::Cifar10, bytes, bytes.len() as u64, &mut images);
+    match memory::within(2 * bytes.len() + 8192, append) {
         Ok(count) => {
             assert_eq!((count, images.len()), (bytes.len() / CIFAR_RECORD, count));
             let record = |index: usize| [&[images.labels[index] as u8], images.image(index)].concat();
@@ -22,9 +23,20 @@ fuzz_target!(|bytes: &[u8]| {
             check_error(&error);
         }
     }
+    let mut images = no_images();
+    match append_records(CifarRecord::Cifar100, bytes, bytes.len() as u64, &mut images) {
+        Ok(count) => {
+            let records: Vec<_> = bytes.chunks(CIFAR_RECORD + 1).collect();
+            assert_eq!(count, records.len());
+            for (index, record) in records.iter().enumerate() {
+                assert_eq!((u16::from(record[1]), &record[2..]), (images.labels[index], images.image(index)));
+            }
+        }
+        Err(error) => check_error(&error),
+    }
     // A file that turns out to be shorter than its length.
     let longer = (bytes.len() + CIFAR_RECORD) as u64;
-    assert!(append_records(bytes, longer, &mut no_images()).is_err());
+    assert!(append_records(CifarRecord::Cifar10, bytes, longer, &mut no_images()).is_err());
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

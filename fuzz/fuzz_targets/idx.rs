@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use lenet_gpu::data::formats::idx::{IdxError, read_images, read_labels};
+use lenet_gpu::data::formats::idx::{IdxError, read_class_column, read_images, read_labels};
 use lenet_gpu_fuzz::{Random, check_error, envelope, memory};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
@@ -19,6 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     match memory::within(2 * bytes.len() + 4096, || read_labels(bytes, length)) {
         Ok(labels) => assert_eq!(file(&[labels.len()], &labels), bytes),
+        Err(IdxError::Io(error)) => panic!("reading memory failed: {error}"),
+        Err(error) => check_error(&error),
+    }
+    match memory::within(2 * bytes.len() + 4096, || read_class_column(bytes, length)) {
+        Ok(classes) => assert_eq!(bytes[4..8], (classes.len() as u32).to_be_bytes()),
         Err(IdxError::Io(error)) => panic!("reading memory failed: {error}"),
         Err(error) => check_error(&error),
     }

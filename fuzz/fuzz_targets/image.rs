@@ -1,4 +1,4 @@
-//! PNG and JPEG files: a decoded image has the size that it claims, survives PNG, and can be prepared for a network.
+//! Image files: a decoded image has the size that it claims, survives PNG, and can be prepared for a network.
 
 #![no_main]
 

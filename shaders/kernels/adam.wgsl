@@ -20,7 +20,7 @@
 #import shared/bindings
 #import shared/clip
 #import shared/faults
-#import shared/grid
+#import variants/updated
 #import variants/gradient
 
 @group(0) @binding(BINDING_PARAMETERS) var<storage, read_write> parameters: array<f32>;

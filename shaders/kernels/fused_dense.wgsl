@@ -1,6 +1,6 @@
 // The dense layers of some images, forward to the loss and backward:
 //   fc1 = relu(bias + weight * pool2),  fc2 = relu(bias + weight * fc1),  logits = bias + weight * fc2
-//   log_probs, loss and dlogits: see variants/loss/log_softmax.wgsl
+//   log_probs, loss and dlogits: see variants/loss/
 //   dfc2 = transposed weight of fc3 * dlogits, through ReLU;  dfc1 likewise
 //   dpool2 = transposed weight of fc1 * dfc1
 // The gradients of the weights are computed where they are used: see variants/gradient/outer_products.wgsl.
@@ -23,7 +23,7 @@
 #import shared/labels
 #import shared/order
 #import shared/workspace
-#import variants/loss/log_softmax
+#import variants/loss
 
 // vec4s of an image's activations, and of a weight's rows.
 const POOL2_VEC4S = POOL2_LEN / 4u;

@@ -14,7 +14,8 @@ struct Batch {
     step: u32,
     // 1 if this is not the step's first micro-batch, else 0.
     follows: u32,
-    // The factor of a sample's loss: 1/(images in the step) for the mean.
+    // The factor of a sample's loss: for the mean, 1/(images in the step) or, with class weights, 1/(the sum of
+    // the weights of their labels).
     loss_scale: f32,
     // The share of each target that is spread over all classes; 0 in evaluation.
     label_smoothing: f32,

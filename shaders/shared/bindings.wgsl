@@ -32,6 +32,8 @@ const BINDING_ACCUMULATED = 12u;
 const BINDING_VIEWS = 13u;
 // Partial sums of the convolutions' gradients, [CHUNKS, PARTIAL_LEN]: see shared/partials.wgsl.
 const BINDING_PARTIALS = 14u;
+// The weight of each class in the loss, [CLASSES].
+const BINDING_CLASS_WEIGHTS = 15u;
 
 // The kernels in ceilings/ have a bind group of their own.
 const BINDING_CEILING_INPUT = 0u;

@@ -1,6 +1,7 @@
 //! Comparing results with earlier ones.
 
 use super::results::{Results, Task};
+use crate::wording::count;
 
 /// The least noise assumed, even if the repeats do not vary: memory layout and clock rates change from one process to
 /// the next.
@@ -85,13 +86,13 @@ pub fn differences(old: &Results, new: &Results) -> Vec<String> {
     let machine = |results: &Results| {
         let machine = &results.machine;
         let cpu = machine.cpu.as_deref().unwrap_or("an unknown processor");
-        format!("{cpu}, {} threads, {} on {}", machine.threads, machine.os, machine.architecture)
+        format!("{cpu}, {}, {} on {}", count(machine.threads, "thread"), machine.os, machine.architecture)
     };
     differ("the machine", machine(old), machine(new));
     let images = |results: &Results| {
         let images = &results.images;
         let (channels, height, width) = (images.channels, images.height, images.width);
-        format!("{} images of {channels}×{height}×{width} ({})", images.count, images.name)
+        format!("{} of {channels}×{height}×{width} ({})", count(images.count, "image"), images.name)
     };
     differ("the image set", images(old), images(new));
     for engine in &new.engines {

@@ -13,7 +13,7 @@ pub enum ResultsError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
 
-    #[error("{} is not a `bench --json` file", path.display())]
+    #[error("{} is not a file of bench results", path.display())]
     Parse { path: PathBuf, source: serde_json::Error },
 
     #[error(

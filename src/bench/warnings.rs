@@ -1,6 +1,7 @@
 //! What makes results unreliable, and what to do about it.
 
 use super::results::Results;
+use crate::wording::count;
 
 /// With a larger relative spread than this, small differences cannot be detected.
 const NOISY_SPREAD: f64 = 0.05;
@@ -18,9 +19,9 @@ pub fn warnings(results: &Results) -> Vec<String> {
     let machine = &results.machine;
     let busy = machine.load.filter(|_| machine.is_busy()).map(|load| {
         format!(
-            "the machine was busy before the benchmark started (load {load:.1} on {} threads); close other programs, \
+            "the machine was busy before the benchmark started (load {load:.1} on {}); close other programs, \
              wait a minute and run the benchmark again",
-            machine.threads
+            count(machine.threads, "thread")
         )
     });
     software.chain(busy).chain(noisy(results)).chain(outlying(results)).collect()

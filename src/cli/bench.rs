@@ -17,13 +17,15 @@ use clap::{ArgAction, Args};
 
 use super::data_args::DataArgs;
 use super::engine::{self, CandidateArgs};
-use super::{Ending, Failure, Output, OutputFile, notice, values};
+use super::fit::fit;
+use super::progress::Progress;
+use super::{Ending, Failure, Input, Output, OutputFile, notice, terminal, values};
 
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu bench
           Measure the device that `train` would use at batch sizes 1, 64, 256 and 1024
-  lenet-gpu bench --backend vulkan,cpu --json new.json --markdown new.md
+  lenet-gpu bench --backend vulkan,cpu -o new.json --markdown new.md
           Compare two engines and save the results
   lenet-gpu bench --compare old.json
           Compare with an earlier result and mark the differences that exceed noise
@@ -71,13 +73,14 @@ pub struct BenchArgs {
 #[command(next_help_heading = "Measurement")]
 struct MeasureArgs {
     /// Batch sizes to measure
-    #[arg(long, value_name = "N,N", value_delimiter = ',', action = ArgAction::Set)]
+    #[arg(long, alias = "batch", value_name = "N,N", value_delimiter = ',', action = ArgAction::Set)]
     #[arg(default_values_t = [1, 64, 256, 1_024], value_parser = batch(), allow_negative_numbers = true)]
-    batch: Vec<usize>,
+    batch_size: Vec<usize>,
 
     /// Batch size for the start-up time, the memory and the time of each kernel
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = batch(), allow_negative_numbers = true)]
-    profile_batch: usize,
+    #[arg(long, alias = "profile-batch", value_name = "N", default_value_t = 64, value_parser = batch())]
+    #[arg(allow_negative_numbers = true)]
+    profile_batch_size: usize,
 
     /// Seconds of measurement per engine, task and batch size, without the warm-up
     #[arg(long, value_name = "N", default_value_t = 3.0, allow_negative_numbers = true)]
@@ -91,10 +94,11 @@ struct MeasureArgs {
 
     /// Seed of the synthetic images and of the weights
     #[arg(long, value_name = "N", default_value_t = 1998, allow_negative_numbers = true)]
+    #[arg(value_parser = values::integer::<u64>(0..=values::MAX_INTEGER))]
     seed: u64,
 
     /// Only count the operations and bytes of each kernel of a training step; needs no GPU
-    #[arg(long, conflicts_with_all = ["json", "markdown", "compare"])]
+    #[arg(long, conflicts_with_all = ["json", "output", "markdown", "compare"])]
     by_count: bool,
 }
 
@@ -107,15 +111,19 @@ fn batch() -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct ReportArgs {
-    /// Write every measurement to this file as JSON; with - to stdout, and the tables to stderr
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// Print every measurement as one JSON object on stdout instead of tables
+    #[arg(long)]
+    json: bool,
 
-    /// Write the tables to this file as Markdown; they are printed on stdout in any case
+    /// Write the same JSON to this file, for --compare
+    #[arg(short, long, value_name = "FILE.json")]
+    output: Option<PathBuf>,
+
+    /// Write the tables to this file as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 
-    /// Compare with an earlier result, a file written with --json
+    /// Compare with an earlier result, a file written with --output
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
 
@@ -135,11 +143,11 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     let old = report.compare.as_deref().map(Results::read).transpose().map_err(Failure::input)?;
     // The process that measures the start-up reports on stdout and writes no files.
     if report.start_of.is_none() {
-        output.reserve(&report.files(), false)?;
+        output.reserve(&report.files(), &args.inputs(), report.json)?;
     }
     let bench = Bench::new(args.data()?, measure.settings());
     if measure.by_count {
-        return print(output, &counts(&bench.count(), measure.profile_batch));
+        return print(output, &counts(&bench.count(), measure.profile_batch_size));
     }
     if let Some(index) = report.start_of {
         let start = bench.start(&candidates.find_one(index)?).map_err(engine::failure)?;
@@ -152,6 +160,7 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
     for adapter in found.iter().filter_map(Candidate::adapter).filter(|adapter| adapter.software) {
         engine::warn_of_software(&adapter.name);
     }
+    let spinner = Progress::start("measuring", 0);
     let mut progress = |text: &str| {
         if !report.quiet {
             notice::note(text);
@@ -163,10 +172,13 @@ pub fn run(args: &BenchArgs, output: &mut Output) -> Result<Ending, Failure> {
         started.push((candidate, start_in_own_process(index)?));
     }
     let results = bench.run(started, &mut progress).map_err(engine::failure)?;
+    drop(spinner);
     let markdown = to_markdown(&results, old.as_ref());
     let written = report.write(&results, &markdown);
-    // Once is enough. If a file cannot be written, the results are at least printed.
-    if !report.markdown.as_deref().is_some_and(is_stdout) {
+    // If a file cannot be written, the results are at least printed. Once is enough.
+    if report.json {
+        output.json(results.to_json().trim_end())?;
+    } else if !report.markdown.as_deref().is_some_and(is_stdout) {
         print(output, &markdown)?;
     }
     written.map(|()| Ending::Done)
@@ -194,11 +206,21 @@ fn start_in_own_process(index: usize) -> Result<Startup, Failure> {
 }
 
 fn print(output: &mut Output, text: &str) -> Result<Ending, Failure> {
-    output.lines(text.trim_end().lines())?;
+    match terminal::stdout_columns() {
+        Some(columns) => output.lines(fit(text.trim_end(), columns))?,
+        None => output.lines(text.trim_end().lines())?,
+    }
     Ok(Ending::Done)
 }
 
 impl BenchArgs {
+    /// The files that are read, which no output may replace.
+    fn inputs(&self) -> Vec<Input<'_>> {
+        let files = [self.report.compare.as_deref(), self.candidates.kernel_config_file()];
+        let folder = self.data.folder().map(Input::Folder);
+        files.into_iter().flatten().map(Input::File).chain(folder).collect()
+    }
+
     /// Opens the images and checks that there are enough for the largest batch.
     fn data(&self) -> Result<Dataset, Failure> {
         self.data.apply_memory_limit();
@@ -225,12 +247,12 @@ impl BenchArgs {
                 test: images,
             }
         };
-        let MeasureArgs { batch, profile_batch, .. } = &self.measure;
-        let largest = batch.iter().copied().max().unwrap_or(0).max(*profile_batch);
+        let MeasureArgs { batch_size, profile_batch_size, .. } = &self.measure;
+        let largest = batch_size.iter().copied().max().unwrap_or(0).max(*profile_batch_size);
         if largest > data.train.len() {
             return Err(Failure::Input(anyhow!(
-                "batch size {largest} needs at least as many images; there are {}: raise --images, or lower --batch and \
-                 --profile-batch",
+                "batch size {largest} needs at least as many images; there are {}: raise --images, or lower --batch-size \
+                 and --profile-batch-size",
                 data.train.len()
             )));
         }
@@ -247,10 +269,10 @@ fn hold_synthetic(images: usize) -> Result<Reservation<'static>, DataError> {
 
 impl MeasureArgs {
     fn settings(&self) -> Settings {
-        let mut batches = self.batch.clone();
+        let mut batches = self.batch_size.clone();
         batches.sort_unstable();
         batches.dedup();
-        let Self { profile_batch, repeats, seconds, seed, .. } = *self;
+        let Self { profile_batch_size: profile_batch, repeats, seconds, seed, .. } = *self;
         Settings { batches, profile_batch, repeats, seconds, seed }
     }
 }
@@ -258,17 +280,18 @@ impl MeasureArgs {
 impl ReportArgs {
     /// The files to write.
     fn files(&self) -> Vec<OutputFile<'_>> {
-        let files = [("--json", &self.json), ("--markdown", &self.markdown)];
+        let files = [("--output", &self.output), ("--markdown", &self.markdown)];
         let named = files.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
         named.map(|(option, path)| OutputFile { option, path, is_text: true }).collect()
     }
 
     fn write(&self, results: &Results, markdown: &str) -> Result<(), Failure> {
-        let files = [(&self.json, results.to_json()), (&self.markdown, markdown.to_owned())];
+        let files = [(&self.output, results.to_json()), (&self.markdown, markdown.to_owned())];
         let mut written = Ok(());
         for (path, text) in files.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
             // One file that cannot be written does not prevent the other.
-            written = written.and(write_output(path, text.as_bytes()));
+            let one = write_output(path, text.as_bytes()).inspect(|()| notice::written(path));
+            written = written.and(one);
         }
         written.map_err(Failure::work)
     }

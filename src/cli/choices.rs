@@ -6,7 +6,7 @@ use clap::builder::PossibleValue;
 use crate::data::{Channels, DatasetKind, Fit};
 use crate::engine::{LossKind, Reduction};
 use crate::export::Format;
-use crate::model::{Activation, Init};
+use crate::model::{Activation, Frozen, Init};
 use crate::train::Shape;
 
 /// Implements [`ValueEnum`] for an enum without data. A variant that is missing does not compile.
@@ -44,6 +44,11 @@ choices! { Init {
     PaperNormal => "paper-normal", "The paper's second listing: filters 0.01·N(0, 1), their biases 0; dense layers 0.01·N(0, 1)";
 } }
 
+choices! { Frozen {
+    None => "none", "Every layer is trained";
+    Conv => "conv", "conv1 and conv2, with their batch normalisations, which keep their running statistics; only the dense layers are trained";
+} }
+
 choices! { Fit {
     Pad => "pad", "Centred on black; for images no larger than 32×32";
     Resize => "resize", "Resized bilinearly, as in the paper; the aspect ratio is not kept";
@@ -75,10 +80,18 @@ choices! { Shape {
 } }
 
 choices! { DatasetKind {
-    Mnist => "mnist", "Handwritten digits, built in; with --data-dir, four IDX files, gzipped or not. For other sets in this format, such as EMNIST, give --data-dir alone";
+    Mnist => "mnist", "Handwritten digits, built in; with --data-dir, four IDX files, gzipped or not, an .npz or CSV files. For other sets in these formats, give --data-dir alone";
     Cifar10 => "cifar10", "Colour photographs; with --data-dir, data_batch_1.bin and so on, and test_batch.bin";
     FashionMnist => "fashion-mnist", "Articles of clothing, in MNIST's format";
-    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/*.png, .jpg or .jpeg and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
+    Cifar100 => "cifar100", "Colour photographs of 100 classes; train.bin and test.bin";
+    Qmnist => "qmnist", "Handwritten digits; qmnist-train-images-idx3-ubyte and so on";
+    EmnistBalanced => "emnist-balanced", "Handwritten digits and letters, 47 classes of equal size; EMNIST's files or copies under MNIST's names";
+    EmnistByclass => "emnist-byclass", "Handwritten digits and letters, 62 classes";
+    EmnistBymerge => "emnist-bymerge", "Handwritten digits and letters, 47 classes";
+    EmnistDigits => "emnist-digits", "Handwritten digits, 280,000 images";
+    EmnistLetters => "emnist-letters", "Handwritten letters, 26 classes A to Z";
+    EmnistMnist => "emnist-mnist", "Handwritten digits, 70,000 images";
+    Folder => "folder", "Your own images: --data-dir DIR with DIR/train/CLASS/* and DIR/test/CLASS/*, or with DIR/CLASS/* and --validation-split";
 } }
 
 choices! { Format {
@@ -105,6 +118,7 @@ mod tests {
     fn options_and_files_use_the_same_names() {
         check_names::<Activation>();
         check_names::<Init>();
+        check_names::<Frozen>();
         check_names::<Fit>();
         check_names::<LossKind>();
         check_names::<Reduction>();

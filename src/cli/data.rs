@@ -1,8 +1,7 @@
 //! `lenet-gpu data`: downloads and lists the known data sets.
 
-use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cache;
@@ -11,11 +10,13 @@ use crate::data::download::{self, Event, FetchError, FetchOutcome, PublishedFile
 use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar};
 use serde_json::json;
 
+use super::failure::one_line;
+use super::hints::HintedError;
 use super::interrupt::Interrupt;
-use super::{Ending, Failure, Output, notice, values};
+use super::{Ending, Failure, Output, notice, progress, terminal, values};
 
 /// Download and list data sets
 #[derive(Debug, Args)]
@@ -47,7 +48,7 @@ and similar variables.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_FETCH_HELP)]
 struct FetchArgs {
-    /// Data set: cifar10 or fashion-mnist; mnist is built in, but can be downloaded too
+    /// Data set: cifar10 or fashion-mnist; mnist is built in, and its files are downloaded only with --to
     #[arg(value_name = "SET", value_parser = published(), hide_possible_values = true)]
     set: DatasetKind,
 
@@ -57,7 +58,7 @@ struct FetchArgs {
     from: Option<ServerUrl>,
 
     /// Folder to download into, new or empty [default: in the cache]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, alias = "output", short_alias = 'o', value_name = "DIR")]
     to: Option<PathBuf>,
 
     /// Seconds to wait for a server that sends nothing, 1 to 3600
@@ -105,7 +106,7 @@ pub fn run(args: &DataArgs, output: &mut Output) -> Result<Ending, Failure> {
 /// Returns the folder of a downloaded data set. `option` is the option that gives another folder.
 pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
     let set = PublishedSet::of(kind).ok_or_else(|| {
-        Failure::Input(anyhow!("--dataset {kind} requires {option}, the folder of your images"))
+        Failure::Input(anyhow!("--dataset {kind} requires {option}, the folder of its files"))
     })?;
     download::downloaded(kind).ok_or_else(|| {
         let length = DecimalBytes(set.length());
@@ -117,6 +118,12 @@ pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
 }
 
 fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
+    if args.set == DatasetKind::Mnist && args.to.is_none() && args.from.is_none() {
+        output.line(
+            "mnist is built in, so there is nothing to download; --to DIR downloads its files all the same",
+        )?;
+        return Ok(Ending::Done);
+    }
     let set = PublishedSet::of(args.set).expect("the parser accepts only data sets that can be downloaded");
     let folder = args.to.clone().or_else(|| download::folder(args.set)).ok_or_else(|| {
         Failure::Input(anyhow!(
@@ -124,8 +131,10 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
             cache::VARIABLE
         ))
     })?;
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
-    let progress = if args.quiet { Progress::Silent } else { Progress::new() };
+    let interrupt = Interrupt::listen(|| RESUMES.to_owned())
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
+    let mut progress = Progress::new(args.quiet);
     let patience = Duration::from_secs(args.timeout);
     let fetched = download::fetch(&set, args.from.as_ref(), &folder, patience, &mut |event| {
         progress.show(event);
@@ -136,11 +145,15 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
         Ok(FetchOutcome::Downloaded) => "",
         Ok(FetchOutcome::AlreadyPresent) => " already",
         Err(FetchError::Interrupted) => {
-            notice::note("interrupted; run the same command again to resume");
+            notice::note(format_args!("interrupted; {RESUMES}"));
             return Ok(Ending::Interrupted);
         }
         Err(error @ (FetchError::NoName { .. } | FetchError::Occupied { .. })) => {
             return Err(Failure::input(error));
+        }
+        Err(error @ FetchError::AllServersFailed { .. }) => {
+            let hint = Some(by_hand(&set, args, &folder));
+            return Err(Failure::work(HintedError { message: one_line(&error), hint }));
         }
         Err(error) => return Err(Failure::work(error)),
     };
@@ -149,58 +162,82 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-/// The progress of a download on stderr: a bar on a terminal, otherwise a line per file, or nothing.
-enum Progress {
-    Bar(ProgressBar),
-    Lines,
-    Silent,
+/// What follows from an interruption.
+const RESUMES: &str = "run the same command again to resume";
+
+/// How to do without this download.
+fn by_hand(set: &PublishedSet, args: &FetchArgs, folder: &Path) -> String {
+    let names: Vec<_> = set.files.iter().map(|file| file.name.as_str()).collect();
+    let home = set.homes.first().map_or("", String::as_str);
+    let (names, them) = (names.join(", "), if names.len() == 1 { "it" } else { "them" });
+    let place = match &args.to {
+        Some(_) => format!("a folder for --data-dir, such as {}", folder.display()),
+        None => format!("{}, or in any folder and use --data-dir", folder.display()),
+    };
+    format!(
+        "on a machine with a network, download {names} from {home} or another server, and put {them} in {place}"
+    )
+}
+
+/// The progress of a download on stderr: a line per file, on a terminal with a bar below, or only warnings.
+struct Progress {
+    is_quiet: bool,
+    bar: Option<ProgressBar>,
+    /// Warnings of servers that failed. They are shown once another server sends something: if none does, the error
+    /// has them all.
+    failed: Vec<String>,
 }
 
 impl Progress {
-    fn new() -> Self {
-        if !io::stderr().is_terminal() {
-            return Self::Lines;
+    fn new(is_quiet: bool) -> Self {
+        let bar = (!is_quiet && terminal::can_overwrite()).then(ProgressBar::no_length);
+        if let Some(bar) = &bar {
+            progress::show(bar);
         }
-        let style = style("{msg} [{wide_bar}] {decimal_bytes_per_sec}, {percent:>3} %, {eta} left");
-        let bar = ProgressBar::no_length().with_style(style);
-        // A terminal without cursor movements (TERM=dumb) shows no bar.
-        if bar.is_hidden() { Self::Lines } else { Self::Bar(bar) }
+        Self { is_quiet, bar, failed: Vec::new() }
     }
 
-    fn show(&self, event: Event) {
-        match (event, self) {
-            (Event::Requesting { file, url, from }, Self::Lines) => {
-                let rest = DecimalBytes(file.length - from.min(file.length));
-                notice::note(format_args!("fetching {url} ({rest})"));
+    fn show(&mut self, event: Event) {
+        match event {
+            Event::Requesting { file, url, from } => {
+                if !self.is_quiet {
+                    let rest = DecimalBytes(file.length - from.min(file.length));
+                    notice::note(format_args!("fetching {url} ({rest})"));
+                }
+                if let Some(bar) = &self.bar {
+                    begin(bar, file, from);
+                }
             }
-            (Event::Requesting { file, from, .. }, Self::Bar(bar)) => begin(bar, file, from),
-            (Event::Received { bytes }, Self::Bar(bar)) => bar.set_position(bytes),
-            (Event::ServerFailed { url, error }, Self::Bar(bar)) => {
-                bar.suspend(|| notice::warning(format_args!("{url}: {error}")));
+            Event::Received { bytes } => {
+                self.failed.drain(..).for_each(notice::warning);
+                if let Some(bar) = &self.bar {
+                    bar.set_position(bytes);
+                }
             }
-            (Event::ServerFailed { url, error }, _) => notice::warning(format_args!("{url}: {error}")),
-            (Event::Unpacking { file }, Self::Bar(bar)) => {
-                bar.set_style(style("{msg}"));
-                bar.set_message(format!("unpacking {}", file.name));
+            Event::ServerFailed { url, error } => self.failed.push(format!("{url}: {error}")),
+            Event::Unpacking { file } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_style(progress::style("{wide_msg}"));
+                    bar.set_message(format!("unpacking {}", file.name));
+                }
             }
-            (Event::Received { .. } | Event::Unpacking { .. } | Event::Requesting { .. }, _) => {}
         }
     }
 
     /// Removes the bar, so that other lines can follow.
     fn end(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
+        if self.bar.is_some() {
+            progress::hide();
         }
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the template is well-formed").progress_chars("=> ")
-}
-
 /// Starts the bar for a file. Bytes from an earlier download do not count for the speed.
 fn begin(bar: &ProgressBar, file: &PublishedFile, from: u64) {
+    bar.set_style(progress::style(match terminal::stderr_columns() {
+        ..80 => "{wide_msg} {percent:>3} %",
+        _ => "{msg} [{wide_bar}] {decimal_bytes_per_sec}, {percent:>3} %, {eta} left",
+    }));
     bar.set_length(file.length);
     bar.set_message(file.name.clone());
     bar.set_position(from);

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::{self, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use crate::data::{
     Channels, Conversion, DataLocation, DataSource, Dataset, DatasetKind, Fit, ImageSet, OpenOptions,
-    OpenedDataset, RecordedImages, TestSplit, embedded_fingerprint,
+    OpenedDataset, RecordedImages, Subset, TestSplit, embedded_fingerprint,
 };
 use crate::model::LeNet5;
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::Args;
 
@@ -19,8 +20,8 @@ use super::{Failure, values};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder of a data set or of your own images, or CIFAR-10's .tar.gz; its format is detected [default: MNIST,
-    /// built in; for evaluate, the data that the model was trained on]
+    /// Folder of a data set or of your own images, an .npz, .csv or CIFAR-10's .tar.gz; its format is detected
+    /// [default: MNIST, built in; for evaluate, the data that the model was trained on]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
@@ -37,6 +38,11 @@ pub struct DataArgs {
     #[arg(long, value_name = "N", value_enum)]
     channels: Option<Channels>,
 
+    /// Exchange rows and columns of the images in data files, for copies of EMNIST under other names [default: true for
+    /// EMNIST]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    transpose: Option<bool>,
+
     /// Skip image files that cannot be read, with a warning, instead of failing
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
     #[arg(default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -52,9 +58,22 @@ impl DataArgs {
         self.data_dir.is_some() || self.dataset.is_some()
     }
 
+    /// The folder of the data, if one was given.
+    pub fn folder(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
     /// Sets the memory budget of this process. Opening data does so too.
     pub fn apply_memory_limit(&self) {
         self.memory.apply();
+    }
+
+    /// Finds the data set without reading it, to report a wrong folder before a device is opened.
+    pub fn check(&self, subsets: &[Subset]) -> Result<(), Failure> {
+        match self.path()? {
+            Some(path) => self.options(self.conversion()).check(&path, subsets).map_err(Failure::input),
+            None => Ok(()),
+        }
     }
 
     /// Reads the data set.
@@ -69,7 +88,12 @@ impl DataArgs {
 
     /// How data is opened with a conversion.
     pub fn options(&self, conversion: Conversion) -> OpenOptions {
-        OpenOptions { kind: self.dataset, conversion, skip_bad_images: self.skip_bad_images }
+        OpenOptions {
+            kind: self.dataset,
+            conversion,
+            skip_bad_images: self.skip_bad_images,
+            transpose: self.transpose,
+        }
     }
 
     /// Where the data is; `None` is the built-in MNIST.
@@ -94,8 +118,13 @@ impl DataArgs {
 
     /// What a model's file records of the data besides its images.
     pub fn origin(&self, test_split: Option<TestSplit>) -> Origin {
-        let (requested, skip_bad_images) = (self.dataset, self.skip_bad_images);
-        Origin { location: self.location(), requested, skip_bad_images, test_split }
+        Origin {
+            location: self.location(),
+            requested: self.dataset,
+            skip_bad_images: self.skip_bad_images,
+            transpose: self.transpose,
+            test_split,
+        }
     }
 
     /// How its images are converted.
@@ -140,6 +169,7 @@ pub struct Origin {
     location: DataLocation,
     requested: Option<DatasetKind>,
     skip_bad_images: bool,
+    transpose: Option<bool>,
     test_split: Option<TestSplit>,
 }
 
@@ -151,8 +181,17 @@ impl Origin {
             fingerprint: self.fingerprint(images),
         };
         let (test, validation) = (record(&data.test), data.validation.as_deref().map(record));
-        let Self { location, requested, skip_bad_images, test_split } = self;
-        DataSource { kind: data.kind, location, requested, skip_bad_images, test_split, test, validation }
+        let Self { location, requested, skip_bad_images, transpose, test_split } = self;
+        DataSource {
+            kind: data.kind,
+            location,
+            requested,
+            skip_bad_images,
+            transpose,
+            test_split,
+            test,
+            validation,
+        }
     }
 
     /// The fingerprint of images from here.
@@ -168,8 +207,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     if network.channels != channels {
         let expected = network.channels;
         let message = format!(
-            "the model expects images with {expected} channel{}, but the data set has {channels}",
-            if expected == 1 { "" } else { "s" }
+            "the model expects images with {}, but the data set has {channels}",
+            count(expected, "channel")
         );
         return Err(match expected {
             1 | 3 => Failure::usage(message, format!("--channels {expected} converts the images")),
@@ -178,8 +217,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
     }
     if network.classes < classes {
         return Err(Failure::Input(anyhow!(
-            "the model has {} classes, but the data set has {classes}",
-            network.classes
+            "the model has {}, but the data set has {classes}",
+            count(network.classes, "class")
         )));
     }
     Ok(())
@@ -189,8 +228,8 @@ pub fn check_fit(network: LeNet5, channels: usize, classes: usize) -> Result<(),
 pub fn check_labels(network: LeNet5, images: &ImageSet) -> Result<(), Failure> {
     match images.labels.iter().position(|&label| usize::from(label) >= network.classes) {
         Some(image) => Err(Failure::Input(anyhow!(
-            "the model has {} classes, but image {image} (from 0) of the data set has label {}",
-            network.classes,
+            "the model has {}, but image {image} (from 0) of the data set has label {}",
+            count(network.classes, "class"),
             images.labels[image]
         ))),
         None => Ok(()),
@@ -241,8 +280,10 @@ impl LimitArgs {
 impl fmt::Display for LimitArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (limit, what) in [(self.limit_train, "to train on"), (self.limit_test, "to test with")] {
-            if let Some(limit) = limit {
-                write!(f, ", the first {limit} images {what}")?;
+            match limit.map(NonZeroUsize::get) {
+                None => {}
+                Some(1) => write!(f, ", the first image {what}")?,
+                Some(limit) => write!(f, ", the first {limit} images {what}")?,
             }
         }
         Ok(())
@@ -276,6 +317,7 @@ mod tests {
                 dataset: None,
                 fit: None,
                 channels: None,
+                transpose: None,
                 skip_bad_images: false,
                 memory: MemoryArgs::default(),
             };

@@ -6,7 +6,8 @@ use crate::gpu::adapter::{AdapterInfo, AdapterLimits, ApiBackend, BackendAnswer,
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Ending, Failure, Output};
+use super::fit::{width, wrap};
+use super::{Ending, Failure, Output, terminal};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -33,7 +34,7 @@ pub fn run(args: &DevicesArgs, output: &mut Output) -> Result<Ending, Failure> {
     let written = if args.json {
         output.json(&to_json(&adapters, &found.answers, &auto).to_string())
     } else {
-        output.lines(to_text(&adapters, &found.answers, &auto))
+        output.lines(to_text(&adapters, &found.answers, &auto, terminal::stdout_columns()))
     };
     written?;
     Ok(Ending::Done)
@@ -51,19 +52,26 @@ fn to_json(adapters: &[AdapterInfo], answers: &[(ApiBackend, BackendAnswer)], au
     json!({ "adapters": adapters, "backends": answers, "auto": auto })
 }
 
-/// The lines of the table and what follows it.
+/// The lines of the table and what follows it, for a terminal of so many columns.
 fn to_text(
     adapters: &[AdapterInfo],
     answers: &[(ApiBackend, BackendAnswer)],
     auto: &DeviceChoice,
+    columns: Option<usize>,
 ) -> Vec<String> {
+    let columns = columns.unwrap_or(usize::MAX);
     let mut lines = Vec::new();
     if adapters.is_empty() {
         lines.push("no adapters found".to_owned());
         lines.extend(answers.iter().map(|(backend, answer)| format!("  {backend}: {answer}")));
         lines.push(format!("hint: {}", Platform::current().driver_advice()));
     } else {
-        lines.extend(table(adapters, auto));
+        let table = table(adapters, auto);
+        if table.iter().all(|row| width(row) <= columns) {
+            lines.extend(table);
+        } else {
+            lines.extend(adapters.iter().flat_map(|adapter| block(adapter, is_default(auto, adapter.index))));
+        }
         lines.extend(LEGEND.map(str::to_owned));
         for adapter in adapters {
             if let Some(fault) = &adapter.unfit {
@@ -77,7 +85,28 @@ fn to_text(
         }
         DeviceChoice::Cpu { reason } => format!("default: the CPU engine, because {reason}"),
     });
-    lines
+    lines.iter().flat_map(|line| wrap(line, columns, INDENT)).collect()
+}
+
+/// The indentation of what follows the first line about a device.
+const INDENT: usize = 4;
+
+fn is_default(auto: &DeviceChoice, adapter: usize) -> bool {
+    matches!(auto, DeviceChoice::Gpu { index, .. } if *index == adapter)
+}
+
+/// An adapter in several lines, for a terminal that is too narrow for the table.
+fn block(adapter: &AdapterInfo, is_default: bool) -> [String; 3] {
+    let [index, name, backend, kind, driver, binding, buffer, shared, threads, buffers] = cells(adapter);
+    let mark = if is_default { "*" } else { " " };
+    [
+        format!("{mark}{index}  {name}"),
+        format!("{:INDENT$}{backend}, {kind}, driver {driver}", ""),
+        format!(
+            "{:INDENT$}binding {binding}, buffer {buffer}, shared {shared}, threads {threads}, buffers {buffers}",
+            ""
+        ),
+    ]
 }
 
 const LEGEND: [&str; 2] = [
@@ -98,8 +127,7 @@ fn table(adapters: &[AdapterInfo], auto: &DeviceChoice) -> Vec<String> {
         .collect();
 
     let line = |(number, row): (usize, &[String; 10])| {
-        let is_default =
-            number > 0 && matches!(auto, DeviceChoice::Gpu { index, .. } if *index == number - 1);
+        let is_default = number > 0 && is_default(auto, number - 1);
         let mut line = String::from(if is_default { "*" } else { " " });
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
             line += &match column {

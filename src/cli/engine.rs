@@ -1,6 +1,7 @@
 //! The options that choose the device, and the engine they lead to.
 
 use std::panic;
+use std::path::Path;
 use std::thread;
 
 use crate::bench::Candidate;
@@ -16,6 +17,7 @@ use anyhow::anyhow;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::kernel_args::KernelArgs;
+use super::progress::Progress;
 use super::{Failure, engine_config, notice, threads};
 
 /// The device.
@@ -74,6 +76,11 @@ pub struct CandidateArgs {
 }
 
 impl CandidateArgs {
+    /// The file of the kernel configuration.
+    pub fn kernel_config_file(&self) -> Option<&Path> {
+        self.kernels.file()
+    }
+
     /// Chooses the devices. Two that are the same are an error.
     pub fn find(&self) -> Result<Vec<Candidate>, Failure> {
         let mut found: Vec<Candidate> = Vec::new();
@@ -206,18 +213,20 @@ pub struct Ready {
 impl EngineArgs {
     /// Chooses a device, and warns if it is a software adapter.
     pub fn choose(&self) -> Result<Chosen, Failure> {
-        self.choose_again(None)
+        let chosen = self.choose_again(None)?;
+        chosen.warn_of_software();
+        Ok(chosen)
+    }
+
+    /// Chooses a device and opens it.
+    pub fn open(&self) -> Result<Ready, Failure> {
+        self.choose_again(None)?.open()
     }
 
     /// The same for a resumed run, which used the engine `before`: on the same device it keeps its kernels, unless
     /// others were requested.
     fn choose_again(&self, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
         let device = self.device.find()?;
-        if let Device::Gpu(chosen) = &device
-            && chosen.description.is_software()
-        {
-            warn_of_software(&chosen.description.name);
-        }
         // This depends only on the options and the class of device, so that a run can be repeated.
         let kernel_config = match &device {
             Device::Gpu(chosen) => {
@@ -245,7 +254,8 @@ impl EngineArgs {
     }
 
     /// Chooses a device and opens it while `read` reads the data: drivers are slow to start. `before` is the engine
-    /// that a resumed run used. If both fail, the data's error is returned.
+    /// that a resumed run used. If both fail, the data's error is returned, and is the only message: a warning of the
+    /// device waits for its engine.
     pub fn open_concurrently<T>(
         &self,
         before: Option<&EngineConfig>,
@@ -253,13 +263,12 @@ impl EngineArgs {
     ) -> Result<(T, Ready), Failure> {
         thread::scope(|scope| {
             let device = thread::Builder::new()
-                .spawn_scoped(scope, || {
-                    let chosen = self.choose_again(before)?;
-                    let open = chosen.device.connect(&chosen.options).map_err(failure)?;
-                    Ok::<_, Failure>(Ready { chosen, open })
-                })
+                .spawn_scoped(scope, || self.choose_again(before)?.open())
                 .map_err(threads::cannot_start)?;
-            let data = read()?;
+            let data = {
+                let _progress = Progress::reading();
+                read()?
+            };
             Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
         })
     }
@@ -291,6 +300,19 @@ impl Chosen {
         self.device.reason()
     }
 
+    /// Warns if it is a software adapter.
+    fn warn_of_software(&self) {
+        if let Some(adapter) = self.device.adapter().filter(|adapter| adapter.is_software()) {
+            warn_of_software(&adapter.name);
+        }
+    }
+
+    /// Opens the device.
+    fn open(self) -> Result<Ready, Failure> {
+        let open = self.device.connect(&self.options).map_err(failure)?;
+        Ok(Ready { chosen: self, open })
+    }
+
     /// Opens the device and creates an engine on it.
     pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
         self.check(setup)?;
@@ -304,9 +326,10 @@ impl Chosen {
 }
 
 impl Ready {
-    /// Creates an engine on the device.
+    /// Creates an engine on the device, and warns if it is a software adapter.
     pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
         let Self { chosen, open } = self;
+        chosen.warn_of_software();
         chosen.check(setup).map_err(failure)?;
         let engine = open.engine(setup).map_err(failure)?.into_boxed();
         let name = engine.name();

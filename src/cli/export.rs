@@ -1,32 +1,32 @@
 //! `lenet-gpu export`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::export::{Format, Input, to_bytes};
 use crate::files::write_output;
-use crate::model::{Model, weights};
+use crate::model::Model;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::{Ending, Failure, Output, OutputFile};
+use super::model_arg::{LoadedModel, ModelArg};
+use super::progress::Progress;
+use super::{Ending, Failure, Input as Read, Output, OutputFile};
 
 const AFTER_HELP: &str = "\
 Examples:
-  lenet-gpu export --model runs/slow/model.safetensors -o lenet.onnx
+  lenet-gpu export runs/slow -o lenet.onnx
           For onnxruntime; the input is f32 [N, C, 32, 32] of (pixel/255 - 0.5)/0.5, the output the logits
-  lenet-gpu export --model model.safetensors -o lenet.onnx --raw-pixels
+  lenet-gpu export model.safetensors -o lenet.onnx --raw-pixels
           The same for raw pixels from 0 to 255; the network pads and normalises them
-  lenet-gpu export --model model.safetensors -o lenet.h --raw-pixels=28x28
+  lenet-gpu export model.safetensors -o lenet.h --raw-pixels=28x28
           For a microcontroller: include the header and call lenet_predict(image, logits)";
 
 /// Export a model to ONNX, safetensors or a C header
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ExportArgs {
-    /// Model file, from a run directory or from PyTorch
-    #[arg(long, value_name = "FILE.safetensors")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArg,
 
     /// Output format [default: by the extension of FILE: .onnx, .safetensors or .h]
     #[arg(long, value_name = "FORMAT", value_enum)]
@@ -41,6 +41,10 @@ pub struct ExportArgs {
     /// to stderr
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
+
+    /// Do not describe the file
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
 }
 
 pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
@@ -55,24 +59,23 @@ pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
             "--raw-pixels requires --format onnx or c-header; a safetensors file holds only weights"
         )));
     }
-    let model = weights::load(&args.model).map_err(Failure::input)?;
+    let LoadedModel { path, model } = args.model.load()?;
     let input = match args.raw_pixels {
         Some(size) => Input::raw(&model, size).map_err(Failure::input)?,
         None => Input::Normalised,
     };
-    if same_file(&args.model, &args.output) {
-        return Err(Failure::Input(anyhow!(
-            "{} is the model itself; choose another output file",
-            args.output.display()
-        )));
-    }
     let is_text = format == Format::CHeader;
-    output.reserve(&[OutputFile { option: "--output", path: &args.output, is_text }], false)?;
+    let file = OutputFile { option: "--output", path: &args.output, is_text };
+    output.reserve(&[file], &[Read::File(&path)], false)?;
 
+    let progress = Progress::start("exporting", 0);
     let bytes = to_bytes(&model, format, input);
     write_output(&args.output, &bytes).map_err(Failure::work)?;
-    let text = format!("{}: {}", args.output.display(), summary(&model, format, input));
-    output.line(&text)?;
+    drop(progress);
+    if !args.quiet {
+        let text = format!("{}: {}", args.output.display(), summary(&model, format, input));
+        output.line(&text)?;
+    }
     Ok(Ending::Done)
 }
 
@@ -92,11 +95,6 @@ fn summary(model: &Model, format: Format, input: Input) -> String {
         }
         Format::Safetensors => "weights for load_state_dict".to_owned(),
     }
-}
-
-/// Returns whether two paths refer to the same existing file.
-fn same_file(one: &Path, other: &Path) -> bool {
-    matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Parses a height and a width, such as `28x28`.

@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, FromArgMatches};
 use toml::Table;
 
 use super::recipe::{self, Recipe};
-use super::{Cli, Failure, usage};
+use super::usage;
 use crate::escape::escape;
 
 /// The options in a recipe, as arguments; or the message of the error.
@@ -18,10 +17,8 @@ pub fn recipe(text: &str) -> Result<Vec<OsString>, String> {
 /// The given options of `train`, in the form of a recipe, of a command line that starts with the program's name; or the
 /// message of the error.
 pub fn options(arguments: Vec<OsString>) -> Result<Table, String> {
-    let arguments = recipe::expand(arguments).map_err(|failure: Failure| printed(&failure.to_string()))?;
-    let matches =
-        Cli::command().try_get_matches_from(arguments).map_err(|error| printed(&usage::message(&error)))?;
-    Cli::from_arg_matches(&matches).map_err(|error| printed(&usage::message(&error)))?;
+    let (matches, _) =
+        super::parse(arguments, usage::rejected).map_err(|failure| printed(&failure.to_string()))?;
     Ok(recipe::options(&matches))
 }
 

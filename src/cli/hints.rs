@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::path::Path;
 
 use crate::bench::ResultsError;
 use crate::data::{DataError, ImageFileError, ImageFolderError};
@@ -10,7 +11,7 @@ use crate::device::{ChoiceError, DeviceError};
 use crate::engine::EngineError;
 use crate::gpu::adapter::Platform;
 use crate::memory::OverBudget;
-use crate::model::weights::WeightsError;
+use crate::model::weights::{Foreign, LoadError, WeightsError};
 use crate::paper::PaperError;
 use crate::predict::NoDigit;
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
@@ -48,6 +49,7 @@ fn of(error: &(dyn Error + 'static)) -> Hint {
         .or_else(|| error.downcast_ref().and_then(choice))
         .or_else(|| error.downcast_ref().and_then(no_digit))
         .or_else(|| error.downcast_ref().and_then(bench_results))
+        .or_else(|| error.downcast_ref().and_then(model_file))
 }
 
 fn text(hint: &'static str) -> Hint {
@@ -83,7 +85,7 @@ fn engine(error: &EngineError) -> Hint {
             text("train the model again with a lower --lr or another --init")
         }
         EngineError::BatchTooLarge { largest, .. } => {
-            Some(format!("--batch-size {largest} is the largest that fits (bench: --batch {largest})").into())
+            Some(format!("--batch-size {largest} is the largest that fits").into())
         }
         EngineError::TooManyClasses { .. } => text("--backend cpu supports any number of classes"),
         EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
@@ -141,6 +143,14 @@ fn data(error: &DataError) -> Hint {
         DataError::Folder { .. } => text("--data-dir takes the folder of a data set"),
         DataError::NotAFolder { .. } => {
             text("--data-dir takes the folder with the data files, or CIFAR-10's .tar.gz")
+        }
+        DataError::Several { .. } => text("--data-dir takes the path of one of them"),
+        DataError::SeveralKinds { kinds, .. } => {
+            let kinds: Vec<_> = kinds.iter().map(|kind| format!("--dataset {kind}")).collect();
+            Some(kinds.join(", or ").into())
+        }
+        DataError::PythonVersion { kind: "cifar10", .. } => {
+            text("`lenet-gpu data fetch cifar10` downloads it")
         }
         DataError::NotRecognised { .. } => text("--help describes the formats under --dataset"),
         DataError::Unsplit { .. } => {
@@ -218,10 +228,40 @@ fn no_digit(_: &NoDigit) -> Hint {
 fn bench_results(error: &ResultsError) -> Hint {
     match error {
         ResultsError::Parse { .. } | ResultsError::Format { .. } => {
-            text("`lenet-gpu bench --json FILE` writes a new one")
+            text("`lenet-gpu bench --output FILE` writes a new one")
         }
         ResultsError::Read { .. } => None,
     }
+}
+
+fn model_file(error: &LoadError) -> Hint {
+    let WeightsError::Foreign(format) = error.reason() else { return None };
+    match format {
+        Foreign::PyTorch => {}
+        Foreign::Onnx => return text("use the safetensors file that it was exported from"),
+        Foreign::Keras | Foreign::NumPy => {
+            return text(
+                "the Python package safetensors saves arrays in this format; their names and shapes must be those that \
+                 `lenet-gpu export` writes into FILE.safetensors",
+            );
+        }
+    }
+    let from = python_string(error.path());
+    let to = python_string(&error.path().with_extension("safetensors"));
+    Some(
+        format!(
+            "to convert it: python -c \"import torch, safetensors.torch as s; s.save_file(torch.load({from}, \
+             map_location='cpu', weights_only=True), {to})\""
+        )
+        .into(),
+    )
+}
+
+/// A path as a string in Python, within a shell's double quotes.
+fn python_string(path: &Path) -> String {
+    let shown = path.display().to_string();
+    let is_plain = shown.chars().all(|c| c.is_alphanumeric() || "/.-_: ".contains(c));
+    if is_plain { format!("'{shown}'") } else { "'FILE'".to_owned() }
 }
 
 #[cfg(test)]

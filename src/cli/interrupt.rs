@@ -28,19 +28,65 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Installs the signal handlers. To be called once per process.
-    pub fn listen() -> io::Result<Self> {
+    /// Installs the signal handlers. To be called once per process. On the second signal, `stop` tidies up and returns what
+    /// the user should know, and the program ends; a third signal does not wait for that.
+    pub fn listen(stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
         let requested = Arc::new(AtomicBool::new(false));
+        let second = SecondSignal::new(&requested, stop)?;
         for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
-            // In this order: the first signal finds the flag unset, and then sets it.
-            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&requested))?;
+            // In this order: a signal finds the flags as the ones before it have set them.
+            flag::register_conditional_shutdown(signal, EXIT_CODE.into(), Arc::clone(&second.ends_now))?;
             flag::register(signal, Arc::clone(&requested))?;
+            second.register(signal)?;
         }
         Ok(Self { requested })
     }
 
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
+    }
+}
+
+/// What the second signal does.
+struct SecondSignal {
+    /// Whether the next signal ends the program without a word.
+    ends_now: Arc<AtomicBool>,
+    /// Receives a byte for each signal.
+    #[cfg(unix)]
+    signals: std::os::unix::net::UnixStream,
+}
+
+#[cfg(unix)]
+impl SecondSignal {
+    /// Starts the thread that ends the program, since little may be done in a signal handler.
+    fn new(_: &Arc<AtomicBool>, stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
+        let ends_now = Arc::new(AtomicBool::new(false));
+        let has_begun = Arc::clone(&ends_now);
+        let (mut received, signals) = std::os::unix::net::UnixStream::pair()?;
+        std::thread::Builder::new().spawn(move || {
+            if io::Read::read_exact(&mut received, &mut [0; 2]).is_ok() {
+                has_begun.store(true, Ordering::Relaxed);
+                super::notice::note(format_args!("stopped at once; {}", stop()));
+                signal_hook::low_level::exit(EXIT_CODE.into());
+            }
+        })?;
+        Ok(Self { ends_now, signals })
+    }
+
+    fn register(&self, signal: c_int) -> io::Result<()> {
+        signal_hook::low_level::pipe::register(signal, self.signals.try_clone()?).map(drop)
+    }
+}
+
+/// Windows has no pipes that a signal handler can write to: the second signal ends the program without a word.
+#[cfg(not(unix))]
+impl SecondSignal {
+    fn new(requested: &Arc<AtomicBool>, _: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
+        Ok(Self { ends_now: Arc::clone(requested) })
+    }
+
+    fn register(&self, _: c_int) -> io::Result<()> {
+        Ok(())
     }
 }
 

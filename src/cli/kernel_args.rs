@@ -6,6 +6,7 @@ use crate::engine::{EngineError, Setup};
 use crate::files::read_text;
 use crate::gpu::adapter::AdapterInfo;
 use crate::gpu::{KernelConfig, KernelSet, not_fused};
+use crate::toml_names::underscored;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
@@ -33,6 +34,11 @@ pub struct KernelConfigArg {
 }
 
 impl KernelConfigArg {
+    /// The file.
+    pub fn file(&self) -> Option<&Path> {
+        self.kernel_config.as_deref()
+    }
+
     /// The kernel configuration for a device.
     pub fn kernel_config(&self, device: &AdapterInfo) -> Result<KernelConfig, Failure> {
         match &self.kernel_config {
@@ -64,6 +70,11 @@ impl KernelArgs {
         ))
     }
 
+    /// The file of the kernel configuration.
+    pub fn file(&self) -> Option<&Path> {
+        self.config.file()
+    }
+
     /// Whether neither option was given.
     pub fn are_default(&self) -> bool {
         self.kernels == KernelsArg::Auto && self.config.kernel_config.is_none()
@@ -93,7 +104,9 @@ impl KernelArgs {
 fn read(path: &Path) -> anyhow::Result<KernelConfig> {
     let shown = path.display();
     let text = read_text(path).with_context(|| format!("cannot read the kernel configuration {shown}"))?;
-    let config: KernelConfig = toml::from_str(&text).map_err(|error| {
+    let parsed: Result<KernelConfig, toml::de::Error> =
+        text.parse().and_then(|table| underscored(table).try_into());
+    let config = parsed.map_err(|error| {
         anyhow!("{shown} is not a kernel configuration: {}", error.message().replace('\n', " "))
     })?;
     config.check().with_context(|| format!("invalid kernel configuration {shown}"))?;

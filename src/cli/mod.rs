@@ -15,19 +15,24 @@ mod engine_config;
 mod evaluate;
 mod export;
 mod failure;
+mod fit;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hints;
 mod interrupt;
 mod kernel_args;
 mod memory_args;
+mod model_arg;
 mod notice;
 mod output;
 mod paper;
 mod predict;
 mod presets;
+mod progress;
 mod recipe;
+mod repeated;
 mod resume_command;
+mod terminal;
 mod threads;
 mod train;
 mod tune;
@@ -40,19 +45,20 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::version::VERSION_WITH_COMMIT;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
-use output::{Output, OutputFile, StdoutError};
+use output::{Input, Output, OutputFile, StdoutError};
 
 pub use allocator::Allocator;
 
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu train                     train on MNIST (built in), on the best GPU
-  lenet-gpu evaluate --model runs/mnist-20261122-174530/model.safetensors
-  lenet-gpu predict --model runs/mnist-20261122-174530/model.safetensors seven.jpg
-  lenet-gpu export --model model.safetensors -o lenet.onnx
+  lenet-gpu evaluate runs/mnist-20261122-174530
+                                      evaluate the model of a run
+  lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
+  lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu devices                   list the devices to train on
   lenet-gpu verify                    check every kernel on your GPU
@@ -61,7 +67,8 @@ Examples:
 Exit codes: 0 success; 1 failure; 2 wrong usage or input; 130 interrupted.";
 
 /// LeNet-5 image classifiers trained entirely on the GPU
-// The last occurrence of an option counts, so that options override those of presets and scripts.
+// The last occurrence of an option counts, so that typed options override those of recipes, which come before them.
+// `repeated` rejects different values of an option among the typed ones.
 #[derive(Debug, Parser)]
 #[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP)]
 struct Cli {
@@ -71,6 +78,11 @@ struct Cli {
     /// Show wgpu's log on stderr; -vv shows why a driver was not loaded
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     verbose: u8,
+
+    /// Show only warnings, errors and the result
+    // Commands that show more have a field of this name.
+    #[arg(short, long, global = true, help_heading = "Output")]
+    quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -123,10 +135,11 @@ pub fn run_with(arguments: Vec<OsString>) -> u8 {
 }
 
 fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
-    let arguments = recipe::expand(arguments)?;
-    let matches = Cli::command().try_get_matches_from(arguments).map_err(usage::failure)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(usage::failure)?;
+    let (matches, cli) = parse(arguments, usage::failure)?;
     show_log(cli.verbose);
+    if is_quiet(&matches) {
+        progress::disable();
+    }
     if cli.command.computes() {
         threads::start()?;
     }
@@ -147,6 +160,23 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     }
 }
 
+/// Parses a command line, with the options of the recipes that it names.
+fn parse(typed: Vec<OsString>, rejected: usage::Rejected) -> Result<(ArgMatches, Cli), Failure> {
+    let matches = repeated::parse(&typed, rejected)?;
+    let arguments = recipe::expand(typed, &matches)?;
+    let parsed = Cli::command().try_get_matches_from(&arguments).and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((matches, cli))
+    });
+    parsed.map_err(|error| rejected(&error, &arguments))
+}
+
+/// Whether the command has `--quiet`, and it was given.
+fn is_quiet(matches: &ArgMatches) -> bool {
+    let is_given = matches.try_get_one("quiet").ok().flatten().is_some_and(|&quiet: &bool| quiet);
+    is_given || matches.subcommand().is_some_and(|(_, matches)| is_quiet(matches))
+}
+
 /// Installs the logger. This library's warnings are always shown; without `-v`, other crates' logs are limited to
 /// errors, because drivers log a lot that does not concern users.
 fn show_log(verbose: u8) {
@@ -163,6 +193,8 @@ fn show_log(verbose: u8) {
         0 => log
             .filter_level(log::LevelFilter::Error)
             .filter_module(env!("CARGO_CRATE_NAME"), log::LevelFilter::Warn)
+            // Whether GL has a driver is asked only by trying all of its ways; `devices` shows the answer.
+            .filter_module("wgpu_hal::gles::egl", log::LevelFilter::Off)
             .parse_default_env(),
         1 => log.filter_level(log::LevelFilter::Info),
         2 => log.filter_level(log::LevelFilter::Debug),

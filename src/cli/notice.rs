@@ -3,9 +3,11 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
-use super::Failure;
+use super::{Failure, progress};
 use crate::escape::escape;
+use crate::files::is_written_through;
 
 /// Something the user may want to know.
 pub fn note(text: impl Display) {
@@ -25,6 +27,13 @@ pub fn failure(failure: &Failure) {
     }
 }
 
+/// Names a file that was written, unless it is a device such as stdout, or with `--quiet`.
+pub fn written(path: &Path) {
+    if !is_written_through(path) && !progress::is_disabled() {
+        note(format_args!("wrote {}", path.display()));
+    }
+}
+
 /// A message of the log of another library. Its further lines are indented, so that none looks like a notice.
 pub fn log(record: &log::Record) {
     let head = format!("[{} {}]", record.level(), record.target());
@@ -35,7 +44,7 @@ pub fn log(record: &log::Record) {
 
 /// Lines that are escaped already.
 pub fn escaped(lines: &str) {
-    let _ = io::stderr().write_all(format!("{lines}\n").as_bytes());
+    let _ = progress::above(|| io::stderr().write_all(format!("{lines}\n").as_bytes()));
 }
 
 fn line(text: &str) {

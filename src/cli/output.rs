@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use super::{Failure, notice};
+use super::{Failure, notice, progress};
 use crate::escape::{escape, escape_json};
-use crate::files::{check_output, is_stdout};
+use crate::files::{check_output, is_same_output, is_stdout, is_written_through};
 
 /// Results on stdout. Each method escapes what a terminal would act on, such as a class name with control characters.
 #[derive(Debug, Default)]
@@ -39,6 +39,29 @@ pub struct OutputFile<'a> {
     pub is_text: bool,
 }
 
+/// What a command reads, which its outputs must not replace.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    File(&'a Path),
+    /// A data set, whose images are in subfolders.
+    Folder(&'a Path),
+}
+
+impl Input<'_> {
+    /// Whether writing `output`, a file that exists, would replace this input or a part of it. Both paths of the
+    /// comparison are canonical.
+    fn contains(self, output: &Path) -> bool {
+        let canonical = |path: &Path| path.canonicalize().ok();
+        match self {
+            Self::File(file) => canonical(file).is_some_and(|file| file == output),
+            Self::Folder(folder) => canonical(folder).is_some_and(|folder| {
+                output == folder
+                    || output.strip_prefix(folder).is_ok_and(|inner| inner.components().count() > 1)
+            }),
+        }
+    }
+}
+
 impl Output {
     /// Writes one line; line breaks in it are escaped.
     pub fn line(&mut self, text: &str) -> Result<(), StdoutError> {
@@ -56,16 +79,19 @@ impl Output {
         self.write(&escape_json(json))
     }
 
-    /// Checks that a command can write its files, before it does any work. If one of them is stdout, the lines that are
-    /// usually printed there go to stderr. `json` is whether the command prints JSON on stdout.
-    pub fn reserve(&mut self, files: &[OutputFile], json: bool) -> Result<(), Failure> {
+    /// Checks that a command can write its files without replacing what it reads, before it does any work. If one of
+    /// them is stdout, the lines that are usually printed there go to stderr. `json` is whether the command prints JSON
+    /// on stdout.
+    pub fn reserve(&mut self, files: &[OutputFile], inputs: &[Input], json: bool) -> Result<(), Failure> {
         for (index, file) in files.iter().enumerate() {
             check_output(file.path).map_err(Failure::input)?;
-            if let Some(other) = files[..index].iter().find(|other| other.path == file.path) {
-                let (path, options) = (file.path.display(), [other.option, file.option]);
-                return Err(Failure::Input(anyhow!("{} both write to {path}", options.join(" and "))));
-            }
+            refuse_inputs(file, inputs)?;
             if !is_stdout(file.path) {
+                let same = |other: &&OutputFile| is_same_output(other.path, file.path);
+                if let Some(other) = files[..index].iter().find(same) {
+                    let (path, options) = (file.path.display(), [other.option, file.option]);
+                    return Err(Failure::Input(anyhow!("{} both write to {path}", options.join(" and "))));
+                }
                 continue;
             }
             if let Some(other) = self.taken_by.or(json.then_some("--json")) {
@@ -93,7 +119,7 @@ impl Output {
             return Ok(());
         }
         let mut stdout = io::stdout().lock();
-        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        match progress::above(|| writeln!(stdout, "{text}").and_then(|()| stdout.flush())) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(())
@@ -101,4 +127,20 @@ impl Output {
             written => written.map_err(StdoutError),
         }
     }
+}
+
+/// Refuses an output that would replace an input.
+fn refuse_inputs(file: &OutputFile, inputs: &[Input]) -> Result<(), Failure> {
+    if is_written_through(file.path) {
+        return Ok(());
+    }
+    // A file that does not exist yet replaces nothing.
+    let Ok(output) = file.path.canonicalize() else { return Ok(()) };
+    let Some(input) = inputs.iter().find(|input| input.contains(&output)) else { return Ok(()) };
+    let what = match input {
+        Input::File(_) => "is a file that the command reads".to_owned(),
+        Input::Folder(folder) => format!("is a file of the data set in {}", folder.display()),
+    };
+    let (option, path) = (file.option, file.path.display());
+    Err(Failure::Input(anyhow!("{option} {path}: this {what}; choose another name")))
 }

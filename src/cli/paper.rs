@@ -2,28 +2,30 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::data::{Conversion, Dataset, DatasetKind, Fit};
 use crate::engine::Setup;
 use crate::paper::PaperDataset as Set;
 use crate::paper::{self, Experiment, ExperimentListener, PaperError, Protocol, StudyConfig, StudyResults};
 use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
+use crate::wording::count;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::data::fetched;
 use super::data_args::LimitArgs;
 use super::engine::{self, EngineArgs};
+use super::fit::fit;
 use super::interrupt::Interrupt;
 use super::memory_args::MemoryArgs;
-use super::{Ending, Failure, Output, notice, values};
+use super::{Ending, Failure, Output, notice, terminal, values};
 
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu paper
           On MNIST: three runs of Adam and three of gradient descent; takes minutes on a CPU
-  lenet-gpu paper --dataset both --out paper
+  lenet-gpu paper --dataset both --output paper
           Also on CIFAR-10, after `lenet-gpu data fetch cifar10`
   lenet-gpu paper --as-listed
           One batch of 32 images, as in the paper's script
@@ -86,8 +88,8 @@ pub struct PaperArgs {
     engine: EngineArgs,
 
     /// Folder for the report, new or empty
-    #[arg(long, value_name = "DIR", default_value = "paper", help_heading = "Output")]
-    out: PathBuf,
+    #[arg(short, long, alias = "out", value_name = "DIR", default_value = "paper", help_heading = "Output")]
+    output: PathBuf,
 
     /// Print only the result
     #[arg(short, long, help_heading = "Output")]
@@ -115,7 +117,7 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
     let sets = args.sets()?;
     let chosen = args.engine.choose()?;
-    make_folder(&args.out)?;
+    make_folder(&args.output)?;
     let study = StudyConfig {
         datasets: sets,
         protocol: if args.as_listed { Protocol::AsListed } else { Protocol::AsDescribed },
@@ -124,8 +126,11 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         epochs: args.epochs.unwrap_or(if args.as_listed { LISTED_EPOCHS } else { EPOCHS }),
         evaluations_per_epoch: args.probes,
     };
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let interrupt = Interrupt::listen(|| "no report was written".to_owned())
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
     let mut progress = Progress { interrupt, quiet: args.quiet };
+    let spinner = super::progress::Progress::start("training", 0);
     let mut device = None;
     let mut open = |setup: &Setup| {
         let engine = chosen.engine(setup)?;
@@ -144,11 +149,17 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         Err(PaperError::Engine(error)) => return Err(engine::failure(error)),
         Err(error) => return Err(Failure::work(error)),
     };
+    drop(spinner);
     let provenance = args.provenance(&device.unwrap_or_default());
-    let written = findings.write(&args.out, &provenance).map_err(Failure::work);
+    let written = findings.write(&args.output, &provenance).map_err(Failure::work);
+    note_files(&args.output);
     // If the report cannot be written, the results are at least printed.
     let place = written.as_ref().ok().map(|report| format!("the report is in {}", report.display()));
-    output.lines(conclusion(&findings).lines().chain(place.as_deref()))?;
+    let conclusion = conclusion(&findings);
+    output.lines(fit(&conclusion, terminal::stdout_columns().unwrap_or(usize::MAX)))?;
+    if let Some(place) = place {
+        output.line(&place)?;
+    }
     written.map(|_| Ending::Done)
 }
 
@@ -196,29 +207,38 @@ impl PaperArgs {
 
     /// How the report was made, for its introduction.
     fn provenance(&self, device: &str) -> String {
+        let (first, last) = (self.seed, self.seed + u64::from(self.runs) - 1);
+        let seeds = if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") };
         format!(
-            "Made by lenet-gpu {} on {device}: {} runs each, seeds {} to {}{}.",
+            "Made by lenet-gpu {} on {device}: {} each, {seeds}{}.",
             crate::version::VERSION_WITH_COMMIT,
-            self.runs,
-            self.seed,
-            self.seed + u64::from(self.runs) - 1,
+            count(self.runs, "run"),
             self.limit
         )
     }
 }
 
 /// Creates the folder, unless it exists and is empty.
-fn make_folder(folder: &std::path::Path) -> Result<(), Failure> {
+fn make_folder(folder: &Path) -> Result<(), Failure> {
     let cannot_create =
-        || format!("cannot create the folder {}; choose another with --out", folder.display());
+        || format!("cannot create the folder {}; choose another with --output", folder.display());
     fs::create_dir_all(folder).with_context(cannot_create).map_err(Failure::Input)?;
     let mut content = fs::read_dir(folder).with_context(cannot_create).map_err(Failure::Input)?;
     match content.next() {
         None => Ok(()),
-        Some(_) => {
-            Err(Failure::Input(anyhow!("{} is not empty; choose a new folder with --out", folder.display())))
-        }
+        Some(_) => Err(Failure::Input(anyhow!(
+            "{} is not empty; choose a new folder with --output",
+            folder.display()
+        ))),
     }
+}
+
+/// Names the files of the report: the folder was empty before.
+fn note_files(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.iter().for_each(|path| notice::written(path));
 }
 
 /// Prints a line per epoch on stderr.

@@ -9,10 +9,12 @@ use crate::escape::escape;
 use crate::files::write_output;
 use crate::gpu::{self, KernelConfig, KernelSet};
 use crate::model::{Init, LeNet5, ParameterTable};
+use crate::toml_names::hyphenated;
 use anyhow::Context;
 use clap::Args;
 
 use super::engine::{self, DeviceArgs};
+use super::progress::Progress;
 use super::{Ending, Failure, Output, OutputFile, notice, values};
 
 const AFTER_HELP: &str = "\
@@ -21,7 +23,7 @@ Examples:
           Tune for the GPU that `train` would use and write kernel-config.toml
   lenet-gpu train --kernel-config kernel-config.toml
           Train with the result
-  lenet-gpu tune --batch-size 1024 --out large.toml
+  lenet-gpu tune --batch-size 1024 -o large.toml
           Tune for large batches
 
 Compiles and times about fifty kernel configurations on synthetic images. Training never tunes \
@@ -35,7 +37,7 @@ pub struct TuneArgs {
     device: DeviceArgs,
 
     /// Images per training step
-    #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
+    #[arg(long, alias = "batch", value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
     #[arg(value_parser = values::integer::<usize>(1..=LARGEST_MICRO_BATCH as u64))]
     batch_size: usize,
 
@@ -45,19 +47,20 @@ pub struct TuneArgs {
     seconds: f64,
 
     /// Number of timed runs per configuration
-    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
+    #[arg(long, alias = "runs", value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
     #[arg(value_parser = values::integer::<usize>(1..=1000))]
-    runs: usize,
+    repeats: usize,
 
     /// File to write the kernel configuration to; - is stdout
     #[arg(
         short,
         long,
+        alias = "out",
         value_name = "FILE.toml",
         default_value = "kernel-config.toml",
         help_heading = "Output"
     )]
-    out: PathBuf,
+    output: PathBuf,
 
     /// Do not print each configuration tried
     #[arg(short, long, help_heading = "Output")]
@@ -65,7 +68,7 @@ pub struct TuneArgs {
 }
 
 pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
-    output.reserve(&[OutputFile { option: "--out", path: &args.out, is_text: true }], false)?;
+    output.reserve(&[OutputFile { option: "--output", path: &args.output, is_text: true }], &[], false)?;
     let chosen = args.device.find_gpu("tune for")?;
     if chosen.description.is_software() {
         engine::warn_of_software(&chosen.description.name);
@@ -78,7 +81,8 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let images = Arc::new(synthetic(IMAGES, SEED));
     let weights = Init::Pytorch.arena(&ParameterTable::new(&network), SEED);
     let setup = Setup::new(network, args.batch_size);
-    let effort = Effort { runs: args.runs, seconds: args.seconds };
+    let effort = Effort { runs: args.repeats, seconds: args.seconds };
+    let progress = Progress::start("tuning", 0);
     let mut report = |trial: &Trial, better: bool| {
         if !args.quiet {
             let Trial { what, step, .. } = trial;
@@ -94,13 +98,15 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     let sets = [KernelSet::Fused, KernelSet::Layered];
     let best = tune(&context, default, &sets, &setup, effort, &weights, &images, &mut report)
         .map_err(engine::failure)?;
+    drop(progress);
 
     let text = toml::to_string(&best.config)
         .context("cannot serialize the kernel configuration")
         .map_err(Failure::Work)?;
+    let text = hyphenated(&text);
     let device = escape(&device);
     let head = format!("# {device}, batch size {}: {:.1} µs per step\n", args.batch_size, best.step.median);
-    if let Err(error) = write_output(&args.out, (head + &text).as_bytes()) {
+    if let Err(error) = write_output(&args.output, (head + &text).as_bytes()) {
         // The result is at least printed.
         output.lines(text.lines())?;
         return Err(Failure::work(error));
@@ -110,7 +116,7 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
         "{}: {:.1} µs per step{same}; written to {}",
         best.what,
         best.step.median,
-        args.out.display()
+        args.output.display()
     );
     output.line(&line)?;
     Ok(Ending::Done)

@@ -2,23 +2,33 @@
 //! internal reasons.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::{io, process};
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::hints::HintedError;
-use super::{Failure, StdoutError};
+use super::{Cli, Failure, StdoutError};
+
+/// Makes a failure of an error of clap about these arguments.
+pub type Rejected = fn(&clap::Error, &[OsString]) -> Failure;
 
 /// The failure for what clap rejects. Prints help and versions, which are errors to clap too, and exits.
-pub fn failure(error: clap::Error) -> Failure {
+pub fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => StdoutError(failed).into(),
             _ => process::exit(error.exit_code()),
         };
     }
-    Failure::input(HintedError { message: message(&error), hint: hint(&error) })
+    rejected(error, arguments)
+}
+
+/// The failure alone.
+pub fn rejected(error: &clap::Error, arguments: &[OsString]) -> Failure {
+    Failure::input(HintedError { message: message(error), hint: hint(error, arguments) })
 }
 
 /// What is wrong, in one line.
@@ -47,6 +57,7 @@ pub fn message(error: &clap::Error) -> String {
             let others: Vec<_> = others.iter().map(|other| name(other)).collect();
             format!("{argument} cannot be used with {}", others.join(" and "))
         }
+        ErrorKind::TooManyValues => format!("{argument} takes no value"),
         ErrorKind::NoEquals => format!("{argument} takes its value after an equals sign: {argument}=VALUE"),
         // The first paragraph of clap's text.
         _ => {
@@ -58,7 +69,10 @@ pub fn message(error: &clap::Error) -> String {
 }
 
 /// What to type instead.
-fn hint(error: &clap::Error) -> Option<String> {
+fn hint(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    if let Some(file) = file_after_json(error, arguments) {
+        return Some(format!("--json prints on stdout; --output {file} writes the results to a file"));
+    }
     // Values need no suggestion: the message lists all of them.
     let suggestions = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand];
     if let Some(names) = suggestions.into_iter().find_map(|kind| context(error, kind)) {
@@ -68,11 +82,35 @@ fn hint(error: &clap::Error) -> Option<String> {
         ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => {
             Some("--help lists the commands".to_owned())
         }
+        ErrorKind::MissingRequiredArgument if argument(error).contains("--model") => Some(
+            "--model takes a model file, or the folder of a run such as runs/mnist-20261122-174530"
+                .to_owned(),
+        ),
         ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument => {
             Some("for more information, try --help".to_owned())
         }
         _ => None,
     }
+}
+
+/// The file that a script gives to `bench --json`, which took one in the past.
+fn file_after_json(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    let is_of_bench = arguments.iter().any(|argument| argument == "bench");
+    let file = match error.kind() {
+        ErrorKind::UnknownArgument => argument(error),
+        ErrorKind::TooManyValues => typed(error)?,
+        _ => return None,
+    };
+    let after_json = arguments.windows(2).any(|pair| pair[0] == "--json" && pair[1] == file.as_str());
+    let joined = arguments.iter().any(|argument| *argument == *format!("--json={file}"));
+    (is_of_bench && (after_json || joined)).then_some(file)
+}
+
+/// The option of `train` whose name is most similar to one that does not exist, by clap's measure.
+pub fn similar_option(name: &str) -> Option<String> {
+    let error = Cli::command().try_get_matches_from(["lenet-gpu", "train", &format!("--{name}=0")]).err()?;
+    let names = context(&error, ContextKind::SuggestedArg)?;
+    names.first().map(|name| name.trim_start_matches('-').to_owned())
 }
 
 /// The arguments that an error is about.
@@ -138,17 +176,14 @@ fn alternatives(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-    use crate::cli::Cli;
 
     /// The message and the hint for a command line that is rejected.
     #[track_caller]
     fn rejected(arguments: &[&str]) -> (String, String) {
-        let arguments = ["lenet-gpu"].iter().chain(arguments);
-        let error = Cli::command().try_get_matches_from(arguments).unwrap_err();
-        (message(&error), hint(&error).unwrap_or_default())
+        let arguments: Vec<_> = ["lenet-gpu"].iter().chain(arguments).map(OsString::from).collect();
+        let error = Cli::command().try_get_matches_from(&arguments).unwrap_err();
+        (message(&error), hint(&error, &arguments).unwrap_or_default())
     }
 
     #[test]
@@ -167,7 +202,8 @@ mod tests {
             (&["train", "--dropout", "1"], "unknown option --dropout"),
             (&["train", "mnist"], "unexpected argument \"mnist\""),
             (&["frobnicate"], "unknown command \"frobnicate\""),
-            (&["evaluate"], "missing --model <FILE.safetensors>"),
+            (&["predict", "a.png"], "missing --model <MODEL>"),
+            (&["bench", "--json=new.json"], "--json takes no value"),
             (&["train", "--resume", "x", "--preset", "y"], "--resume cannot be used with --preset"),
         ] {
             let (message, _) = rejected(arguments);
@@ -179,5 +215,16 @@ mod tests {
     fn hints_suggest_a_similar_name() {
         assert_eq!(rejected(&["train", "--epoch", "1"]).1, "did you mean --epochs?");
         assert_eq!(rejected(&["trian"]).1, "did you mean train?");
+        assert_eq!(similar_option("epoch").as_deref(), Some("epochs"));
+        assert_eq!(similar_option("batch-sizes").as_deref(), Some("batch-size"));
+        assert_eq!(similar_option("zzz"), None);
+    }
+
+    #[test]
+    fn a_file_after_the_json_option_of_bench_gets_a_hint() {
+        for arguments in [&["bench", "--json", "new.json"][..], &["bench", "--json=new.json", "-q"]] {
+            assert!(rejected(arguments).1.contains("--output new.json"), "{arguments:?}");
+        }
+        assert!(!rejected(&["bench", "--json", "-q", "new.json"]).1.contains("--output"));
     }
 }

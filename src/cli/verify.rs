@@ -2,12 +2,14 @@
 
 use crate::gpu::Context;
 use crate::verify::{Check, checks};
+use crate::wording::count;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::json;
 
 use super::engine::DeviceArgs;
 use super::kernel_args::KernelConfigArg;
+use super::progress::Progress;
 use super::{Ending, Failure, Output, notice, values};
 
 const AFTER_HELP: &str = "\
@@ -45,14 +47,13 @@ pub struct VerifyArgs {
     /// Print one JSON object per tensor on stdout
     #[arg(long, help_heading = "Output")]
     json: bool,
+
+    /// Do not print the device
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
 }
 
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let chosen = args.device.find_gpu("verify")?;
-    let kernels = args.kernel_config.kernel_config(&chosen.description)?;
-    let context = Context::open(&chosen).map_err(Failure::work)?;
-    notice::note(format_args!("verifying {}", context.description));
-
     let selected = |check: &Check| args.only.as_deref().is_none_or(|text| check.is_about(text));
     let checks: Vec<_> = checks().into_iter().filter(selected).collect();
     if checks.is_empty() {
@@ -61,6 +62,13 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
             args.only.as_deref().unwrap_or_default()
         )));
     }
+    let chosen = args.device.find_gpu("verify")?;
+    let kernels = args.kernel_config.kernel_config(&chosen.description)?;
+    let context = Context::open(&chosen).map_err(Failure::work)?;
+    if !args.quiet {
+        notice::note(format_args!("verifying {}", context.description));
+    }
+    let progress = Progress::start("verifying", checks.len() * args.seeds as usize);
     let (mut passed, mut failed) = (0, 0);
     for check in checks {
         for seed in 0..args.seeds {
@@ -68,6 +76,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
                 .run(&context, &kernels, seed)
                 .with_context(|| format!("check {:?} could not run", check.name))
                 .map_err(Failure::Work)?;
+            progress.advance(1);
             for finding in &findings {
                 *(if finding.passed() { &mut passed } else { &mut failed }) += 1;
                 let written = if args.json {
@@ -90,15 +99,19 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Ending, Failure> {
             }
         }
     }
+    drop(progress);
     if failed > 0 {
         return Err(Failure::Work(anyhow!(
-            "{failed} of {} tensors exceed their tolerance on {}; this is a bug in its driver or in lenet-gpu",
-            passed + failed,
+            "{failed} of {} exceed the tolerance on {}; this is a bug in its driver or in lenet-gpu",
+            count(passed + failed, "tensor"),
             context.description
         )));
     }
     if !args.json {
-        let line = format!("all {passed} tensors are within their tolerances");
+        let line = match passed {
+            1 => "the tensor is within its tolerance".to_owned(),
+            _ => format!("all {passed} tensors are within their tolerances"),
+        };
         output.line(&line)?;
     }
     Ok(Ending::Done)

@@ -44,8 +44,6 @@ pub fn dense_backward<T: Real>(
     assert_eq!(dx.len(), x.len(), "dx is not [batch, inputs]");
     assert_eq!(dy.len(), batch * shape.outputs, "dy is not [batch, outputs]");
     assert_eq!(weight.len(), shape.weight_len(), "the weight is not [outputs, inputs]");
-    assert_eq!(dweight.len(), shape.weight_len(), "dweight is not [outputs, inputs]");
-    assert_eq!(dbias.len(), shape.outputs, "dbias is not [outputs]");
 
     let chunk = chunk_len(batch).next_multiple_of(ROWS);
     let input = || {
@@ -54,13 +52,29 @@ pub fn dense_backward<T: Real>(
             images(shape, input_activation, x, weight, dy, dx);
         });
     };
-    let weights = || {
-        let blocks = dweight.par_chunks_mut(ROWS * shape.inputs).zip(dbias.par_chunks_mut(ROWS));
-        for_each_chunk(blocks.enumerate(), |(block, (dweight, dbias))| {
-            outputs(shape, block * ROWS, x, dy, dweight, dbias);
-        });
-    };
-    rayon::join(input, weights);
+    rayon::join(input, || dense_backward_weight(shape, x, dy, dweight, dbias));
+}
+
+/// Computes the gradients of the weight and the bias only, with the bits of [`dense_backward()`].
+///
+/// # Panics
+/// If a slice does not have the length of its shape.
+pub fn dense_backward_weight<T: Real>(
+    shape: &DenseShape,
+    x: &[T],
+    dy: &[T],
+    dweight: &mut [T],
+    dbias: &mut [T],
+) {
+    let batch = x.len() / shape.inputs;
+    assert_eq!(x.len(), batch * shape.inputs, "x is not [batch, inputs]");
+    assert_eq!(dy.len(), batch * shape.outputs, "dy is not [batch, outputs]");
+    assert_eq!(dweight.len(), shape.weight_len(), "dweight is not [outputs, inputs]");
+    assert_eq!(dbias.len(), shape.outputs, "dbias is not [outputs]");
+    let blocks = dweight.par_chunks_mut(ROWS * shape.inputs).zip(dbias.par_chunks_mut(ROWS));
+    for_each_chunk(blocks.enumerate(), |(block, (dweight, dbias))| {
+        outputs(shape, block * ROWS, x, dy, dweight, dbias);
+    });
 }
 
 /// The naive definition of [`dense_backward()`].

@@ -32,7 +32,9 @@ impl CpuEngine {
     pub fn new(setup: &Setup) -> Self {
         let largest_batch = setup.max_forward_batch();
         Self {
-            network: Network::new(setup.network, largest_batch).with_loss(setup.loss),
+            network: Network::new(setup.network, largest_batch)
+                .with_loss(setup.loss)
+                .with_frozen(setup.optimizer.frozen),
             setup: *setup,
             sets: PerSplit::default(),
             labels: Vec::with_capacity(largest_batch),
@@ -41,14 +43,14 @@ impl CpuEngine {
     }
 
     /// Runs a batch forward, augmented if there are views, and stores its outcomes in `self.outcomes`. In training
-    /// the batch is part of a step of `step_count` images.
+    /// the batch is part of a step over whose `step_weight` a mean is taken (see [`Epoch::step_weight`]).
     fn forward(
         &mut self,
         mode: Mode,
         images: &ImageSet,
         order: &[u32],
         views: Option<&[View]>,
-        step_count: usize,
+        step_weight: f64,
     ) {
         let x = self.network.input(order.len());
         match views {
@@ -58,7 +60,7 @@ impl CpuEngine {
         self.labels.clear();
         self.labels.extend(order.iter().map(|&index| u32::from(images.labels[index as usize])));
         match mode {
-            Mode::Train => self.network.forward_micro_batch(&self.labels, step_count),
+            Mode::Train => self.network.forward_micro_batch(&self.labels, step_weight),
             Mode::Evaluate => self.network.evaluate(&self.labels),
         }
         let outcomes = self.network.losses().iter().zip(self.network.predicted());
@@ -73,9 +75,10 @@ impl CpuEngine {
         order: &[u32],
         views: Option<&[View]>,
         batch: &MicroBatch,
+        step_weight: f64,
     ) -> Result<(), EngineError> {
         let step = batch.step;
-        self.forward(Mode::Train, images, order, views, step.count);
+        self.forward(Mode::Train, images, order, views, step_weight);
         self.network.backward();
         if !(batch.starts_step() && batch.ends_step()) {
             self.network.accumulate(!batch.starts_step());
@@ -101,17 +104,18 @@ impl CpuEngine {
     fn step(
         &mut self,
         images: &ImageSet,
-        order: &[u32],
+        epoch: &Epoch,
         views: Option<&[View]>,
         step: &Step,
         observer: &mut Observer,
     ) -> Result<ControlFlow<()>, EngineError> {
+        let step_weight = epoch.step_weight(step, &images.labels);
         let mut flow = ControlFlow::Continue(());
         for batch in step.micro_batches_of(self.micro_batch_limit()) {
             let samples = batch.first..batch.first + batch.count;
             let views = views.map(|views| &views[samples.clone()]);
             // Enter the thread pool once per micro-batch, not once per operation.
-            rayon::scope(|_| self.micro_batch(images, &order[samples], views, &batch))?;
+            rayon::scope(|_| self.micro_batch(images, &epoch.order[samples], views, &batch, step_weight))?;
             if observer(batch.first, &self.outcomes).is_break() {
                 flow = ControlFlow::Break(());
             }
@@ -124,7 +128,7 @@ impl CpuEngine {
         let images = Arc::clone(self.sets.get(split));
         let order: Vec<u32> = (0..images.len() as u32).collect();
         for order in order.chunks(self.setup.evaluation_batch.min(self.setup.max_forward_batch())) {
-            rayon::scope(|_| self.forward(Mode::Evaluate, &images, order, None, order.len()));
+            rayon::scope(|_| self.forward(Mode::Evaluate, &images, order, None, order.len() as f64));
             after_batch(self);
         }
     }
@@ -165,9 +169,11 @@ impl Engine for CpuEngine {
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
         let images = Arc::clone(self.sets.get(Split::Train));
         let views = epoch.views_for(self.setup.augmented);
+        epoch.check_class_weights(self.setup.class_weighted, self.setup.network.classes);
+        self.network.set_class_weights(epoch.class_weights);
         for (done, step) in epoch.steps.iter().enumerate() {
             assert!(step.count <= self.setup.batch_size, "a step is at most one batch");
-            if self.step(&images, epoch.order, views.as_deref(), step, observer)?.is_break() {
+            if self.step(&images, epoch, views.as_deref(), step, observer)?.is_break() {
                 return Ok(done + 1);
             }
         }

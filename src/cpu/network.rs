@@ -12,16 +12,21 @@ mod activations;
 pub use activations::Activations;
 
 use super::conv_block::ConvBlock;
+use super::dense_backward::dense_backward_weight;
 use super::layer::{Layer, Variable};
 use super::{Real, accumulate, adam, clip, dense_backward, dense_forward, dense_loss, limit, sgd};
-use crate::engine::{Loss, Mode, NonFinite, Optimizer, Rule};
-use crate::model::{Activation, LeNet5, ParameterTable, Tensor};
+use crate::engine::{ClassWeights, Loss, Mode, NonFinite, Optimizer, Rule};
+use crate::model::parameters::LayerKind;
+use crate::model::{Activation, Frozen, LeNet5, ParameterTable, Tensor};
 
 /// LeNet-5 with its parameters, gradients, optimizer state, and all activations of a batch.
 #[derive(Debug, Clone)]
 pub struct Network<T> {
     shape: LeNet5,
     loss: Loss,
+    frozen: Frozen,
+    /// The weights of the classes in training; `None` for 1 each.
+    class_weights: Option<Vec<T>>,
     table: ParameterTable,
     /// Images of the current batch.
     batch: usize,
@@ -83,12 +88,30 @@ impl<T: Real> Network<T> {
             table,
             shape: network,
             loss: Loss::default(),
+            frozen: Frozen::None,
+            class_weights: None,
         }
     }
 
     /// Returns the network with another loss.
     pub fn with_loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
+    }
+
+    /// Returns the network with frozen layers, whose gradients stay 0.
+    pub fn with_frozen(self, frozen: Frozen) -> Self {
+        Self { frozen, ..self }
+    }
+
+    /// Sets the weights of the classes in training; `None` for 1 each.
+    ///
+    /// # Panics
+    /// If there is not one weight per class.
+    pub fn set_class_weights(&mut self, weights: Option<&ClassWeights>) {
+        self.class_weights = weights.map(|weights| {
+            assert_eq!(weights.values().len(), self.shape.classes, "there is not one weight per class");
+            weights.values().iter().map(|&weight| T::of(weight.into())).collect()
+        });
     }
 
     /// Returns the parameter arena, in the order of [`ParameterTable`].
@@ -135,29 +158,34 @@ impl<T: Real> Network<T> {
     /// # Panics
     /// If there are more labels than the largest batch has images, or a label is not less than the number of classes.
     pub fn forward(&mut self, labels: &[u32]) {
-        self.forward_micro_batch(labels, labels.len());
+        let step_weight = match &self.class_weights {
+            None => labels.len() as f64,
+            Some(weights) => labels.iter().map(|&label| weights[label as usize].as_f64()).sum(),
+        };
+        self.forward_micro_batch(labels, step_weight);
     }
 
-    /// Runs [`Self::forward`] for a micro-batch of a step of `step_count` images. The mean loss is over the whole
-    /// step.
+    /// Runs [`Self::forward`] for a micro-batch of a step. The mean loss is over the whole step: `step_weight` is the
+    /// number of its images or, with class weights, the sum of the weights of their labels.
     ///
     /// # Panics
     /// As [`Self::forward`].
-    pub fn forward_micro_batch(&mut self, labels: &[u32], step_count: usize) {
-        self.run(labels, step_count, Mode::Train);
+    pub fn forward_micro_batch(&mut self, labels: &[u32], step_weight: f64) {
+        self.run(labels, step_weight, Mode::Train);
     }
 
-    /// Runs the forward pass for evaluation: batch normalisation uses its running statistics and targets are not
-    /// smoothed. The positions of maxima are not stored, so [`Self::backward`] must not follow.
+    /// Runs the forward pass for evaluation: batch normalisation uses its running statistics, and targets are neither
+    /// smoothed nor weighted. The positions of maxima are not stored, so [`Self::backward`] must not follow.
     ///
     /// # Panics
     /// As [`Self::forward`].
     pub fn evaluate(&mut self, labels: &[u32]) {
-        self.run(labels, labels.len(), Mode::Evaluate);
+        self.run(labels, labels.len() as f64, Mode::Evaluate);
     }
 
-    fn run(&mut self, labels: &[u32], step_count: usize, mode: Mode) {
+    fn run(&mut self, labels: &[u32], step_weight: f64, mode: Mode) {
         let (net, batch) = (self.shape, labels.len());
+        let conv_mode = if self.frozen.contains(LayerKind::Conv) { Mode::Evaluate } else { mode };
         assert!(
             batch <= self.largest_batch,
             "a batch of {batch} images; the network has room for {}",
@@ -171,9 +199,9 @@ impl<T: Real> Network<T> {
 
         let x = &self.x[used(net.image_len())];
         let (weight, bias) = (parameter("conv1.weight"), parameter("conv1.bias"));
-        let x = conv1.forward(mode, batch, x, weight, bias, norms);
+        let x = conv1.forward(conv_mode, batch, x, weight, bias, norms);
         let (weight, bias) = (parameter("conv2.weight"), parameter("conv2.bias"));
-        let x = conv2.forward(mode, batch, x, weight, bias, norms);
+        let x = conv2.forward(conv_mode, batch, x, weight, bias, norms);
 
         let y = &mut fc1.activated.value[used(net.fc1().outputs)];
         let (weight, bias) = (parameter("fc1.weight"), parameter("fc1.bias"));
@@ -185,18 +213,32 @@ impl<T: Real> Network<T> {
         dense_forward(&net.fc2(), net.activation, x, weight, bias, y);
 
         let x = fc2.finish_forward(mode, batch, norms);
-        let loss = match mode {
-            Mode::Train => self.loss,
-            Mode::Evaluate => self.loss.without_smoothing(),
+        let (loss, class_weights) = match mode {
+            Mode::Train => (self.loss, self.class_weights.as_deref()),
+            Mode::Evaluate => (self.loss.without_smoothing(), None),
         };
         let (shape, y, dy) =
             (net.fc3(), &mut outputs.value[used(net.classes)], &mut outputs.gradient[used(net.classes)]);
         let (weight, bias) = (parameter("fc3.weight"), parameter("fc3.bias"));
         let (losses, predicted) = (&mut self.losses[..batch], &mut self.predicted[..batch]);
-        dense_loss(&shape, &loss, step_count, x, weight, bias, labels, y, dy, losses, predicted);
+        dense_loss(
+            &shape,
+            &loss,
+            step_weight,
+            class_weights,
+            x,
+            weight,
+            bias,
+            labels,
+            y,
+            dy,
+            losses,
+            predicted,
+        );
     }
 
-    /// Runs the backward pass of the last [`Self::forward`]; the result is in [`Self::gradient`].
+    /// Runs the backward pass of the last [`Self::forward`], down to the first layer that is not frozen; the result is
+    /// in [`Self::gradient`].
     pub fn backward(&mut self) {
         let (net, batch) = (self.shape, self.batch);
         let used = |len: usize| ..batch * len;
@@ -227,6 +269,9 @@ impl<T: Real> Network<T> {
         let dy = fc1.finish_backward(batch, norms, dnorms);
         let (dbias, dweight) = (take("fc1.bias"), take("fc1.weight"));
         let (x, dx) = conv2.output(batch);
+        if self.frozen.contains(LayerKind::Conv) {
+            return dense_backward_weight(&net.fc1(), x, dy, dweight, dbias);
+        }
         // The backward pass of the pool applies the derivative of ReLU.
         let identity = Activation::Identity;
         dense_backward(&net.fc1(), identity, x, weight("fc1.weight"), dy, dx, dweight, dbias);
@@ -268,23 +313,28 @@ impl<T: Real> Network<T> {
     }
 
     /// Performs an optimizer step. Clips the gradient in place.
+    ///
+    /// # Panics
+    /// If the optimizer does not freeze the layers that the network freezes.
     pub fn update(&mut self, optimizer: &Optimizer, learning_rate: f32) {
+        assert_eq!(optimizer.frozen, self.frozen, "the optimizer freezes what the network freezes");
         self.step += 1;
         let Self { table, gradient, parameters, first_moment, second_moment, .. } = self;
-        let parameters = &mut parameters[..table.trained_len()];
         clip(&optimizer.clip, table.trained(), gradient);
         let decay = optimizer.weight_decay;
-        match optimizer.rule {
-            Rule::Adam(rule) => {
-                let t = self.step;
-                adam(&rule, decay, learning_rate, t, gradient, parameters, first_moment, second_moment);
+        for range in table.updated(self.frozen) {
+            let (gradient, parameters) = (&gradient[range.clone()], &mut parameters[range.clone()]);
+            let first = &mut first_moment[range.clone()];
+            match optimizer.rule {
+                Rule::Adam(rule) => {
+                    let (t, second) = (self.step, &mut second_moment[range]);
+                    adam(&rule, decay, learning_rate, t, gradient, parameters, first, second);
+                }
+                Rule::Sgd(rule) => sgd(&rule, decay, learning_rate, gradient, parameters, first),
             }
-            Rule::Sgd(rule) => {
-                sgd(&rule, decay, learning_rate, gradient, parameters, first_moment);
+            if let Some(bound) = optimizer.bound {
+                limit(bound, parameters);
             }
-        }
-        if let Some(bound) = optimizer.bound {
-            limit(bound, parameters);
         }
     }
 

@@ -23,7 +23,7 @@ pub struct Dataset {
     pub fit: Fit,
     /// The images to train on.
     pub train: Arc<ImageSet>,
-    /// The images that [`Dataset::hold_out`] took from the training images.
+    /// The images that [`Dataset::hold_out`] took from the training images, or those of a folder `val`.
     pub validation: Option<Arc<ImageSet>>,
     /// The images to test with.
     pub test: Arc<ImageSet>,

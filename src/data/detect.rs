@@ -1,17 +1,22 @@
 //! Detection of the data set in a folder by the names of its files.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::folder_listing::FolderListing;
 use super::loaded::Loaded;
-use super::sets::Subset;
-use super::sets::cifar10::{self, BatchFiles};
+use super::sets::cifar::{self, BatchFiles, Version};
+use super::sets::csv::{self, CsvFiles};
 use super::sets::image_folder::{self, ImageFolder};
-use super::sets::mnist::{self, IdxFiles};
+use super::sets::mnist::{self, IdxFiles, Naming};
+use super::sets::{Subset, npz};
 use super::{DataError, DatasetKind};
 
-/// One kind per file layout, in the order in which they are tried if no kind was requested.
-const LAYOUTS: [DatasetKind; 3] = [DatasetKind::Mnist, DatasetKind::Cifar10, DatasetKind::Folder];
+/// How deep in a folder data sets are searched for: `MNIST/raw` is two levels down.
+const MAX_DEPTH: usize = 2;
+
+/// The longest list of class names in bytes.
+const MAX_NAMES_LEN: u64 = 1 << 16;
 
 /// A data set of known kind and location. Nothing has been read yet.
 #[derive(Debug)]
@@ -23,54 +28,86 @@ pub enum DetectedDataset {
 }
 
 /// A data set whose files contain many images each.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PackedFiles {
-    kind: DatasetKind,
-    /// The kind if it was requested: other data sets have the same layout.
-    named: Option<DatasetKind>,
+    /// The kind, if it was requested or the names of the files state it. Other data sets have the same layouts.
+    kind: Option<DatasetKind>,
     location: Location,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Location {
-    Mnist(FolderListing),
-    Cifar10(cifar10::Location),
+    Idx(Naming, FolderListing),
+    Cifar(Version, cifar::Location),
+    Npz(PathBuf),
+    Csv(CsvFiles),
 }
 
 /// The files of one subset.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SubsetFiles {
-    /// The kind whose classes the labels must be.
-    named: Option<DatasetKind>,
+    /// The kind whose labels the files must contain.
+    kind: Option<DatasetKind>,
     files: Files,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Files {
-    Mnist(IdxFiles),
-    Cifar10(BatchFiles),
+    Idx(IdxFiles),
+    Cifar(BatchFiles),
+    Npz(PathBuf, Subset),
+    Csv(PathBuf),
 }
 
-/// Detects the data set in a folder, or in CIFAR-10's archive. Only `requested` is looked for if given.
+/// A layout of packed files.
+#[derive(Debug, Clone, Copy)]
+enum Layout {
+    Idx(Naming),
+    Cifar(Version),
+    Npz,
+    Csv,
+}
+
+/// Layouts whose files have unmistakable names. They take precedence over folders of images.
+const NAMED_LAYOUTS: [Layout; 9] = [
+    Layout::Idx(Naming::Mnist),
+    Layout::Idx(Naming::Prefixed(DatasetKind::EmnistBalanced)),
+    Layout::Idx(Naming::Prefixed(DatasetKind::EmnistByclass)),
+    Layout::Idx(Naming::Prefixed(DatasetKind::EmnistBymerge)),
+    Layout::Idx(Naming::Prefixed(DatasetKind::EmnistDigits)),
+    Layout::Idx(Naming::Prefixed(DatasetKind::EmnistLetters)),
+    Layout::Idx(Naming::Prefixed(DatasetKind::EmnistMnist)),
+    Layout::Idx(Naming::Prefixed(DatasetKind::Qmnist)),
+    Layout::Cifar(Version::Cifar10),
+];
+
+/// Layouts whose files may also be in a folder of images, such as `train.csv`.
+const OTHER_LAYOUTS: [Layout; 3] = [Layout::Npz, Layout::Csv, Layout::Cifar(Version::Cifar100)];
+
+/// Detects the data set in a folder, in the folders in it, or in a file that is a data set by itself. Only `requested` is
+/// looked for if given.
 pub fn detect(path: &Path, requested: Option<DatasetKind>) -> Result<DetectedDataset, DataError> {
-    if cifar10::is_archive(path) && requested.is_none_or(|kind| kind == DatasetKind::Cifar10) {
-        let location = Location::Cifar10(cifar10::Location::Archive(path.to_owned()));
-        let found = PackedFiles { kind: DatasetKind::Cifar10, named: requested, location };
+    if let Some(found) = detect_file(path, requested)? {
         return Ok(DetectedDataset::PackedFiles(found));
     }
     let listing = FolderListing::read(path)?;
-    let kinds = requested.as_ref().map_or(&LAYOUTS[..], std::slice::from_ref);
-    for &kind in kinds {
-        if let Some(found) = detect_kind(kind, requested, &listing)? {
-            return Ok(found);
-        }
+    let [named, others] = layouts(requested);
+    if let Some(found) = detect_layouts(&named, requested, &listing)? {
+        return Ok(DetectedDataset::PackedFiles(found));
     }
-    let looked_for: Vec<_> = kinds.iter().map(|&kind| expected_files(kind)).collect();
-    Err(DataError::NotRecognised {
-        path: path.to_owned(),
-        looked_for: looked_for.join("; or "),
-        found: listing.to_string(),
-    })
+    if requested.is_none_or(|kind| kind == DatasetKind::Folder)
+        && let Some(found) = image_folder::locate(&listing)?
+    {
+        return Ok(DetectedDataset::ImageFolder(found));
+    }
+    if let Some(found) = detect_layouts(&others, requested, &listing)? {
+        return Ok(DetectedDataset::PackedFiles(found));
+    }
+    let all = [named, others].concat();
+    if let Some(found) = detect_below(&all, requested, &listing)? {
+        return Ok(DetectedDataset::PackedFiles(found));
+    }
+    Err(not_recognised(&all, requested, &listing))
 }
 
 /// Whether a folder contains the training and the test files of a downloaded data set.
@@ -83,28 +120,181 @@ pub fn is_complete(kind: DatasetKind, folder: &Path) -> bool {
     )
 }
 
-/// Finds a data set of one kind. One file of it is enough; [`PackedFiles::files`] reports missing ones.
-fn detect_kind(
-    kind: DatasetKind,
-    named: Option<DatasetKind>,
-    listing: &FolderListing,
-) -> Result<Option<DetectedDataset>, DataError> {
-    let location = match kind {
-        DatasetKind::Mnist | DatasetKind::FashionMnist => {
-            mnist::has_any_file(listing).then(|| Location::Mnist(listing.clone()))
-        }
-        DatasetKind::Cifar10 => cifar10::locate(listing)?.map(Location::Cifar10),
-        DatasetKind::Folder => return Ok(image_folder::locate(listing)?.map(DetectedDataset::ImageFolder)),
+/// The layouts to look for before and after folders of images.
+fn layouts(requested: Option<DatasetKind>) -> [Vec<Layout>; 2] {
+    let of_kind = match requested {
+        None => return [NAMED_LAYOUTS.to_vec(), OTHER_LAYOUTS.to_vec()],
+        Some(DatasetKind::Folder) => return [Vec::new(), Vec::new()],
+        Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => vec![Layout::Idx(Naming::Mnist)],
+        Some(DatasetKind::Cifar10) => vec![Layout::Cifar(Version::Cifar10)],
+        Some(DatasetKind::Cifar100) => vec![Layout::Cifar(Version::Cifar100)],
+        // Copies may have MNIST's names.
+        Some(kind) => vec![Layout::Idx(Naming::Prefixed(kind)), Layout::Idx(Naming::Mnist)],
     };
-    Ok(location.map(|location| DetectedDataset::PackedFiles(PackedFiles { kind, named, location })))
+    [of_kind, vec![Layout::Npz, Layout::Csv]]
 }
 
-/// The files of a kind, for messages.
-fn expected_files(kind: DatasetKind) -> String {
-    match kind {
-        DatasetKind::Mnist | DatasetKind::FashionMnist => mnist::expected_files(),
-        DatasetKind::Cifar10 => cifar10::expected_files(),
-        DatasetKind::Folder => image_folder::expected_files(),
+/// A data set that is a single file, or that the path of one of its files stands for.
+fn detect_file(path: &Path, requested: Option<DatasetKind>) -> Result<Option<PackedFiles>, DataError> {
+    if path.is_dir() || requested == Some(DatasetKind::Folder) {
+        return Ok(None);
+    }
+    if let Some(version) = cifar::archive_version(path, requested) {
+        let location = Location::Cifar(version, cifar::Location::Archive(path.to_owned()));
+        return Ok(Some(PackedFiles { kind: requested.or(version.stated_kind()), location }));
+    }
+    if npz::is_archive(path) {
+        return Ok(Some(PackedFiles { kind: requested, location: Location::Npz(path.to_owned()) }));
+    }
+    if csv::is_table(path) && path.exists() {
+        let files = CsvFiles::of(path)?;
+        return Ok(Some(PackedFiles { kind: requested.or(files.kind()), location: Location::Csv(files) }));
+    }
+    let extension = path.extension().unwrap_or_default();
+    if extension.eq_ignore_ascii_case("zip") && path.is_file() {
+        return Err(DataError::Packed { path: path.to_owned() });
+    }
+    Ok(None)
+}
+
+/// Finds a data set of one of these layouts in a folder.
+fn detect_layouts(
+    layouts: &[Layout],
+    requested: Option<DatasetKind>,
+    listing: &FolderListing,
+) -> Result<Option<PackedFiles>, DataError> {
+    let mut found = Vec::new();
+    for &layout in layouts {
+        found.extend(detect_layout(layout, requested, listing)?);
+        // One folder may contain all splits of EMNIST. Files of other layouts are copies or do not belong to the set.
+        let is_split = |found: &PackedFiles| found.kind.is_some_and(DatasetKind::is_transposed);
+        if found.first().is_some_and(|found| requested.is_some() || !is_split(found)) {
+            break;
+        }
+    }
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => Err(DataError::SeveralKinds {
+            path: listing.folder().to_owned(),
+            kinds: found.iter().filter_map(|found| found.kind).collect(),
+        }),
+    }
+}
+
+/// Finds a data set of a layout in a folder. One file of it is enough; [`PackedFiles::files`] reports missing ones.
+fn detect_layout(
+    layout: Layout,
+    requested: Option<DatasetKind>,
+    listing: &FolderListing,
+) -> Result<Option<PackedFiles>, DataError> {
+    let (stated, location) = match layout {
+        Layout::Idx(naming) => {
+            let stated = if let Naming::Prefixed(kind) = naming { Some(kind) } else { None };
+            let found = mnist::has_any_file(listing, naming);
+            (stated, found.then(|| Location::Idx(naming, listing.clone())))
+        }
+        Layout::Cifar(version) => {
+            let location = cifar::locate(listing, version)?;
+            (version.stated_kind(), location.map(|location| Location::Cifar(version, location)))
+        }
+        Layout::Npz => {
+            let mut archives = npz::locate(listing);
+            if archives.len() > 1 {
+                return Err(DataError::Several { path: listing.folder().to_owned(), found: archives });
+            }
+            (None, archives.pop().map(Location::Npz))
+        }
+        Layout::Csv => match csv_files(listing, requested)? {
+            Some(files) => (files.kind(), Some(Location::Csv(files))),
+            None => (None, None),
+        },
+    };
+    Ok(location.map(|location| PackedFiles { kind: requested.or(stated), location }))
+}
+
+/// The CSV files in a folder: those of the requested kind if there are several data sets.
+fn csv_files(listing: &FolderListing, requested: Option<DatasetKind>) -> Result<Option<CsvFiles>, DataError> {
+    let mut sets = csv::locate(listing);
+    if sets.len() > 1
+        && let Some(index) = requested.and_then(|kind| sets.iter().position(|set| set.kind() == Some(kind)))
+    {
+        return Ok(Some(sets.swap_remove(index)));
+    }
+    let path = listing.folder().to_owned();
+    match sets.len() {
+        0 | 1 => Ok(sets.pop()),
+        _ if sets.iter().all(|set| set.kind().is_some()) => {
+            Err(DataError::SeveralKinds { path, kinds: sets.iter().filter_map(CsvFiles::kind).collect() })
+        }
+        _ => {
+            let found = sets.iter().filter_map(|set| set.first().map(Path::to_owned)).collect();
+            Err(DataError::Several { path, found })
+        }
+    }
+}
+
+/// Finds a data set in the folders in a folder, or in those in them.
+fn detect_below(
+    layouts: &[Layout],
+    requested: Option<DatasetKind>,
+    listing: &FolderListing,
+) -> Result<Option<PackedFiles>, DataError> {
+    let mut level = vec![listing.clone()];
+    for _ in 0..MAX_DEPTH {
+        level = level.iter().flat_map(FolderListing::subfolders).collect();
+        let mut found = Vec::new();
+        for listing in &level {
+            let detected = detect_layouts(layouts, requested, listing)?;
+            found.extend(detected.map(|detected| (listing.folder().to_owned(), detected)));
+        }
+        if found.len() > 1 {
+            let found = found.into_iter().map(|(folder, _)| folder).collect();
+            return Err(DataError::Several { path: listing.folder().to_owned(), found });
+        }
+        if let Some((folder, found)) = found.pop() {
+            log::info!("found a data set in {}", folder.display());
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The error for a folder without a data set, which says more if the reason is known.
+fn not_recognised(layouts: &[Layout], requested: Option<DatasetKind>, listing: &FolderListing) -> DataError {
+    let versions = || {
+        let wanted =
+            Version::ALL.into_iter().filter(|version| requested.is_none_or(|kind| kind == version.kind()));
+        wanted.collect::<Vec<_>>()
+    };
+    let python =
+        |listing: &FolderListing| versions().into_iter().find_map(|version| version.find_python(listing));
+    if let Some(error) = python(listing).or_else(|| listing.subfolders().iter().find_map(python)) {
+        return error;
+    }
+    let mut zips = listing.files(|name| name.to_ascii_lowercase().ends_with(".zip"));
+    if let (Some((_, path)), None) = (zips.next(), zips.next()) {
+        return DataError::Packed { path };
+    }
+    let mut looked_for: Vec<_> =
+        layouts.iter().filter_map(|&layout| expected_files(layout, requested)).collect();
+    if requested.is_none_or(|kind| kind == DatasetKind::Folder) {
+        looked_for.push(image_folder::expected_files());
+    }
+    DataError::NotRecognised {
+        path: listing.folder().to_owned(),
+        looked_for: looked_for.join("; or "),
+        found: listing.to_string(),
+    }
+}
+
+/// The files of a layout, for messages. Those of EMNIST and QMNIST are listed only if they were requested.
+fn expected_files(layout: Layout, requested: Option<DatasetKind>) -> Option<String> {
+    match layout {
+        Layout::Idx(Naming::Prefixed(_)) if requested.is_none() => None,
+        Layout::Idx(naming) => Some(mnist::expected_files(naming)),
+        Layout::Cifar(version) => Some(cifar::expected_files(version)),
+        Layout::Npz => Some(npz::expected_files()),
+        Layout::Csv => Some(csv::expected_files()),
     }
 }
 
@@ -114,21 +304,68 @@ impl PackedFiles {
     /// # Errors
     /// [`DataError::Incomplete`].
     pub fn files(&self, subset: Subset) -> Result<SubsetFiles, DataError> {
-        let kind = self.kind.name();
         let files = match &self.location {
-            Location::Mnist(listing) => Files::Mnist(IdxFiles::find(listing, subset, kind)?),
-            Location::Cifar10(location) => Files::Cifar10(location.files(subset, kind)?),
+            Location::Idx(naming, listing) => {
+                let kind = self.kind.unwrap_or(DatasetKind::Mnist).name();
+                Files::Idx(IdxFiles::find(listing, *naming, subset, kind)?)
+            }
+            Location::Cifar(version, location) => Files::Cifar(location.files(*version, subset)?),
+            Location::Npz(path) => Files::Npz(path.clone(), subset),
+            Location::Csv(files) => Files::Csv(files.file(subset)?),
         };
-        Ok(SubsetFiles { named: self.named, files })
+        Ok(SubsetFiles { kind: self.kind, files })
+    }
+
+    /// The file with all of the images, if they are not split into training and test images.
+    pub fn unsplit(&self) -> Result<Option<(PathBuf, SubsetFiles)>, DataError> {
+        let Location::Csv(files) = &self.location else { return Ok(None) };
+        let only = files.only_labelled()?.map(Path::to_owned);
+        Ok(only.map(|path| (path.clone(), SubsetFiles { kind: self.kind, files: Files::Csv(path) })))
+    }
+
+    /// The kind, if it was requested or the names of the files state it.
+    pub fn kind(&self) -> Option<DatasetKind> {
+        self.kind
+    }
+
+    /// The names of `classes` classes: those in the file of names that belongs to the data set, or those of `kind`. Layouts
+    /// are shared by any other data set, so a layout alone implies no names.
+    pub fn class_names(&self, kind: Option<DatasetKind>, classes: usize) -> Option<Vec<String>> {
+        let of_kind = || {
+            let names = kind?.class_names().filter(|names| names.len() == classes)?;
+            Some(names.iter().copied().map(str::to_owned).collect())
+        };
+        self.names_file(classes).or_else(of_kind)
+    }
+
+    fn names_file(&self, classes: usize) -> Option<Vec<String>> {
+        let Location::Cifar(version, cifar::Location::Folder(listing)) = &self.location else { return None };
+        let path = listing.find_first([version.names_file().to_owned()])?;
+        if fs::metadata(&path).ok()?.len() > MAX_NAMES_LEN {
+            return None;
+        }
+        let text = fs::read_to_string(path).ok()?;
+        let names: Vec<_> = text.lines().map(str::trim).filter(|name| !name.is_empty()).collect();
+        (names.len() == classes).then(|| names.into_iter().map(str::to_owned).collect())
     }
 }
 
 impl SubsetFiles {
-    /// Reads the images as stored, with their labels.
-    pub fn read(&self) -> Result<Loaded, DataError> {
-        match &self.files {
-            Files::Mnist(files) => files.read(self.named),
-            Files::Cifar10(files) => files.read(self.named),
+    /// Reads the images with their classes, counted from 0. Rows and columns are exchanged if `transpose` says so, or by
+    /// default if the data set is known to be stored that way.
+    pub fn read(&self, transpose: Option<bool>) -> Result<Loaded, DataError> {
+        let mut loaded = match &self.files {
+            Files::Idx(files) => files.read(self.kind),
+            Files::Cifar(files) => files.read(self.kind),
+            Files::Npz(path, subset) => npz::read(path, *subset, self.kind),
+            Files::Csv(path) => csv::read(path, self.kind),
+        }?;
+        if let Some(labels) = self.kind.and_then(DatasetKind::labels) {
+            loaded.images.labels.iter_mut().for_each(|label| *label -= labels.start());
         }
+        if transpose.unwrap_or(self.kind.is_some_and(DatasetKind::is_transposed)) {
+            loaded.images.transpose();
+        }
+        Ok(loaded)
     }
 }

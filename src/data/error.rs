@@ -1,13 +1,18 @@
 //! Errors of opening a data set.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::DatasetKind;
 use super::formats::cifar::CifarFault;
+use super::formats::csv::CsvFault;
 use super::formats::idx::IdxFault;
+use super::formats::npz::NpzFault;
 use super::formats::tar_gz::ArchiveFault;
 use super::sets::image_folder::ImageFolderError;
 use crate::memory::OverBudget;
+use crate::wording::count;
 
 /// The reason why a data set could not be opened. Each message is one line that names the file or folder, the
 /// field if there is one, and a remedy. The operating system's reason, if any, is the error's source.
@@ -22,8 +27,11 @@ pub enum DataError {
         source: io::Error,
     },
 
-    /// The path is a file other than an archive of CIFAR-10.
-    #[error("{} is not a folder; a data set is a folder of data files, or CIFAR-10's .tar.gz", path.display())]
+    /// The path is a file that is not a data set by itself.
+    #[error(
+        "{} is not a folder; a data set is a folder of data files, an .npz archive, a .csv file, or CIFAR-10's .tar.gz",
+        path.display()
+    )]
     NotAFolder {
         /// The path.
         path: PathBuf,
@@ -51,6 +59,45 @@ pub enum DataError {
         missing: String,
         /// The first names in the folder or archive.
         found: String,
+    },
+
+    /// A folder contains several data sets.
+    #[error("{} contains several data sets: {}; choose one of them", path.display(), shown(found))]
+    Several {
+        /// The folder.
+        path: PathBuf,
+        /// The folders or the files of the data sets.
+        found: Vec<PathBuf>,
+    },
+
+    /// A folder contains several data sets whose kinds its files state.
+    #[error("{} contains several data sets: {}; choose one of them", path.display(), names(kinds))]
+    SeveralKinds {
+        /// The folder.
+        path: PathBuf,
+        /// The kinds.
+        kinds: Vec<DatasetKind>,
+    },
+
+    /// A data set is in the format of Python's pickle, which can run code when it is read.
+    #[error(
+        "{} is the version of {kind} for Python, which is not read; use the binary version, {archive}",
+        path.display()
+    )]
+    PythonVersion {
+        /// The archive, the folder or a file.
+        path: PathBuf,
+        /// The name of the data set.
+        kind: &'static str,
+        /// The archive to use instead.
+        archive: &'static str,
+    },
+
+    /// The path is a packed archive.
+    #[error("{} is a packed archive; unpack it and open its folder", path.display())]
+    Packed {
+        /// The archive.
+        path: PathBuf,
     },
 
     /// A file cannot be opened or read.
@@ -114,14 +161,32 @@ pub enum DataError {
         fault: CifarFault,
     },
 
-    /// A folder of images has class folders but no `train` and `test` folders.
+    /// An `.npz` archive is invalid.
+    #[error("{file}: {fault}")]
+    Npz {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        fault: NpzFault,
+    },
+
+    /// A CSV file is invalid.
+    #[error("{file}: {fault}")]
+    Csv {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        fault: CsvFault,
+    },
+
+    /// A folder of images has class folders but no `train` and `test` folders, or there is a file of training images only.
     #[error(
-        "the images in {} are not split into training and test images; create the folders train and test, or choose \
-         the share of each class to test with",
-        folder.display()
+        "the images in {} are not split into training and test images; {}, or choose the share of each class to test with",
+        folder.display(),
+        if folder.is_dir() { "create the folders train and test" } else { "add a file of test images with labels" }
     )]
     Unsplit {
-        /// The folder.
+        /// The folder or the file.
         folder: PathBuf,
     },
 
@@ -131,7 +196,9 @@ pub enum DataError {
 
     /// The numbers of images and of labels differ.
     #[error(
-        "{images_file} contains {images} images, but {labels_file} contains {labels} labels; use files of the same set"
+        "{images_file} contains {}, but {labels_file} contains {}; use files of the same set",
+        count(images, "image"),
+        count(labels, "label")
     )]
     CountsDiffer {
         /// The file of images.
@@ -180,11 +247,13 @@ pub enum DataError {
         width: usize,
     },
 
-    /// A label is not a class of the data set that was requested.
+    /// A label is not one of the data set that was requested.
     #[error(
-        "{file}: label {label} at record {record} (from 0); {kind} has classes 0 to {}. This is another data set, or the \
-         file is damaged",
-        classes - 1
+        "{file}: label {label} at record {record} (from 0); {kind} has {} {} to {}. This is another data set, or the file \
+         is damaged",
+        if *accepted.start() == 0 { "classes" } else { "labels" },
+        accepted.start(),
+        accepted.end()
     )]
     Label {
         /// The file.
@@ -195,8 +264,19 @@ pub enum DataError {
         record: usize,
         /// The name of the data set.
         kind: &'static str,
-        /// The number of its classes.
-        classes: usize,
+        /// Its labels.
+        accepted: RangeInclusive<u16>,
+    },
+
+    /// A class cannot be split into training and test images.
+    #[error(
+        "{file}: class {class} has one image; at least two are needed to split it into training and test images"
+    )]
+    OneImage {
+        /// The file.
+        file: String,
+        /// The class.
+        class: usize,
     },
 
     /// The images take more memory than the budget allows.
@@ -207,4 +287,12 @@ pub enum DataError {
         /// The memory that is needed.
         source: OverBudget,
     },
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn names(kinds: &[DatasetKind]) -> String {
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
 }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 
+/// The largest number of folders in a folder that are searched for data sets.
+const MAX_SEARCHED: usize = 256;
+
 /// The names in a folder or in an archive, sorted.
 #[derive(Debug, Clone)]
 pub struct FolderListing {
@@ -43,10 +46,39 @@ impl FolderListing {
         self.names.iter().map(String::as_str)
     }
 
-    /// The path of the first candidate that exists in the folder.
+    /// Whether the folder contains something of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+    }
+
+    /// The paths of the files with these names. Links and special files count as files.
+    pub fn files(&self, is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, PathBuf)> {
+        let wanted = self.names().filter(move |name| is_wanted(name));
+        wanted.map(|name| (name, self.folder.join(name))).filter(|(_, path)| !path.is_dir())
+    }
+
+    /// The path of the first candidate that is a file in the folder. If there is none: of the first candidate in a folder
+    /// that has the name of a candidate, as archives are unpacked by some programs; or else of that folder.
     pub fn find_first(&self, candidates: impl IntoIterator<Item = String>) -> Option<PathBuf> {
-        let name = candidates.into_iter().find(|candidate| self.names.binary_search(candidate).is_ok())?;
-        Some(self.folder.join(name))
+        let candidates: Vec<String> = candidates.into_iter().filter(|name| !name.is_empty()).collect();
+        let (folders, files): (Vec<_>, Vec<_>) = candidates
+            .iter()
+            .filter(|name| self.contains(name))
+            .map(|name| self.folder.join(name))
+            .partition(|path| path.is_dir());
+        let nested = || {
+            let inside = folders.iter().flat_map(|folder| candidates.iter().map(|name| folder.join(name)));
+            inside.into_iter().find(|path| path.is_file())
+        };
+        files.into_iter().next().or_else(nested).or_else(|| folders.first().cloned())
+    }
+
+    /// The folders in the folder that may contain data sets, with what they contain. Folders that cannot be read are left
+    /// out.
+    pub fn subfolders(&self) -> Vec<Self> {
+        let visible = self.names().filter(|name| !name.starts_with('.') && *name != "__MACOSX");
+        let folders = visible.map(|name| self.folder.join(name)).filter(|path| path.is_dir());
+        folders.take(MAX_SEARCHED).filter_map(|folder| Self::read(&folder).ok()).collect()
     }
 
     /// The error for a data set of this kind without the file `missing`.

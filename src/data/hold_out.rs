@@ -27,7 +27,7 @@ impl Dataset {
 ///
 /// # Panics
 /// If the share is not strictly between 0 and 1, or there are fewer than two samples.
-pub(super) fn draw_share(samples: usize, share: f64, draws: &mut Draws) -> (Vec<usize>, Vec<usize>) {
+fn draw_share(samples: usize, share: f64, draws: &mut Draws) -> (Vec<usize>, Vec<usize>) {
     assert!(share > 0.0 && share < 1.0, "a share must be between 0 and 1, not {share}");
     assert!(samples >= 2, "at least two samples are required, not {samples}");
     let count = ((samples as f64 * share).round() as usize).clamp(1, samples - 1);
@@ -40,6 +40,36 @@ pub(super) fn draw_share(samples: usize, share: f64, draws: &mut Draws) -> (Vec<
     drawn.sort_unstable();
     rest.sort_unstable();
     (drawn, rest)
+}
+
+/// Draws a share of the indices of each class that has images, at least one and not all. Returns them ascending, or a class
+/// with a single image.
+///
+/// # Panics
+/// If the share is not strictly between 0 and 1, or a label is not one of the classes.
+pub(super) fn draw_of_each_class(
+    labels: &[u16],
+    classes: usize,
+    share: f64,
+    seed: u64,
+) -> Result<Vec<usize>, usize> {
+    let mut of_class = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
+        of_class[usize::from(label)].push(index);
+    }
+    let mut drawn = Vec::new();
+    for (class, indices) in of_class.iter().enumerate() {
+        match indices.len() {
+            0 => continue,
+            1 => return Err(class),
+            count => {
+                let mut draws = Draws::new(Purpose::Test, seed, class as u64);
+                drawn.extend(draw_share(count, share, &mut draws).0.into_iter().map(|index| indices[index]));
+            }
+        }
+    }
+    drawn.sort_unstable();
+    Ok(drawn)
 }
 
 #[cfg(test)]

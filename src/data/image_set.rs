@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::convert::pad;
 use crate::hash;
 use crate::model::margins;
+use crate::wording::count;
 
 /// Images of one size with their labels.
 ///
@@ -55,7 +56,7 @@ pub enum ImageSetError {
     },
 
     /// The number of pixel values does not follow from the number of labels and the image size.
-    #[error("{images} labels and the image size require {expected} pixel values; found {found}")]
+    #[error("{} and the image size require {expected} pixel values; found {found}", count(images, "label"))]
     PixelCount {
         /// The number of labels.
         images: usize,
@@ -182,6 +183,20 @@ impl ImageSet {
         Self { pixels, labels: indices.iter().map(|&index| self.labels[index]).collect(), ..*self }
     }
 
+    /// Exchanges the rows and the columns of each image. In place, but for one plane.
+    pub(super) fn transpose(&mut self) {
+        let (height, width) = (self.height, self.width);
+        let mut copy = vec![0; height * width];
+        for plane in self.pixels.chunks_exact_mut(height * width) {
+            copy.copy_from_slice(plane);
+            for (column, pixels) in plane.chunks_exact_mut(height).enumerate() {
+                let of_column = copy[column..].iter().step_by(width);
+                pixels.iter_mut().zip(of_column).for_each(|(to, from)| *to = *from);
+            }
+        }
+        (self.height, self.width) = (width, height);
+    }
+
     /// Removes the images at these ascending indices and returns them. The others keep their order. In place, so that
     /// memory for the removed ones suffices.
     pub(super) fn take(&mut self, indices: &[usize]) -> Self {
@@ -256,6 +271,17 @@ mod tests {
             let set = ImageSet::new(channels, 1, 1, vec![0; channels], vec![0]);
             assert_eq!(set, Err(ImageSetError::Channels { channels }));
         }
+    }
+
+    #[test]
+    fn transposing_exchanges_rows_and_columns_of_each_plane() {
+        let pixels = vec![1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16];
+        let mut images = ImageSet::new(1, 2, 3, pixels.clone(), vec![0, 1]).unwrap();
+        images.transpose();
+        let transposed = ImageSet::new(1, 3, 2, vec![1, 4, 2, 5, 3, 6, 11, 14, 12, 15, 13, 16], vec![0, 1]);
+        assert_eq!(images, transposed.unwrap());
+        images.transpose();
+        assert_eq!((images.height, images.pixels), (2, pixels));
     }
 
     #[test]

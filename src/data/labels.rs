@@ -7,18 +7,18 @@ use super::{DataError, Dataset, DatasetKind, ImageSet};
 /// The number of ranges of classes that a warning lists.
 const MAX_LISTED: usize = 5;
 
-/// Checks that the labels of a file are classes of the data set, if it is one whose classes are known. `file` names the
-/// file in errors.
+/// Checks that the labels of a file are those of the data set, if it is one whose classes are known. `file` names the file
+/// in errors.
 pub fn check(
     labels: &[u16],
     named: Option<DatasetKind>,
     file: impl FnOnce() -> String,
 ) -> Result<(), DataError> {
-    let Some((kind, classes)) = named.and_then(|kind| Some((kind.name(), kind.classes()?))) else {
+    let Some((kind, accepted)) = named.and_then(|kind| Some((kind.name(), kind.labels()?))) else {
         return Ok(());
     };
-    match labels.iter().position(|&label| usize::from(label) >= classes) {
-        Some(record) => Err(DataError::Label { file: file(), label: labels[record], record, kind, classes }),
+    match labels.iter().position(|label| !accepted.contains(label)) {
+        Some(record) => Err(DataError::Label { file: file(), label: labels[record], record, kind, accepted }),
         None => Ok(()),
     }
 }
@@ -42,8 +42,12 @@ impl Dataset {
     pub(super) fn warn_of_empty_classes(&self) {
         let empty = self.classes_without_training_images();
         if !empty.is_empty() {
+            let cause = match empty[..] {
+                [0] => "if there are fewer classes, labels count from 1",
+                _ => "if there are fewer classes, a label is too high",
+            };
             log::warn!(
-                "{}: {} of {} classes without training images: {}; if there are fewer classes, a label is too high",
+                "{}: {} of {} classes without training images: {}; {cause}",
                 self.name,
                 empty.len(),
                 self.classes,

@@ -2,6 +2,7 @@
 
 use super::{Conversion, DataError, ImageSet};
 use crate::memory::{self, OverBudget, Reservation};
+use crate::wording::count;
 
 /// Images with the memory that is reserved for them.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl Loaded {
             return Ok(Self { images: conversion.convert(images)?, memory });
         };
         let copy = memory::hold(len).map_err(|source| DataError::Memory {
-            what: format!("{} images converted to the network's input", images.len()),
+            what: format!("{} converted to the network's input", count(images.len(), "image")),
             source,
         })?;
         let images = conversion.convert(images)?;

@@ -8,6 +8,7 @@
 //! up a data set) → `detect` (which data set a folder contains) → `open`.
 
 mod augment;
+mod class_counts;
 mod convert;
 mod dataset;
 mod detect;
@@ -23,20 +24,27 @@ mod labels;
 mod loaded;
 mod open;
 mod order;
+mod reading;
 mod sets;
 mod source;
+mod unsplit_file;
 
 pub use crate::model::Fit;
 pub use augment::{Augmentation, AugmentationError, Transform, View};
+pub use class_counts::ClassCounts;
 pub use convert::{Channels, Conversion};
 pub use dataset::{Dataset, TestSet};
 pub use error::DataError;
-pub(crate) use formats::image_file::{Decoded, ImageSize};
+pub(crate) use formats::image_file::{
+    Decoded, EXTENSIONS as IMAGE_EXTENSIONS, FORMATS as IMAGE_FORMATS, ImageSize,
+};
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
-pub(crate) use open::embedded_fingerprint;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
+pub(crate) use open::{embedded_fingerprint, embedded_mnist_examples};
 pub use order::order;
+pub use reading::{ImageFilesRead, image_files_read};
+pub(crate) use sets::Subset;
 pub use sets::image_folder::{ImageFolderError, UnsplitFolder};
 pub use source::{DataLocation, DataSource, RecordedImages, TestSplit};

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::detect::{DetectedDataset, SubsetFiles, detect};
+use super::detect::{DetectedDataset, PackedFiles, SubsetFiles, detect};
 use super::identify::identify;
 use super::loaded::Loaded;
 use super::sets::image_folder::{ImageFolder, ReadOptions, UnsplitFolder};
 use super::sets::{Subset, embedded_mnist};
+use super::unsplit_file::UnsplitFile;
 use super::{Conversion, DataError, Dataset, DatasetKind, ImageSet, TestSet};
 
 /// How to open a folder.
@@ -18,6 +19,8 @@ pub struct OpenOptions {
     pub conversion: Conversion,
     /// Whether to skip image files that cannot be read, with a warning, instead of failing.
     pub skip_bad_images: bool,
+    /// Whether to exchange the rows and the columns of images in packed files; if `None`, of those of EMNIST.
+    pub transpose: Option<bool>,
 }
 
 /// The contents of a folder.
@@ -30,7 +33,21 @@ pub enum OpenedDataset {
 }
 
 impl OpenOptions {
-    /// Opens the data set in a folder, or in CIFAR-10's `.tar.gz`, and reads its images.
+    /// Finds the data set in a folder or in a file that is one, without reading any image. This is fast, so it can precede
+    /// everything that takes long.
+    ///
+    /// # Errors
+    /// If no data set is found, or files of `subsets` are missing.
+    pub(crate) fn check(&self, folder: &Path, subsets: &[Subset]) -> Result<(), DataError> {
+        if let DetectedDataset::PackedFiles(found) = detect(folder, self.kind)?
+            && found.unsplit()?.is_none()
+        {
+            subsets.iter().try_for_each(|&subset| found.files(subset).map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the data set in a folder or in a file that is one, such as an `.npz` archive, and reads its images.
     ///
     /// # Errors
     /// If no data set is found, files are missing or invalid, a label is not a class of the requested kind, images cannot
@@ -42,15 +59,23 @@ impl OpenOptions {
                 return found.read(self.read_options()).map(OpenedDataset::Split);
             }
             DetectedDataset::ImageFolder(ImageFolder::Unsplit(folder)) => {
-                return Ok(OpenedDataset::Unsplit(UnsplitFolder { folder, options: self.read_options() }));
+                let options = self.read_options();
+                return Ok(OpenedDataset::Unsplit(UnsplitFolder { folder, options, file: None }));
             }
         };
+        if let Some((file, images)) = found.unsplit()? {
+            let (path, conversion, transpose) = (folder.to_owned(), self.conversion, self.transpose);
+            let unsplit = UnsplitFile { path, found, images, conversion, transpose };
+            let (options, unsplit) = (self.read_options(), Some(unsplit));
+            return Ok(OpenedDataset::Unsplit(UnsplitFolder { folder: file, options, file: unsplit }));
+        }
         // Both are located before either is read, so that a missing file is reported at once.
         let (train, test) = (found.files(Subset::Train)?, found.files(Subset::Test)?);
-        let (train, test) = rayon::join(|| train.read(), || self.read_test(folder, &test));
+        let (train, test) =
+            rayon::join(|| train.read(self.transpose), || self.read_test(folder, &found, &test));
         let (train, (test, kind)) = (train?, test?);
         let data = Dataset::from_loaded(folder.display().to_string(), train, test, self.conversion)?;
-        let class_names = class_names(kind, data.classes);
+        let class_names = found.class_names(kind, data.classes);
         Ok(OpenedDataset::Split(Dataset { kind, class_names, ..data }))
     }
 
@@ -60,12 +85,20 @@ impl OpenOptions {
     /// # Errors
     /// As [`OpenOptions::open`].
     pub fn open_test(&self, folder: &Path) -> Result<TestSet, DataError> {
-        let (images, kind) = match detect(folder, self.kind)? {
-            DetectedDataset::PackedFiles(found) => self.read_test(folder, &found.files(Subset::Test)?)?,
+        let found = match detect(folder, self.kind)? {
+            DetectedDataset::PackedFiles(found) => found,
             DetectedDataset::ImageFolder(found) => return found.read_test(self.read_options()),
         };
+        let files = match found.unsplit()? {
+            Some((file, images)) => {
+                warn_of_missing_split(&file);
+                images
+            }
+            None => found.files(Subset::Test)?,
+        };
+        let (images, kind) = self.read_test(folder, &found, &files)?;
         let images = images.convert(self.conversion)?.images;
-        let class_names = class_names(kind, images.classes());
+        let class_names = found.class_names(kind, images.classes());
         Ok(TestSet { kind, images, class_names })
     }
 
@@ -73,14 +106,18 @@ impl OpenOptions {
     fn read_test(
         &self,
         folder: &Path,
+        found: &PackedFiles,
         files: &SubsetFiles,
     ) -> Result<(Loaded, Option<DatasetKind>), DataError> {
-        let test = files.read()?;
-        let kind = identify(&test.images).or(self.kind);
-        if let (Some(found), Some(requested)) = (kind, self.kind)
-            && found != requested
+        let test = files.read(self.transpose)?;
+        let kind = identify(&test.images).or(found.kind());
+        if let (Some(identified), Some(requested)) = (kind, self.kind)
+            && identified != requested
         {
-            log::warn!("the test images in {} are those of {found}, not of {requested}", folder.display());
+            log::warn!(
+                "the test images in {} are those of {identified}, not of {requested}",
+                folder.display()
+            );
         }
         Ok((test, kind))
     }
@@ -90,14 +127,16 @@ impl OpenOptions {
     }
 }
 
-/// The class names of a known data set. A different number of classes implies no names.
-fn class_names(kind: Option<DatasetKind>, classes: usize) -> Option<Vec<String>> {
-    let names = kind?.class_names().filter(|names| names.len() == classes)?;
-    Some(names.iter().copied().map(str::to_owned).collect())
+fn warn_of_missing_split(file: &Path) {
+    log::warn!(
+        "there are no test images with labels beside {}, so all of its images are used; results on images that the model \
+         was trained on say little about its quality",
+        file.display()
+    );
 }
 
 impl Dataset {
-    /// Opens the data set in a folder, or in CIFAR-10's `.tar.gz`. It is detected from its files; `kind` restricts
+    /// Opens the data set in a folder or in a file that is one. It is detected from its files; `kind` restricts
     /// the detection.
     ///
     /// # Errors
@@ -128,6 +167,12 @@ pub fn open_test(
 /// [`DataError::Memory`] if the memory budget is too small.
 pub fn embedded_mnist_test(conversion: Conversion) -> Result<ImageSet, DataError> {
     Ok(embedded_mnist::test()?.convert(conversion)?.images)
+}
+
+/// Returns the first `count` training images of the MNIST embedded in the binary, each 28×28 with its label. This decodes
+/// only those.
+pub(crate) fn embedded_mnist_examples(count: usize) -> Vec<(Vec<u8>, u8)> {
+    embedded_mnist::first(count)
 }
 
 /// [`ImageSet::fingerprint`] of the embedded MNIST's training or test images, all of them and as stored; `None` for others.

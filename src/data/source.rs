@@ -23,6 +23,9 @@ pub struct DataSource {
     /// Whether image files that cannot be read were skipped.
     #[serde(default, skip_serializing_if = "is_false")]
     pub skip_bad_images: bool,
+    /// Whether rows and columns of packed images were exchanged; `None` if the kind decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transpose: Option<bool>,
     /// How the test images were selected, if the data has no test images of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_split: Option<TestSplit>,
@@ -77,6 +80,7 @@ impl DataSource {
             location,
             requested: None,
             skip_bad_images: false,
+            transpose: None,
             test_split: None,
             test: RecordedImages::of(&data.test),
             validation: data.validation.as_deref().map(RecordedImages::of),

@@ -21,10 +21,13 @@ impl Loss {
         Self { label_smoothing: 0.0, ..self }
     }
 
-    /// Returns the factor of a sample's loss in the loss of a batch of `count` samples.
-    pub fn scale(&self, count: usize) -> f64 {
+    /// Returns the factor of a sample's loss in the loss of a step. `step_weight` is the number of samples of the step
+    /// or, with class weights, the sum of the weights of their labels. If that is 0, so is the factor of the mean: such
+    /// a step has no gradient. (PyTorch divides 0 by 0.)
+    pub fn scale(&self, step_weight: f64) -> f64 {
         match self.reduction {
-            Reduction::Mean => 1.0 / count as f64,
+            Reduction::Mean if step_weight == 0.0 => 0.0,
+            Reduction::Mean => 1.0 / step_weight,
             Reduction::Sum => 1.0,
         }
     }

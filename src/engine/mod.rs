@@ -3,6 +3,7 @@
 //! Training, evaluation and prediction depend only on this trait. The crate has two implementations, one for CPUs and
 //! one for GPUs.
 
+mod class_weights;
 mod epoch;
 mod loss;
 mod mode;
@@ -15,6 +16,7 @@ mod tally;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use class_weights::{ClassWeights, ClassWeightsError};
 pub use epoch::Epoch;
 pub use loss::{Loss, LossKind, Reduction};
 pub use mode::Mode;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Frozen;
 use crate::model::parameters::LayerKind;
 
 /// An optimizer and its hyperparameters, which are constant in a run. The learning rate belongs to each
@@ -21,6 +22,10 @@ pub struct Optimizer {
     /// Bound of every parameter's magnitude, enforced after each update (1e3 in the paper's listing).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<f32>,
+    /// The layers whose parameters are not updated, whatever the rule, decay and bound are. Their gradients are 0, so
+    /// that they do not count in the norm for clipping.
+    #[serde(default, skip_serializing_if = "Frozen::is_none")]
+    pub frozen: Frozen,
 }
 
 /// The update rule for a gradient g.
@@ -154,7 +159,7 @@ mod tests {
         let sgd = Rule::Sgd(Sgd { momentum: 0.9, nesterov: true });
         for optimizer in [
             Optimizer::default(),
-            Optimizer { rule: twice, weight_decay: 0.01, clip, bound: Some(1e3) },
+            Optimizer { rule: twice, weight_decay: 0.01, clip, bound: Some(1e3), frozen: Frozen::Conv },
             Optimizer { rule: sgd, ..Optimizer::default() },
         ] {
             let text = toml::to_string(&optimizer).unwrap();

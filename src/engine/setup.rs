@@ -23,10 +23,12 @@ pub struct Setup {
     pub evaluation_batch: usize,
     /// Whether training augments images (see [`super::Epoch::views`]). Evaluations never do.
     pub augmented: bool,
+    /// Whether training weights classes (see [`super::Epoch::class_weights`]). Evaluations never do.
+    pub class_weighted: bool,
 }
 
 impl Setup {
-    /// A setup with the mean NLL of log-softmax as its loss, Adam with its defaults, and no augmentation.
+    /// A setup with the mean NLL of log-softmax as its loss, Adam with its defaults, no augmentation and no class weights.
     pub fn new(network: LeNet5, batch_size: usize) -> Self {
         Self {
             network,
@@ -35,6 +37,7 @@ impl Setup {
             optimizer: Optimizer::default(),
             evaluation_batch: EVALUATION_BATCH,
             augmented: false,
+            class_weighted: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SampleOutcome;
+use super::{ClassWeights, SampleOutcome};
 
 /// A running sum of outcomes, accumulated in f64 in the order of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -12,8 +12,11 @@ pub struct Tally {
     pub samples: usize,
     /// The number of correctly classified samples.
     pub correct: usize,
-    /// The sum of the samples' losses.
+    /// The sum of the samples' losses, which class weights multiply.
     pub loss_sum: f64,
+    /// The sum of the class weights of the samples' labels; `None` without class weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
 }
 
 impl Tally {
@@ -24,18 +27,33 @@ impl Tally {
         self.loss_sum += f64::from(outcome.loss);
     }
 
+    /// Adds the outcome of one sample, whose class is `label`, in training with class weights.
+    pub fn add_weighted(&mut self, outcome: &SampleOutcome, label: u16, weights: &ClassWeights) {
+        self.add(outcome, label);
+        self.weight = Some(self.weight.unwrap_or(0.0) + weights.sum([usize::from(label)]));
+    }
+
     /// Returns the sum of two tallies.
     pub fn plus(&self, other: &Self) -> Self {
         Self {
             samples: self.samples + other.samples,
             correct: self.correct + other.correct,
             loss_sum: self.loss_sum + other.loss_sum,
+            weight: match (self.weight, other.weight) {
+                (Some(weight), Some(other)) => Some(weight + other),
+                (weight, other) => weight.or(other),
+            },
         }
     }
 
-    /// Returns the mean loss, or NaN if there are no samples.
+    /// Returns the mean loss, or NaN if there are no samples. With class weights it is a weighted mean, as in PyTorch: the
+    /// sum of the losses, which the weights multiply, divided by the sum of the weights; 0 if all weights are 0.
     pub fn loss(&self) -> f64 {
-        self.loss_sum / self.samples as f64
+        match self.weight {
+            None => self.loss_sum / self.samples as f64,
+            Some(0.0) => 0.0,
+            Some(weight) => self.loss_sum / weight,
+        }
     }
 
     /// Returns the fraction of correctly classified samples, 0 to 1, or NaN if there are no samples.
@@ -55,6 +73,22 @@ mod tests {
             tally.add(&SampleOutcome { loss, predicted }, label);
         }
         assert_eq!((tally.loss(), tally.accuracy()), (0.75, 0.75));
+    }
+
+    #[test]
+    fn a_weighted_mean_divides_by_the_weights() {
+        let weights = ClassWeights::new(vec![0.5, 2.0]).unwrap();
+        let tally = |outcomes: &[(f32, u16)]| {
+            let mut tally = Tally::default();
+            for &(loss, label) in outcomes {
+                tally.add_weighted(&SampleOutcome { loss, predicted: 0 }, label, &weights);
+            }
+            tally
+        };
+        let (first, second) = (tally(&[(0.25, 0), (3.0, 1)]), tally(&[(1.0, 0)]));
+        assert_eq!(Tally::default().plus(&first).plus(&second).loss(), 4.25 / 3.0);
+        assert_eq!(first.plus(&second), tally(&[(0.25, 0), (3.0, 1), (1.0, 0)]));
+        assert_eq!(Tally { samples: 1, weight: Some(0.0), ..Tally::default() }.loss(), 0.0);
     }
 
     #[test]

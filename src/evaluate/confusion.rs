@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::data::ClassCounts;
+
 /// How many images of each class were predicted as each class.
 ///
 /// Only pairs of classes that occur are stored: with 65,536 classes, all of them would take 32 GiB.
@@ -92,6 +94,20 @@ impl ConfusionMatrix {
         (0..self.classes).map(scores_of).collect()
     }
 
+    /// Returns the balanced accuracy: the mean recall of the classes that have images (scikit-learn's
+    /// `balanced_accuracy_score`).
+    pub fn balanced_accuracy(&self) -> Option<f64> {
+        let recalls: Vec<f64> = self.scores().iter().filter_map(|scores| scores.recall).collect();
+        (!recalls.is_empty()).then(|| recalls.iter().sum::<f64>() / recalls.len() as f64)
+    }
+
+    /// Returns the number of images of each class.
+    pub fn class_counts(&self) -> ClassCounts {
+        let mut counts = vec![0; self.classes];
+        self.pairs().for_each(|pair| counts[pair.label] += pair.count as usize);
+        ClassCounts::new(counts)
+    }
+
     /// Returns the mean F1 of the classes that have one (scikit-learn's `f1_score` with `average="macro"`).
     pub fn macro_f1(&self) -> Option<f64> {
         let known: Vec<f64> = self.scores().iter().filter_map(|scores| scores.f1).collect();
@@ -137,6 +153,13 @@ mod tests {
         );
         assert_eq!(scores[2], ClassScores { precision: None, recall: None, f1: None, support: 0 });
         assert_eq!(confusion().macro_f1(), Some((6.0 / 9.0 + 0.0 + 1.0) / 3.0));
+    }
+
+    #[test]
+    fn balanced_accuracy_is_the_mean_recall_of_the_classes_with_images() {
+        assert_eq!(confusion().balanced_accuracy(), Some((0.75 + 0.0 + 1.0) / 3.0));
+        assert_eq!(ConfusionMatrix::new(3).balanced_accuracy(), None);
+        assert_eq!(confusion().class_counts().values(), [4, 2, 0, 5]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use operations::sync_folder;
-pub use output::{check_output, is_stdout, is_written_through, write_output};
+pub use output::{check_output, is_same_output, is_stdout, is_written_through, write_output};
 
 /// Opens a regular file and returns its length. Returns `None` for anything else, such as a pipe or a device, which may
 /// block or never end.
@@ -76,15 +76,32 @@ pub(crate) fn remove_temporary_files_of(path: &Path) {
 
 /// Returns whether `file` is the name of a temporary file of a write of `path`.
 pub(crate) fn is_temporary_file_of(path: &Path, file: &OsStr) -> bool {
-    let (Some(name), Some(file)) = (path.file_name().and_then(OsStr::to_str), file.to_str()) else {
-        return false;
-    };
-    let rest = file.strip_prefix('.').and_then(|file| file.strip_prefix(name));
-    rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(TEMPORARY))
+    let Some(name) = path.file_name() else { return false };
+    let prefix = temporary_prefix(name);
+    let (Some(prefix), Some(file)) = (prefix.to_str(), file.to_str()) else { return false };
+    file.strip_prefix(prefix).is_some_and(|rest| rest.ends_with(TEMPORARY))
 }
 
 /// The extension of temporary files.
 const TEMPORARY: &str = ".tmp";
+
+/// The longest name that a temporary file repeats in full, in bytes. Most file systems allow 255, and the rest of the
+/// temporary file's name takes up to 20.
+const MAX_NAME: usize = 200;
+
+/// How the names of temporary files begin that are written for a file of this name.
+fn temporary_prefix(name: &OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    if name.len() <= MAX_NAME {
+        prefix.push(name);
+    } else {
+        let name = name.to_string_lossy();
+        let end = (0..=MAX_NAME).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+        prefix.push(&name[..end]);
+    }
+    prefix.push(".");
+    prefix
+}
 
 /// The number of names that are tried. An interrupted write leaves at most one file.
 const ATTEMPTS: u32 = 64;
@@ -96,9 +113,8 @@ fn create_temporary(target: &Path) -> io::Result<(PathBuf, File)> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name"))?;
     let process = std::process::id();
     for attempt in 0..ATTEMPTS {
-        let mut temporary = OsString::from(".");
-        temporary.push(name);
-        temporary.push(format!(".{process}-{attempt}{TEMPORARY}"));
+        let mut temporary = temporary_prefix(name);
+        temporary.push(format!("{process}-{attempt}{TEMPORARY}"));
         let temporary = target.with_file_name(temporary);
         match operations::create_new(&temporary) {
             Ok(file) => return Ok((temporary, file)),

@@ -23,6 +23,22 @@ enum Target {
     Special(PathBuf),
 }
 
+impl Target {
+    /// The same with a canonical folder; the file need not exist.
+    fn normalised(self) -> Self {
+        match self {
+            Self::File(path) => {
+                let folder = super::folder_of(&path).canonicalize();
+                Self::File(match (folder, path.file_name()) {
+                    (Ok(folder), Some(name)) => folder.join(name),
+                    _ => path,
+                })
+            }
+            other => other,
+        }
+    }
+}
+
 /// Writes an output. A regular file is replaced atomically, with its permissions; of a symbolic link, the file that it
 /// points to. Devices and FIFOs are written through, and `-` is stdout. If the reader of a pipe closes it early, the rest
 /// is dropped, which is not an error.
@@ -63,6 +79,14 @@ pub fn is_stdout(path: &Path) -> bool {
 /// Returns whether an output is written through: stdout, a device or a FIFO. The end of its name does not tell its format.
 pub fn is_written_through(path: &Path) -> bool {
     matches!(target(path), Ok(Target::Stdout | Target::Stderr | Target::Special(_)))
+}
+
+/// Returns whether two outputs are written to the same file, device or descriptor, or are both stdout.
+pub fn is_same_output(one: &Path, other: &Path) -> bool {
+    match (target(one), target(other)) {
+        (Ok(one), Ok(other)) => one.normalised() == other.normalised(),
+        _ => one == other,
+    }
 }
 
 /// Follows symbolic links. A link to nothing is a file to create.

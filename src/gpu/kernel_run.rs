@@ -21,11 +21,12 @@ pub struct Values {
     pub second_moment: Vec<f32>,
     pub accumulated: Vec<f32>,
     pub norms: Vec<f32>,
+    pub class_weights: Vec<f32>,
 }
 
 impl Values {
     /// Each with the buffer that it belongs to.
-    fn by_buffer(&mut self) -> [(BufferName, &mut Vec<f32>); 8] {
+    fn by_buffer(&mut self) -> [(BufferName, &mut Vec<f32>); 9] {
         [
             (BufferName::Workspace, &mut self.workspace),
             (BufferName::Partials, &mut self.partials),
@@ -35,6 +36,7 @@ impl Values {
             (BufferName::SecondMoment, &mut self.second_moment),
             (BufferName::Accumulated, &mut self.accumulated),
             (BufferName::Norms, &mut self.norms),
+            (BufferName::ClassWeights, &mut self.class_weights),
         ]
     }
 }
@@ -105,6 +107,7 @@ pub fn run_kernel(
             tensors: inputs.tensors,
             workspace: values.workspace.len(),
             partials: values.partials.len(),
+            class_weights: values.class_weights.len(),
         },
     );
     let executor = Executor::new(context.clone(), recording)?;

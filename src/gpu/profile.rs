@@ -125,7 +125,8 @@ impl GpuEngine {
     fn write_first_batch(&self) -> MicroBatch {
         let batch = self.first_batch();
         let (setup, images) = (&self.options.setup, &self.splits.get(Split::Train).images);
-        let record = BatchRecord::new(&batch, 0, 1, &setup.loss, &setup.optimizer, images);
+        let record =
+            BatchRecord::new(&batch, 0, 1, batch.step.count as f64, &setup.loss, &setup.optimizer, images);
         self.executor.write_records(&[record]);
         batch
     }

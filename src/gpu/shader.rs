@@ -29,6 +29,12 @@ impl Variant {
     /// Gradients of convolutions are in partial sums; those of dense layers are computed from activations.
     pub const OUTER_PRODUCTS: Self = Self { import: "variants/gradient", file: "outer_products" };
 
+    /// An update changes all parameters, or only those that are not frozen. For all of them the WGSL is that of a kernel
+    /// that imports `shared/grid`.
+    pub fn updated(all: bool) -> Self {
+        Self { import: "variants/updated", file: if all { "all" } else { "unfrozen" } }
+    }
+
     /// The activation function. Log-softmax is not elementwise and has kernels of its own; in all other kernels
     /// it is the identity.
     pub fn activation(activation: Activation) -> Self {
@@ -48,12 +54,15 @@ impl Variant {
         Self { import: "variants/input", file: if augmented { "augmented" } else { "plain" } }
     }
 
-    /// The loss function.
-    pub fn loss(kind: LossKind) -> Self {
-        let file = match kind {
-            LossKind::Nll | LossKind::CrossEntropy => "log_softmax",
-            LossKind::Mse => "mse",
-            LossKind::RawNll => "raw_nll",
+    /// The loss function, with or without class weights.
+    pub fn loss(kind: LossKind, class_weighted: bool) -> Self {
+        let file = match (kind, class_weighted) {
+            (LossKind::Nll | LossKind::CrossEntropy, false) => "log_softmax",
+            (LossKind::Nll | LossKind::CrossEntropy, true) => "weighted_log_softmax",
+            (LossKind::Mse, false) => "mse",
+            (LossKind::Mse, true) => "weighted_mse",
+            (LossKind::RawNll, false) => "raw_nll",
+            (LossKind::RawNll, true) => "weighted_raw_nll",
         };
         Self { import: "variants/loss", file }
     }
@@ -220,6 +229,13 @@ mod tests {
         let (_, after_import) =
             file("variants/activation/tanh").unwrap().split_once("#import shared/finite\n").unwrap();
         assert!(text.contains(after_import));
+    }
+
+    #[test]
+    fn an_update_of_all_parameters_has_the_text_of_the_usual_grid() {
+        assert_eq!(file("variants/updated/all"), Some("#import shared/grid\n"));
+        let variants = [Variant::PARTIAL_SUMS, Variant::updated(false)];
+        assert!(compose("kernels/adam", &variants, &[]).contains("FROZEN_STARTS"));
     }
 
     #[test]

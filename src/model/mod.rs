@@ -4,7 +4,9 @@
 
 mod activation;
 mod fit;
+mod frozen;
 pub mod init;
+mod last_layer;
 pub mod lenet;
 mod model_info;
 pub mod parameters;
@@ -13,6 +15,7 @@ pub mod weights;
 
 pub use activation::Activation;
 pub use fit::{Fit, PADDED_SIDE, margins};
+pub use frozen::Frozen;
 pub use init::Init;
 pub use lenet::LeNet5;
 pub use model_info::{Model, ModelInfo, Selection, SelectionSplit};

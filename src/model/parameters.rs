@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{LeNet5, NormShape};
+use super::{Frozen, LeNet5, NormShape};
 
 /// The kind of layer that a tensor belongs to. Batch normalisation belongs to the layer before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +185,11 @@ impl ParameterTable {
         self.trained().last().map_or(0, |tensor| tensor.range().end)
     }
 
+    /// Returns the ranges of the arena that an optimizer updates: all trained tensors that are not frozen.
+    pub fn updated(&self, frozen: Frozen) -> Vec<Range<usize>> {
+        ranges(self.trained(), |tensor| !frozen.contains(tensor.kind))
+    }
+
     /// Returns the number of parameters of convolutions and dense layers, which come before batch normalisation.
     pub fn layers_len(&self) -> usize {
         self.get("fc3.bias").range().end
@@ -205,6 +210,13 @@ impl ParameterTable {
             .find(|tensor| tensor.name == name)
             .unwrap_or_else(|| panic!("the network has no tensor {name}"))
     }
+}
+
+/// The ranges of the arena that the tensors with a property occupy, in order, as few as possible. `tensors` are
+/// consecutive.
+pub(crate) fn ranges(tensors: &[Tensor], has: impl Fn(&Tensor) -> bool) -> Vec<Range<usize>> {
+    let runs = tensors.chunk_by(|tensor, next| has(tensor) == has(next));
+    runs.filter(|run| has(&run[0])).map(|run| run[0].offset..run[run.len() - 1].range().end).collect()
 }
 
 #[cfg(test)]
@@ -230,6 +242,20 @@ mod tests {
             }
             assert_eq!(table.conv_len(), 2_572);
         }
+    }
+
+    #[test]
+    fn frozen_convolutions_leave_the_dense_layers_to_update() {
+        let updated = |table: &ParameterTable, frozen| -> Vec<_> {
+            table.updated(frozen).into_iter().map(|range| (range.start, range.end)).collect()
+        };
+        let plain = ParameterTable::new(&LeNet5::new(1, 10));
+        assert_eq!(updated(&plain, Frozen::None), [(0, 61_706)]);
+        assert_eq!(updated(&plain, Frozen::Conv), [(2_572, 61_706)]);
+        let normed = ParameterTable::new(&LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) });
+        let (bn3, end) = (normed.get("bn3.weight").offset, normed.trained_len());
+        assert_eq!(updated(&normed, Frozen::None), [(0, end)]);
+        assert_eq!(updated(&normed, Frozen::Conv), [(2_572, 61_706), (bn3, end)]);
     }
 
     #[test]

@@ -86,6 +86,7 @@ mod tests {
             location: DataLocation::Path("/data/mnist".into()),
             requested: None,
             skip_bad_images: false,
+            transpose: None,
             test_split: None,
             test: RecordedImages { images: 1, fingerprint: String::new() },
             validation: None,

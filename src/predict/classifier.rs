@@ -4,7 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{ImageError, NoDigit, Preparation, PreparedImage, Preprocessing, RankedClass, top_classes};
+use super::likeness::likeness;
+use super::{
+    DigitPlace, ImageError, NetworkInput, NoDigit, Preparation, PreparedImage, Preprocessing, RankedClass,
+    top_classes,
+};
 use crate::cpu::CpuEngine;
 use crate::data::{ImageFile, ImageFileError, ImageSet};
 use crate::engine::{Engine, EngineError, Setup, Split};
@@ -17,14 +21,24 @@ pub struct Classifier {
     channels: usize,
     classes: usize,
     info: ModelInfo,
+    /// Whether the classes are the ten digits in order.
+    reads_digits: bool,
     preparation: Preparation,
     engine: Box<dyn Engine>,
 }
 
-/// The probabilities that a model assigns to the classes for one image.
+/// The probabilities that a model assigns to the classes for one image or one digit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     log_probabilities: Vec<f32>,
+    confidence: f64,
+    place: Option<DigitPlace>,
+}
+
+/// What an image shows: one object, or the digits of one or more numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    predictions: Vec<Prediction>,
 }
 
 /// Why images could not be classified.
@@ -54,6 +68,13 @@ pub enum PredictError {
     #[error("the image {0}")]
     NoDigit(#[from] NoDigit),
 
+    /// The image shows several digits, where one was expected.
+    #[error("the image shows {count} digits instead of one; `Classifier::read` reads all of them")]
+    SeveralDigits {
+        /// The number of digits.
+        count: usize,
+    },
+
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -79,6 +100,10 @@ impl fmt::Debug for Classifier {
 }
 
 impl Classifier {
+    /// Digits read with a lower [confidence](Prediction::confidence) are doubtful. Of generated photographs of digits
+    /// 3 % are below, of letters and scribbles 9 in 10.
+    pub const MIN_CONFIDENCE: f64 = 0.3;
+
     /// Loads a safetensors model file, written by this crate or by PyTorch, to run on the CPU.
     ///
     /// # Errors
@@ -101,7 +126,10 @@ impl Classifier {
         let preparation = Preparation::new(&model, Preprocessing::Auto)?;
         engine.set_parameters(&model.parameters)?;
         let Model { network, info, .. } = model;
-        Ok(Self { channels: network.channels, classes: network.classes, info, preparation, engine })
+        let (channels, classes) = (network.channels, network.classes);
+        let reads_digits =
+            channels == 1 && classes == 10 && (0..10).all(|digit| info.class(digit) == digit.to_string());
+        Ok(Self { channels, classes, info, reads_digits, preparation, engine })
     }
 
     /// Replaces the preparation of images, which is [`Preprocessing::Auto`]'s by default.
@@ -109,62 +137,92 @@ impl Classifier {
         Self { preparation, ..self }
     }
 
-    /// Classifies a PNG or JPEG file.
+    /// Classifies an image file that shows one object.
     ///
     /// # Errors
     /// [`PredictError::Image`] if the file cannot be read or decoded, and those of [`Self::classify`].
     pub fn classify_file(&mut self, path: impl AsRef<Path>) -> Result<Prediction, PredictError> {
+        self.read_file(path)?.single()
+    }
+
+    /// Classifies an image of any size that shows one object.
+    ///
+    /// # Errors
+    /// [`PredictError::NoDigit`] and [`PredictError::SeveralDigits`] if one digit is expected and none or more are found;
+    /// [`PredictError::Engine`] and [`PredictError::NonFinite`] if the computation fails.
+    pub fn classify(&mut self, image: ImageFile) -> Result<Prediction, PredictError> {
+        self.read(image)?.single()
+    }
+
+    /// Reads all digits in an image file, if the preparation looks for digits; otherwise classifies it as a whole.
+    ///
+    /// # Errors
+    /// [`PredictError::Image`] if the file cannot be read or decoded, and those of [`Self::read`].
+    pub fn read_file(&mut self, path: impl AsRef<Path>) -> Result<Reading, PredictError> {
         let path = path.as_ref();
         let prepared = self.preparation.read(path).map_err(|error| match error {
             ImageError::File(source) => PredictError::Image { path: path.to_owned(), source },
             ImageError::NoDigit(error) => error.into(),
         })?;
-        self.classify_one(&prepared)
+        self.read_one(&prepared)
     }
 
-    /// Classifies an image of any size.
+    /// Reads all digits in an image, if the preparation looks for digits; otherwise classifies it as a whole.
     ///
     /// # Errors
-    /// [`PredictError::NoDigit`] if a digit is expected and none is found; [`PredictError::Engine`] and
+    /// [`PredictError::NoDigit`] if digits are expected and none is found; [`PredictError::Engine`] and
     /// [`PredictError::NonFinite`] if the computation fails.
-    pub fn classify(&mut self, image: ImageFile) -> Result<Prediction, PredictError> {
+    pub fn read(&mut self, image: ImageFile) -> Result<Reading, PredictError> {
         let prepared = self.preparation.apply(image)?;
-        self.classify_one(&prepared)
+        self.read_one(&prepared)
     }
 
-    fn classify_one(&mut self, image: &PreparedImage) -> Result<Prediction, PredictError> {
-        Ok(self.classify_batch([image])?.remove(0))
+    fn read_one(&mut self, image: &PreparedImage) -> Result<Reading, PredictError> {
+        Ok(self.read_batch([image])?.remove(0))
     }
 
-    /// Classifies several prepared images at once and returns a prediction for each, in their order.
+    /// Reads several prepared images at once and returns a reading for each, in their order.
     ///
     /// # Errors
     /// [`PredictError::Engine`] and [`PredictError::NonFinite`] if the computation fails.
     ///
     /// # Panics
     /// If an image was prepared for another number of channels.
-    pub fn classify_batch<'a>(
+    pub fn read_batch<'a>(
         &mut self,
         images: impl IntoIterator<Item = &'a PreparedImage>,
-    ) -> Result<Vec<Prediction>, PredictError> {
+    ) -> Result<Vec<Reading>, PredictError> {
+        let images: Vec<&[NetworkInput]> = images.into_iter().map(PreparedImage::inputs).collect();
         let image_len = self.channels * IMAGE_SIDE * IMAGE_SIDE;
         let mut pixels = Vec::new();
-        for image in images {
-            assert_eq!(image.pixels().len(), image_len, "the image was prepared for another model");
-            pixels.extend_from_slice(image.pixels());
+        for input in images.iter().copied().flatten() {
+            assert_eq!(input.pixels().len(), image_len, "the image was prepared for another model");
+            pixels.extend_from_slice(input.pixels());
         }
         // The engine requires labels; the log-probabilities do not depend on them.
         let labels = vec![0; pixels.len() / image_len];
-        let images =
-            ImageSet { channels: self.channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels };
-        self.engine.load(Split::Test, Arc::new(images))?;
+        let set = ImageSet { channels: self.channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels };
+        self.engine.load(Split::Test, Arc::new(set))?;
         let log_probabilities = self.engine.log_probabilities(Split::Test)?;
-        let rows = log_probabilities.chunks_exact(self.classes).enumerate();
-        rows.map(|(image, row)| match row.iter().all(|log| log.is_finite()) {
-            true => Ok(Prediction { log_probabilities: row.to_vec() }),
-            false => Err(PredictError::NonFinite { image }),
-        })
-        .collect()
+        let mut rows = log_probabilities.chunks_exact(self.classes);
+        let readings = images.iter().enumerate().map(|(image, inputs)| {
+            let predictions = inputs.iter().zip(rows.by_ref()).map(|(input, row)| {
+                match row.iter().all(|log| log.is_finite()) {
+                    true => Ok(self.prediction(input, row.to_vec())),
+                    false => Err(PredictError::NonFinite { image }),
+                }
+            });
+            Ok(Reading { predictions: predictions.collect::<Result<_, _>>()? })
+        });
+        readings.collect()
+    }
+
+    fn prediction(&self, input: &NetworkInput, log_probabilities: Vec<f32>) -> Prediction {
+        let RankedClass { class, probability } = top_classes(&log_probabilities, 1)[0];
+        let place = input.place();
+        let likeness =
+            if place.is_some() && self.reads_digits { likeness(input.pixels(), class) } else { 1.0 };
+        Prediction { log_probabilities, confidence: probability * likeness, place }
     }
 
     /// Returns the preparation, for example to prepare images on several threads for [`Self::classify_batch`].
@@ -192,5 +250,41 @@ impl Prediction {
     /// The natural logarithm of each class's probability, indexed by label; all are finite.
     pub fn log_probabilities(&self) -> &[f32] {
         &self.log_probabilities
+    }
+
+    /// How far the prediction can be trusted, 0 to 1. For digits in a photograph it is the probability of the best class
+    /// times how much the shape resembles digits of this class in MNIST: networks assign high probabilities to letters
+    /// and scribbles as well. For everything else it is the probability.
+    pub fn confidence(&self) -> f64 {
+        self.confidence
+    }
+
+    /// Where in the image the digit was found, if the image was prepared by [`Preprocessing::Digit`].
+    pub fn place(&self) -> Option<DigitPlace> {
+        self.place
+    }
+}
+
+impl Reading {
+    /// The predictions, at least one: for the digits line by line, from left to right.
+    pub fn predictions(&self) -> &[Prediction] {
+        &self.predictions
+    }
+
+    /// The probability that all digits are read correctly, if they are independent.
+    pub fn probability(&self) -> f64 {
+        self.predictions.iter().map(|prediction| prediction.best().probability).product()
+    }
+
+    /// The confidence of the most doubtful digit.
+    pub fn confidence(&self) -> f64 {
+        self.predictions.iter().map(Prediction::confidence).fold(1.0, f64::min)
+    }
+
+    fn single(mut self) -> Result<Prediction, PredictError> {
+        match self.predictions.len() {
+            1 => Ok(self.predictions.remove(0)),
+            count => Err(PredictError::SeveralDigits { count }),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use image::GrayImage;
 use image::imageops::{self, FilterType};
 
-use super::digit::{self, NoDigit};
+use super::digit::{self, Digit, NoDigit};
 use super::{AutoChoice, PredictError};
 use crate::data::{Channels, Conversion, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize};
 use crate::model::lenet::IMAGE_SIDE;
@@ -23,9 +23,9 @@ pub enum Preprocessing {
     /// chosen by the image's size if nothing is recorded. An image that should be padded but is larger than 32×32 is
     /// first resized to 28×28.
     Fit,
-    /// Prepares a photograph or scan of one digit like MNIST's images (LeCun et al., 1998, section III.A): removes the
-    /// background, makes ink white on black, crops the digit, scales it into 20×20 and centres it by its centre of
-    /// mass in 28×28.
+    /// Finds the digits in a photograph or scan and prepares each like MNIST's images (LeCun et al., 1998, section
+    /// III.A): removes the background, makes ink white on black, crops the digit, scales it into 20×20 and centres it
+    /// by its centre of mass in 28×28.
     Digit,
 }
 
@@ -58,13 +58,47 @@ enum Method {
     Fit(Option<Fit>),
 }
 
-/// An image ready for the network.
+/// An image ready for the network: one input, or one for each digit that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreparedImage {
+    inputs: Vec<NetworkInput>,
+}
+
+/// An input of the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkInput {
     pixels: Vec<u8>,
+    digit: Option<DigitPlace>,
+}
+
+/// Where in an image a digit was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DigitPlace {
+    /// The first column of the digit, in pixels of the image.
+    pub left: u32,
+    /// The first row.
+    pub top: u32,
+    /// The column after the last.
+    pub right: u32,
+    /// The row after the last.
+    pub bottom: u32,
+    /// The line of the text that the digit belongs to, from 0.
+    pub line: usize,
 }
 
 impl PreparedImage {
+    /// The inputs, at least one: the digits line by line, from left to right.
+    pub fn inputs(&self) -> &[NetworkInput] {
+        &self.inputs
+    }
+
+    /// Returns the inputs.
+    pub fn into_inputs(self) -> Vec<NetworkInput> {
+        self.inputs
+    }
+}
+
+impl NetworkInput {
     /// The pixels, C×32×32, 0 (black) to 255.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
@@ -73,6 +107,11 @@ impl PreparedImage {
     /// Returns the pixels, C×32×32, 0 (black) to 255.
     pub fn into_pixels(self) -> Vec<u8> {
         self.pixels
+    }
+
+    /// Where the digit was found, if the image was prepared by [`Preprocessing::Digit`].
+    pub fn place(&self) -> Option<DigitPlace> {
+        self.digit
     }
 }
 
@@ -139,24 +178,32 @@ impl Preparation {
     /// Prepares one image.
     ///
     /// # Errors
-    /// [`NoDigit`] if a digit is expected and nothing stands out from the background.
+    /// [`NoDigit`] if digits are expected and none is found.
     pub fn apply(&self, image: ImageFile) -> Result<PreparedImage, NoDigit> {
-        let (image, fit) = match self.method {
-            Method::Digit => {
-                let pixels = digit::to_mnist(&image)?.to_vec();
-                (ImageFile { channels: 1, height: digit::SIDE, width: digit::SIDE, pixels }, Fit::Pad)
-            }
+        let inputs = match self.method {
+            Method::Digit => digit::find(&image)?.into_iter().map(|digit| self.digit(digit)).collect(),
             Method::Fit(fit) => {
                 let fit = fit.unwrap_or(Fit::of(image.height, image.width));
                 let too_large = image.height.max(image.width) > IMAGE_SIDE;
-                (if fit == Fit::Pad && too_large { shrink(&image) } else { image }, fit)
+                let image = if fit == Fit::Pad && too_large { shrink(&image) } else { image };
+                vec![NetworkInput { pixels: self.convert(image, fit), digit: None }]
             }
         };
+        Ok(PreparedImage { inputs })
+    }
+
+    fn digit(&self, Digit { pixels, place }: Digit) -> NetworkInput {
+        let image =
+            ImageFile { channels: 1, height: digit::SIDE, width: digit::SIDE, pixels: pixels.to_vec() };
+        NetworkInput { pixels: self.convert(image, Fit::Pad), digit: Some(place) }
+    }
+
+    /// Converts an image to C×32×32.
+    fn convert(&self, image: ImageFile, fit: Fit) -> Vec<u8> {
         let ImageFile { channels, height, width, pixels } = image;
         let image = ImageSet { channels, height, width, pixels, labels: vec![0] };
         let conversion = Conversion { fit: Some(fit), channels: Some(self.channels) };
-        let converted = conversion.convert(image).expect("images to be padded are at most 32×32");
-        Ok(PreparedImage { pixels: converted.padded_image(0) })
+        conversion.convert(image).expect("images to be padded are at most 32×32").padded_image(0)
     }
 }
 

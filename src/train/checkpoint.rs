@@ -175,6 +175,15 @@ impl Checkpoint {
         }
         require(config.data.train >= 1, "config.data.train", config.data.train, "at least 1")?;
         config.training.check_ranges().map_err(CheckpointError::Config)?;
+        if let Some(weights) = &config.training.class_weights {
+            let (given, classes) = (weights.values().len(), config.network.classes);
+            require(
+                given == classes,
+                "config.training.class_weights",
+                given,
+                format_args!("{classes}, the classes"),
+            )?;
+        }
         state.check(config).map_err(|error| error.of("standing"))?;
         if let Some(last) = state.last.as_ref().filter(|last| last.step == state.step) {
             let (hash, expected) = (&last.weights_hash, weights_hash(&model.parameters));

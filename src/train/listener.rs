@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{EpochRecord, RunError, RunState};
+use super::{Divergence, EpochRecord, RunError, RunState};
 use crate::engine::{OptimizerState, Tally};
 
 /// Receives a run's progress, results and checkpoints, and can end the run.
@@ -30,6 +30,9 @@ pub trait Listener {
     /// Called [`evaluations_per_epoch`](super::TrainingConfig::evaluations_per_epoch) times in each epoch with the
     /// current accuracies; the last of these calls comes just before [`Self::epoch`]. Does nothing by default.
     fn evaluated(&mut self, _evaluation: &ProgressEvaluation) {}
+
+    /// Called once, when the loss has grown by orders of magnitude. Training goes on. Does nothing by default.
+    fn diverged(&mut self, _divergence: &Divergence) {}
 }
 
 /// Ignores everything: the run trains to its end, and its summary has the result.

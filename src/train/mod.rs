@@ -5,6 +5,7 @@
 //! [`Checkpoint`] from which an interrupted run resumes with bit-identical results.
 
 mod checkpoint;
+mod divergence;
 mod invalid_value;
 mod listener;
 mod metrics;
@@ -18,6 +19,7 @@ mod training_config;
 mod training_config_check;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
+pub use divergence::Divergence;
 pub use invalid_value::InvalidValue;
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, weights_hash};

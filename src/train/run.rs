@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{
-    EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunState, Snapshot, StopReason,
-    TrainingConfig, weights_hash,
+    Divergence, EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunState, Snapshot,
+    StopReason, TrainingConfig, weights_hash,
 };
 use crate::data::{self, Dataset, ImageSet};
-use crate::engine::{Engine, EngineError, Epoch, SampleOutcome, Split, Tally};
+use crate::engine::{ClassWeights, Engine, EngineError, Epoch, SampleOutcome, Split, Tally};
 use crate::model::Selection;
 
 /// How a run that did not fail ended.
@@ -37,6 +37,8 @@ pub struct RunSummary {
     /// The best epoch so far, by validation accuracy if the data set has a validation split, else by test accuracy;
     /// `None` if no epoch was completed.
     pub best: Option<Selection>,
+    /// The last completed epoch's loss, if training has diverged.
+    pub divergence: Option<Divergence>,
 }
 
 /// Why a run failed.
@@ -79,29 +81,29 @@ pub fn train(
     if let Some(validation) = &data.validation {
         engine.load(Split::Validation, Arc::clone(validation))?;
     }
-    loop {
+    let mut warned = false;
+    let outcome = loop {
         if let Some(reason) = state.stop_reason(&config.stopping) {
-            return Ok(RunSummary::new(state, RunOutcome::Stopped(reason)));
+            break RunOutcome::Stopped(reason);
         }
-        if let Some(outcome) = run_epoch(engine, data, config, &mut state, listener)? {
-            return Ok(RunSummary::new(state, outcome));
+        if let Some(outcome) = run_epoch(engine, data, config, &mut state, &mut warned, listener)? {
+            break outcome;
         }
-    }
+    };
+    let RunState { step, seconds, last, best, initial_loss, .. } = state;
+    let last_loss = last.as_ref().map(|record| record.train_loss);
+    let divergence = last_loss.and_then(|loss| Divergence::of(initial_loss, loss, data.classes));
+    Ok(RunSummary { outcome, steps: step, seconds, last, best, divergence })
 }
 
-impl RunSummary {
-    fn new(state: RunState, outcome: RunOutcome) -> Self {
-        let RunState { step, seconds, last, best, .. } = state;
-        Self { outcome, steps: step, seconds, last, best }
-    }
-}
-
-/// Trains the remaining steps of the current epoch and evaluates it. Returns the outcome if the run has ended.
+/// Trains the remaining steps of the current epoch and evaluates it. Returns the outcome if the run has ended. `warned` is
+/// whether the listener knows that training has diverged.
 fn run_epoch(
     engine: &mut dyn Engine,
     data: &Dataset,
     config: &TrainingConfig,
     state: &mut RunState,
+    warned: &mut bool,
     listener: &mut dyn Listener,
 ) -> Result<Option<RunOutcome>, TrainError> {
     let samples = data.train.len();
@@ -116,13 +118,27 @@ fn run_epoch(
     let mut since_evaluation = Tally::default();
     while done < steps.len() {
         let pause = config.next_pause(first_step, done, steps.len());
-        let chunk = Epoch { order: &order, views: views.as_deref(), steps: &steps[done..pause] };
-        let trained = train_steps(engine, &data.train.labels, &chunk, |chunk_tally, elapsed| {
+        let chunk = Epoch {
+            order: &order,
+            views: views.as_deref(),
+            class_weights: config.class_weights.as_ref(),
+            steps: &steps[done..pause],
+        };
+        let is_first = state.step == 0;
+        let trained = train_steps(engine, &data.train.labels, &chunk, |chunk_tally, first_loss, elapsed| {
             let (tally, seconds) = (state.tally.plus(&chunk_tally), state.epoch_seconds + elapsed);
+            let initial_loss = if is_first { first_loss } else { state.initial_loss };
+            if !*warned && let Some(divergence) = Divergence::of(initial_loss, tally.loss(), data.classes) {
+                listener.diverged(&divergence);
+                *warned = true;
+            }
             listener.progress(&EpochProgress { epoch, images: images + tally.samples as u64, tally, seconds })
         })?;
         done += trained.steps;
         state.step += trained.steps as u64;
+        if is_first {
+            state.initial_loss = trained.first_loss;
+        }
         state.tally = state.tally.plus(&trained.tally);
         state.epoch_seconds += trained.seconds;
         state.seconds += trained.seconds;
@@ -189,7 +205,7 @@ fn report_checkpoint(
 pub fn evaluate(engine: &mut dyn Engine, split: Split, images: &ImageSet) -> Result<Tally, EngineError> {
     let outcomes = engine.evaluate(split)?;
     let mut tally = Tally::default();
-    match tally_finite(&mut tally, &outcomes, images.labels.iter().copied()) {
+    match tally_finite(&mut tally, &outcomes, images.labels.iter().copied(), None) {
         Some(sample) => Err(EngineError::NonFiniteEvaluation { sample }),
         None => Ok(tally),
     }
@@ -200,6 +216,8 @@ struct TrainedSteps {
     steps: usize,
     tally: Tally,
     seconds: f64,
+    /// The mean loss of the first of them; `None` if there are none.
+    first_loss: Option<f64>,
     /// Whether the listener ended the run.
     interrupted: bool,
 }
@@ -208,22 +226,31 @@ fn train_steps(
     engine: &mut dyn Engine,
     labels: &[u16],
     epoch: &Epoch,
-    mut on_progress: impl FnMut(Tally, f64) -> ControlFlow<()>,
+    mut on_progress: impl FnMut(Tally, Option<f64>, f64) -> ControlFlow<()>,
 ) -> Result<TrainedSteps, EngineError> {
-    let mut tally = Tally::default();
+    let first_step = epoch.steps[0];
+    let (mut tally, mut first_loss) = (Tally::default(), None);
     let mut non_finite = None;
     let mut interrupted = false;
     let started = Instant::now();
     let mut observer = |first: usize, outcomes: &[SampleOutcome]| {
         let samples = &epoch.order[first..first + outcomes.len()];
-        let labels = samples.iter().map(|&sample| labels[sample as usize]);
-        // An engine may be some steps ahead when the observer breaks. Outcomes that arrive after the first
-        // non-finite loss, or after the listener's last call, are ignored.
-        if non_finite.is_none() {
-            non_finite = tally_finite(&mut tally, outcomes, labels).map(|index| first + index);
+        // The outcomes of the first step may arrive in parts, and together with those of the next.
+        let rest = first_step.count.saturating_sub(tally.samples).min(outcomes.len());
+        for part in [0..rest, rest..outcomes.len()] {
+            // An engine may be some steps ahead when the observer breaks. Outcomes that arrive after the first
+            // non-finite loss, or after the listener's last call, are ignored.
+            if non_finite.is_none() {
+                let labels = samples[part.clone()].iter().map(|&sample| labels[sample as usize]);
+                let bad = tally_finite(&mut tally, &outcomes[part.clone()], labels, epoch.class_weights);
+                non_finite = bad.map(|index| first + part.start + index);
+            }
+            if tally.samples == first_step.count {
+                first_loss.get_or_insert(tally.loss());
+            }
         }
         if non_finite.is_none() && !interrupted {
-            interrupted = on_progress(tally, started.elapsed().as_secs_f64()).is_break();
+            interrupted = on_progress(tally, first_loss, started.elapsed().as_secs_f64()).is_break();
         }
         if non_finite.is_some() || interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -234,7 +261,7 @@ fn train_steps(
     let seconds = if done == 0 { 0.0 } else { started.elapsed().as_secs_f64() };
     match non_finite {
         Some(sample) => Err(EngineError::NonFiniteLoss { sample }),
-        None => Ok(TrainedSteps { steps: done, tally, seconds, interrupted }),
+        None => Ok(TrainedSteps { steps: done, tally, seconds, first_loss, interrupted }),
     }
 }
 
@@ -243,12 +270,16 @@ fn tally_finite(
     tally: &mut Tally,
     outcomes: &[SampleOutcome],
     labels: impl Iterator<Item = u16>,
+    class_weights: Option<&ClassWeights>,
 ) -> Option<usize> {
     for (index, (outcome, label)) in outcomes.iter().zip(labels).enumerate() {
         if !outcome.loss.is_finite() {
             return Some(index);
         }
-        tally.add(outcome, label);
+        match class_weights {
+            None => tally.add(outcome, label),
+            Some(weights) => tally.add_weighted(outcome, label, weights),
+        }
     }
     None
 }

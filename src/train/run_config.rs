@@ -8,6 +8,7 @@ use super::TrainingConfig;
 use crate::data::Fit;
 use crate::engine::{Loss, Optimizer};
 use crate::model::{Init, LeNet5};
+use crate::toml_names::{hyphenated, underscored};
 use crate::version::{COMMIT, VERSION};
 
 /// Everything that determines a run.
@@ -33,6 +34,21 @@ pub struct RunConfig {
     /// The options that the user gave, by name. The training loop does not read them; they let a front end repeat the run.
     #[serde(default)]
     pub options: toml::Table,
+}
+
+impl RunConfig {
+    /// The configuration as the text of a `config.toml`.
+    pub fn to_toml(&self) -> String {
+        hyphenated(&toml::to_string(self).expect("a configuration can be represented in TOML"))
+    }
+
+    /// Reads the text of a `config.toml`.
+    ///
+    /// # Errors
+    /// If it is not TOML or not a configuration.
+    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
+        underscored(text.parse()?).try_into()
+    }
 }
 
 /// A version of this program.
@@ -106,15 +122,61 @@ pub struct DataConfig {
 
 /// The source of a run's initial weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum InitialWeights {
     /// A random initialisation.
     Init(Init),
     /// A model file.
+    #[serde(alias = "init_from")]
     InitFrom(#[serde(serialize_with = "lossy_path")] PathBuf),
+    /// A model file, except for the last layer, which is new: the data set has other classes than the model.
+    #[serde(alias = "fine_tune")]
+    FineTune {
+        /// The model file.
+        #[serde(serialize_with = "lossy_path", alias = "init_from")]
+        init_from: PathBuf,
+        /// The initialisation of the last layer.
+        #[serde(alias = "last_layer")]
+        last_layer: Init,
+    },
 }
 
 /// TOML and JSON are UTF-8, but a path need not be: invalid sequences become U+FFFD.
 fn lossy_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_can_be_read_back_from_its_toml() {
+        let path = PathBuf::from("a_b/model.safetensors");
+        for weights in [
+            InitialWeights::Init(Init::PaperNormal),
+            InitialWeights::InitFrom(path.clone()),
+            InitialWeights::FineTune { init_from: path, last_layer: Init::Kaiming },
+        ] {
+            let config = RunConfig {
+                program: Program::this(),
+                engine: EngineConfig::cpu("CPU".to_owned()),
+                data: DataConfig {
+                    name: "a_b = c".to_owned(),
+                    train: 2,
+                    validation: None,
+                    test: 1,
+                    fit: None,
+                },
+                network: LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) },
+                weights,
+                training: TrainingConfig::default(),
+                loss: Loss::default(),
+                optimizer: Optimizer::default(),
+                options: toml::Table::new(),
+            };
+            let text = config.to_toml();
+            assert_eq!(RunConfig::from_toml(&text).unwrap(), config, "{text}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::stopping::StoppingState;
 use super::{EpochRecord, RunConfig, StopReason, Stopping, TrainingConfig};
 use crate::engine::{LossKind, Tally};
 use crate::model::{Selection, SelectionSplit};
+use crate::wording::count;
 
 /// The progress of a run. The order of the images and the learning rates of the remaining steps follow from this and
 /// the [`TrainingConfig`](super::TrainingConfig).
@@ -20,6 +21,9 @@ pub struct RunState {
     pub epochs: u64,
     /// Outcomes of the current epoch so far.
     pub tally: Tally,
+    /// Mean loss of the run's first step; `None` before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_loss: Option<f64>,
     /// Seconds spent training in the current epoch.
     pub epoch_seconds: f64,
     /// Seconds spent training since the run began.
@@ -53,7 +57,8 @@ impl RunState {
     pub(super) fn check(&self, config: &RunConfig) -> Result<(), InvalidValue> {
         let done = self.steps_of_epoch(&config.training, config.data.train)?;
         let images = done.saturating_mul(config.training.batch_size as u64).min(config.data.train as u64);
-        self.check_tally(images, config.loss.kind)?;
+        self.check_tally(images, config)?;
+        self.check_initial_loss(config.loss.kind)?;
         self.check_seconds(done)?;
         let Some(last) = &self.last else {
             let expected = format_args!("the metrics of epoch {}", self.epochs);
@@ -78,7 +83,7 @@ impl RunState {
         let first = epochs * per_epoch;
         if step == total && first >= total {
             // All epochs are completed. Only the last one can have fewer steps than the others.
-            let expected = format_args!("{}, those with {total} steps", total.div_ceil(per_epoch));
+            let expected = format_args!("{}, those with {}", total.div_ceil(per_epoch), count(total, "step"));
             require(first - total < per_epoch, "epochs", epochs, expected)?;
             return Ok(0);
         }
@@ -89,8 +94,8 @@ impl RunState {
     }
 
     /// Checks the outcomes of the current epoch, whose steps so far have this many images.
-    fn check_tally(&self, images: u64, loss: LossKind) -> Result<(), InvalidValue> {
-        let Tally { samples, correct, loss_sum } = self.tally;
+    fn check_tally(&self, images: u64, config: &RunConfig) -> Result<(), InvalidValue> {
+        let Tally { samples, correct, loss_sum, weight } = self.tally;
         let expected = format_args!("{images}, the images of the epoch's steps so far");
         require(samples as u64 == images, "tally.samples", samples, expected)?;
         require(
@@ -100,9 +105,26 @@ impl RunState {
             format_args!("at most {samples}, tally.samples"),
         )?;
         require_finite("tally.loss_sum", loss_sum)?;
-        let lowest = if samples == 0 { 0.0 } else { lowest_loss(loss) * samples as f64 };
+        let total = weight.map_or(samples as f64, |weight| weight.max(samples as f64));
+        let lowest = if samples == 0 { 0.0 } else { lowest_loss(config.loss.kind) * total };
         require(loss_sum >= lowest, "tally.loss_sum", loss_sum, format_args!("at least {lowest}"))?;
-        require(samples > 0 || loss_sum == 0.0, "tally.loss_sum", loss_sum, "0 without samples")
+        require(samples > 0 || loss_sum == 0.0, "tally.loss_sum", loss_sum, "0 without samples")?;
+        let is_weighted = config.training.class_weights.is_some() && samples > 0;
+        let (shown, expected) = match is_weighted {
+            true => ("missing", "the sum of the class weights"),
+            false => ("present", "none without class weights or samples"),
+        };
+        require(weight.is_some() == is_weighted, "tally.weight", shown, expected)?;
+        weight.map_or(Ok(()), |weight| require_non_negative("tally.weight", weight))
+    }
+
+    /// Checks the loss of the first step.
+    fn check_initial_loss(&self, kind: LossKind) -> Result<(), InvalidValue> {
+        let Some(loss) = self.initial_loss else { return Ok(()) };
+        require(self.step > 0, "initial_loss", loss, "none before the first step")?;
+        require_finite("initial_loss", loss)?;
+        let lowest = lowest_loss(kind);
+        require(loss >= lowest, "initial_loss", loss, format_args!("at least {lowest}"))
     }
 
     /// Checks the times. `done` are the steps of the current epoch.
@@ -221,7 +243,7 @@ mod tests {
     fn state_round_trips_through_json_bit_for_bit() {
         let mut state = RunState { step: 7, seconds: 0.1 + 0.2, ..RunState::default() };
         state.finish_epoch(record(1, 1.0 / 3.0, None));
-        state.tally = Tally { samples: 3, correct: 1, loss_sum: 1e300 / 7.0 };
+        state.tally = Tally { samples: 3, correct: 1, loss_sum: 1e300 / 7.0, weight: Some(0.1) };
         let text = serde_json::to_string(&state).unwrap();
         assert_eq!(serde_json::from_str::<RunState>(&text).unwrap(), state);
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Schedule, Stopping};
 use crate::data::Augmentation;
-use crate::engine::{self, Step};
+use crate::engine::{self, ClassWeights, Step};
 
 /// The training configuration of a run: everything that depends on neither the data set nor the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub struct TrainingConfig {
     pub stopping: Stopping,
     /// Augmentation of the training images.
     pub augmentation: Augmentation,
+    /// The weights of the classes in the training loss, one per class of the network; `None` for 1 each. They require an
+    /// engine whose [`Setup`](crate::engine::Setup) is class-weighted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
     /// Maximum number of test-set evaluations per epoch, at least 1. One of them is at the end of the epoch; the others
     /// are evenly spaced, between steps. Does not affect the weights. See [`Listener::evaluated`].
     ///
@@ -59,6 +63,7 @@ impl Default for TrainingConfig {
             schedule: Schedule::default(),
             stopping: Stopping::default(),
             augmentation: Augmentation::default(),
+            class_weights: None,
             evaluations_per_epoch: 1,
             checkpoint_every: None,
         }

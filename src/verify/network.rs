@@ -12,7 +12,7 @@ use crate::engine::{
     Split, steps,
 };
 use crate::gpu::{KernelSet, Residency};
-use crate::model::{Activation, LeNet5, ParameterTable};
+use crate::model::{Activation, Frozen, LeNet5, ParameterTable};
 
 const LEARNING_RATE: f32 = 1e-3;
 
@@ -31,13 +31,21 @@ fn layered() -> Vec<Check> {
         let clip = Clip { fc: Some(0.05), norm: Some(1.0), ..Clip::default() };
         let optimizer = Optimizer { rule, clip, weight_decay: 0.1, ..Optimizer::default() };
         all.push(several_steps("clipped momentum", Setup { optimizer, ..setup }, side));
+        if channels == 1 {
+            let optimizer = Optimizer { frozen: Frozen::Conv, ..optimizer };
+            let name = "clipped momentum with frozen convolutions";
+            all.push(several_steps(name, Setup { optimizer, ..setup }, side));
+        }
     }
     for (setup, side) in variants() {
         all.push(step(setup, side));
     }
+    for (setup, side) in variants().into_iter().take(6) {
+        all.push(step(Setup { class_weighted: true, ..setup }, side));
+    }
     // The maximum number of classes of a folder of images.
     all.push(step(Setup::new(LeNet5::new(1, 1_000), 5), 32));
-    all.push(normalised_micro_batches());
+    all.extend([false, true].map(normalised_micro_batches));
     let setup = normalised(Setup::new(LeNet5::new(1, 10), 8));
     all.push(repeated(setup.network));
     all.push(non_finite("batch norm", Setup { optimizer: Optimizer::default(), ..setup }));
@@ -56,6 +64,9 @@ fn fused() -> Vec<Check> {
     for (channels, classes, side) in [(1, 2, 28), (3, 64, 32)] {
         let network = LeNet5::new(channels, classes);
         all.push(step(Setup { loss: smoothed, ..Setup::new(network, 9) }, side));
+        let setup = Setup { class_weighted: true, ..Setup::new(network, 9) };
+        all.push(step(setup, side));
+        all.push(step(Setup { loss: Loss { label_smoothing: 0.1, ..setup.loss }, ..setup }, side));
     }
     all.extend(plain(2_500));
     all
@@ -140,6 +151,9 @@ fn describe(setup: &Setup, side: usize) -> String {
     if network.activation != Activation::Relu {
         text += &format!(", {}", network.activation);
     }
+    if setup.class_weighted {
+        text += ", class weights";
+    }
     if *loss != Loss::default() {
         text += &format!(", {:?} {:?} smoothing {}", loss.kind, loss.reduction, loss.label_smoothing);
     }
@@ -160,10 +174,12 @@ fn step(setup: Setup, side: usize) -> Check {
         let mut engine = new_engine(context, config, setup, Residency::Auto)?;
         engine.load(Split::Train, Arc::new(images.clone()))?;
         engine.set_parameters(&weights)?;
-        let losses = train(&mut engine, &Epoch::new(&order, &steps))?;
+        let class_weights = setup.class_weighted.then(|| Tensors::new(seed).class_weights(network.classes));
+        let epoch = Epoch { class_weights: class_weights.as_ref(), ..Epoch::new(&order, &steps) };
+        let losses = train(&mut engine, &epoch)?;
 
         let mut reference = Reference::new(&setup, &weights);
-        reference.step(&images, &order, &steps[0]);
+        reference.step(&images, &epoch, &steps[0]);
         let tensors = reference.network.activations();
         let mut expected = vec![
             ("x", tensors.x),
@@ -248,12 +264,13 @@ fn several_steps(optimizer: &str, setup: Setup, side: usize) -> Check {
         let mut engine = new_engine(context, config, setup, Residency::Auto)?;
         engine.load(Split::Train, Arc::new(images.clone()))?;
         engine.set_parameters(&weights)?;
-        train(&mut engine, &Epoch::new(&order, &steps))?;
+        let epoch = Epoch::new(&order, &steps);
+        train(&mut engine, &epoch)?;
         let found = engine.parameters()?;
 
         let mut reference = Reference::new(&setup, &weights);
         for step in &steps {
-            reference.step(&images, &order, step);
+            reference.step(&images, &epoch, step);
         }
         let (expected, origin) = (reference.network.parameters(), f64s(&weights));
         Ok(ParameterTable::new(&network)
@@ -270,15 +287,18 @@ fn several_steps(optimizer: &str, setup: Setup, side: usize) -> Check {
 
 /// Compares the gradient of a step with batch normalisation that runs as two micro-batches, each with statistics of its
 /// own, and the running statistics after both.
-fn normalised_micro_batches() -> Check {
-    Check::new("step of 1100 images in micro-batches, batch norm", |context, config, seed| {
+fn normalised_micro_batches(class_weighted: bool) -> Check {
+    let weighted = if class_weighted { ", class weights" } else { "" };
+    let name = format!("step of 1100 images in micro-batches, batch norm{weighted}");
+    Check::new(name, move |context, config, seed| {
         const SAMPLES: usize = LARGEST_MICRO_BATCH + 76;
         let network = LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) };
-        let setup = Setup::new(network, SAMPLES);
+        let setup = Setup { class_weighted, ..Setup::new(network, SAMPLES) };
         let images = Arc::new(Tensors::new(seed).image_set(1, 28, SAMPLES, network.classes));
         let order: Vec<_> = (0..SAMPLES as u32).collect();
         let (weights, steps) = (initial_weights(&network, seed), steps(SAMPLES, SAMPLES, 0.0));
-        let epoch = Epoch::new(&order, &steps);
+        let class_weights = class_weighted.then(|| Tensors::new(seed).class_weights(network.classes));
+        let epoch = Epoch { class_weights: class_weights.as_ref(), ..Epoch::new(&order, &steps) };
 
         let mut engine = new_engine(context, config, setup, Residency::Auto)?;
         engine.load(Split::Train, images.clone())?;

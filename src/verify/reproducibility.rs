@@ -60,7 +60,7 @@ fn run(
     engine.load(Split::Train, images.clone())?;
     engine.set_parameters(&initial_weights(&network, seed))?;
     let steps = steps(samples, BATCH, LEARNING_RATE);
-    let epoch = Epoch { order: &order, views: views.as_deref(), steps: &steps };
+    let epoch = Epoch { views: views.as_deref(), ..Epoch::new(&order, &steps) };
     let training = train(&mut engine, &epoch)?;
     engine.load(Split::Test, Arc::new(ImageSet::clone(&images)))?;
     let evaluation = engine.evaluate(Split::Test)?.iter().map(|outcome| outcome.loss).collect();

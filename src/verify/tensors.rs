@@ -1,6 +1,7 @@
 //! Random inputs for the checks.
 
 use crate::data::ImageSet;
+use crate::engine::ClassWeights;
 use crate::model::Activation;
 use crate::random::{Draws, Purpose};
 
@@ -45,6 +46,13 @@ impl Tensors {
             Activation::LogSoftmax => -x.abs(),
         };
         self.normal(len).into_iter().map(activate).collect()
+    }
+
+    /// Weights of 1/4 to 2 for the classes.
+    pub fn class_weights(&mut self, classes: usize) -> ClassWeights {
+        let mut draws = self.draws();
+        let weights = (0..classes).map(|_| (1 + draws.below(8)) as f32 / 4.0).collect();
+        ClassWeights::new(weights).expect("the weights are above 0")
     }
 
     /// Random square images with random labels.

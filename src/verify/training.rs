@@ -44,29 +44,34 @@ pub struct Reference {
 impl Reference {
     /// Creates a reference with room for all images of a step at once.
     pub fn new(setup: &Setup, weights: &[f32]) -> Self {
-        let mut network = cpu::Network::new(setup.network, setup.batch_size).with_loss(setup.loss);
+        let mut network = cpu::Network::new(setup.network, setup.batch_size)
+            .with_loss(setup.loss)
+            .with_frozen(setup.optimizer.frozen);
         network.set_parameters(&f64s(weights));
         Self { network, optimizer: setup.optimizer, classes: setup.network.classes }
     }
 
-    /// Trains one step.
-    pub fn step(&mut self, images: &ImageSet, order: &[u32], step: &Step) {
-        self.gradient(images, &Epoch::new(order, &[*step]), step);
+    /// Trains one step of an epoch.
+    pub fn step(&mut self, images: &ImageSet, epoch: &Epoch, step: &Step) {
+        self.gradient(images, epoch, step);
         self.network.update(&self.optimizer, step.learning_rate);
     }
 
     /// Computes the gradient of a whole step of an epoch at once.
     pub fn gradient(&mut self, images: &ImageSet, epoch: &Epoch, step: &Step) {
         let labels = self.set_input(images, epoch, step.first..step.first + step.count);
+        self.network.set_class_weights(epoch.class_weights);
         self.network.forward(&labels);
         self.network.backward();
     }
 
     /// Computes the gradient of a whole step of an epoch as the sum over its micro-batches.
     pub fn accumulated_gradient(&mut self, images: &ImageSet, epoch: &Epoch, step: &Step) {
+        self.network.set_class_weights(epoch.class_weights);
+        let step_weight = epoch.step_weight(step, &images.labels);
         for batch in step.micro_batches() {
             let labels = self.set_input(images, epoch, batch.first..batch.first + batch.count);
-            self.network.forward_micro_batch(&labels, step.count);
+            self.network.forward_micro_batch(&labels, step_weight);
             self.network.backward();
             self.network.accumulate(!batch.starts_step());
         }

@@ -9,7 +9,7 @@ use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, Values, run_kernel};
 use crate::gpu::kernels::{self, GradientSource, Kernel, PartialSums};
 use crate::gpu::recording::BatchRecord;
 use crate::gpu::{Context, KernelConfig};
-use crate::model::{LeNet5, ParameterTable};
+use crate::model::{Frozen, LeNet5, ParameterTable};
 
 /// LeNet-5 itself: its tensors have various sizes, and some of their gradients are partial sums.
 const NETWORK: LeNet5 = LeNet5::new(1, 10);
@@ -17,6 +17,9 @@ const NETWORK: LeNet5 = LeNet5::new(1, 10);
 /// Checks of each kernel by itself.
 pub fn kernels() -> Vec<Check> {
     let mut all: Vec<_> = optimizers().into_iter().map(|(name, optimizer)| update(name, optimizer)).collect();
+    let bound = Some(0.1);
+    let adam = Optimizer { weight_decay: 0.1, bound, frozen: Frozen::Conv, ..Optimizer::default() };
+    all.push(update("bounded AdamW, frozen convolutions", adam));
     all.extend([false, true].map(gradient_norm));
     all.extend([false, true].map(accumulate));
     all
@@ -35,6 +38,7 @@ pub fn optimizers() -> Vec<(&'static str, Optimizer)> {
     let by_norm = Clip { norm: Some(0.5), ..none };
     let by_tensor_norm = Clip { tensor_norm: Some(0.2), ..none };
     let double = Rule::Adam(Adam { correct_twice: true, ..Adam::default() });
+    let every_way = sgd(0.9, true, 0.1, Clip { tensor_norm: Some(0.2), norm: Some(0.3), ..by_value });
     vec![
         ("Adam", adam(none, 0.0)),
         ("AdamW, clipped by value", adam(by_value, 0.1)),
@@ -45,9 +49,10 @@ pub fn optimizers() -> Vec<(&'static str, Optimizer)> {
         ("gradient descent", sgd(0.0, false, 0.0, none)),
         ("gradient descent with weight decay, clipped by norm", sgd(0.0, false, 0.1, by_norm)),
         ("momentum, clipped by tensor norm", sgd(0.9, false, 0.0, by_tensor_norm)),
+        ("Nesterov momentum with weight decay, all kinds of clipping", every_way),
         (
-            "Nesterov momentum with weight decay, all kinds of clipping",
-            sgd(0.9, true, 0.1, Clip { tensor_norm: Some(0.2), norm: Some(0.3), ..by_value }),
+            "Nesterov momentum with weight decay, all kinds of clipping, frozen convolutions",
+            Optimizer { frozen: Frozen::Conv, ..every_way },
         ),
     ]
 }
@@ -113,7 +118,7 @@ impl Fixture {
     ) -> Result<KernelOutputs, EngineError> {
         let tensors = self.table.tensors().len();
         let images = self.draw.image_set(1, 1, 1, 2);
-        let record = BatchRecord::new(&batch, 0, t, &Loss::default(), optimizer, &images);
+        let record = BatchRecord::new(&batch, 0, t, batch.count as f64, &Loss::default(), optimizer, &images);
         let values = Values { partials: self.chunks, ..arenas };
         let inputs =
             KernelInputs { values, images: &images, order: vec![0], views: Vec::new(), tensors, record };
@@ -131,8 +136,9 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
         /// Small enough for both of Adam's bias corrections to matter.
         const STEP: u64 = 5;
         const RATE: f32 = 0.01;
-        // Clipping by norm needs complete gradients.
-        let mut fixture = Fixture::new(config, seed, !optimizer.clip.needs_norms());
+        // Clipping by norm needs complete gradients, and frozen convolutions have no partial sums.
+        let partial = !optimizer.clip.needs_norms() && optimizer.frozen.is_none();
+        let mut fixture = Fixture::new(config, seed, partial);
         let (parameters, gradients, first_moment) = (fixture.normal(), fixture.normal(), fixture.normal());
         let second_moment: Vec<_> = fixture.normal().into_iter().map(f32::abs).collect();
 
@@ -141,14 +147,18 @@ fn update(name: &str, optimizer: Optimizer) -> Check {
         let mut clipped = gradient.clone();
         cpu::clip(&optimizer.clip, fixture.table.tensors(), &mut clipped);
         let (mut p, mut m, mut v) = (f64s(&parameters), f64s(&first_moment), f64s(&second_moment));
-        match optimizer.rule {
-            Rule::Adam(rule) => {
-                cpu::adam(&rule, optimizer.weight_decay, RATE, STEP, &clipped, &mut p, &mut m, &mut v);
+        let decay = optimizer.weight_decay;
+        for range in fixture.table.updated(optimizer.frozen) {
+            let (gradient, p, m) = (&clipped[range.clone()], &mut p[range.clone()], &mut m[range.clone()]);
+            match optimizer.rule {
+                Rule::Adam(rule) => {
+                    cpu::adam(&rule, decay, RATE, STEP, gradient, p, m, &mut v[range]);
+                }
+                Rule::Sgd(rule) => cpu::sgd(&rule, decay, RATE, gradient, p, m),
             }
-            Rule::Sgd(rule) => cpu::sgd(&rule, optimizer.weight_decay, RATE, &clipped, &mut p, &mut m),
-        }
-        if let Some(bound) = optimizer.bound {
-            cpu::limit(bound, &mut p);
+            if let Some(bound) = optimizer.bound {
+                cpu::limit(bound, p);
+            }
         }
 
         let kernel = kernels::update(&optimizer, fixture.table.tensors(), config, &fixture.source());

@@ -38,12 +38,13 @@ fn several_steps(name: &str, optimizer: Optimizer) -> Check {
         let mut engine = new_engine(context, config, setup, Residency::Auto)?;
         engine.load(Split::Train, Arc::new(images.clone()))?;
         engine.set_parameters(&weights)?;
-        train(&mut engine, &Epoch::new(&order, &steps))?;
+        let epoch = Epoch::new(&order, &steps);
+        train(&mut engine, &epoch)?;
         let (found, state) = (engine.parameters()?, engine.optimizer_state()?);
 
         let mut reference = Reference::new(&setup, &weights);
         for step in &steps {
-            reference.step(&images, &order, step);
+            reference.step(&images, &epoch, step);
         }
         let (t, first, second) = reference.network.optimizer_state();
         let (expected, origin) = (reference.network.parameters(), f64s(&weights));
@@ -73,7 +74,7 @@ fn large_step(samples: usize) -> Check {
         let weights = initial_weights(&network, seed);
         let whole_step = steps(samples, samples, 0.1);
         let views = Augmentation { shift: 2, flip: true, ..Augmentation::default() }.views(seed, 0, &order);
-        let epoch = Epoch { order: &order, views: views.as_deref(), steps: &whole_step };
+        let epoch = Epoch { views: views.as_deref(), ..Epoch::new(&order, &whole_step) };
         let rule = Rule::Sgd(Sgd { momentum: 0.9, nesterov: false });
         let optimizer = Optimizer { rule, ..Optimizer::default() };
         let setup = Setup { optimizer, augmented: true, ..Setup::new(network, samples) };
@@ -106,7 +107,7 @@ fn large_step(samples: usize) -> Check {
             let views = epoch.views.map(|views| &views[range.clone()]);
             train(
                 &mut engine,
-                &Epoch { order: &order[range], views, steps: &steps(batch.count, batch.count, 0.0) },
+                &Epoch { views, ..Epoch::new(&order[range], &steps(batch.count, batch.count, 0.0)) },
             )?;
             let share = batch.count as f64 / samples as f64;
             for (sum, gradient) in sum_of_micro_batches.iter_mut().zip(engine.gradients()?) {

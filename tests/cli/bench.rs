@@ -12,16 +12,26 @@ use tempfile::tempdir;
 /// A bench that takes only a moment.
 fn quick_bench(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
-    command
-        .args(["bench", "--backend", "cpu", "--batch", "1,8", "--profile-batch", "8", "--images", "64"])
-        .args(["--seconds", "0.02", "--repeats", "5", "-q"])
-        .args(arguments);
+    command.args(["bench", "-q"]);
+    for (option, value) in [
+        ("--backend", "cpu"),
+        ("--batch-size", "1,8"),
+        ("--profile-batch-size", "8"),
+        ("--images", "64"),
+        ("--seconds", "0.02"),
+        ("--repeats", "5"),
+    ] {
+        if !arguments.contains(&option) {
+            command.args([option, value]);
+        }
+    }
+    command.args(arguments);
     command
 }
 
 fn run_bench(folder: &Path, arguments: &[&str]) -> (String, Results) {
     let json = folder.join("new.json");
-    let assert = quick_bench(arguments).arg("--json").arg(&json).assert().success();
+    let assert = quick_bench(arguments).arg("--output").arg(&json).assert().success();
     let printed = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     (printed, Results::read(&json).unwrap())
 }
@@ -56,7 +66,7 @@ fn the_table_has_a_row_for_each_task_and_batch_size() {
 fn a_file_that_cannot_be_written_loses_no_result() {
     let folder = tempdir().unwrap();
     let markdown = folder.path().join("tables.md");
-    quick_bench(&["--json", "/dev/full", "--markdown"])
+    quick_bench(&["--output", "/dev/full", "--markdown"])
         .arg(&markdown)
         .assert()
         .code(1)
@@ -114,7 +124,7 @@ fn a_gpu_is_measured_kernel_by_kernel_beside_the_cpu() {
     let backend = crate::common::context().description.backend.id();
     let folder = tempdir().unwrap();
     let (printed, results) =
-        run_bench(folder.path(), &["--backend", &format!("{backend},cpu"), "--batch", "8"]);
+        run_bench(folder.path(), &["--backend", &format!("{backend},cpu"), "--batch-size", "8"]);
     let [gpu, cpu] = &results.engines[..] else { panic!("expected two engines") };
     assert_eq!([&gpu.label, &cpu.label], [backend, "cpu"]);
     assert!(gpu.encode_us.as_ref().unwrap().median > 0.0);
@@ -138,6 +148,40 @@ fn a_gpu_is_measured_kernel_by_kernel_beside_the_cpu() {
 }
 
 #[test]
+fn json_on_stdout_is_the_file_of_output() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("new.json");
+    let mut command = quick_bench(&["--batch-size", "1", "--json", "-o", path.to_str().unwrap()]);
+    let output = command.assert().success().stderr("").get_output().clone();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), fs::read_to_string(path).unwrap());
+}
+
+#[test]
+fn former_names_of_options_are_accepted_and_a_former_file_of_json_gets_a_hint() {
+    let count = ["bench", "--by-count", "--batch", "1", "--profile-batch", "4", "--images", "8"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
+    command.args(count).assert().success().stdout(contains("batch size 4"));
+    quick_bench(&["--json", "new.json"]).assert().code(2).stderr(contains("hint: --json prints on stdout"));
+}
+
+#[test]
+fn results_do_not_replace_what_they_are_compared_with() {
+    let folder = tempdir().unwrap();
+    run_bench(folder.path(), &["--batch-size", "1"]);
+    let old = folder.path().join("new.json");
+    let old = old.to_str().unwrap();
+    let before = fs::read(old).unwrap();
+    for output in ["--output", "--markdown"] {
+        quick_bench(&["--compare", old, output, old])
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(contains(format!("{output} {old}: this is a file that the command reads")));
+    }
+    assert_eq!(fs::read(old).unwrap(), before);
+}
+
+#[test]
 fn a_bench_against_itself_is_within_noise() {
     let folder = tempdir().unwrap();
     let (_, results) = run_bench(folder.path(), &[]);
@@ -154,7 +198,7 @@ fn compare_adds_a_row_for_each_common_measurement() {
     old.engines[0].throughput[0].images_per_second /= 100.0;
     let path = folder.path().join("old.json");
     fs::write(&path, old.to_json()).unwrap();
-    let assert = quick_bench(&["--batch", "1"]).arg("--compare").arg(&path).assert().success();
+    let assert = quick_bench(&["--batch-size", "1"]).arg("--compare").arg(&path).assert().success();
     let printed = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     let rows = rows(&printed, "## Compared with the benchmark of");
     // Measurements that only one of them has are left out.
@@ -167,7 +211,7 @@ fn compare_adds_a_row_for_each_common_measurement() {
 
 #[test]
 fn by_count_needs_no_device() {
-    let assert = quick_bench(&["--by-count", "--profile-batch", "64"]).assert().success();
+    let assert = quick_bench(&["--by-count", "--profile-batch-size", "64"]).assert().success();
     let printed = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     let rows = rows(&printed, "## Work of a training step at batch size 64");
     assert_eq!(rows.iter().find(|row| row[0] == "conv2 forward").unwrap()[3], "30.7");
@@ -191,13 +235,13 @@ fn wrong_input_is_rejected_in_one_line_before_anything_is_measured() {
     let cases: [(&[&str], &str); 10] = [
         (&["--backend", "cpu,cpu"], "twice"),
         (&["--adapter", "0"], "no adapters to choose from"),
-        (&["--batch", "100"], "needs at least as many images"),
-        (&["--profile-batch", "100"], "needs at least as many images"),
+        (&["--batch-size", "100"], "needs at least as many images"),
+        (&["--profile-batch-size", "100"], "needs at least as many images"),
         (&["--compare", &path("nowhere")], "cannot read"),
-        (&["--compare", &path("text")], "is not a `bench --json` file"),
-        (&["--compare", &path("other")], "is not a `bench --json` file"),
+        (&["--compare", &path("text")], "is not a file of bench results"),
+        (&["--compare", &path("other")], "is not a file of bench results"),
         (&["--compare", &path("later")], "has format 99"),
-        (&["--json", &path("no/folder.json")], "cannot write"),
+        (&["--output", &path("no/folder.json")], "cannot write"),
         (&["--markdown", folder.path().to_str().unwrap()], "it is a folder"),
     ];
     for (arguments, message) in cases {
@@ -209,14 +253,14 @@ fn wrong_input_is_rejected_in_one_line_before_anything_is_measured() {
     for arguments in [
         ["--backend", "cuda"],
         ["--backend", ""],
-        ["--batch", "0"],
-        ["--batch", ""],
+        ["--batch-size", "0"],
+        ["--batch-size", ""],
         ["--seconds", "0"],
         ["--repeats", "1"],
     ] {
         quick_bench(&arguments).assert().code(2).stdout("").stderr(contains(arguments[0]));
     }
     // Checking whether a file can be written leaves no file behind.
-    quick_bench(&["--json", &path("new.json"), "--batch", "100"]).assert().code(2);
+    quick_bench(&["--output", &path("new.json"), "--batch-size", "100"]).assert().code(2);
     assert!(!folder.path().join("new.json").exists());
 }

@@ -87,7 +87,9 @@ fn text_lists_loss_and_accuracy_then_classes_then_the_matrix() {
     let text = text(&mut evaluate(&TRAINED.1));
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("test loss ") && lines[0].ends_with("of 10000 images)"), "{text}");
-    assert!(lines[1].contains("top-2 accuracy") && lines[1].contains("ECE, 15 bins"), "{text}");
+    assert!(lines[1].starts_with("balanced accuracy ") && lines[1].contains("mean F1"), "{text}");
+    assert!(lines[2].contains("top-2 accuracy") && lines[2].contains("ECE, 15 bins"), "{text}");
+    assert!(!text.contains("always predicting"), "{text}");
     let matrix = lines.iter().position(|line| line.starts_with("class \\ predicted")).unwrap();
     let scores = lines.iter().position(|line| line.contains("precision")).unwrap();
     assert_eq!((matrix - scores, lines.len() - matrix), (12, 11), "{text}");
@@ -141,4 +143,14 @@ fn an_unwritable_picture_is_rejected_before_any_work() {
     rejected(["--confusion-matrix", "nowhere/matrix.png"], "cannot write nowhere/matrix.png");
     rejected(["--mistakes", "nowhere/mistakes.png"], "cannot write");
     rejected(["--mistakes-count", "501"], "--mistakes-count");
+}
+
+#[test]
+fn the_pictures_that_were_written_are_named() {
+    let folder = tempdir().unwrap();
+    let picture = folder.path().join("confusion.svg");
+    let mut command = evaluate(&TRAINED.1);
+    command.arg("--confusion-matrix").arg(&picture);
+    command.assert().success().stderr(contains(format!("wrote {}", picture.display())));
+    command.arg("--quiet").assert().success().stderr(is_empty());
 }

@@ -109,7 +109,7 @@ fn the_cpu_engine_has_no_kernel_options_and_cannot_be_tuned() {
     }
     let file = folder.path().join("kernels.toml");
     lenet_gpu()
-        .args(["tune", "--backend", "cpu", "--out"])
+        .args(["tune", "--backend", "cpu", "--output"])
         .arg(&file)
         .assert()
         .code(2)

@@ -4,15 +4,22 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod balance;
 mod bench;
 mod commands;
+#[cfg(unix)]
+mod display;
 mod documents;
 mod environment;
 mod evaluate;
 mod figures;
+mod fine_tuning;
 mod kernels;
+mod models;
+mod options;
 mod outputs;
 mod paper;
 mod predict;
+mod scenes;
 mod sources;
 mod terminal;

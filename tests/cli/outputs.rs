@@ -133,7 +133,8 @@ mod unix {
         let folder = tempdir().unwrap();
         let fifo = folder.path().join("confusion.svg");
         make_fifo(&fifo);
-        evaluate(&["--confusion-matrix", fifo.to_str().unwrap(), "--data-dir", "/nonexistent"])
+        lenet_gpu(&["evaluate", "--backend", "cpu", "--data-dir", "/nonexistent", "--confusion-matrix"])
+            .args([&fifo, &INPUTS.model])
             .timeout(std::time::Duration::from_secs(60))
             .assert()
             .code(2)
@@ -255,16 +256,19 @@ fn pictures_on_stdout_leave_the_report_to_stderr() {
 
 #[test]
 fn a_bench_writes_its_json_or_its_tables_to_stdout() {
-    let bench = |option: &str| {
-        let mut command = lenet_gpu(&["bench", "--backend", "cpu", "--batch", "1", "--profile-batch", "1"]);
-        command.args(["--images", "8", "--seconds", "0.01", "--repeats", "5", "-q", option, "-"]);
+    let bench = |option: &[&str]| {
+        let sizes = ["bench", "--backend", "cpu", "--batch-size", "1", "--profile-batch-size", "1", "-q"];
+        let mut command = lenet_gpu(&sizes);
+        command.args(["--images", "8", "--seconds", "0.01", "--repeats", "5"]).args(option);
         let output = command.assert().success().get_output().clone();
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let (stdout, stderr) = bench("--json");
-    assert!(serde_json::from_str::<serde_json::Value>(&stdout).unwrap()["engines"].is_array());
-    assert!(stderr.starts_with("# Benchmark of"), "{stderr}");
-    let (stdout, stderr) = bench("--markdown");
+    for (option, lines_on_stderr) in [(&["--json"][..], false), (&["--output", "-"], true)] {
+        let (stdout, stderr) = bench(option);
+        assert!(serde_json::from_str::<serde_json::Value>(&stdout).unwrap()["engines"].is_array());
+        assert_eq!(stderr.starts_with("# Benchmark of"), lines_on_stderr, "{stderr}");
+    }
+    let (stdout, stderr) = bench(&["--markdown", "-"]);
     assert_eq!((stdout.matches("# Benchmark of").count(), stderr.as_str()), (1, ""));
 }
 
@@ -274,12 +278,18 @@ fn two_outputs_cannot_share_a_file() {
         command.assert().code(2).stdout(is_empty()).stderr(contains(message));
     };
     rejected(
-        lenet_gpu(&["bench", "--json", "-", "--markdown", "-"]),
-        "--json and --markdown both write to -",
+        lenet_gpu(&["bench", "--output", "-", "--markdown", "-"]),
+        "--output and --markdown both write to stdout",
     );
     rejected(
-        lenet_gpu(&["bench", "--json", "a", "--markdown", "a"]),
-        "--json and --markdown both write to a",
+        lenet_gpu(&["bench", "--json", "--markdown", "-"]),
+        "--json and --markdown both write to stdout",
+    );
+    let folder = tempdir().unwrap();
+    let path = |name: &str| format!("{}/{name}", folder.path().display());
+    rejected(
+        lenet_gpu(&["bench", "--output", &path("a"), "--markdown", &path("./a")]),
+        "--output and --markdown both write to ",
     );
     rejected(evaluate(&["--json", "--mistakes", "-"]), "--json and --mistakes both write to stdout");
     rejected(
@@ -301,4 +311,108 @@ fn an_output_that_ends_in_a_separator_is_refused_before_any_work() {
         .code(2)
         .stderr(contains("cannot write").and(contains("the name is that of a folder")));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Copies of the inputs, to be named as outputs.
+fn copies() -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempdir().unwrap();
+    let (model, image) = (folder.path().join("model.png"), folder.path().join("0.png"));
+    fs::copy(&INPUTS.model, &model).unwrap();
+    fs::copy(&INPUTS.image, &image).unwrap();
+    (folder, model, image)
+}
+
+#[test]
+fn an_output_does_not_replace_a_file_that_the_command_reads() {
+    let (folder, model, image) = copies();
+    let (model, image) = (model.to_str().unwrap(), image.to_str().unwrap());
+    let spelt = |name: &str| format!("{}/./{name}", folder.path().display());
+    let data = INPUTS.data.to_str().unwrap();
+    let of_the_set = INPUTS.image.to_str().unwrap();
+    let read = "this is a file that the command reads; choose another name";
+    for (arguments, message) in [
+        (&["evaluate", model, "--data-dir", data, "--confusion-matrix", model][..], read),
+        (&["evaluate", model, "--data-dir", data, "--mistakes", &spelt("model.png")], read),
+        (
+            &["evaluate", model, "--data-dir", data, "--mistakes", of_the_set],
+            "this is a file of the data set in ",
+        ),
+        (&["predict", "--model", model, image, "--contact-sheet", image], read),
+        (&["predict", "--model", model, image, "--contact-sheet", &spelt("0.png")], read),
+        (&["predict", "--model", model, &spelt("*.png"), "--contact-sheet", model], read),
+        (&["export", model, "--format", "safetensors", "-o", &spelt("model.png")], read),
+    ] {
+        let mut command = lenet_gpu(arguments);
+        if arguments[0] != "export" {
+            command.args(["--backend", "cpu"]);
+        }
+        let stderr = command.assert().code(2).stdout("").get_output().stderr.clone();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(stderr.contains(message) && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
+    }
+    assert_eq!(fs::read(model).unwrap(), fs::read(&INPUTS.model).unwrap());
+    assert!(image::open(image).is_ok() && image::open(of_the_set).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_does_not_replace_an_input_through_a_link() {
+    let (folder, model, _image) = copies();
+    let link = folder.path().join("link.onnx");
+    std::os::unix::fs::symlink(&model, &link).unwrap();
+    lenet_gpu(&["export", model.to_str().unwrap(), "-o", link.to_str().unwrap()])
+        .assert()
+        .code(2)
+        .stderr(contains("--output").and(contains("the command reads")));
+}
+
+#[test]
+fn an_output_beside_the_classes_of_a_data_set_may_be_replaced() {
+    let folder = tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("test")).unwrap();
+    for class in ["cat", "dog"] {
+        let class = folder.path().join("test").join(class);
+        fs::create_dir(&class).unwrap();
+        fs::copy(&INPUTS.image, class.join("0.png")).unwrap();
+    }
+    let picture = folder.path().join("mistakes.png");
+    for _ in 0..2 {
+        let mut command = lenet_gpu(&["evaluate", "--backend", "cpu", "-q", "--mistakes"]);
+        command.arg(&picture).arg("--data-dir").arg(folder.path()).arg(&INPUTS.model).assert().success();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_may_have_the_longest_name_that_a_folder_allows() {
+    let folder = tempdir().unwrap();
+    for name in ["x".repeat(250) + ".onnx", "é".repeat(125) + ".onnx"] {
+        let path = folder.path().join(&name);
+        for _ in 0..2 {
+            export(&path).assert().success();
+        }
+        assert_eq!(fs::read(&path).unwrap(), *EXPORTED);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a temporary file was left");
+    export(folder.path().join("x".repeat(256))).assert().code(2).stderr(contains("cannot write"));
+}
+
+#[test]
+fn an_output_does_not_replace_an_image_that_the_model_was_trained_beside() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for part in ["train", "test"] {
+        for class in ["cat", "dog"] {
+            let class = path(&format!("set/{part}/{class}"));
+            fs::create_dir_all(&class).unwrap();
+            fs::copy(&INPUTS.image, class.join("0.png")).unwrap();
+        }
+    }
+    let mut train = lenet_gpu(&["train", "--backend", "cpu", "-q", "--max-steps", "0", "--data-dir"]);
+    train.arg(path("set")).arg("--run-dir").arg(path("run")).assert().success();
+    let image = path("set/test/cat/0.png");
+    let before = fs::read(&image).unwrap();
+    let mut evaluate = lenet_gpu(&["evaluate", "--backend", "cpu", "-q", "--mistakes"]);
+    evaluate.arg(&image).arg(path("run")).assert().code(2).stderr(contains("is a file of the data set in"));
+    assert_eq!(fs::read(&image).unwrap(), before);
 }

@@ -7,13 +7,17 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::tempdir;
 
-fn paper(out: &Path) -> Command {
+fn paper_of(out: &Path, runs: &str, epochs: &str, limit_test: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
     command
-        .args(["paper", "--backend", "cpu", "--limit-train", "640", "--limit-test", "100"])
-        .args(["--runs", "2", "--epochs", "2", "--probes", "3", "--out"])
+        .args(["paper", "--backend", "cpu", "--limit-train", "640", "--limit-test", limit_test])
+        .args(["--runs", runs, "--epochs", epochs, "--probes", "3", "--output"])
         .arg(out);
     command
+}
+
+fn paper(out: &Path) -> Command {
+    paper_of(out, "2", "2", "100")
 }
 
 #[test]
@@ -58,7 +62,7 @@ fn the_same_seeds_give_the_same_report() {
     let folder = tempdir().unwrap();
     let runs = ["one", "two"].map(|name| {
         let out = folder.path().join(name);
-        paper(&out).args(["--epochs", "1", "--runs", "1"]).assert().success();
+        paper_of(&out, "1", "1", "100").assert().success();
         fs::read_to_string(out.join("runs.csv")).unwrap()
     });
     assert_eq!(runs[0], runs[1]);
@@ -68,7 +72,7 @@ fn the_same_seeds_give_the_same_report() {
 fn as_listed_trains_on_one_batch_and_tests_on_seven() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
-    paper(&out).args(["--as-listed", "--limit-test", "10000"]).assert().success();
+    paper_of(&out, "2", "2", "10000").arg("--as-listed").assert().success();
     let measurements = fs::read_to_string(out.join("runs.csv")).unwrap();
     for line in measurements.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
@@ -85,7 +89,7 @@ fn as_listed_trains_on_one_batch_and_tests_on_seven() {
 fn a_folder_that_is_not_empty_and_a_missing_data_set_are_input_errors() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-    paper(folder.path()).assert().code(2).stderr(contains("--out"));
+    paper(folder.path()).assert().code(2).stderr(contains("--output"));
     paper(&folder.path().join("new"))
         .args(["--dataset", "cifar10"])
         .env("LENET_GPU_CACHE", folder.path().join("empty"))

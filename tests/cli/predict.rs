@@ -9,7 +9,7 @@ use lenet_gpu::cpu::CpuEngine;
 use lenet_gpu::data::{Conversion, ImageFile, ImageSet, embedded_mnist_test};
 use lenet_gpu::engine::{Engine, Setup, Split};
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable, weights};
-use lenet_gpu::predict::{Classifier, PredictError, Preparation, Preprocessing};
+use lenet_gpu::predict::{Classifier, PredictError, Preparation, Preprocessing, Reading};
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
 use serde_json::Value;
@@ -18,12 +18,12 @@ use tempfile::{TempDir, tempdir};
 /// The number of the 30 photographs that must be classified correctly: 80 %.
 const MIN_CORRECT: usize = 24;
 
-fn photos() -> PathBuf {
+pub fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/photos")
 }
 
-/// A trained MNIST model, shared by the tests of this file.
-static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+/// A trained MNIST model, shared by the tests of this program.
+pub static TRAINED: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     let run_dir = folder.path().join("run");
     let mut train = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
@@ -41,13 +41,13 @@ fn untrained(network: LeNet5, info: ModelInfo) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn predict(model: &Path) -> Command {
+pub fn predict(model: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
     command.args(["predict", "--backend", "cpu", "--model"]).arg(model);
     command
 }
 
-fn lines(command: &mut Command) -> Vec<Value> {
+pub fn lines(command: &mut Command) -> Vec<Value> {
     let output = command.arg("--json").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -104,9 +104,13 @@ fn mnists_images_are_recognised_as_well_when_prepared_as_photographs() {
                 preparation.apply(ImageFile { channels, height, width, pixels }).unwrap()
             })
             .collect();
-        let predictions = Classifier::load(&TRAINED.1).unwrap().classify_batch(&images).unwrap();
+        let readings = Classifier::load(&TRAINED.1).unwrap().read_batch(&images).unwrap();
         let labels = test.labels.iter().map(|&label| usize::from(label));
-        predictions.iter().zip(labels).filter(|(prediction, label)| prediction.best().class == *label).count()
+        let best = |reading: &Reading| match reading.predictions() {
+            [digit] => Some(digit.best().class),
+            _ => None,
+        };
+        readings.iter().zip(labels).filter(|(reading, label)| best(reading) == Some(*label)).count()
     };
     let [as_stored, as_photographs] = [Preprocessing::Fit, Preprocessing::Digit].map(correct);
     assert!(as_stored > 960, "{as_stored}");
@@ -172,12 +176,88 @@ fn files_folders_and_patterns_keep_their_order() {
 }
 
 #[test]
+fn brackets_in_names_of_folders_and_files_are_taken_as_they_are() {
+    let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let images = tempdir().unwrap();
+    for (number, name) in
+        ["d[2]/a.png", "d[2]/b.png", "d2/c.png", "e/a[1].png", "e/a1.png", "e/._a1.png"].iter().enumerate()
+    {
+        let path = images.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        draw(&path.with_extension("drawn.png"), number as u32);
+        fs::rename(path.with_extension("drawn.png"), path).unwrap();
+    }
+    fs::create_dir(images.path().join("e/only-folders")).unwrap();
+    for (pattern, expected) in [
+        ("d[2]/*.png", &["a.png", "b.png"][..]),
+        ("d[2]/[b-z].png", &["b.png"]),
+        ("d[0-9]/*.png", &["c.png"]),
+        ("e/a[1].png", &["a[1].png"]),
+        ("e/a[0-9].png", &["a1.png"]),
+        ("*/a[1]*", &["a1.png"]),
+        ("d*[2]/?.png", &["c.png"]),
+        ("[d]*[2]/b.png", &[]),
+        ("**/*1*.png", &["a1.png", "a[1].png"]),
+    ] {
+        let found = lines(predict(&model).arg(images.path().join(pattern)));
+        assert_eq!(names(&found), expected, "{pattern}");
+        let relative = lines(predict(&model).current_dir(images.path()).arg(pattern));
+        assert_eq!(names(&relative), expected, "{pattern}");
+    }
+    for (pattern, says) in [("e/only*", "only folders match "), ("e/z[1]*", "no file matches ")] {
+        predict(&model).arg(images.path().join(pattern)).assert().code(2).stderr(contains(says));
+    }
+}
+
+#[test]
+fn other_entries_of_a_folder_are_counted() {
+    let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let images = tempdir().unwrap();
+    draw(&images.path().join("a.png"), 1);
+    for name in ["._a.png", ".hidden.png", ".DS_Store"] {
+        fs::write(images.path().join(name), "no image").unwrap();
+    }
+    let assert = predict(&model).arg(images.path()).assert().success();
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(!stderr.contains("warning"), "{stderr}");
+    for name in ["notes.txt", "b.svg"] {
+        fs::write(images.path().join(name), "no image").unwrap();
+    }
+    fs::create_dir(images.path().join("more")).unwrap();
+    let says = contains("warning: ignored 3 entries in ").and(contains("starting with b.svg"));
+    predict(&model).arg(images.path()).assert().success().stderr(says);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_image_can_be_read_from_a_pipe() {
+    let (folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let (image, pipe) = (folder.path().join("a.png"), folder.path().join("pipe"));
+    draw(&image, 1);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, fs::read(image).unwrap()).unwrap()
+    });
+    let found = lines(predict(&model).arg(&pipe));
+    writer.join().unwrap();
+    assert_eq!(names(&found), ["pipe"]);
+}
+
+#[test]
+fn stdin_is_named_in_messages() {
+    let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
+    let assert = predict(&model).arg("-").write_stdin("a text").assert().code(2);
+    assert.stderr(contains("warning: stdin is not a PNG"));
+}
+
+#[test]
 fn one_image_can_be_read_from_stdin() {
     let (_folder, model) = untrained(LeNet5::new(1, 4), ModelInfo::default());
     let photo = fs::read(photos().join("sans-3.jpg")).unwrap();
     let assert = predict(&model).args(["--preprocess", "mnist", "-"]).write_stdin(photo).assert().success();
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    assert!(text.starts_with("-  ") && text.lines().count() == 1, "{text}");
+    assert!(text.starts_with("stdin  ") && text.lines().count() == 1, "{text}");
 }
 
 #[test]
@@ -220,7 +300,7 @@ fn unreadable_images_are_named_and_the_others_are_classified() {
     let assert = predict(&model).arg("--json").arg(images.path()).arg(path("gone.png")).assert().code(2);
     let assert = assert
         .stderr(says("b.png", "is empty"))
-        .stderr(says("c.png", "is neither PNG nor JPEG"))
+        .stderr(says("c.png", "is not a PNG, JPEG, WebP, BMP, GIF or TIFF file"))
         .stderr(says("d.png", "is damaged"))
         .stderr(says("e.png", "shows no digit").and(contains("--preprocess none")))
         .stderr(says("gone.png", "cannot be read"))
@@ -255,7 +335,7 @@ fn invalid_arguments_are_rejected_before_any_work() {
         command.assert().code(2).stdout(is_empty()).stderr(contains(says));
     };
     rejected(&mut predict(&model), "IMAGE");
-    rejected(predict(&model).arg(empty.path()), "no PNG or JPEG files in the folder");
+    rejected(predict(&model).arg(empty.path()), "no PNG, JPEG, WebP, BMP, GIF or TIFF files in the folder");
     rejected(predict(&model).arg(empty.path().join("*.png")), "no file matches");
     rejected(predict(&model).arg("a[.png"), "invalid file pattern");
     rejected(predict(&model).args(["-", "-"]), "give it only once");

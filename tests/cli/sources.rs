@@ -324,6 +324,7 @@ fn a_source_is_stored_in_few_words() {
         location: DataLocation::BuiltIn,
         requested: None,
         skip_bad_images: false,
+        transpose: None,
         test_split: None,
         test,
         validation: None,

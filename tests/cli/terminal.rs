@@ -164,7 +164,7 @@ mod files {
             (&["train", "--resume"], hostile("")),
             (&["train", "--data-dir"], hostile("")),
             (&["bench", "--compare"], hostile(".json")),
-            (&["bench", "--json"], hostile("/new.json")),
+            (&["bench", "--output"], hostile("/new.json")),
             (&["export", "-o", "/nonexistent/x.onnx", "--model"], hostile(".missing")),
             (&["predict", "--backend", "cpu", "--model", model.to_str().unwrap()], hostile(".png")),
         ] {
@@ -204,7 +204,7 @@ fn rejected_arguments_are_escaped() {
         &["train", "--epochs", HOSTILE],
         &["train", "--dataset", HOSTILE],
         &["train", "--preset", HOSTILE],
-        &["bench", "--batch", HOSTILE],
+        &["bench", "--batch-size", HOSTILE],
         &["presets", HOSTILE],
         &["data", "fetch", HOSTILE],
         &["data", "fetch", "cifar10", "--from", HOSTILE],

@@ -177,7 +177,7 @@ fn micro_batch_gradients_add_up_to_the_gradient_of_the_step() {
         let images = batch.first..batch.first + batch.count;
         gather(&set, &order[images.clone()], network.input(batch.count));
         let labels: Vec<_> = set.labels[images].iter().map(|&label| label.into()).collect();
-        network.forward_micro_batch(&labels, LARGE.count);
+        network.forward_micro_batch(&labels, LARGE.count as f64);
         network.backward();
         network.accumulate(!batch.starts_step());
         batches += 1;

@@ -34,10 +34,10 @@ const LEARNING_RATE: f32 = 1e-3;
 const STEPS: usize = 10;
 
 /// The tensors of a golden file, converted to f64.
-struct Golden(HashMap<String, Vec<f64>>);
+pub struct Golden(HashMap<String, Vec<f64>>);
 
 impl Golden {
-    fn read(name: &str) -> Self {
+    pub fn read(name: &str) -> Self {
         let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
         let bytes = std::fs::read(path).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -55,22 +55,22 @@ impl Golden {
         Self(tensors.collect())
     }
 
-    fn get(&self, name: &str) -> &[f64] {
+    pub fn get(&self, name: &str) -> &[f64] {
         self.0.get(name).unwrap_or_else(|| panic!("the golden file has no {name}"))
     }
 
-    fn real<T: Real>(&self, name: &str) -> Vec<T> {
+    pub fn real<T: Real>(&self, name: &str) -> Vec<T> {
         self.get(name).iter().map(|&value| T::of(value)).collect()
     }
 
-    fn index<U: TryFrom<u64, Error: std::fmt::Debug>>(&self, name: &str) -> Vec<U> {
+    pub fn index<U: TryFrom<u64, Error: std::fmt::Debug>>(&self, name: &str) -> Vec<U> {
         self.get(name).iter().map(|&value| U::try_from(value as u64).unwrap()).collect()
     }
 }
 
 /// Asserts that no value differs by more than `tolerance · scale`.
 #[track_caller]
-fn assert_close<T: Real>(what: &str, actual: &[T], expected: &[f64], tolerance: f64, scale: f64) {
+pub fn assert_close<T: Real>(what: &str, actual: &[T], expected: &[f64], tolerance: f64, scale: f64) {
     assert_eq!(actual.len(), expected.len(), "{what}");
     for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let error = (actual.as_f64() - expected).abs() / scale;
@@ -82,7 +82,7 @@ fn assert_close<T: Real>(what: &str, actual: &[T], expected: &[f64], tolerance: 
 }
 
 /// The largest magnitude of a tensor's values.
-fn largest(values: &[f64]) -> f64 {
+pub fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 

@@ -417,7 +417,13 @@ fn a_single_value_per_channel_is_normalised_to_the_bias() {
 }
 
 /// The loss of a batch, its gradient at the logits, and the loss of each image.
-fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
+fn loss_at(
+    loss: &Loss,
+    weights: Option<&[f64]>,
+    classes: usize,
+    labels: &[u32],
+    logits: &[f64],
+) -> (f64, Vec<f64>, Vec<f64>) {
     // With the identity as its weight, the layer's input is the logits.
     let shape = DenseShape { inputs: classes, outputs: classes };
     let weight: Vec<f64> =
@@ -425,9 +431,13 @@ fn loss_at(loss: &Loss, classes: usize, labels: &[u32], logits: &[f64]) -> (f64,
     let bias = vec![0.0; classes];
     let (mut outputs, mut dlogits) = (vec![f64::NAN; logits.len()], vec![f64::NAN; logits.len()]);
     let (mut losses, mut predicted) = (vec![f64::NAN; labels.len()], vec![u32::MAX; labels.len()]);
-    let scale = loss.scale(labels.len());
+    let step_weight = match weights {
+        None => labels.len() as f64,
+        Some(weights) => labels.iter().map(|&label| weights[label as usize]).sum(),
+    };
+    let scale = loss.scale(step_weight);
     let (y, dy, each, best) = (&mut outputs, &mut dlogits, &mut losses, &mut predicted);
-    dense_loss(&shape, loss, labels.len(), logits, &weight, &bias, labels, y, dy, each, best);
+    dense_loss(&shape, loss, step_weight, weights, logits, &weight, &bias, labels, y, dy, each, best);
     (losses.iter().sum::<f64>() * scale, dlogits, losses)
 }
 
@@ -447,11 +457,17 @@ fn loss_gradients_match_finite_differences() {
     for (batch, classes) in [(1, 10), (3, 4), (20, 2)] {
         let labels: Vec<u32> = (0..batch as u32).map(|image| (image * 7 + 1) % classes as u32).collect();
         let logits: Vec<f64> = separated(batch * classes, 1).iter().map(|value| 5.0 * value).collect();
-        for loss in losses() {
-            let gradient = loss_at(&loss, classes, &labels, &logits).1;
-            assert_gradient(&format!("{loss:?}, {batch} of {classes}"), &logits, &gradient, |z| {
-                loss_at(&loss, classes, &labels, z).0
-            });
+        let weights: Vec<f64> = (0..classes).map(|class| [0.5, 3.0, 0.0, 1.25][class % 4]).collect();
+        for (loss, weights) in
+            losses().into_iter().flat_map(|loss| [(loss, None), (loss, Some(&weights[..]))])
+        {
+            let gradient = loss_at(&loss, weights, classes, &labels, &logits).1;
+            assert_gradient(
+                &format!("{loss:?}, {weights:?}, {batch} of {classes}"),
+                &logits,
+                &gradient,
+                |z| loss_at(&loss, weights, classes, &labels, z).0,
+            );
         }
     }
 }
@@ -473,7 +489,7 @@ fn losses_match_their_definitions() {
             (LossKind::RawNll, _) => -z.iter().enumerate().map(|(k, z)| target(k) * z).sum::<f64>(),
             _ => -z.iter().enumerate().map(|(k, z)| target(k) * (z.exp() / total).ln()).sum::<f64>(),
         };
-        let actual = loss_at(&loss, classes, &[label as u32], &z).2[0];
+        let actual = loss_at(&loss, None, classes, &[label as u32], &z).2[0];
         assert!((actual - expected).abs() < 1e-14, "{loss:?}: {actual}, expected {expected}");
     }
 }

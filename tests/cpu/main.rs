@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod engine;
+mod frozen;
 mod golden;
 mod gradients;
 mod hashes;
 mod network_gradients;
 mod proofs;
 mod reference;
+mod weighted;

@@ -5,7 +5,7 @@
 //! and the test fails if too few samples remain.
 
 use lenet_gpu::cpu::{Activations, Network};
-use lenet_gpu::engine::{Loss, LossKind, Reduction};
+use lenet_gpu::engine::{ClassWeights, Loss, LossKind, Reduction};
 use lenet_gpu::model::{Activation, LeNet5, ParameterTable};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -36,8 +36,14 @@ fn kinks(activations: &Activations<'_, f64>) -> (Vec<(bool, bool)>, Vec<u32>) {
 /// Asserts that the network's gradient equals the central differences of its loss at up to `samples` values of each
 /// tensor.
 #[track_caller]
-fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: usize) {
-    let what = format!("{shape:?}, {loss:?}");
+fn assert_network_gradient(
+    shape: LeNet5,
+    loss: Loss,
+    class_weights: Option<&ClassWeights>,
+    labels: &[u32],
+    samples: usize,
+) {
+    let what = format!("{shape:?}, {loss:?}, {class_weights:?}");
     let step = if shape.batch_norm { BATCH_NORM_STEP } else { STEP };
     let table = ParameterTable::new(&shape);
     let mut random = ChaCha8Rng::seed_from_u64(5);
@@ -50,11 +56,14 @@ fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: u
     }
 
     let mut network = Network::<f64>::new(shape, labels.len()).with_loss(loss);
+    network.set_class_weights(class_weights);
+    let step_weight = class_weights
+        .map_or(labels.len() as f64, |weights| weights.sum(labels.iter().map(|&label| label as usize)));
     let mut run = |parameters: &[f64]| {
         network.set_parameters(parameters);
         network.input(labels.len()).copy_from_slice(&images);
         network.forward(labels);
-        let total = network.losses().iter().sum::<f64>() * loss.scale(labels.len());
+        let total = network.losses().iter().sum::<f64>() * loss.scale(step_weight);
         network.backward();
         (total, kinks(&network.activations()), network.gradient().to_vec())
     };
@@ -97,7 +106,7 @@ fn assert_network_gradient(shape: LeNet5, loss: Loss, labels: &[u32], samples: u
 #[test]
 fn network_gradients_match_finite_differences() {
     for channels in [1, 3] {
-        assert_network_gradient(LeNet5::new(channels, 10), Loss::default(), &[4, 0, 9], 100);
+        assert_network_gradient(LeNet5::new(channels, 10), Loss::default(), None, &[4, 0, 9], 100);
     }
 }
 
@@ -115,6 +124,9 @@ fn gradients_of_network_variants_match_finite_differences() {
     ] {
         let network = LeNet5 { batch_norm, activation, ..LeNet5::new(channels, 10) };
         let loss = Loss { kind, reduction, label_smoothing };
-        assert_network_gradient(network, loss, &[4, 0, 9, 4, 1], 20);
+        assert_network_gradient(network, loss, None, &[4, 0, 9, 4, 1], 20);
+        let weights = (1..=10).map(|class| [0.25, 2.0, 0.0, 1.5][class % 4]).collect();
+        let weights = ClassWeights::new(weights).unwrap();
+        assert_network_gradient(network, loss, Some(&weights), &[4, 0, 9, 4, 1], 5);
     }
 }

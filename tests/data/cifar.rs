@@ -1,9 +1,9 @@
-//! CIFAR-10: the sample, accepted layouts, and one-line errors that name the file.
+//! CIFAR-10 and CIFAR-100: the sample, accepted layouts, and one-line errors that name the file.
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use lenet_gpu::data::formats::cifar::{CifarError, CifarFault, append_records, no_images};
+use lenet_gpu::data::formats::cifar::{CifarError, CifarFault, CifarRecord, append_records, no_images};
 use lenet_gpu::data::{self, Conversion, Dataset, DatasetKind};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -185,14 +185,16 @@ mod batch_file {
     #[test]
     fn a_batch_above_4_gib_is_rejected_before_memory_is_allocated() {
         for length in [u64::MAX - u64::MAX % 3073, 3073 << 21] {
-            let error = append_records(io::empty(), length, &mut no_images()).unwrap_err();
+            let error =
+                append_records(CifarRecord::Cifar10, io::empty(), length, &mut no_images()).unwrap_err();
             assert!(matches!(error, CifarError::Format(CifarFault::TooLarge { length: l }) if l == length));
         }
     }
 
     #[test]
     fn a_batch_that_shrinks_while_being_read_is_an_error() {
-        let error = append_records(&batch(&[1])[..], 2 * 3073, &mut no_images()).unwrap_err();
+        let error =
+            append_records(CifarRecord::Cifar10, &batch(&[1])[..], 2 * 3073, &mut no_images()).unwrap_err();
         assert!(matches!(error, CifarError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof));
     }
 
@@ -329,6 +331,133 @@ mod archive {
     }
 }
 
+mod cifar_100 {
+    use super::*;
+
+    /// One record per pair of a coarse and a fine label; all of its pixels are the fine label.
+    fn records(labels: &[(u8, u8)]) -> Vec<u8> {
+        labels
+            .iter()
+            .flat_map(|&(coarse, fine)| [vec![coarse, fine], vec![fine; IMAGE_LEN]].concat())
+            .collect()
+    }
+
+    /// A folder with a batch of each class to train on and two to test with.
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let all: Vec<_> = (0..100).map(|fine| (19, fine)).collect();
+        put(folder.path(), "train.bin", records(&all));
+        put(folder.path(), "test.bin", records(&[(3, 99), (4, 0)]));
+        folder
+    }
+
+    fn open(path: &Path, kind: Option<DatasetKind>) -> Dataset {
+        Dataset::open(path, kind, Conversion::default()).unwrap()
+    }
+
+    #[test]
+    fn the_fine_labels_are_the_classes_and_have_the_published_names() {
+        for kind in [None, Some(DatasetKind::Cifar100)] {
+            let set = open(folder().path(), kind);
+            assert_eq!((set.classes, set.train.len(), &set.test.labels[..]), (100, 100, &[99, 0][..]));
+            assert_eq!((set.train.image(42), set.train.channels), (&[42; IMAGE_LEN][..], 3));
+            let names = set.class_names.unwrap();
+            assert_eq!((&names[0][..], &names[42][..], &names[99][..]), ("apple", "leopard", "worm"));
+        }
+    }
+
+    #[test]
+    fn a_file_of_fine_label_names_names_the_classes() {
+        let folder = folder();
+        let names: Vec<_> = (0..100).map(|class| format!("name {class}")).collect();
+        put(folder.path(), "fine_label_names.txt", names.join("\n"));
+        assert_eq!(open(folder.path(), None).class_names, Some(names));
+        put(folder.path(), "fine_label_names.txt", "one\ntwo\n");
+        assert_eq!(open(folder.path(), None).class_names.unwrap()[1], "aquarium_fish");
+    }
+
+    #[test]
+    fn the_folder_and_the_archive_are_found_in_an_outer_folder() {
+        let (outer, inner) = (tempfile::tempdir().unwrap(), folder());
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in ["test.bin", "train.bin"] {
+            tar.append_path_with_name(inner.path().join(name), format!("cifar-100-binary/{name}")).unwrap();
+        }
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&tar.into_inner().unwrap()).unwrap();
+        put(outer.path(), "cifar-100-binary.tar.gz", packed.finish().unwrap());
+        for path in [outer.path().to_owned(), outer.path().join("cifar-100-binary.tar.gz")] {
+            assert_eq!(open(&path, None).test.labels, [99, 0]);
+        }
+        put(outer.path(), "cifar-100-binary.tar.gz", "not an archive");
+        fs::rename(inner.path(), outer.path().join("cifar-100-binary")).unwrap();
+        assert_eq!(open(outer.path(), Some(DatasetKind::Cifar100)).test.labels, [99, 0]);
+    }
+
+    #[test]
+    fn a_file_that_ends_within_a_record_and_a_label_above_99_are_rejected() {
+        let folder = folder();
+        put(folder.path(), "test.bin", &records(&[(0, 1)])[1..]);
+        assert_error(&folder, &["test.bin", "3073 bytes", "record length 3074"]);
+        put(folder.path(), "test.bin", records(&[(0, 1), (0, 100)]));
+        assert_error(&folder, &["test.bin: label 100 at record 1", "cifar100 has classes 0 to 99"]);
+    }
+}
+
+mod python_version {
+    use super::*;
+
+    /// Opening this folder fails with a message that names the archive to use instead.
+    #[track_caller]
+    fn assert_refused(folder: &Path, archive: &str) {
+        let error = Dataset::open(folder, None, Conversion::default()).unwrap_err().to_string();
+        assert!(
+            error.contains("for Python") && error.contains(&format!("binary version, {archive}")),
+            "{error}"
+        );
+        assert!(!error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn a_folder_of_pickled_batches_is_refused_with_the_archive_to_use() {
+        for (folder_name, files, archive) in [
+            (
+                "cifar-10-batches-py",
+                &["data_batch_1", "test_batch", "batches.meta"],
+                "cifar-10-binary.tar.gz",
+            ),
+            ("cifar-100-python", &["train", "test", "meta"], "cifar-100-binary.tar.gz"),
+        ] {
+            let outer = tempfile::tempdir().unwrap();
+            let inner = outer.path().join(folder_name);
+            fs::create_dir(&inner).unwrap();
+            files.iter().for_each(|name| put(&inner, name, b"\x80\x02}q"));
+            assert_refused(outer.path(), archive);
+            assert_refused(&inner, archive);
+        }
+    }
+
+    #[test]
+    fn the_archive_of_pickled_batches_is_refused_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in ["data_batch_1", "test_batch"] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(4);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, format!("cifar-10-batches-py/{name}"), &b"\x80\x02}q"[..]).unwrap();
+        }
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&tar.into_inner().unwrap()).unwrap();
+        let packed = packed.finish().unwrap();
+        for name in ["cifar-10-python.tar.gz", "renamed.tgz"] {
+            put(folder.path(), name, &packed);
+            assert_refused(&folder.path().join(name), "cifar-10-binary.tar.gz");
+        }
+        assert_refused(folder.path(), "cifar-10-binary.tar.gz");
+    }
+}
+
 proptest! {
     #[test]
     fn bytes_are_read_if_and_only_if_they_are_complete_records(
@@ -338,7 +467,7 @@ proptest! {
         ],
     ) {
         let mut images = no_images();
-        match append_records(&bytes[..], bytes.len() as u64, &mut images) {
+        match append_records(CifarRecord::Cifar10, &bytes[..], bytes.len() as u64, &mut images) {
             Ok(count) => {
                 prop_assert!(count > 0 && count * RECORD_LEN == bytes.len());
                 prop_assert_eq!(images.len(), count);

@@ -18,23 +18,23 @@ const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
 /// The bytes of an IDX file.
-fn idx_file(magic: [u8; 4], dimensions: &[u32], values: &[u8]) -> Vec<u8> {
+pub fn idx_file(magic: [u8; 4], dimensions: &[u32], values: &[u8]) -> Vec<u8> {
     let mut bytes = magic.to_vec();
     bytes.extend(dimensions.iter().flat_map(|size| size.to_be_bytes()));
     bytes.extend(values);
     bytes
 }
 
-fn images(count: u32, height: u32, width: u32) -> Vec<u8> {
+pub fn images(count: u32, height: u32, width: u32) -> Vec<u8> {
     let values: Vec<u8> = (0..count * height * width).map(|index| index as u8).collect();
     idx_file([0, 0, 8, 3], &[count, height, width], &values)
 }
 
-fn labels(labels: &[u8]) -> Vec<u8> {
+pub fn labels(labels: &[u8]) -> Vec<u8> {
     idx_file([0, 0, 8, 1], &[labels.len() as u32], labels)
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -355,6 +355,7 @@ proptest! {
     fn arbitrary_bytes_never_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = idx::read_images(&bytes[..], bytes.len() as u64);
         let _ = idx::read_labels(&bytes[..], bytes.len() as u64);
+        let _ = idx::read_class_column(&bytes[..], bytes.len() as u64);
     }
 
     /// The magic number is valid, so that the dimensions are checked.

@@ -257,7 +257,8 @@ fn gpu_engine(augmented: bool) -> Box<dyn Engine> {
 fn losses(engine: &mut dyn Engine, augmentation: Augmentation) -> Vec<f32> {
     let order: Vec<u32> = (0..SAMPLES as u32).rev().collect();
     let views = augmentation.views(3, 1, &order);
-    let epoch = Epoch { order: &order, views: views.as_deref(), steps: &steps(SAMPLES, BATCH, 0.0) };
+    let steps = steps(SAMPLES, BATCH, 0.0);
+    let epoch = Epoch { views: views.as_deref(), ..Epoch::new(&order, &steps) };
     let mut losses = Vec::new();
     engine
         .train(&epoch, &mut |_, outcomes| {

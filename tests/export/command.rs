@@ -118,7 +118,7 @@ fn an_existing_output_is_replaced_unless_it_is_the_model() {
     export(&model, &output).assert().success();
     assert!(fs::read(&output).unwrap().len() > before.len() / 2);
 
-    export(&model, &model).args(["--format", "onnx"]).assert().code(2).stderr(contains("the model itself"));
+    export(&model, &model).args(["--format", "onnx"]).assert().code(2).stderr(contains("the command reads"));
     assert_eq!(fs::read(&model).unwrap(), before);
 }
 

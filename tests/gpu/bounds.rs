@@ -10,11 +10,11 @@ use std::sync::Arc;
 use lenet_gpu::data::{Augmentation, ImageSet, order};
 use lenet_gpu::device::Device;
 use lenet_gpu::engine::{
-    Clip, Engine, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Reduction, Rule, Setup, Sgd, Split,
-    steps,
+    ClassWeights, Clip, Engine, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Reduction, Rule,
+    Setup, Sgd, Split, steps,
 };
 use lenet_gpu::gpu::{Context, FilterMemory, GpuEngine, GpuOptions, KernelConfig, KernelSet, Residency};
-use lenet_gpu::model::{Activation, Init, LeNet5, ParameterTable};
+use lenet_gpu::model::{Activation, Frozen, Init, LeNet5, ParameterTable};
 use lenet_gpu::verify::{Check, kernels};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -125,9 +125,10 @@ impl Draw {
         let batch_size = if self.below(8) == 0 { LARGEST_MICRO_BATCH + 1 } else { self.size(128) };
         Setup {
             loss,
-            optimizer: Optimizer { rule, clip, ..Optimizer::default() },
+            optimizer: Optimizer { rule, clip, frozen: self.of(&Frozen::ALL), ..Optimizer::default() },
             evaluation_batch: self.size(64),
             augmented: self.flag(),
+            class_weighted: self.flag(),
             ..Setup::new(network, batch_size)
         }
     }
@@ -153,7 +154,10 @@ fn bits(context: &Context, options: &GpuOptions, images: &Arc<ImageSet>, trial: 
     let augmentation = Augmentation { shift: 2, flip: true, rotate: 10.0, scale: 0.1 };
     let views = if setup.augmented { augmentation.views(trial, 0, &order) } else { None };
     let steps = steps(images.len(), setup.batch_size, 1e-3);
-    let epoch = Epoch { order: &order, views: views.as_deref(), steps: &steps };
+    let weight = |class| [0.0, 0.5, 3.0][class % 3];
+    let weights = ClassWeights::new((1..=setup.network.classes).map(weight).collect()).unwrap();
+    let class_weights = setup.class_weighted.then_some(&weights);
+    let epoch = Epoch { views: views.as_deref(), class_weights, ..Epoch::new(&order, &steps) };
     let mut losses = Vec::new();
     let observer = &mut |_: usize, outcomes: &[lenet_gpu::engine::SampleOutcome]| {
         losses.extend(outcomes.iter().map(|outcome| outcome.loss));

@@ -6,6 +6,7 @@ mod common;
 
 mod bounds;
 mod engine;
+mod frozen;
 mod instrument;
 mod learning;
 mod parity;

@@ -13,7 +13,7 @@ use lenet_gpu::gpu::kernels::{
 };
 use lenet_gpu::gpu::recording::{Access, BufferName, Fault, RecordedKernel, Recording};
 use lenet_gpu::gpu::{FilterMemory, KernelConfig, KernelSet, shader};
-use lenet_gpu::model::{Activation, ConvShape, DenseShape, LeNet5};
+use lenet_gpu::model::{Activation, ConvShape, DenseShape, Frozen, LeNet5};
 
 /// Every kernel with every variant: those of a step for both kernel sets and both kernel configurations, with all
 /// networks, losses, activations and optimizers, and those of shapes that LeNet-5 does not have.
@@ -56,8 +56,14 @@ fn setups() -> Vec<Setup> {
     for kind in LossKind::ALL {
         for reduction in [Reduction::Mean, Reduction::Sum] {
             let loss = Loss { kind, reduction, ..Loss::default() };
-            setups.push(Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) });
+            let setup = Setup { loss, ..Setup::new(LeNet5::new(1, 10), 64) };
+            setups.extend([setup, Setup { class_weighted: true, ..setup }]);
         }
+    }
+    for (optimizer, batch_norm) in [(adam, false), (sgd, true)] {
+        let optimizer = Optimizer { frozen: Frozen::Conv, ..optimizer };
+        let network = LeNet5 { batch_norm, ..LeNet5::new(1, 10) };
+        setups.push(Setup { optimizer, ..Setup::new(network, LARGEST_MICRO_BATCH + 1) });
     }
     let augmented: Vec<_> = setups.iter().map(|setup| Setup { augmented: true, ..*setup }).collect();
     setups.extend(augmented);

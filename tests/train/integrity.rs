@@ -341,10 +341,25 @@ fn a_checkpoint_that_no_run_can_have_is_refused_with_the_field() {
         ("config/training/schedule/warmup", json!(1.5), "config.training: schedule.warmup is 1.5"),
         ("config/training/augmentation/shift", json!(u32::MAX), "a shift by 4294967295 pixels"),
         ("config/network/classes", json!(11), "another network"),
+        ("standing/initial_loss", json!(-1.0), "standing.initial_loss is -1; expected at least"),
+        ("standing/tally/weight", json!(896.0), "standing.tally.weight is present; expected none without"),
+        (
+            "config/training/class_weights",
+            json!(vec![1.0; 10]),
+            "standing.tally.weight is missing; expected the sum",
+        ),
+        (
+            "config/training/class_weights",
+            json!(vec![1.0; 9]),
+            "config.training.class_weights is 9; expected 10",
+        ),
+        ("config/training/class_weights", json!([1.0, -1.0]), "it must be at least 0 and finite"),
     ];
     for (path, value, expected) in cases {
         let mut edited: Value = serde_json::from_str(ENTRY_V1).unwrap();
-        *edited.pointer_mut(&format!("/checkpoint/{path}")).unwrap() = value.clone();
+        // A field that the run had no use for is added.
+        let (parent, field) = path.rsplit_once('/').unwrap();
+        edited.pointer_mut(&format!("/checkpoint/{parent}")).unwrap()[field] = value.clone();
         match old_checkpoint(&edited.to_string()) {
             Ok(_) => assert!(expected.is_empty(), "{path} = {value} is accepted"),
             Err(message) => {

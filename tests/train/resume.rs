@@ -69,11 +69,11 @@ impl Scratch {
     /// The arguments of a run of three epochs on the CPU engine, with additional ones.
     pub fn train(&self, run: &Path, more: &[&str]) -> Vec<String> {
         let [set, run] = [&self.set, run].map(|path: &Path| path.to_str().unwrap().to_owned());
-        let few = ["train", "--epochs", "3", "--batch-size", "32", "--data-dir"];
-        let mut arguments: Vec<String> = few.iter().map(ToString::to_string).collect();
-        arguments.extend([set, "--run-dir".to_owned(), run]);
-        if !more.contains(&"--backend") {
-            arguments.extend(["--backend".to_owned(), "cpu".to_owned()]);
+        let mut arguments = ["train", "--data-dir", &set, "--run-dir", &run].map(str::to_owned).to_vec();
+        for (option, value) in [("--epochs", "3"), ("--batch-size", "32"), ("--backend", "cpu")] {
+            if !more.contains(&option) {
+                arguments.extend([option, value].map(str::to_owned));
+            }
         }
         arguments.extend(more.iter().map(ToString::to_string));
         arguments
@@ -476,10 +476,11 @@ fn a_run_resumed_on_another_engine_prints_a_notice() {
 #[test]
 fn a_resumed_gpu_run_keeps_its_kernels_and_is_bit_identical() {
     let scratch = Scratch::new();
-    let fused = ["--backend", "vulkan", "--kernels", "fused", "--limit-train", "128", "--epochs", "2"];
-    let (whole, _) = scratch.whole_run(&fused);
+    let fused = ["--backend", "vulkan", "--kernels", "fused", "--limit-train", "128", "--epochs"];
+    let epochs = |epochs| [&fused[..], &[epochs]].concat();
+    let (whole, _) = scratch.whole_run(&epochs("2"));
     let run = scratch.path("run");
-    lenet_gpu().args(scratch.train(&run, &[&fused[..], &["--epochs", "1"]].concat())).assert().success();
+    lenet_gpu().args(scratch.train(&run, &epochs("1"))).assert().success();
     // --kernels is not given again.
     resume(&run).args(["--epochs", "2"]).assert().success().stderr(contains("last bits").not());
     assert_same(&run, &whole);

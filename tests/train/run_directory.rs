@@ -66,7 +66,7 @@ fn config_round_trips_through_its_file() {
     let folder = tempfile::tempdir().unwrap();
     RunDirectory::create(&folder.path().join("a/b"), &config()).unwrap();
     let text = fs::read_to_string(folder.path().join("a/b/config.toml")).unwrap();
-    assert_eq!(toml::from_str::<RunConfig>(&text).unwrap(), config());
+    assert_eq!(RunConfig::from_toml(&text).unwrap(), config());
     // The shortest decimal, not 0.8999999761581421.
     assert!(text.contains("beta1 = 0.9\n"), "{text}");
 }

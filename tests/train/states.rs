@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lenet_gpu::data::{Dataset, Fit, ImageSet};
 use lenet_gpu::engine::{
-    Engine, EngineError, Epoch, Loss, LossKind, Observer, Optimizer, OptimizerState, PerSplit, SampleOutcome,
-    Split,
+    ClassWeights, Engine, EngineError, Epoch, Loss, LossKind, Observer, Optimizer, OptimizerState, PerSplit,
+    SampleOutcome, Split,
 };
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable};
 use lenet_gpu::train::{
@@ -116,6 +116,7 @@ struct Settings {
     evaluations: usize,
     validation: Option<usize>,
     raw_loss: bool,
+    weighted: bool,
     /// Interrupt the run at this report of its progress, then resume it.
     interrupt: Option<u64>,
 }
@@ -131,6 +132,7 @@ impl Default for Settings {
             evaluations: 1,
             validation: None,
             raw_loss: false,
+            weighted: false,
             interrupt: None,
         }
     }
@@ -139,12 +141,12 @@ impl Default for Settings {
 fn settings() -> impl Strategy<Value = Settings> {
     let lengths = (1..=40_usize, 1..=12_usize, 0.05..4.0, prop::option::of(0..=30_u64));
     let pauses = (prop::option::of(1..=9_u64), 1..=3_usize, prop::option::of(1..=30_u64));
-    (lengths, pauses, prop::option::of(1..=9_usize), any::<bool>()).prop_map(
+    (lengths, pauses, prop::option::of(1..=9_usize), any::<[bool; 2]>()).prop_map(
         |(
             (samples, batch_size, epochs, max_steps),
             (checkpoint_every, evaluations, interrupt),
             validation,
-            raw_loss,
+            [raw_loss, weighted],
         )| {
             Settings {
                 samples,
@@ -155,6 +157,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 evaluations,
                 validation,
                 raw_loss,
+                weighted,
                 interrupt,
             }
         },
@@ -236,6 +239,7 @@ impl Run {
                 batch_size: settings.batch_size,
                 evaluations_per_epoch: settings.evaluations,
                 checkpoint_every: settings.checkpoint_every.and_then(NonZeroU64::new),
+                class_weights: settings.weighted.then(|| ClassWeights::new(vec![0.75; 10]).unwrap()),
                 ..TrainingConfig::default()
             },
             loss: Loss { kind, ..Loss::default() },

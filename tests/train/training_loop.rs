@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use lenet_gpu::data::{self, Augmentation, Dataset, Fit, ImageSet, View};
 use lenet_gpu::engine::{
-    Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, PerSplit, SampleOutcome, Split, Step,
+    ClassWeights, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, PerSplit, SampleOutcome,
+    Split, Step,
 };
 use lenet_gpu::train::{
-    EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunOutcome, RunState, RunSummary,
-    Schedule, Shape, Snapshot, StopReason, Stopping, TrainError, TrainingConfig, train, weights_hash,
+    Divergence, EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunOutcome, RunState,
+    RunSummary, Schedule, Shape, Snapshot, StopReason, Stopping, TrainError, TrainingConfig, train,
+    weights_hash,
 };
 
 /// A sample's outcome is a function of its index, and the only parameter is the number of steps done.
@@ -27,12 +29,16 @@ struct FakeEngine {
     ahead: usize,
     /// The sample whose loss is infinite.
     infinite_sample: Option<u32>,
+    /// The number of steps after which losses are a million times as large.
+    diverges_after: Option<usize>,
     fails: bool,
 }
 
 impl FakeEngine {
     fn outcome(&self, sample: u32) -> SampleOutcome {
-        let loss = if self.infinite_sample == Some(sample) { f32::INFINITY } else { sample as f32 };
+        let factor =
+            if self.diverges_after.is_some_and(|steps| self.steps_done >= steps) { 1e6 } else { 1.0 };
+        let loss = if self.infinite_sample == Some(sample) { f32::INFINITY } else { factor * sample as f32 };
         SampleOutcome { loss, predicted: sample % 2 }
     }
 }
@@ -69,7 +75,7 @@ impl Engine for FakeEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
-        let Epoch { order, steps, views } = *epoch;
+        let Epoch { order, steps, views, .. } = *epoch;
         self.views.push(views.map(<[View]>::to_vec));
         self.splits.get(Split::Train);
         self.calls.push((order.to_vec(), steps.to_vec()));
@@ -106,6 +112,7 @@ struct Recorder {
     records: Vec<(EpochRecord, Vec<f32>)>,
     evaluations: Vec<ProgressEvaluation>,
     checkpoints: Vec<RunState>,
+    divergences: Vec<Divergence>,
     /// The state at the end of each epoch.
     epoch_ends: Vec<RunState>,
     /// The number of images after which to break.
@@ -139,6 +146,10 @@ impl Listener for Recorder {
 
     fn evaluated(&mut self, evaluation: &ProgressEvaluation) {
         self.evaluations.push(*evaluation);
+    }
+
+    fn diverged(&mut self, divergence: &Divergence) {
+        self.divergences.push(*divergence);
     }
 
     fn checkpoint(&mut self, snapshot: &Snapshot) {
@@ -256,7 +267,14 @@ fn a_run_without_steps_neither_trains_nor_evaluates() {
         run(&mut engine, &TrainingConfig { max_steps: Some(0), ..config(3.0) }, &mut recorder).unwrap();
     assert_eq!(
         summary,
-        RunSummary { outcome: RunOutcome::Finished, steps: 0, seconds: 0.0, last: None, best: None }
+        RunSummary {
+            outcome: RunOutcome::Finished,
+            steps: 0,
+            seconds: 0.0,
+            last: None,
+            best: None,
+            divergence: None,
+        }
     );
     assert!(engine.calls.is_empty() && engine.evaluations == 0 && recorder.records.is_empty());
 }
@@ -338,6 +356,41 @@ fn a_finished_or_stopped_run_does_not_continue() {
         assert_eq!((summary.outcome, engine.calls.len()), (outcome, 0));
         assert_eq!(summary.last.unwrap().epoch, 1);
     }
+}
+
+#[test]
+fn a_loss_that_grows_by_orders_of_magnitude_is_reported_once_and_in_the_summary() {
+    for every in [None, NonZeroU64::new(1)] {
+        let config = TrainingConfig { shuffle: false, checkpoint_every: every, ..config(3.0) };
+        let mut engine = FakeEngine { diverges_after: Some(4), ..FakeEngine::default() };
+        let mut recorder = Recorder::default();
+        let summary = run(&mut engine, &config, &mut recorder).unwrap();
+        // The first step has samples 0 to 9, and the second epoch diverges in its second step.
+        let of_samples = |sum: f64, count: f64| Divergence { initial_loss: 4.5, loss: sum / count };
+        assert_eq!(recorder.divergences, [of_samples(45.0 + 145e6, 20.0)]);
+        assert_eq!(summary.divergence, Some(of_samples(300e6, 25.0)));
+
+        // A resumed run knows the loss of the first step.
+        let mut resumed = Recorder::default();
+        let state = recorder.epoch_ends[1].clone();
+        let summary = train(&mut engine, &dataset(), &config, state, &mut resumed).unwrap();
+        assert_eq!((resumed.divergences.len(), summary.divergence.is_some()), (1, true));
+        assert_eq!(resumed.epoch_ends[0].initial_loss, Some(4.5));
+    }
+    let mut recorder = Recorder::default();
+    let summary = run(&mut FakeEngine::default(), &config(3.0), &mut recorder).unwrap();
+    assert_eq!((recorder.divergences, summary.divergence), (vec![], None));
+}
+
+#[test]
+fn with_class_weights_the_training_loss_is_a_weighted_mean_and_the_test_loss_is_not() {
+    let weights = ClassWeights::new(vec![0.5, 9.0]).unwrap();
+    let config = TrainingConfig { class_weights: Some(weights), ..config(1.0) };
+    let mut recorder = Recorder::default();
+    run(&mut FakeEngine::default(), &config, &mut recorder).unwrap();
+    // All labels are 0. The engine multiplies losses by the weights, the loop divides by them.
+    let (record, _) = &recorder.records[0];
+    assert_eq!((record.train_loss, record.test_loss, record.train_accuracy), (24.0, 0.5, 0.52));
 }
 
 #[test]

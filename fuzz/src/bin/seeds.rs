@@ -75,6 +75,13 @@ fn main() {
     put("gzip", "packed", envelope::gzip(&images, 9));
     put("gzip", "two-members", [envelope::gzip(&images[..9], 0), envelope::gzip(&images[9..], 6)].concat());
 
+    put("idx", "table", [&[0, 0, 0x0c, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 7][..], &[0; 4]].concat());
+    put("npz", "images", [&npy("(2, 2, 3)")[..], &[7; 12]].concat());
+    put("npz", "colour", [&npy("(2, 1, 2, 3)")[..], &[7; 12]].concat());
+    let row = |label: u8| format!("{label}{}\n", ",9".repeat(64));
+    put("csv", "plain", [row(3), row(1)].concat());
+    put("csv", "header", format!("label{}\r\n{}", ",x".repeat(64), row(1)).replace(',', ";"));
+
     let records: Vec<u8> = (0..2)
         .flat_map(|label| (0..envelope::CIFAR_RECORD).map(move |at| if at == 0 { label } else { 9 }))
         .collect();
@@ -96,6 +103,12 @@ fn put(target: &str, name: &str, bytes: impl AsRef<[u8]>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     fs::create_dir_all(&folder).expect("a folder can be created");
     fs::write(folder.join(name), bytes).expect("a seed can be written");
+}
+
+/// The start of an array of unsigned bytes.
+fn npy(shape: &str) -> Vec<u8> {
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}");
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat()
 }
 
 /// The header of the file that `build` makes of the values of its tensors, which are those of [`tensors::file`].

@@ -2,6 +2,7 @@
 
 use crate::bench::statistics::Summary;
 use crate::report::Table;
+use crate::wording::whole;
 
 pub(super) fn push(table: &mut Table, row: Vec<String>) {
     table.push(row).expect("a row has a cell for each column");
@@ -42,19 +43,6 @@ pub(super) fn number(value: f64) -> String {
         0 => whole(value.round() as u64),
         digits => format!("{value:.digits$}"),
     }
-}
-
-/// A whole number with thousands separators: 1,234,567.
-pub(super) fn whole(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

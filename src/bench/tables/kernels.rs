@@ -1,9 +1,10 @@
 //! A training step, kernel by kernel.
 
-use super::cells::{cell, number, percent, push, spread_of, whole};
+use super::cells::{cell, number, percent, push, spread_of};
 use crate::bench::results::{EngineResults, KernelResults, Results};
 use crate::gpu::cost::Cost;
 use crate::report::Table;
+use crate::wording::{count, whole};
 
 /// The counted work of each kernel of a training step.
 pub fn counts(kernels: &[KernelResults], batch: usize) -> String {
@@ -53,7 +54,7 @@ fn kernel_table(kernels: &[KernelResults], engine: Option<&EngineResults>) -> St
     }
     let work = kernels.iter().try_fold(Cost::default(), |sum, kernel| Some(sum + kernel.work?));
     let mut sum = vec![
-        format!("{} dispatches", kernels.len()),
+        count(kernels.len(), "dispatch"),
         whole(kernels.iter().map(|kernel| kernel.workgroups).sum()),
         kernels.iter().map(|kernel| kernel.barriers).sum::<usize>().to_string(),
         cell(work, |work| number(work.flops as f64 * 1e-6)),

@@ -12,7 +12,7 @@ pub use kernels::counts;
 use super::results::Results;
 use super::warnings::warnings;
 use crate::version::VERSION_WITH_COMMIT;
-use cells::whole;
+use crate::wording::{count, whole};
 
 /// Formats results and, if there are earlier ones, the comparison with them.
 pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {
@@ -28,13 +28,13 @@ fn head(results: &Results) -> String {
     let Results { date, machine, images, settings, .. } = results;
     let mut text = format!(
         "# Benchmark of {date}\n\n\
-         lenet-gpu {VERSION_WITH_COMMIT} on {}, {} threads, {} {}.\n\
-         {} images of {}×{}×{}: {}. Medians of {} runs, {:.3} s in total, ± the robust standard deviation.\n",
+         lenet-gpu {VERSION_WITH_COMMIT} on {}, {}, {} {}.\n\
+         {} of {}×{}×{}: {}. Medians of {} runs, {:.3} s in total, ± the robust standard deviation.\n",
         machine.cpu.as_deref().unwrap_or("an unknown processor"),
-        machine.threads,
+        count(machine.threads, "thread"),
         machine.os,
         machine.architecture,
-        whole(images.count as u64),
+        count(whole(images.count as u64), "image"),
         images.channels,
         images.height,
         images.width,

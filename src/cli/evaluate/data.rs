@@ -1,6 +1,7 @@
 //! The images to evaluate a model on: those that it was tested with in training, or others that the user names.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::data_args::{DataArgs, find};
@@ -38,6 +39,17 @@ pub fn open(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failure> {
     }
 }
 
+/// The folder of the data that [`open`] opens, unless it is built in or in the cache.
+pub fn folder<'a>(args: &'a DataArgs, model: &'a Model) -> Option<&'a Path> {
+    match (args.folder(), &model.info.source) {
+        (Some(folder), _) => Some(folder),
+        (None, Some(DataSource { location: DataLocation::Path(path), .. })) if !args.names_a_set() => {
+            Some(path)
+        }
+        (None, _) => None,
+    }
+}
+
 /// Reads the test images of the model's training.
 fn open_source(args: &DataArgs, model: &Model, source: &DataSource) -> Result<EvaluationData, Failure> {
     if let DataLocation::Path(path) = &source.location
@@ -50,6 +62,7 @@ fn open_source(args: &DataArgs, model: &Model, source: &DataSource) -> Result<Ev
     }
     let mut options = OpenOptions { kind: source.requested, ..args.options(own_conversion(args, model)) };
     options.skip_bad_images |= source.skip_bad_images;
+    options.transpose = options.transpose.or(source.transpose);
     let data = read(&source.location, options, source.test_split)?;
     if is_converted_alike(args, model) && !are_of(source, &data) {
         return Err(Failure::usage(
@@ -67,8 +80,11 @@ fn open_named(
     source: Option<&DataSource>,
 ) -> Result<EvaluationData, Failure> {
     let conversion = Conversion { fit: args.conversion().fit.or(model.info.fit), ..args.conversion() };
-    let (location, options) = (args.location(), args.options(conversion));
+    let (location, mut options) = (args.location(), args.options(conversion));
     let Some(source) = source else { return read(&location, options, None) };
+    if location == source.location {
+        options.transpose = options.transpose.or(source.transpose);
+    }
     let is_like = is_converted_alike(args, model);
     let is_of_training = |data: &EvaluationData| match data.images.channels == model.network.channels {
         true if is_like => are_of(source, data),

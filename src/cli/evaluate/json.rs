@@ -48,6 +48,8 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, data: &EvaluationData, 
     let mut object = json!({
         "loss": tally.loss(),
         "accuracy": tally.accuracy(),
+        "balanced_accuracy": confusion.balanced_accuracy(),
+        "largest_class_share": confusion.class_counts().largest().map(|(_, share)| share),
         "top2_accuracy": evaluation.top2_accuracy(),
         "macro_f1": confusion.macro_f1(),
         "calibration_error": calibration.expected_error(),

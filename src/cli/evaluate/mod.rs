@@ -5,27 +5,29 @@ mod json;
 mod pictures;
 mod text;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::data::Subset;
 use crate::engine::Setup;
 use crate::evaluate::Evaluation;
-use crate::model::{Model, weights};
+use crate::model::Model;
 use crate::train::weights_hash;
 use clap::Args;
 
 use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Output, notice};
+use super::model_arg::{LoadedModel, ModelArg};
+use super::progress::Progress;
+use super::{Ending, Failure, Input, Output, notice};
 use pictures::PictureArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
-  lenet-gpu evaluate --model runs/slow/model.safetensors
+  lenet-gpu evaluate runs/slow
           Evaluate on the test images of the data set that the model was trained on
-  lenet-gpu evaluate --model model.safetensors --confusion-matrix confusion.svg --mistakes mistakes.png
+  lenet-gpu evaluate model.safetensors --confusion-matrix confusion.svg --mistakes mistakes.png
           Also draw the confusion matrix and the 50 worst mistakes
-  lenet-gpu evaluate --model model.safetensors --data-dir ~/fashion --json
+  lenet-gpu evaluate model.safetensors --data-dir ~/fashion --json
           Evaluate on the test images in another folder, with JSON output";
 
 /// Evaluate a model on test images
@@ -35,9 +37,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct EvaluateArgs {
-    /// Model file, from a run directory or from PyTorch
-    #[arg(long, value_name = "FILE.safetensors")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArg,
 
     #[command(flatten)]
     engine: EngineArgs,
@@ -58,9 +59,12 @@ pub struct EvaluateArgs {
 }
 
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let model = weights::load(&args.model).map_err(Failure::input)?;
+    let LoadedModel { path, model } = args.model.load()?;
     let Model { network, parameters, info } = &model;
-    args.pictures.check(network.classes, output, args.json)?;
+    let mut inputs = vec![Input::File(&path)];
+    inputs.extend(data::folder(&args.data, &model).map(Input::Folder));
+    args.pictures.check(network.classes, &inputs, output, args.json)?;
+    args.data.check(&[Subset::Test])?;
     let (data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;
     let test = Arc::clone(&data.images);
     check_class_names(info.class_names.as_deref(), data.class_names.as_deref())?;
@@ -74,8 +78,10 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     }
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
+    let progress = Progress::start("evaluating", 0);
     let evaluation =
         Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
+    drop(progress);
 
     let written = match args.json {
         true => output.json(&json::object(&evaluation, info, &data, &weights_hash(parameters)).to_string()),

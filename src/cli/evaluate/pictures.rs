@@ -7,11 +7,12 @@ use crate::evaluate::Evaluation;
 use crate::files::{is_written_through, write_output};
 use crate::model::ModelInfo;
 use crate::report::{ContactSheet, MAX_TILES, Tile, confusion_matrix};
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::cli::{Failure, Output, OutputFile, values};
+use crate::cli::{Failure, Input, Output, OutputFile, notice, values};
 
 /// The largest number of classes in the picture of a confusion matrix.
 const MAX_DRAWN: usize = 1_000;
@@ -42,9 +43,15 @@ impl PictureArgs {
         self.mistakes_count.into()
     }
 
-    /// Checks that the pictures can be drawn for so many classes and be written, before any work is done. `json` is
-    /// whether JSON goes to stdout.
-    pub fn check(&self, classes: usize, output: &mut Output, json: bool) -> Result<(), Failure> {
+    /// Checks that the pictures can be drawn for so many classes and be written without replacing an input, before any
+    /// work is done. `json` is whether JSON goes to stdout.
+    pub fn check(
+        &self,
+        classes: usize,
+        inputs: &[Input],
+        output: &mut Output,
+        json: bool,
+    ) -> Result<(), Failure> {
         let mut files = Vec::new();
         if let Some(path) = &self.confusion_matrix {
             format(path)?;
@@ -61,7 +68,7 @@ impl PictureArgs {
         if let Some(path) = &self.mistakes {
             files.push(OutputFile { option: "--mistakes", path, is_text: false });
         }
-        output.reserve(&files, json)
+        output.reserve(&files, inputs, json)
     }
 
     /// Draws the requested pictures.
@@ -69,9 +76,9 @@ impl PictureArgs {
         if let Some(path) = &self.confusion_matrix {
             let names: Vec<_> = (0..evaluation.confusion.classes()).map(|class| info.class(class)).collect();
             let title = format!(
-                "{:.2} % of {} images classified correctly",
+                "{:.2} % of {} classified correctly",
                 100.0 * evaluation.tally.accuracy(),
-                evaluation.tally.samples
+                count(evaluation.tally.samples, "image")
             );
             let rows = evaluation.confusion.rows();
             let rows: Vec<&[u64]> = rows.iter().map(Vec::as_slice).collect();
@@ -81,10 +88,12 @@ impl PictureArgs {
                 Format::Png => picture.to_png(PIXELS_PER_UNIT).map_err(Failure::work)?,
             };
             write_output(path, &file).map_err(Failure::work)?;
+            notice::written(path);
         }
         if let Some(path) = &self.mistakes {
             let png = mistakes(evaluation, info, test).to_png().map_err(Failure::work)?;
             write_output(path, &png).map_err(Failure::work)?;
+            notice::written(path);
         }
         Ok(())
     }
@@ -117,7 +126,7 @@ fn mistakes(evaluation: &Evaluation, info: &ModelInfo, test: &ImageSet) -> Conta
     });
     let tally = &evaluation.tally;
     ContactSheet {
-        title: format!("Worst of {} mistakes", tally.samples - tally.correct),
+        title: format!("Worst of {}", count(tally.samples - tally.correct, "mistake")),
         description:
             "Misclassified images as the network sees them, the highest loss first: the class, the predicted \
             class, the image's index in the test set (from 0) and the predicted class's probability."

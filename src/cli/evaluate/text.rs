@@ -1,11 +1,16 @@
 //! An evaluation as text.
 
+use crate::cli::terminal;
 use crate::escape::escape;
 use crate::evaluate::{CALIBRATION_BINS, ConfusionMatrix, Evaluation};
 use crate::model::ModelInfo;
+use crate::wording::count;
 
 /// With at most this many classes, every class is listed and the confusion matrix fits a terminal.
 const MAX_CLASSES: usize = 20;
+
+/// The longest name at the head of a column of the confusion matrix.
+const MAX_HEADING: usize = 12;
 
 /// With more classes, the number of worst classes and of most confused pairs that are listed.
 const WORST: usize = 10;
@@ -14,28 +19,48 @@ const WORST: usize = 10;
 pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> Vec<String> {
     let Evaluation { tally, confusion, calibration, .. } = evaluation;
     let first = format!(
-        "test loss {:.4}, accuracy {:.2} % ({} of {} images)",
+        "test loss {:.4}, accuracy {:.2} % ({} of {})",
         tally.loss(),
         100.0 * tally.accuracy(),
         tally.correct,
-        tally.samples
+        count(tally.samples, "image")
     );
     let second = format!(
-        "top-2 accuracy {:.2} %, mean F1 {}, calibration error {:.2} % (ECE, {CALIBRATION_BINS} bins)",
+        "balanced accuracy {} (mean recall), mean F1 {}",
+        percent(confusion.balanced_accuracy()),
+        percent(confusion.macro_f1())
+    );
+    let third = format!(
+        "top-2 accuracy {:.2} %, calibration error {:.2} % (ECE, {CALIBRATION_BINS} bins)",
         100.0 * evaluation.top2_accuracy(),
-        percent(confusion.macro_f1()),
         100.0 * calibration.expected_error()
     );
     // Escaped before the columns are laid out.
     let name = |class| escape(&info.class(class)).into_owned();
     let names: Vec<String> = (0..confusion.classes()).map(name).collect();
-    let third =
-        if confusion.classes() <= MAX_CLASSES { matrix(confusion, &names) } else { pairs(confusion, &names) };
-    let mut lines = vec![first, second, String::new()];
+    let confused = if confusion.classes() <= MAX_CLASSES {
+        matrix(confusion, &names, terminal::stdout_columns().unwrap_or(usize::MAX))
+    } else {
+        pairs(confusion, &names)
+    };
+    let mut lines = vec![first, second, third];
+    lines.extend(chance(confusion, tally.correct, &names));
+    lines.push(String::new());
     lines.extend(scores(confusion, &names));
     lines.push(String::new());
-    lines.extend(third);
+    lines.extend(confused);
     lines
+}
+
+/// Says that the accuracy is about the share of the largest class, if it is.
+fn chance(confusion: &ConfusionMatrix, correct: usize, names: &[String]) -> Option<String> {
+    let counts = confusion.class_counts();
+    let (class, share) = counts.largest().filter(|_| counts.is_at_chance(correct))?;
+    Some(format!(
+        "always predicting {}, the largest class, has an accuracy of {:.2} %",
+        names[class],
+        100.0 * share
+    ))
 }
 
 /// A table of the classes' scores: of all classes, or of the worst ones if there are many.
@@ -61,26 +86,34 @@ fn scores(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
     lines
 }
 
-/// The confusion matrix: a row per class, a column per prediction, a dot for zero.
-fn matrix(confusion: &ConfusionMatrix, names: &[String]) -> Vec<String> {
+/// The confusion matrix for a terminal of so many columns: a row per class, a column per prediction, a dot for zero. If
+/// there is no room for the names of all columns, the classes are numbered.
+fn matrix(confusion: &ConfusionMatrix, names: &[String], columns: usize) -> Vec<String> {
     const HEADING: &str = "class \\ predicted";
     let cell = |count: u64| if count == 0 { "·".to_owned() } else { count.to_string() };
-    let largest = confusion.pairs().map(|pair| pair.count).max().unwrap_or(0);
-    // Long names are truncated in the column headings; the rows show them in full.
-    let column = widest([largest.to_string().as_str(), "12345"]);
-    let short = |name: &String| name.chars().take(column).collect::<String>();
-    let width = widest(names.iter().map(String::as_str).chain([HEADING]));
-    let line = |name: &str, cells: Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!(" {cell:>column$}")).collect();
-        format!("{name:width$} {cells}")
+    let largest = confusion.pairs().map(|pair| pair.count).max().unwrap_or(0).to_string();
+    let table = |rows: &[String], headings: &[String], least: usize| {
+        let column = widest(headings.iter().map(String::as_str).chain([largest.as_str()])).max(least);
+        let width = widest(rows.iter().map(String::as_str).chain([HEADING]));
+        let line = |name: &str, cells: Vec<String>| {
+            let cells: String = cells.iter().map(|cell| format!(" {cell:>column$}")).collect();
+            format!("{name:width$} {cells}")
+        };
+        let counts = confusion.rows();
+        let lines = rows.iter().zip(&counts);
+        let lines = lines.map(|(name, row)| line(name, row.iter().map(|&count| cell(count)).collect()));
+        [line(HEADING, headings.to_vec())].into_iter().chain(lines).collect::<Vec<_>>()
     };
-    let heading = line(HEADING, names.iter().map(short).collect());
-    let counts = confusion.rows();
-    let rows = names
-        .iter()
-        .zip(&counts)
-        .map(|(name, row)| line(name, row.iter().map(|&count| cell(count)).collect()));
-    [heading].into_iter().chain(rows).collect()
+    let named = table(names, names, 5);
+    let fits = |line: &String| line.chars().count() <= columns;
+    if widest(names.iter().map(String::as_str)) <= MAX_HEADING && named.iter().all(fits) {
+        return named;
+    }
+    let numbers: Vec<String> = (0..names.len()).map(|class| class.to_string()).collect();
+    let digits = widest(numbers.iter().map(String::as_str));
+    let numbered: Vec<String> =
+        numbers.iter().zip(names).map(|(number, name)| format!("{number:>digits$} {name}")).collect();
+    table(&numbered, &numbers, 1)
 }
 
 /// The pairs of classes that were confused most often.
@@ -99,4 +132,39 @@ fn percent(fraction: Option<f64>) -> String {
 
 fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
     texts.into_iter().map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two images of class 0, one of them predicted as class 1.
+    fn confusion() -> ConfusionMatrix {
+        let mut confusion = ConfusionMatrix::new(2);
+        confusion.add(0, 0);
+        confusion.add(0, 1);
+        confusion
+    }
+
+    fn names(names: [&str; 2]) -> Vec<String> {
+        names.map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn the_confusion_matrix_has_the_names_of_classes_in_full() {
+        let lines = matrix(&confusion(), &names(["aubergine", "courgette"]), 80);
+        assert_eq!(lines[0], "class \\ predicted  aubergine courgette");
+        assert_eq!(lines[1], "aubergine                  1         1");
+    }
+
+    #[test]
+    fn a_confusion_matrix_that_is_too_wide_for_names_has_numbers() {
+        for (classes, columns) in
+            [(["aubergine", "courgette"], 36), (["an overly long name", "another one"], 80)]
+        {
+            let lines = matrix(&confusion(), &names(classes), columns);
+            assert!(lines[0].ends_with("  0 1"), "{lines:?}");
+            assert!(lines[1].starts_with(&format!("0 {}", classes[0])), "{lines:?}");
+        }
+    }
 }

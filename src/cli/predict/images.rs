@@ -1,21 +1,31 @@
-//! Resolves the IMAGE arguments: files, folders, patterns and stdin.
+//! Resolves the IMAGE arguments: files, folders, patterns, pipes and stdin.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::data::ImageFile;
+use crate::cli::{Failure, notice};
+use crate::data::{IMAGE_EXTENSIONS, IMAGE_FORMATS, ImageFile, ImageFileError};
 use crate::predict::{ImageError, Preparation, PreparedImage};
 use anyhow::{Context, anyhow};
+use glob::{MatchOptions, Pattern};
 
-use crate::cli::Failure;
+/// The help of the argument.
+pub fn help() -> String {
+    format!(
+        "Image files ({IMAGE_FORMATS}), folders of them (read in the order of their names), patterns such as '*.png', or \
+         - for one image on stdin"
+    )
+}
 
 /// Where an image is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSource {
     Stdin,
     File(PathBuf),
+    /// A pipe or a device, such as shells make of `<(command)`.
+    Stream(PathBuf),
 }
 
 impl ImageSource {
@@ -23,14 +33,27 @@ impl ImageSource {
     pub fn prepare(&self, preparation: Preparation) -> Result<PreparedImage, ImageError> {
         match self {
             Self::File(path) => preparation.read(path),
+            Self::Stream(path) => {
+                preparation.read_from(File::open(path).map_err(ImageFileError::Unreadable)?)
+            }
             Self::Stdin => preparation.read_from(io::stdin().lock()),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stream(_) | Self::Stdin => None,
         }
     }
 
     /// The file name without its folder.
     pub fn short_name(&self) -> String {
         match self {
-            Self::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::File(path) | Self::Stream(path) => {
+                path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }
             Self::Stdin => self.to_string(),
         }
     }
@@ -39,8 +62,8 @@ impl ImageSource {
 impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Stdin => f.write_str("-"),
+            Self::File(path) | Self::Stream(path) => write!(f, "{}", path.display()),
+            Self::Stdin => f.write_str("stdin"),
         }
     }
 }
@@ -66,11 +89,10 @@ fn resolve_one(path: &Path) -> anyhow::Result<Vec<ImageSource>> {
     if is_stdin(path) {
         return Ok(vec![ImageSource::Stdin]);
     }
-    if path.is_dir() {
-        return in_folder(path);
-    }
-    match path.to_str() {
-        Some(pattern) if !path.exists() && pattern.contains(['*', '?', '[']) => matching(pattern),
+    match (fs::metadata(path), path.to_str()) {
+        (Ok(metadata), _) if metadata.is_dir() => in_folder(path),
+        (Ok(metadata), _) if !metadata.is_file() => Ok(vec![ImageSource::Stream(path.to_owned())]),
+        (Err(_), Some(text)) if text.contains(['*', '?', '[']) => matching(path, text),
         _ => Ok(vec![ImageSource::File(path.to_owned())]),
     }
 }
@@ -78,32 +100,72 @@ fn resolve_one(path: &Path) -> anyhow::Result<Vec<ImageSource>> {
 /// Returns the images in a folder, sorted by name. Subfolders are not searched.
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<ImageSource>> {
     let cannot_read = || format!("cannot read the folder {}", folder.display());
-    let mut paths = Vec::new();
+    let (mut paths, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).with_context(cannot_read)? {
-        let path = entry.with_context(cannot_read)?.path();
+        let entry = entry.with_context(cannot_read)?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         if ImageFile::has_image_extension(&path) && !path.is_dir() {
             paths.push(path);
+        } else {
+            others.push(path);
         }
     }
     if paths.is_empty() {
-        return Err(anyhow!("no PNG or JPEG files in the folder {}", folder.display()));
+        return Err(anyhow!("no {IMAGE_FORMATS} files in the folder {}", folder.display()));
+    }
+    if let Some(first) = others.iter().min() {
+        let (count, folder) = (others.len(), folder.display());
+        notice::warning(format_args!(
+            "ignored {count} {} in {folder}, starting with {}: only files with the extensions {} are read, and no \
+             subfolders",
+            if count == 1 { "entry" } else { "entries" },
+            first.file_name().unwrap_or_default().display(),
+            IMAGE_EXTENSIONS.join(", ")
+        ));
     }
     paths.sort();
     Ok(paths.into_iter().map(ImageSource::File).collect())
 }
 
-/// Expands a pattern, for shells that do not (Windows) and for quoted patterns.
-fn matching(pattern: &str) -> anyhow::Result<Vec<ImageSource>> {
-    let found = glob::glob(pattern).map_err(|error| anyhow!("invalid file pattern {pattern}: {error}"))?;
-    let mut images = Vec::new();
-    for path in found {
-        let path = path.with_context(|| format!("cannot expand {pattern}"))?;
-        if !path.is_dir() {
-            images.push(ImageSource::File(path));
+/// Expands a pattern, for shells that do not (Windows) and for quoted patterns. The part of it that exists is taken as it
+/// is, such as the folder `d[2]` of `d[2]/*.png`. If nothing matches, brackets in the rest are taken as they are, too.
+fn matching(path: &Path, text: &str) -> anyhow::Result<Vec<ImageSource>> {
+    let existing = path.ancestors().skip(1).find(|ancestor| ancestor.exists()).unwrap_or(Path::new(""));
+    let rest = path.strip_prefix(existing).unwrap_or(path);
+    let existing = Pattern::escape(existing.to_str().unwrap_or_default());
+    let pattern = |rest: &str| Path::new(&existing).join(rest).to_string_lossy().into_owned();
+    let rest = rest.to_str().unwrap_or_default();
+
+    let found = expand(&pattern(rest)).with_context(|| format!("invalid file pattern {text}"));
+    let (mut files, mut folders) = found.as_ref().map_or((&[][..], 0), |(files, folders)| (files, *folders));
+    let literal;
+    if files.is_empty() && rest.contains('[') {
+        literal = expand(&pattern(&rest.replace('[', "[[]"))).unwrap_or_default();
+        (files, folders) = (&literal.0, folders + literal.1);
+    }
+    match folders {
+        _ if !files.is_empty() => Ok(files.iter().cloned().map(ImageSource::File).collect()),
+        _ if found.is_err() => found.map(|_| Vec::new()),
+        0 => Err(anyhow!("no file matches {text}")),
+        _ => Err(anyhow!("only folders match {text}; add /* for the files in them")),
+    }
+}
+
+/// The files that match a pattern, sorted by name, and the number of folders that do. Hidden files only match patterns
+/// that start with a dot, as in shells.
+fn expand(pattern: &str) -> anyhow::Result<(Vec<PathBuf>, usize)> {
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+    let (mut files, mut folders) = (Vec::new(), 0);
+    for path in glob::glob_with(pattern, options)? {
+        let path = path?;
+        if path.is_dir() {
+            folders += 1;
+        } else {
+            files.push(path);
         }
     }
-    match images.is_empty() {
-        true => Err(anyhow!("no file matches {pattern}")),
-        false => Ok(images),
-    }
+    Ok((files, folders))
 }

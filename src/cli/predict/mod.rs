@@ -10,11 +10,12 @@ use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
-use crate::model::{Model, weights};
+use crate::model::Model;
 use crate::predict::{
     AutoChoice, Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing,
 };
 use crate::report::{ContactSheet, MAX_TILES, Tile};
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -22,13 +23,15 @@ use rayon::prelude::*;
 
 use super::engine::EngineArgs;
 use super::memory_args::MemoryArgs;
-use super::{Ending, Failure, Output, OutputFile, hints, notice, values};
+use super::model_arg::{LoadedModel, ModelOption};
+use super::progress::Progress;
+use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
 use prediction::ImagePrediction;
 
 const AFTER_HELP: &str = "\
 Examples:
-  lenet-gpu predict --model model.safetensors seven.jpg photos/
+  lenet-gpu predict --model runs/slow seven.jpg photos/
           Classify a photograph and every image in a folder
   lenet-gpu predict --model model.safetensors 'photos/*.png' --contact-sheet sheet.png
           Also draw the network's input for each image
@@ -40,17 +43,15 @@ Images that cannot be read are reported on stderr; the others are still classifi
 
 /// Classify images
 ///
-/// Prints one line per image: the most probable classes with their probabilities.
+/// Prints one line per image: the most probable classes with their probabilities, or the number that several digits in a
+/// photograph form. A line says `not sure` where the network may be wrong or the image shows no digit.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct PredictArgs {
-    /// Model file, from a run directory or from PyTorch
-    #[arg(long, value_name = "FILE.safetensors")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
 
-    /// PNG or JPEG files, folders of them (read in the order of their names), patterns such as '*.png', or - for one
-    /// image on stdin
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required = true, value_name = "IMAGE", help = images::help())]
     images: Vec<PathBuf>,
 
     /// Preprocessing of the images
@@ -73,7 +74,12 @@ pub struct PredictArgs {
     )]
     top: NonZeroUsize,
 
-    /// Draw the network's input and the predicted class of each image (the first 500); - writes the PNG to
+    /// Least confidence for a sure answer, 0 to 1: the probability, for digits in photographs times their resemblance to
+    /// MNIST's [default: 0.3 for digits in photographs, 0 otherwise]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share, help_heading = "Output")]
+    min_confidence: Option<f64>,
+
+    /// Draw each input of the network, one per digit, with the predicted class (the first 500); - writes the PNG to
     /// stdout and the predictions to stderr
     #[arg(long, value_name = "OUT.png", help_heading = "Output")]
     #[arg(value_parser = PathBufValueParser::new().try_map(values::png))]
@@ -95,9 +101,16 @@ enum PreprocessArg {
     Auto,
     /// Pad or resize to 32×32, as in the model's training
     None,
-    /// Convert a photograph or scan of one digit to the form of MNIST's images: white ink on black, cropped, scaled
-    /// into 20×20 and centred by its centre of mass
+    /// Find the digits in a photograph or scan and convert each to the form of MNIST's images: white ink on black,
+    /// cropped, scaled into 20×20 and centred by its centre of mass
     Mnist,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("must be from 0 to 1".to_owned()),
+    }
 }
 
 impl From<PreprocessArg> for Preprocessing {
@@ -118,13 +131,17 @@ const MAX_LOG_PROBABILITIES: usize = 16 << 20;
 
 pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
-    let model = weights::load(&args.model).map_err(Failure::input)?;
+    let LoadedModel { path: model_path, model } = args.model.load()?;
     let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
     let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
+    let images = images::resolve(&args.images)?;
     if let Some(path) = &args.contact_sheet {
-        output.reserve(&[OutputFile { option: "--contact-sheet", path, is_text: false }], args.json)?;
+        let files = images.iter().filter_map(ImageSource::path).chain([model_path.as_path()]);
+        let inputs: Vec<_> = files.map(Input::File).collect();
+        let file = OutputFile { option: "--contact-sheet", path, is_text: false };
+        output.reserve(&[file], &inputs, args.json)?;
     }
-    let (images, device) = args.engine.open_concurrently(None, || images::resolve(&args.images))?;
+    let device = args.engine.open()?;
     // The batch size affects only training; engines choose their own for evaluation.
     let opened = device.engine(&Setup::new(model.network, 1))?;
     if !args.quiet {
@@ -134,28 +151,37 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let mut classifier =
         Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
 
+    let min_confidence = args.min_confidence.unwrap_or(match preparation.preprocessing() {
+        Preprocessing::Digit => Classifier::MIN_CONFIDENCE,
+        _ => 0.0,
+    });
+    let progress = Progress::start("classifying", images.len());
     let mut tiles = Vec::new();
+    let mut tiles_left_out = false;
     let mut unread = Unread::default();
     for batch in images.chunks(batch) {
-        let prepared = prepare(batch, preparation, &mut unread);
-        for prediction in classify(&mut classifier, prepared)? {
+        let prepared = prepare(batch, preparation, &progress, &mut unread);
+        for prediction in classify(&mut classifier, prepared, min_confidence)? {
             let written = if args.json {
                 output.json(&prediction.json(&classifier, args.top.get()).to_string())
             } else {
                 output.line(&prediction.text(&classifier, args.top.get()))
             };
             written?;
-            if args.contact_sheet.is_some() && tiles.len() < MAX_TILES {
-                tiles.push(prediction.tile(&classifier));
+            if args.contact_sheet.is_some() {
+                tiles.extend(prediction.tiles(&classifier));
+                tiles_left_out |= tiles.len() > MAX_TILES;
+                tiles.truncate(MAX_TILES);
             }
         }
     }
     if let Some(path) = &args.contact_sheet {
-        if images.len() - unread.count > tiles.len() {
-            notice::note(format_args!("{} shows the first {MAX_TILES} images", path.display()));
+        if tiles_left_out {
+            notice::note(format_args!("{} shows the first {MAX_TILES} inputs", path.display()));
         }
         let png = contact_sheet(tiles).to_png().map_err(Failure::work)?;
         write_output(path, &png).map_err(Failure::work)?;
+        notice::written(path);
     }
     if unread.count == 0 {
         return Ok(Ending::Done);
@@ -167,9 +193,10 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         notice::note(format_args!("hint: {}", hints::more_memory(error)));
     }
     Err(Failure::Input(anyhow!(
-        "{} of {} images could not be classified; see the warnings above",
+        "{} of {} could not be classified; see {} above",
         unread.count,
-        images.len()
+        count(images.len(), "image"),
+        if unread.count == 1 { "the warning" } else { "the warnings" }
     )))
 }
 
@@ -207,9 +234,15 @@ struct Unread {
 fn prepare<'a>(
     images: &'a [ImageSource],
     preparation: Preparation,
+    progress: &Progress,
     unread: &mut Unread,
 ) -> Vec<(&'a ImageSource, PreparedImage)> {
-    let prepared: Vec<_> = images.par_iter().map(|image| image.prepare(preparation)).collect();
+    let prepare = |image: &ImageSource| {
+        let prepared = image.prepare(preparation);
+        progress.advance(1);
+        prepared
+    };
+    let prepared: Vec<_> = images.par_iter().map(prepare).collect();
     let mut ready = Vec::with_capacity(images.len());
     for (image, prepared) in images.iter().zip(prepared) {
         match prepared {
@@ -231,25 +264,28 @@ fn prepare<'a>(
 fn classify<'a>(
     classifier: &mut Classifier,
     prepared: Vec<(&'a ImageSource, PreparedImage)>,
+    min_confidence: f64,
 ) -> Result<Vec<ImagePrediction<'a>>, Failure> {
-    let predictions =
-        classifier.classify_batch(prepared.iter().map(|(_, image)| image)).map_err(|error| match error {
+    let readings =
+        classifier.read_batch(prepared.iter().map(|(_, image)| image)).map_err(|error| match error {
             PredictError::NonFinite { image } => Failure::Work(anyhow!(
                 "{}: the predicted probabilities are not finite; the model's weights are too large or corrupt",
                 prepared[image].0
             )),
             error => Failure::work(error),
         })?;
-    let images = prepared.into_iter().zip(predictions);
-    Ok(images.map(|((source, input), prediction)| ImagePrediction { source, input, prediction }).collect())
+    let images = prepared.into_iter().zip(readings);
+    Ok(images
+        .map(|((source, input), reading)| ImagePrediction { source, input, reading, min_confidence })
+        .collect())
 }
 
 fn contact_sheet(tiles: Vec<Tile>) -> ContactSheet {
     ContactSheet {
         title: "Network inputs".to_owned(),
         description:
-            "Each image as the network sees it (32×32), with the most probable class, its probability and \
-            the image's name."
+            "Each image or digit as the network sees it (32×32), with the most probable class, its probability \
+            and the image's name. A question mark means that the network is not sure."
                 .to_owned(),
         tiles,
     }

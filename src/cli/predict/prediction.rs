@@ -1,31 +1,67 @@
-//! The prediction for one image, as text, JSON and a tile of the contact sheet.
+//! What one image shows, as text, JSON and tiles of the contact sheet.
 
 use serde_json::{Value, json};
 
 use super::images::ImageSource;
-use crate::predict::{Classifier, Prediction, PreparedImage, RankedClass};
+use crate::predict::{Classifier, Prediction, PreparedImage, RankedClass, Reading};
 use crate::report::Tile;
 
 pub struct ImagePrediction<'a> {
     pub source: &'a ImageSource,
-    /// The network's input.
+    /// The network's inputs.
     pub input: PreparedImage,
-    pub prediction: Prediction,
+    pub reading: Reading,
+    /// Predictions below this confidence are doubtful.
+    pub min_confidence: f64,
 }
 
 impl ImagePrediction<'_> {
-    /// One line: the image and its `top` most probable classes.
+    /// One line: the image and its `top` most probable classes, or the number that its digits form and each digit.
     pub fn text(&self, classifier: &Classifier, top: usize) -> String {
         let mut line = self.source.to_string();
-        for ranked in self.prediction.top(top) {
-            let name = classifier.class_name(ranked.class);
-            line += &format!("  {name} {}", percent(ranked.probability));
+        if !self.is_sure() {
+            line += "  not sure:";
+        }
+        let named = |ranked: &RankedClass| {
+            format!("{} {}", classifier.class_name(ranked.class), percent(ranked.probability))
+        };
+        match self.reading.predictions() {
+            [prediction] => {
+                for ranked in prediction.top(top) {
+                    line += &format!("  {}", named(&ranked));
+                }
+            }
+            digits => {
+                let digits: Vec<String> = digits.iter().map(|digit| named(&digit.best())).collect();
+                let number = self.number(classifier);
+                line += &format!("  {number} {}", percent(self.reading.probability()));
+                line += &format!("  ({})", digits.join(", "));
+            }
         }
         line
     }
 
-    /// The most probable class, and the `top` most probable ones under `top`.
+    /// The most probable class or the number, and for every digit the `top` most probable classes and where it is.
     pub fn json(&self, classifier: &Classifier, top: usize) -> Value {
+        let mut object = match self.reading.predictions() {
+            [prediction] => self.digit_json(prediction, classifier, top),
+            _ => json!({
+                "class": self.number(classifier),
+                "probability": self.reading.probability(),
+                "confidence": self.reading.confidence(),
+                "sure": self.is_sure(),
+            }),
+        };
+        object["image"] = self.source.to_string().into();
+        let digits = self.reading.predictions();
+        if digits.iter().any(|digit| digit.place().is_some()) {
+            let digits = digits.iter().map(|digit| self.digit_json(digit, classifier, top));
+            object["digits"] = digits.collect();
+        }
+        object
+    }
+
+    fn digit_json(&self, prediction: &Prediction, classifier: &Classifier, top: usize) -> Value {
         let to_json = |ranked: &RankedClass| {
             json!({
                 "label": ranked.class,
@@ -33,20 +69,57 @@ impl ImagePrediction<'_> {
                 "probability": ranked.probability,
             })
         };
-        let ranked = self.prediction.top(top);
+        let ranked = prediction.top(top);
         let mut object = to_json(&ranked[0]);
-        object["image"] = self.source.to_string().into();
+        object["confidence"] = prediction.confidence().into();
+        object["sure"] = (prediction.confidence() >= self.min_confidence).into();
         object["top"] = ranked.iter().map(to_json).collect();
+        if let Some(place) = prediction.place() {
+            object["box"] = json!([place.left, place.top, place.right, place.bottom]);
+            object["line"] = place.line.into();
+        }
         object
     }
 
-    pub fn tile(self, classifier: &Classifier) -> Tile {
-        let best = self.prediction.best();
-        Tile {
-            pixels: self.input.into_pixels(),
-            first_line: format!("{}  {}", classifier.class_name(best.class), percent(best.probability)),
-            second_line: self.source.short_name(),
+    /// One tile for each digit.
+    pub fn tiles(self, classifier: &Classifier) -> Vec<Tile> {
+        let name = self.source.short_name();
+        let count = self.reading.predictions().len();
+        let inputs = self.input.into_inputs().into_iter().zip(self.reading.predictions());
+        let tiles = inputs.enumerate().map(|(index, (input, prediction))| {
+            let best = prediction.best();
+            let doubt = if prediction.confidence() < self.min_confidence { "?" } else { "" };
+            let class = classifier.class_name(best.class);
+            Tile {
+                pixels: input.into_pixels(),
+                first_line: format!("{class}{doubt}  {}", percent(best.probability)),
+                second_line: if count == 1 {
+                    name.clone()
+                } else {
+                    format!("{} of {count}: {name}", index + 1)
+                },
+            }
+        });
+        tiles.collect()
+    }
+
+    fn is_sure(&self) -> bool {
+        self.reading.confidence() >= self.min_confidence
+    }
+
+    /// The digits of all lines, with a space between lines.
+    fn number(&self, classifier: &Classifier) -> String {
+        let mut number = String::new();
+        let mut line = 0;
+        for prediction in self.reading.predictions() {
+            let of_digit = prediction.place().map_or(0, |place| place.line);
+            if of_digit != line {
+                number.push(' ');
+                line = of_digit;
+            }
+            number += &classifier.class_name(prediction.best().class);
         }
+        number
     }
 }
 

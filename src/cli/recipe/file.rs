@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use crate::cli::Failure;
 use crate::engine::{Loss, Optimizer};
 use crate::model::LeNet5;
+use crate::toml_names::underscored;
 use crate::train::{DataConfig, EngineConfig, InitialWeights, Program, TrainingConfig};
 
 #[derive(Deserialize)]
@@ -67,7 +68,7 @@ impl RecipeFile {
 }
 
 fn check<'de, T: Deserialize<'de>>(table: &Table) -> Result<(), toml::de::Error> {
-    table.clone().try_into::<T>().map(drop)
+    underscored(table.clone()).try_into::<T>().map(drop)
 }
 
 /// The line, counted from 1, that contains a byte of a text.

@@ -1,10 +1,13 @@
 //! Options from a preset or a file. They are inserted before the typed options; as the last occurrence of an option
 //! counts, typed options take precedence.
+//!
+//! Their names may be spelt with underscores, and former names are accepted.
 
 mod built_in;
 mod file;
 
 use std::any::TypeId;
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -33,7 +36,7 @@ const RESUME: &str = "resume";
 
 /// Options that a resumed run does not take over: its checkpoint has the kernel configuration, which is kept on the same
 /// device and may not work on another.
-const DEVICE_OPTIONS: [&str; 3] = ["kernels", "kernel-config", "plan"];
+const DEVICE_OPTIONS: [&str; 2] = ["kernels", "kernel-config"];
 
 const OPTIMIZER: &str = "optimizer";
 
@@ -43,6 +46,7 @@ pub struct Recipe {
     pub summary: Option<String>,
     /// Names the recipe in messages.
     origin: String,
+    /// The options by their present names.
     options: Table,
 }
 
@@ -56,7 +60,7 @@ impl Recipe {
                 "`lenet-gpu presets mnist-fast` shows an example",
             ));
         };
-        Ok(Self { summary: file.summary, origin: origin.to_owned(), options })
+        Ok(Self { summary: file.summary, origin: origin.to_owned(), options: named(origin, options)? })
     }
 
     /// The preset with this name.
@@ -64,7 +68,9 @@ impl Recipe {
         Self::parse(&format!("the preset {name}"), preset(name)?)
     }
 
+    /// The recipe in a file, or in the folder of a run.
     fn load(path: &Path) -> Result<Self, Failure> {
+        let path = &if path.is_dir() { RunDirectory::config_path(path) } else { path.to_owned() };
         let text = read_text(path)
             .with_context(|| format!("--config: cannot read {}", path.display()))
             .map_err(Failure::Input)?;
@@ -100,20 +106,11 @@ impl Recipe {
     }
 
     fn argument(&self, command: &Command, name: &str, value: &Value) -> Result<String, Failure> {
-        match find(command, name) {
-            None => {
-                return Err(Failure::usage(
-                    format!("{}: unknown option {name:?}", self.origin),
-                    format!("`lenet-gpu {SUBCOMMAND} --help` lists the options"),
-                ));
-            }
-            Some(argument) if !belongs_in_recipes(argument) => {
-                return Err(Failure::Input(anyhow!(
-                    "{}: {name:?} is only allowed on the command line; remove it",
-                    self.origin
-                )));
-            }
-            Some(_) => {}
+        if find(command, name).is_some_and(|argument| !belongs_in_recipes(argument)) {
+            return Err(Failure::Input(anyhow!(
+                "{}: {name:?} is only allowed on the command line; remove it",
+                self.origin
+            )));
         }
         match as_typed(value) {
             Some(value) => Ok(format!("--{name}={value}")),
@@ -125,51 +122,65 @@ impl Recipe {
     }
 }
 
+/// The options of a recipe by their present names.
+fn named(origin: &str, options: Table) -> Result<Table, Failure> {
+    let command = train_command();
+    let mut named = Table::new();
+    let mut spellings = HashMap::new();
+    for (spelt, value) in options {
+        let known = find(&command, &spelt.replace('_', "-")).and_then(Arg::get_long);
+        let Some(name) = known else {
+            let hint = match usage::similar_option(&spelt.replace('_', "-")) {
+                Some(name) => format!("did you mean {name:?}?"),
+                None => format!("`lenet-gpu {SUBCOMMAND} --help` lists the options"),
+            };
+            return Err(Failure::usage(format!("{origin}: unknown option {spelt:?}"), hint));
+        };
+        named.insert(name.to_owned(), value);
+        if let Some(other) = spellings.insert(name.to_owned(), spelt.clone()) {
+            return Err(Failure::Input(anyhow!(
+                "{origin}: {other:?} and {spelt:?} are the same option; remove one"
+            )));
+        }
+    }
+    Ok(named)
+}
+
 /// Inserts the options of the recipes that the arguments name: first the preset's, then the file's, then the typed ones.
 /// Options of the recipes that a typed `--optimizer` does not support are omitted.
-pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString>, Failure> {
     let is_option = |argument: &OsStr| argument.as_encoded_bytes().starts_with(b"-");
     let first = typed.iter().skip(1).position(|argument| !is_option(argument)).map(|index| index + 1);
-    let Some(subcommand) = first.filter(|&index| typed[index] == SUBCOMMAND) else {
+    let (Some(subcommand), Some(matches)) = (first, matches.subcommand_matches(SUBCOMMAND)) else {
         return Ok(typed);
     };
     let (before, after) = typed.split_at(subcommand + 1);
+    let given = |name: &str| matches.get_raw(name).and_then(|mut values| values.next());
 
     let mut inserted = Vec::new();
-    if let Some(name) = given(after, PRESET) {
+    if let Some(name) = given(PRESET) {
         inserted.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
     }
-    if let Some(path) = given(after, CONFIG) {
-        inserted.extend(Recipe::load(Path::new(&path))?.arguments()?);
+    if let Some(path) = given(CONFIG) {
+        inserted.extend(Recipe::load(Path::new(path))?.arguments()?);
     }
-    if let Some(run) = given(after, RESUME) {
-        inserted.extend(Recipe::of_run(Path::new(&run))?.arguments()?);
+    if let Some(run) = given(RESUME) {
+        inserted.extend(Recipe::of_run(Path::new(run))?.arguments()?);
     }
     // This allows a preset for Adam to be tried with another optimizer.
-    if let Some(kind) =
-        given(after, OPTIMIZER).and_then(|kind| OptimizerKind::from_str(kind.to_str()?, false).ok())
+    if matches.value_source(OPTIMIZER) == Some(ValueSource::CommandLine)
+        && let Some(kind) =
+            given(OPTIMIZER).and_then(|kind| OptimizerKind::from_str(kind.to_str()?, false).ok())
     {
-        let sets = |option: &str, argument: &OsString| {
-            argument.to_string_lossy().strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
-        };
-        inserted.retain(|argument| !kind.unsupported().any(|option| sets(option, argument)));
+        inserted.retain(|argument| !kind.unsupported().any(|option| option[2..] == *name_of(argument)));
     }
     Ok([before, &inserted, after].concat())
 }
 
-/// The value of the last `--name VALUE` or `--name=VALUE`.
-fn given(arguments: &[OsString], name: &str) -> Option<OsString> {
-    let (separate, joined) = (format!("--{name}"), format!("--{name}="));
-    let mut found = None;
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        if argument == separate.as_str() {
-            found = arguments.next().cloned();
-        } else if let Some(value) = argument.to_str().and_then(|text| text.strip_prefix(&joined)) {
-            found = Some(value.into());
-        }
-    }
-    found
+/// The name in `--name=value`.
+fn name_of(argument: &OsStr) -> String {
+    let text = argument.to_string_lossy();
+    text.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned()
 }
 
 /// All options given, typed or by a recipe, in the form of a recipe.
@@ -241,9 +252,15 @@ fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::repeated;
 
     fn strings(arguments: &[&str]) -> Vec<OsString> {
         arguments.iter().map(OsString::from).collect()
+    }
+
+    fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+        let matches = repeated::parse(&typed, usage::rejected)?;
+        super::expand(typed, &matches)
     }
 
     #[test]
@@ -281,8 +298,7 @@ mod tests {
 
     #[test]
     fn arguments_without_recipes_are_unchanged() {
-        for typed in [&["lenet-gpu"][..], &["lenet-gpu", "devices", "--preset", "x"], &["lenet-gpu", "train"]]
-        {
+        for typed in [&["lenet-gpu", "presets", "train"][..], &["lenet-gpu", "train"]] {
             assert_eq!(expand(strings(typed)).unwrap(), strings(typed));
         }
     }
@@ -325,6 +341,7 @@ mod tests {
             ("[option]\nepochs = 3\n[options]\nlr = 1", "unknown table [option]"),
             ("preset = 'mnist-fast'\n[options]\nlr = 1", "\"preset\" is outside"),
             ("[options]\nepoch = 3", "unknown option \"epoch\""),
+            ("[options]\nlr = 1\nlearning_rate = 1", "\"learning_rate\" and \"lr\" are the same option"),
             ("[options]\npreset = 'mnist-fast'", "\"preset\" is only allowed on the command line"),
             ("[options]\nrun-dir = 'here'", "\"run-dir\" is only allowed on the command line"),
             ("[options]\nepochs = -3", "--epochs -3: must be above 0"),
@@ -343,12 +360,21 @@ mod tests {
     }
 
     #[test]
-    fn the_former_name_of_an_option_is_accepted() {
-        let recipe = Recipe::parse("mine.toml", "[options]\nplan = 'plan.toml'").unwrap();
-        assert_eq!(recipe.arguments().unwrap(), strings(&["--plan=plan.toml"]));
+    fn former_names_and_underscores_are_accepted() {
+        let recipe = Recipe::parse("mine.toml", "[options]\nplan = 'plan.toml'\nbatch_size = 8").unwrap();
+        assert_eq!(recipe.arguments().unwrap(), strings(&["--batch-size=8", "--kernel-config=plan.toml"]));
         let typed = strings(&["lenet-gpu", "train", "--plan", "plan.toml"]);
         let options = options(&Cli::command().get_matches_from(typed));
         assert_eq!(options["kernel-config"], Value::String("plan.toml".to_owned()));
+    }
+
+    #[test]
+    fn an_unknown_option_of_a_recipe_gets_a_similar_name() {
+        for (name, similar) in [("epoch", "\"epochs\""), ("batch_sise", "\"batch-size\""), ("zzz", "--help")]
+        {
+            let failure = Recipe::parse("mine.toml", &format!("[options]\n{name} = 3")).unwrap_err();
+            assert!(failure.hint().unwrap().contains(similar), "{name}");
+        }
     }
 
     #[test]

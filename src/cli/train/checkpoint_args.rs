@@ -12,7 +12,7 @@ use crate::cli::values;
 pub struct CheckpointArgs {
     /// Resume the run in this folder from its last checkpoint, with its options; its length and its device may be
     /// changed [default: a new run]
-    #[arg(long, value_name = "RUN_DIR", conflicts_with = "init_from")]
+    #[arg(long, value_name = "RUN_DIR")]
     pub resume: Option<PathBuf>,
 
     /// Write a checkpoint every N steps as well [default: only after each epoch]

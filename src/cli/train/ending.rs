@@ -1,5 +1,6 @@
 //! The end of a run: saves what is not saved yet, and reports the result.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::saver::{Files, Saved};
@@ -11,6 +12,7 @@ use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
 use crate::model::SelectionSplit;
 use crate::train::{self, FinishedFiles, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
+use crate::wording::count;
 
 /// Saves what is missing after a run that finished or was interrupted, and reads all files back.
 pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
@@ -59,6 +61,17 @@ pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engin
     Err(Failure::work(HintedError { message, hint }))
 }
 
+/// What a run that a second signal ends leaves behind, without the files that it was writing.
+pub fn stopped(run: &Path) -> String {
+    RunDirectory::remove_temporary_files(run);
+    let checkpoint = RunDirectory::checkpoint_path(run);
+    if checkpoint.exists() {
+        format!("the last checkpoint is {}; to continue: {}", checkpoint.display(), resume_command(run))
+    } else {
+        format!("{} has no checkpoint yet", run.display())
+    }
+}
+
 /// The failure of a run. Saves what is known, and notes which checkpoint the run can be continued from.
 pub fn failed(saved: &mut Saved, error: TrainError) -> Failure {
     let directory = &mut saved.files.directory;
@@ -103,7 +116,7 @@ pub fn conclude(
         // Reported as the target below.
         train::RunOutcome::Stopped(StopReason::TestAccuracy(_)) | train::RunOutcome::Finished => {}
         train::RunOutcome::Stopped(stop) => {
-            notice::note(format_args!("stopped after {} steps: {stop}", summary.steps));
+            notice::note(format_args!("stopped after {}: {stop}", count(summary.steps, "step")));
         }
     }
     let target =

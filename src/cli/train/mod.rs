@@ -1,9 +1,11 @@
 //! `lenet-gpu train`.
 
+mod advice;
 mod augmentation;
 mod checkpoint_args;
 mod ending;
 mod fingerprint;
+mod last_layer;
 mod loss;
 mod network;
 mod optimizer;
@@ -28,12 +30,16 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
-use crate::engine::Setup;
+use crate::data::{ClassCounts, Subset};
+use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
-    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunState, TrainingConfig,
+    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
+    TrainingConfig,
 };
+use crate::wording::count;
 use fingerprint::Fingerprints;
+use network::InitialNetwork;
 use progress::Progress;
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
@@ -49,8 +55,10 @@ Examples:
           the first 5,000 images of another data set; prints the test accuracy of each epoch
   lenet-gpu train --data-dir photos --validation-split 0.2
           your own images, photos/CLASS/*.png or .jpg; a fifth of each class is held out for testing
-  lenet-gpu train --init-from runs/slow/model.safetensors --epochs 1
+  lenet-gpu train --init-from runs/slow --epochs 1
           one more epoch from the weights of an earlier run
+  lenet-gpu train --data-dir photos --validation-split 0.2 --init-from runs/slow/model.safetensors --freeze conv
+          fine-tuning: only the dense layers are trained, the last one from new weights if the classes differ
   lenet-gpu train --resume runs/slow
           resume an interrupted run, with bit-identical results; add --epochs 5 to extend it
 
@@ -71,9 +79,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME", help_heading = "Options from a file", conflicts_with = "resume")]
     preset: Option<String>,
 
-    /// Options from the [options] table of a file, such as a run's config.toml; options on the command line take
-    /// precedence [default: none]
-    #[arg(long, value_name = "FILE.toml", help_heading = "Options from a file", conflicts_with = "resume")]
+    /// Options from the [options] table of a file, or of the config.toml in the folder of a run; options on the command
+    /// line take precedence [default: none]
+    #[arg(
+        long,
+        value_name = "FILE.toml|RUN",
+        help_heading = "Options from a file",
+        conflicts_with = "resume"
+    )]
     config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -114,7 +127,7 @@ pub struct TrainArgs {
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
     /// Folder for the run's files, new or empty [default: runs/DATASET-DATE-TIME, in UTC]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    #[arg(long, alias = "output", short_alias = 'o', value_name = "DIR", conflicts_with = "resume")]
     run_dir: Option<PathBuf>,
 
     /// Print one JSON object per epoch on stdout and nothing else; with --target-accuracy, its field `target` has the
@@ -140,19 +153,32 @@ pub fn run(
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
     let before = resumed.as_ref().and_then(Resumed::engine);
-    let optimizer = args.optimizer.optimizer()?;
+    let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
+    args.data.check(&[Subset::Train, Subset::Test])?;
     let ((data, test_split), device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
     let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
-    let (network, parameters) = match resumed.as_ref().and_then(Resumed::checkpoint) {
-        Some(Checkpoint { model, .. }) => (model.network, model.parameters.clone()),
-        None => args.network.network(&data, seed)?,
+    let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
+    {
+        Some(Checkpoint { model, config, .. }) => InitialNetwork {
+            network: model.network,
+            parameters: model.parameters.clone(),
+            weights: config.weights.clone(),
+        },
+        None => args.network.initial(&data, seed, args.output.quiet)?,
     };
     let (stopping, augmentation) = (args.stopping.stopping(), args.augmentation.augmentation());
     let training = args.schedule.config(data.train.len(), &args.optimizer, stopping, augmentation)?;
-    let training = TrainingConfig { checkpoint_every: args.checkpoint.every, ..training };
+    let counts = ClassCounts::of(&data.train.labels, network.classes);
+    let class_weights = match resumed.as_ref().and_then(Resumed::checkpoint) {
+        Some(Checkpoint { config, .. }) => config.training.class_weights.clone(),
+        None => args.loss.class_weights(&counts, data.class_names.as_deref())?,
+    };
+    let class_weighted = class_weights.is_some();
+    let training = TrainingConfig { checkpoint_every: args.checkpoint.every, class_weights, ..training };
+    let may_warn_of_imbalance = resumed.is_none() && !class_weighted;
     if network.batch_norm {
         check_batches(training.batch_size, data.train.len())?;
     }
@@ -161,6 +187,7 @@ pub fn run(
         optimizer,
         loss: args.loss.loss(),
         augmented: augmentation.is_some(),
+        class_weighted,
         ..Setup::new(network, training.batch_size)
     };
     let mut opened = device.engine(&setup)?;
@@ -177,7 +204,7 @@ pub fn run(
             fit: args.data.conversion().fit,
         },
         network,
-        weights: args.network.weights(),
+        weights,
         training: training.clone(),
         loss: setup.loss,
         optimizer: setup.optimizer,
@@ -198,8 +225,14 @@ pub fn run(
         notice::note(device);
         note_resumed_step(&state, training.total_steps(data.train.len()));
     }
+    if may_warn_of_imbalance {
+        advice::imbalance(&counts, data.class_names.as_deref());
+    }
 
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C").map_err(Failure::Work)?;
+    let run = directory.path().to_owned();
+    let interrupt = Interrupt::listen(move || ending::stopped(&run))
+        .context("cannot listen for Ctrl-C")
+        .map_err(Failure::Work)?;
     let progress = if args.output.quiet || args.output.json {
         Progress::silent()
     } else {
@@ -207,7 +240,7 @@ pub fn run(
     };
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
     let files = Files { directory, config, info, fingerprints };
-    let saver = Saver::new(files, progress.clone()).map_err(threads::cannot_start)?;
+    let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
@@ -215,6 +248,10 @@ pub fn run(
     let mut saved = session.saver.finish();
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
+    if summary.outcome != RunOutcome::Interrupted {
+        let trained = summary.steps.saturating_mul(training.batch_size as u64);
+        advice::result(&summary, &data, trained, class_weighted);
+    }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
 
@@ -223,7 +260,8 @@ fn note_resumed_step(state: &RunState, total: u64) {
     match state.step {
         0 => {}
         step if step == total => {
-            notice::note(format_args!("the run has finished all of its {total} steps; --epochs extends it"));
+            let steps = count(total, "step");
+            notice::note(format_args!("the run has already done its {steps}; --epochs extends it"));
         }
         step => notice::note(format_args!("resuming at step {step} of {total}")),
     }

@@ -13,6 +13,7 @@ use crate::train::{
     Checkpoint, DataConfig, EarlierRun, EngineConfig, OpenRunError, RunConfig, RunDirectory, RunState,
     Schedule, TrainingConfig,
 };
+use crate::wording::count;
 
 /// The run to resume.
 pub struct Resumed(EarlierRun);
@@ -94,8 +95,11 @@ impl Resumed {
         if checkpoint.images != now.images.train {
             return Err(Failure::usage(
                 format!(
-                    "the training images are not those of the original run: {} images of {} now, {} of {} then",
-                    config.data.train, config.data.name, before.data.train, before.data.name
+                    "the training images are not those of the original run: {} of {} now, {} of {} then",
+                    count(config.data.train, "image"),
+                    config.data.name,
+                    before.data.train,
+                    before.data.name
                 ),
                 "--data-dir must name the original data; limits and splits must be the same",
             ));
@@ -154,7 +158,7 @@ impl Resumed {
         let run = self.0.path().display();
         let path = self.0.path().join("config.toml");
         let text = read_text(&path).with_context(|| format!("cannot read {}", path.display()));
-        let before: Option<RunConfig> = toml::from_str(&text.map_err(Failure::Input)?).ok();
+        let before = RunConfig::from_toml(&text.map_err(Failure::Input)?).ok();
         let is_same = before.is_some_and(|before| {
             // The options of config.toml are what this run was started with, so an edit shows in the rest.
             RunConfig { options: config.options.clone(), ..adapted(&before, config) } == *config
@@ -164,8 +168,8 @@ impl Resumed {
         }
         Err(Failure::usage(
             format!(
-                "{run} has metrics of {} epochs but no checkpoint, and this run would not repeat them",
-                last.epoch
+                "{run} has metrics of {} but no checkpoint, and this run would not repeat them",
+                count(last.epoch, "epoch")
             ),
             "restore checkpoint.safetensors and config.toml, or start a new run in another --run-dir",
         ))
@@ -177,8 +181,8 @@ impl Resumed {
         let (total, total_before) = (config.total_steps(samples), before.training.total_steps(samples));
         if total < state.step {
             return Err(Failure::Input(anyhow!(
-                "the run has already done {} steps, more than the {total} of --epochs and --max-steps",
-                state.step
+                "the run has already done {}, more than the {total} of --epochs and --max-steps",
+                count(state.step, "step")
             )));
         }
         if total == total_before {
@@ -192,8 +196,9 @@ impl Resumed {
         }
         if config.schedule != Schedule::CONSTANT {
             notice::note(format_args!(
-                "the run now has {total} steps instead of {total_before}; the learning-rate schedule follows the new \
-                 length"
+                "the run now has {} instead of {total_before}; the learning-rate schedule follows the new \
+                 length",
+                count(total, "step")
             ));
         }
         Ok(())

@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::fingerprint::Fingerprints;
-use super::progress::Progress;
 use crate::cli::failure::one_line;
 use crate::cli::notice;
 use crate::engine::OptimizerState;
@@ -27,7 +26,6 @@ pub struct Saved {
     pub files: Files,
     /// Why some files are not written yet.
     unwritten: Vec<String>,
-    progress: Progress,
 }
 
 /// A run's files, and the part of their content that stays the same.
@@ -49,9 +47,9 @@ struct Job {
 
 impl Saver {
     /// Starts the writing thread.
-    pub fn new(files: Files, progress: Progress) -> io::Result<Self> {
+    pub fn new(files: Files) -> io::Result<Self> {
         let (jobs, received) = sync_channel(QUEUE_LENGTH);
-        let saved = Saved { files, unwritten: Vec::new(), progress };
+        let saved = Saved { files, unwritten: Vec::new() };
         Ok(Self { jobs, writer: thread::Builder::new().spawn(|| saved.save_all(received))? })
     }
 
@@ -94,6 +92,8 @@ impl Saved {
 
     fn save(&mut self, job: Job) {
         let Job { record, state, parameters, optimizer } = job;
+        let RunConfig { training, data, .. } = &self.files.config;
+        let is_last = state.step >= training.total_steps(data.train);
         let model = self.files.model(parameters);
         let Files { directory, config, fingerprints, .. } = &mut self.files;
         if let Some(record) = record {
@@ -106,14 +106,14 @@ impl Saved {
             directory.set_checkpoint(&Checkpoint { model, optimizer, state, config, images });
         }
         let failures = directory.write();
-        self.warn(&failures);
+        self.warn(&failures, is_last);
     }
 
     /// Warns of files that could not be written, once for each reason. The run continues, as the disk may have room
-    /// again later; `ending` tries once more.
-    fn warn(&mut self, failures: &[RunError]) {
+    /// again later. After the last step this says nothing: `ending` tries once more, and reports what is left.
+    fn warn(&mut self, failures: &[RunError], is_last: bool) {
         let unwritten: Vec<String> = failures.iter().map(|failure| one_line(failure)).collect();
-        self.progress.suspend(|| {
+        if !is_last {
             for failure in unwritten.iter().filter(|&failure| !self.unwritten.contains(failure)) {
                 notice::warning(format_args!(
                     "{failure}; it will be tried again, at the latest at the end of the run"
@@ -122,7 +122,7 @@ impl Saved {
             if unwritten.is_empty() && !self.unwritten.is_empty() {
                 notice::warning("all files are up to date again");
             }
-        });
+        }
         self.unwritten = unwritten;
     }
 }

@@ -19,11 +19,12 @@ pub struct ScheduleArgs {
     epochs: f64,
 
     /// Batch size, or `all`; the last batch of an epoch may be smaller [default: 64; all with gd]
-    #[arg(long, value_name = "N|all", value_parser = batch_size, allow_negative_numbers = true)]
+    #[arg(long, alias = "batch", value_name = "N|all", value_parser = batch_size, allow_negative_numbers = true)]
     batch_size: Option<BatchSize>,
 
     /// Learning rate, the highest of the schedule [default: 0.001 with adam, 0.01 with sgd and gd]
-    #[arg(long, value_name = "X", value_parser = values::positive, allow_negative_numbers = true)]
+    #[arg(long, alias = "learning-rate", value_name = "X", value_parser = values::positive)]
+    #[arg(allow_negative_numbers = true)]
     lr: Option<f32>,
 
     /// Learning-rate schedule

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::advice;
 use super::progress::Progress;
 use super::saver::Saver;
 use super::target::Target;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Output, StdoutError};
-use crate::train::{EpochProgress, EpochRecord, Listener, RunError, Snapshot, Stopping};
+use crate::train::{Divergence, EpochProgress, EpochRecord, Listener, RunError, Snapshot, Stopping};
 
 pub struct Session<'a> {
     /// When the program started.
@@ -58,6 +59,10 @@ impl Listener for Session<'_> {
             })?;
         }
         Ok(self.flow())
+    }
+
+    fn diverged(&mut self, divergence: &Divergence) {
+        advice::divergence(divergence);
     }
 
     fn checkpoint(&mut self, snapshot: &Snapshot) {

@@ -63,6 +63,13 @@ impl StoppingArgs {
 
     fn hold_out(&self, data: Dataset, seed: u64) -> Result<Dataset, Failure> {
         match self.validation_split {
+            Some(_) if data.validation.is_some() => Err(Failure::usage(
+                format!(
+                    "{} contains validation images, so none are held out of the training images",
+                    data.name
+                ),
+                "omit --validation-split, or move the validation images elsewhere",
+            )),
             Some(_) if data.train.len() < 2 => {
                 Err(Failure::Input(anyhow!("--validation-split requires at least two training images")))
             }

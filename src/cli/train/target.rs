@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::train::{EpochRecord, Stopping};
+use crate::wording::count;
 
 /// How far a run is from its target accuracy.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -47,8 +48,9 @@ impl fmt::Display for Target {
         let reached = if *reached { "reached after" } else { "not reached in" };
         write!(
             f,
-            "test accuracy of {percent} % {reached} {steps} steps: {training_seconds:.3} s of training, \
-             {wall_seconds:.3} s in total"
+            "test accuracy of {percent} % {reached} {}: {training_seconds:.3} s of training, \
+             {wall_seconds:.3} s in total",
+            count(steps, "step")
         )
     }
 }

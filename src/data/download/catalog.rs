@@ -32,7 +32,7 @@ pub struct PublishedFile {
 }
 
 impl PublishedSet {
-    /// The published files of a data set; `None` for a user's own images.
+    /// The published files of a data set; `None` if it cannot be downloaded.
     pub fn of(kind: DatasetKind) -> Option<Self> {
         let (homes, files, licence): (&[&str], &[(&str, u64, &str)], _) = match kind {
             DatasetKind::Mnist => (
@@ -62,7 +62,7 @@ impl PublishedSet {
                 &CIFAR_10,
                 "none was published; cite Krizhevsky, 2009",
             ),
-            DatasetKind::Folder => return None,
+            _ => return None,
         };
         Some(Self {
             kind,

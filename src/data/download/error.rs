@@ -7,6 +7,7 @@ use ureq::http::StatusCode;
 
 use super::ServerUrl;
 use crate::data::{DataError, DatasetKind};
+use crate::wording::count;
 
 /// The reason why a data set could not be downloaded. Each message is one line. The operating system's reason, if any,
 /// is the error's source.
@@ -103,7 +104,7 @@ pub enum ServerError {
     Range,
 
     /// No data for as long as the timeout.
-    #[error("the server sent no data for {seconds} seconds")]
+    #[error("the server sent no data for {}", count(seconds, "second"))]
     TimedOut {
         /// The timeout in seconds.
         seconds: u64,
@@ -135,8 +136,26 @@ impl ServerError {
 }
 
 fn join(errors: &[(String, ServerError)]) -> String {
-    let lines: Vec<_> = errors.iter().map(|(url, error)| format!("{url}: {error}")).collect();
-    lines.join("; ")
+    let urls: Vec<_> = errors.iter().map(|(url, _)| url.as_str()).collect();
+    let messages: Vec<_> = errors.iter().map(|(_, error)| error.to_string()).collect();
+    match messages.first() {
+        // Without a network, all servers fail in the same way.
+        Some(message) if messages.len() > 1 && messages.iter().all(|other| other == message) => {
+            let hosts: Vec<_> = urls.iter().map(|url| host(url)).collect();
+            format!("{message} (tried {})", hosts.join(", "))
+        }
+        _ => {
+            let lines: Vec<_> =
+                urls.iter().zip(&messages).map(|(url, why)| format!("{url}: {why}")).collect();
+            lines.join("; ")
+        }
+    }
+}
+
+/// The name of a URL's server.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 /// The reason why a string is not a [`ServerUrl`].

@@ -2,16 +2,22 @@
 //! rank, a big-endian u32 for each dimension, then the values in row-major order (Y. LeCun, C. Cortes, C. Burges,
 //! "The MNIST database of handwritten digits").
 //!
+//! QMNIST's extended labels are a table of 32-bit integers with a row for each image, whose first column is the class.
+//!
 //! The header is not trusted: its sizes are compared with the size of the file before memory is allocated, and with
 //! the number of values read afterwards. The memory budget has to allow them as well.
 
 use std::io::{self, Read};
 
 use super::grow;
+use super::gzip::ParseError;
 use crate::memory::{self, OverBudget, Reservation};
 
-/// The type byte of unsigned bytes, the only type of images and labels.
+/// The type byte of unsigned bytes, the type of images and labels.
 const UNSIGNED_BYTE: u8 = 0x08;
+
+/// The type byte of 32-bit integers, the type of QMNIST's extended labels.
+const INTEGER: u8 = 0x0c;
 
 /// The largest number of value bytes in one file, 4 GiB: a bound on what is decompressed.
 const MAX_VALUES: u64 = 1 << 32;
@@ -45,12 +51,27 @@ pub fn read_labels(reader: impl Read, max_len: u64) -> Result<Vec<u8>, IdxError>
     Ok(hold_labels(reader, max_len)?.0)
 }
 
+/// Reads a table of 32-bit integers, which has rank 2, and returns its first column: the classes of QMNIST's images.
+/// `max_len` bounds the number of bytes that the reader can yield.
+///
+/// # Errors
+/// As [`read_images`], and if a class is negative or larger than 65,535.
+pub fn read_class_column(reader: impl Read, max_len: u64) -> Result<Vec<u16>, IdxError> {
+    let ([_, columns], values, _memory) = read(reader, max_len, INTEGER, ["labels", "columns"])?;
+    let (integers, _) = values.as_chunks::<4>();
+    let classes = integers.iter().step_by(columns).map(|&value| i32::from_be_bytes(value)).enumerate();
+    classes
+        .map(|(record, value)| u16::try_from(value).map_err(|_| IdxFault::Class { record, value }.into()))
+        .collect()
+}
+
 /// [`read_images`] with the memory that is reserved for them.
 pub(in crate::data) fn hold_images(
     reader: impl Read,
     max_len: u64,
 ) -> Result<(IdxImages, Reservation<'static>), IdxError> {
-    let ([count, height, width], pixels, memory) = read(reader, max_len, ["images", "height", "width"])?;
+    let ([count, height, width], pixels, memory) =
+        read(reader, max_len, UNSIGNED_BYTE, ["images", "height", "width"])?;
     Ok((IdxImages { count, height, width, pixels }, memory))
 }
 
@@ -59,7 +80,7 @@ pub(in crate::data) fn hold_labels(
     reader: impl Read,
     max_len: u64,
 ) -> Result<(Vec<u8>, Reservation<'static>), IdxError> {
-    let (_, labels, memory) = read(reader, max_len, ["labels"])?;
+    let (_, labels, memory) = read(reader, max_len, UNSIGNED_BYTE, ["labels"])?;
     Ok((labels, memory))
 }
 
@@ -77,6 +98,16 @@ pub enum IdxError {
     Memory(#[from] OverBudget),
 }
 
+impl From<IdxError> for ParseError<IdxFault> {
+    fn from(error: IdxError) -> Self {
+        match error {
+            IdxError::Io(error) => Self::Io(error),
+            IdxError::Format(fault) => Self::Format(fault),
+            IdxError::Memory(error) => Self::Memory(error),
+        }
+    }
+}
+
 /// What is wrong with the bytes of an IDX file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each message names the meaning of its fields")]
@@ -92,12 +123,13 @@ pub enum IdxFault {
     )]
     Magic { found: [u8; 4], expected: [u8; 4], what: &'static str },
 
-    /// The values are not unsigned bytes.
+    /// The values have another type.
     #[error(
-        "the type byte in the magic number is {found:#04x}; only {UNSIGNED_BYTE:#04x} (unsigned bytes) is supported, \
-         so convert the values to bytes from 0 to 255"
+        "the type byte in the magic number is {found:#04x}; only {expected:#04x} ({}) is supported, so convert the values \
+         to that type",
+        if *expected == INTEGER { "32-bit integers" } else { "unsigned bytes" }
     )]
-    Type { found: u8 },
+    Type { found: u8, expected: u8 },
 
     /// The rank does not fit the contents.
     #[error(
@@ -105,6 +137,10 @@ pub enum IdxFault {
          the files of images and labels may be swapped"
     )]
     Rank { found: u8, expected: u8, what: &'static str },
+
+    /// A class in a table of labels is out of range.
+    #[error("the class at record {record} (from 0) is {value}; classes are numbers from 0 to 65535")]
+    Class { record: usize, value: i32 },
 
     /// A dimension is 0.
     #[error("the header field {field} is 0; a data set has at least one image of at least one pixel")]
@@ -132,16 +168,17 @@ pub enum IdxFault {
 }
 
 /// Reads a file whose rank is the number of `fields`, the names of its dimensions. The first name is that of the
-/// file's contents. Returns the dimensions, the values and the memory that is reserved for them.
+/// file's contents. Returns the dimensions, the bytes of the values and the memory that is reserved for them.
 fn read<const RANK: usize>(
     mut reader: impl Read,
     max_len: u64,
+    value_type: u8,
     fields: [&'static str; RANK],
 ) -> Result<([usize; RANK], Vec<u8>, Reservation<'static>), IdxError> {
     let header_len = 4 + 4 * RANK;
     let mut header = Vec::with_capacity(header_len);
     reader.by_ref().take(header_len as u64).read_to_end(&mut header)?;
-    check_magic(&header, RANK as u8, fields[0])?;
+    check_magic(&header, value_type, RANK as u8, fields[0])?;
     if header.len() < header_len {
         return Err(IdxFault::HeaderCutOff { actual: header.len(), needed: header_len }.into());
     }
@@ -155,9 +192,10 @@ fn read<const RANK: usize>(
         let named: Vec<_> = fields.iter().zip(sizes).map(|(field, size)| format!("{field} {size}")).collect();
         named.join(", ")
     };
+    let value_len = if value_type == INTEGER { 4 } else { 1 };
     let claimed = sizes
         .iter()
-        .try_fold(1u64, |product, &size| product.checked_mul(u64::from(size)))
+        .try_fold(value_len, |product: u64, &size| product.checked_mul(u64::from(size)))
         .filter(|&product| product <= MAX_VALUES && usize::try_from(product).is_ok())
         .ok_or_else(|| IdxFault::TooLarge { dimensions: dimensions() })?;
     let cut_off = |bound, actual| IdxFault::ValuesCutOff { dimensions: dimensions(), claimed, bound, actual };
@@ -182,16 +220,18 @@ fn read<const RANK: usize>(
     Ok((sizes.map(|size| size as usize), values, memory))
 }
 
-/// Checks the first four bytes of a file of unsigned bytes.
-fn check_magic(header: &[u8], rank: u8, what: &'static str) -> Result<(), IdxFault> {
-    let expected = [0, 0, UNSIGNED_BYTE, rank];
+/// Checks the first four bytes of a file of this type and rank.
+fn check_magic(header: &[u8], value_type: u8, rank: u8, what: &'static str) -> Result<(), IdxFault> {
+    let expected = [0, 0, value_type, rank];
     let Some(&found) = header.first_chunk() else {
         return Err(IdxFault::HeaderCutOff { actual: header.len(), needed: 4 + 4 * usize::from(rank) });
     };
     match found {
         _ if found == expected => Ok(()),
-        [0, 0, UNSIGNED_BYTE, other] => Err(IdxFault::Rank { found: other, expected: rank, what }),
-        [0, 0, other, 1..=4] => Err(IdxFault::Type { found: other }),
+        [0, 0, found, other] if found == value_type => {
+            Err(IdxFault::Rank { found: other, expected: rank, what })
+        }
+        [0, 0, found, 1..=4] => Err(IdxFault::Type { found, expected: value_type }),
         _ => Err(IdxFault::Magic { found, expected, what }),
     }
 }

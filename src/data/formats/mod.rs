@@ -1,9 +1,12 @@
 //! File formats: how images and labels are encoded in one file.
 
 pub mod cifar;
+pub mod csv;
 pub(super) mod gzip;
 pub mod idx;
 pub(super) mod image_file;
+pub mod npy;
+pub(super) mod npz;
 pub(super) mod tar_gz;
 
 /// The largest number of bytes allocated because a header claims them. For more, a buffer grows while reading.
@@ -16,4 +19,24 @@ fn grow(bytes: &mut Vec<u8>, total: usize) -> usize {
     let more = bytes.len().max(MAX_PREALLOCATED).min(total - bytes.len());
     bytes.reserve_exact(more);
     more
+}
+
+/// The channels and the side of square images of this many values; `None` if there are none.
+fn square(values: usize) -> Option<(usize, usize)> {
+    [1, 3].into_iter().find_map(|channels| {
+        let side = (values / channels).isqrt();
+        (side > 0 && channels * side * side == values).then_some((channels, side))
+    })
+}
+
+/// Moves the channels of images of H×W×C, of which there is at least one, to the front: C×H×W.
+fn channels_first(pixels: &mut [u8], channels: usize, image_len: usize) {
+    let plane = image_len / channels;
+    let mut copy = vec![0; image_len];
+    for image in pixels.chunks_exact_mut(image_len) {
+        copy.copy_from_slice(image);
+        for (index, &value) in copy.iter().enumerate() {
+            image[index % channels * plane + index / channels] = value;
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The MNIST embedded in the binary. `data/README.md` documents its origin and the contents of `data/mnist.zst`.
 
-use zstd::{bulk, zstd_safe};
+use std::io::Read;
+
+use zstd::{Decoder, bulk, zstd_safe};
 
 use crate::data::loaded::{self, Loaded};
 use crate::data::{DataError, ImageSet};
@@ -22,6 +24,20 @@ pub fn train() -> Result<Loaded, DataError> {
 pub fn test() -> Result<Loaded, DataError> {
     let [.., pixels, labels] = frames();
     image_set(pixels, labels, TEST)
+}
+
+/// Decodes the first `count` training images with their labels.
+pub fn first(count: usize) -> Vec<(Vec<u8>, u8)> {
+    let [pixels, labels, ..] = frames();
+    let decode = |frame: &'static [u8], length: usize| {
+        let mut values = vec![0; length];
+        let decoder = Decoder::new(frame).and_then(|mut decoder| decoder.read_exact(&mut values));
+        decoder.expect("the frames of mnist.zst are valid and long enough");
+        values
+    };
+    let pixels = decode(pixels, count * SIDE * SIDE);
+    let labels = decode(labels, count);
+    pixels.chunks_exact(SIDE * SIDE).map(<[u8]>::to_vec).zip(labels).collect()
 }
 
 fn image_set(pixels: &[u8], labels: &[u8], count: usize) -> Result<Loaded, DataError> {

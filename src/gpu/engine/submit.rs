@@ -43,7 +43,7 @@ impl GpuEngine {
         observer: &mut Observer,
     ) -> Result<usize, EngineError> {
         let Epoch { order, steps, .. } = *epoch;
-        let Setup { loss, optimizer, augmented, .. } = self.options.setup;
+        let Setup { loss, optimizer, augmented, class_weighted, network, .. } = self.options.setup;
         let Self { context, executor, ring, table, splits, .. } = self;
         let loaded = splits.get_mut(split);
         check_epoch(epoch, &self.options.setup, &loaded.images);
@@ -67,6 +67,11 @@ impl GpuEngine {
             return Ok(0);
         }
         loaded.begin_epoch(context, order, views.as_deref());
+        if class_weighted && mode == Mode::Train {
+            let ones = || vec![1.0; network.classes];
+            let weights = epoch.class_weights.map_or_else(ones, |weights| weights.values().to_vec());
+            executor.buffers.write(context, BufferName::ClassWeights, &weights);
+        }
 
         let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
         // The number of batches to submit, and the number submitted so far.
@@ -75,11 +80,18 @@ impl GpuEngine {
             let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];
             let base = loaded.load_window(context, order, views.as_deref(), window);
             let mut t = self.step + 1;
+            // Of the step whose micro-batches are being recorded.
+            let mut step_weight = None;
             let records: Vec<_> = window
                 .iter()
                 .map(|batch| {
                     let first = batch.first - base;
-                    let record = BatchRecord::new(batch, first, t, &loss, &optimizer, &loaded.images);
+                    let weight = *step_weight
+                        .get_or_insert_with(|| epoch.step_weight(&batch.step, &loaded.images.labels));
+                    let record = BatchRecord::new(batch, first, t, weight, &loss, &optimizer, &loaded.images);
+                    if batch.ends_step() {
+                        step_weight = None;
+                    }
                     t += u64::from(batch.ends_step());
                     record
                 })
@@ -127,6 +139,7 @@ impl GpuEngine {
 /// If the epoch would make kernels read or write out of bounds.
 fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
     let largest = setup.batch_size.max(setup.evaluation_batch);
+    epoch.check_class_weights(setup.class_weighted, setup.network.classes);
     for step in epoch.steps {
         assert!((1..=largest).contains(&step.count), "a step is at most one batch");
         assert!(step.first + step.count <= epoch.order.len(), "a step is within the order");

@@ -77,10 +77,8 @@ pub fn dense_backward(
         ("WEIGHT", weights.weight.into()),
         ("BIAS", weights.bias.into()),
     ];
-    // The weight's gradient takes the first workgroups, the input's the others.
-    let weight_blocks = shape.inputs.div_ceil(columns) * shape.outputs.div_ceil(rows);
     let grid = Grid::per_block(shape.inputs.div_ceil(columns), rows, config.workgroup)
-        .and_workgroups(weight_blocks.div_ceil(config.workgroup));
+        .and_workgroups(weight_workgroups(shape, config));
     // x is needed for the weight's gradient and for the activation's; it counts once.
     let per_image = Cost::new(4 * shape.weight_len() + shape.outputs, 2 * shape.inputs + shape.outputs);
     let cost =
@@ -92,6 +90,26 @@ pub fn dense_backward(
         .with(Variant::activation(activation))
         .with(Variant::parameters_vec4(all_multiples(4, &[shape.inputs, weights.weight.get()])))
         .with(Variant::workspace_vec4(aligned))
+}
+
+/// `dense_backward` without the gradient of its input: the workgroups that compute that are left out.
+pub fn dense_backward_weight(
+    layer: &str,
+    shape: &DenseShape,
+    config: &KernelConfig,
+    offsets: &DenseBackwardOffsets,
+) -> Kernel {
+    let whole = dense_backward(layer, shape, Activation::Identity, config, offsets);
+    let per_image = Cost::new(2 * shape.weight_len() + shape.outputs, shape.inputs + shape.outputs);
+    let cost = BatchCost::per_image(per_image).and_per_batch(Cost::new(0, parameters(shape)));
+    let grid = Grid::workgroups_per_batch(weight_workgroups(shape, config));
+    Kernel { label: format!("{layer} backward, weight"), grid, cost, ..whole }
+}
+
+/// Workgroups of `dense_backward` that compute the gradients of weight and bias. They are the first.
+fn weight_workgroups(shape: &DenseShape, config: &KernelConfig) -> usize {
+    let blocks = shape.inputs.div_ceil(config.dense_columns) * shape.outputs.div_ceil(config.dense_rows);
+    blocks.div_ceil(config.workgroup)
 }
 
 /// Values of weight and bias.

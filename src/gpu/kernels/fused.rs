@@ -3,13 +3,14 @@
 use super::gather::read_cost;
 use super::loss::{FLOPS_PER_CLASS, OUTCOME_BYTES};
 use super::{Constants, Kernel, PartialSums, Weights, WithGradient, WorkspaceOffset};
-use crate::engine::Mode;
+use crate::engine::{Mode, Setup};
 use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::{FusedConfig, KernelConfig};
 use crate::gpu::shader::Variant;
 use crate::model::lenet::IMAGE_SIDE;
-use crate::model::{Activation, LeNet5};
+use crate::model::parameters::LayerKind;
+use crate::model::{Activation, Frozen, LeNet5};
 
 /// The tensors of the two convolution blocks. The gradient of the first pool's output never leaves a workgroup.
 #[derive(Debug, Clone, Copy)]
@@ -35,16 +36,18 @@ pub struct DenseHeadOffsets {
     pub fc3_weights: Weights,
 }
 
-/// `fused_conv_forward`: from the stored images to the second pool. In training it also stores what the backward pass needs.
+/// `fused_conv_forward`: from the stored images to the second pool. In training it also stores what the backward pass
+/// needs, unless the convolutions are frozen.
 pub fn conv_forward(
     network: &LeNet5,
     augmented: bool,
     mode: Mode,
+    frozen: Frozen,
     config: &KernelConfig,
     offsets: &ConvBlockOffsets,
 ) -> Kernel {
-    let backward = mode == Mode::Train;
-    let augmented = augmented && backward;
+    let augmented = augmented && mode == Mode::Train;
+    let backward = mode == Mode::Train && !frozen.contains(LayerKind::Conv);
     let mut constants = block_constants(network, offsets);
     constants.extend([("BLOCK_FILTERS", config.fused.conv_filters.into()), ("BACKWARD", backward.into())]);
     let [pool1, pool2] = [network.pool1().out_len(), network.pool2().out_len()];
@@ -64,12 +67,13 @@ pub fn conv_forward(
 /// `fused_dense`, for batches of up to `batch` images: the dense layers and the loss and, in training, their backward
 /// pass down to the second pool.
 pub fn dense(
-    network: &LeNet5,
+    setup: &Setup,
     mode: Mode,
     batch: usize,
     config: &KernelConfig,
     offsets: &DenseHeadOffsets,
 ) -> Kernel {
+    let network = &setup.network;
     let backward = mode == Mode::Train;
     let FusedConfig { head_images, head_groups, head_share, head_loads, .. } = config.fused;
     // Small batches take one image per workgroup, to keep the whole device busy; in large ones several images share
@@ -118,6 +122,7 @@ pub fn dense(
     let grid = Grid::workgroup_per_block(images);
     Kernel::new("fused_dense", label, FusedConfig::WORKGROUP, grid, cost, constants)
         .with(Variant::activation(Activation::Relu))
+        .with(Variant::loss(setup.loss.kind, setup.class_weighted && backward))
 }
 
 /// `fused_conv_backward`: from the gradient of the second pool to partial sums of the convolutions' gradients.

@@ -29,6 +29,7 @@ pub fn dense_loss(
     layer: &str,
     shape: &DenseShape,
     loss: &Loss,
+    class_weighted: bool,
     config: &KernelConfig,
     offsets: &LossOffsets,
 ) -> Kernel {
@@ -58,7 +59,8 @@ pub fn dense_loss(
         LossKind::Mse => "MSE",
         LossKind::RawNll => "raw NLL",
     };
-    let label = format!("{layer} + {name}");
+    let weighted = if class_weighted { "weighted " } else { "" };
+    let label = format!("{layer} + {weighted}{name}");
     Kernel::new("dense_loss", label, config.workgroup, Grid::workgroup_per_image(), cost, constants)
-        .with(Variant::loss(loss.kind))
+        .with(Variant::loss(loss.kind, class_weighted))
 }

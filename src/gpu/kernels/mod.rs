@@ -23,7 +23,9 @@ pub use conv::{
     ConvBackwardInputOffsets, ConvBackwardWeightOffsets, ConvForwardOffsets, conv_backward_input,
     conv_backward_weight, conv_forward,
 };
-pub use dense::{DenseBackwardOffsets, DenseForwardOffsets, dense_backward, dense_forward};
+pub use dense::{
+    DenseBackwardOffsets, DenseForwardOffsets, dense_backward, dense_backward_weight, dense_forward,
+};
 pub use gather::gather;
 pub use log_softmax::{log_softmax, log_softmax_backward};
 pub use loss::{LossOffsets, dense_loss};

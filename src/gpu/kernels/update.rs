@@ -6,6 +6,7 @@ use crate::gpu::cost::{BatchCost, Cost};
 use crate::gpu::grid::Grid;
 use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::shader::{Constant, Variant};
+use crate::model::parameters::ranges;
 use crate::model::{DenseShape, Tensor};
 
 /// A dense layer whose weight's gradient, the outer product of `x` and `dy` summed over the batch, is still to be
@@ -65,7 +66,9 @@ impl GradientSource {
 
     /// The cost of completing `parameters` gradients, followed by `each` on every one of them.
     fn cost(&self, parameters: usize, each: Cost) -> BatchCost {
-        let PartialSums { chunks, len: partial } = self.partials();
+        let PartialSums { chunks, len } = self.partials();
+        // Frozen layers have no chunks.
+        let partial = if chunks == 0 { 0 } else { len };
         let rest = parameters - partial;
         let per_image = match self {
             Self::Arena | Self::PartialSums(_) => Cost::default(),
@@ -99,14 +102,16 @@ pub fn gradient_norm(tensors: &[Tensor], config: &KernelConfig, gradients: &Grad
         .with(gradients.variant())
 }
 
-/// The optimizer's `adam` or `sgd`, over an arena of `tensors`.
+/// The optimizer's `adam` or `sgd`, over an arena of `tensors`, except for those of frozen layers.
 pub fn update(
     optimizer: &Optimizer,
     tensors: &[Tensor],
     config: &KernelConfig,
     gradients: &GradientSource,
 ) -> Kernel {
-    let (workgroup, parameters) = (config.elementwise_workgroup, arena_len(tensors));
+    let workgroup = config.elementwise_workgroup;
+    let frozen = ranges(tensors, |tensor| optimizer.frozen.contains(tensor.kind));
+    let updated = arena_len(tensors) - frozen.iter().map(|range| range.len()).sum::<usize>();
     let clip = &optimizer.clip;
     // In the shaders 0 is no bound.
     let bound = |bound: Option<f32>| bound.unwrap_or(0.0);
@@ -118,6 +123,13 @@ pub fn update(
         ("CLIP_VALUES", tensors.iter().map(|t| bound(clip.value_bound(t.kind))).collect::<Vec<_>>().into()),
         ("BOUND", bound(optimizer.bound).into()),
     ]);
+    if !frozen.is_empty() {
+        constants.extend([
+            ("FROZEN_RANGES", frozen.len().into()),
+            ("FROZEN_STARTS", frozen.iter().map(|range| range.start).collect::<Vec<_>>().into()),
+            ("FROZEN_LENGTHS", frozen.iter().map(|range| range.len()).collect::<Vec<_>>().into()),
+        ]);
+    }
     let (shader, each) = match optimizer.rule {
         Rule::Adam(adam) => {
             constants.extend([
@@ -134,9 +146,11 @@ pub fn update(
             ("sgd", Cost::new(6, 4))
         }
     };
-    let grid = Grid::per_batch(parameters, workgroup);
-    let cost = gradients.cost(parameters, each);
-    Kernel::new(shader, shader, workgroup, grid, cost, constants).with(gradients.variant())
+    let grid = Grid::per_batch(updated, workgroup);
+    let cost = gradients.cost(updated, each);
+    Kernel::new(shader, shader, workgroup, grid, cost, constants)
+        .with(gradients.variant())
+        .with(Variant::updated(frozen.is_empty()))
 }
 
 /// Values of an arena of `tensors`.

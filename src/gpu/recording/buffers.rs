@@ -38,11 +38,13 @@ pub enum BufferName {
     Views,
     /// Partial sums of the convolutions' gradients.
     Partials,
+    /// The weights of the classes in the loss.
+    ClassWeights,
 }
 
 impl BufferName {
     /// The buffers with their names, which are those of the shader variables that they are bound to.
-    pub const ALL: [(&'static str, Self); 15] = [
+    pub const ALL: [(&'static str, Self); 16] = [
         ("batch", Self::Batch),
         ("images", Self::Images),
         ("order", Self::Order),
@@ -58,6 +60,7 @@ impl BufferName {
         ("accumulated", Self::Accumulated),
         ("views", Self::Views),
         ("partials", Self::Partials),
+        ("class_weights", Self::ClassWeights),
     ];
 
     /// The name of the buffer's variable in WGSL.
@@ -158,13 +161,15 @@ pub struct BufferLengths {
     pub workspace: usize,
     /// Values of all partial sums.
     pub partials: usize,
+    /// Classes; 0 if they are not weighted.
+    pub class_weights: usize,
 }
 
 /// All buffers.
 pub(super) fn specs(lengths: &BufferLengths) -> Vec<BufferSpec> {
     use BufferName::{
-        Accumulated, Batch, Faults, FirstMoment, Gradients, Images, Labels, Norms, Order, Outcomes,
-        Parameters, Partials, SecondMoment, Views, Workspace,
+        Accumulated, Batch, ClassWeights, Faults, FirstMoment, Gradients, Images, Labels, Norms, Order,
+        Outcomes, Parameters, Partials, SecondMoment, Views, Workspace,
     };
     let bytes = |values: usize| (values * size_of::<f32>()) as u64;
     let storage = |name, bytes, per| BufferSpec { name, bytes, per, usage: BufferUsage::Storage };
@@ -184,6 +189,7 @@ pub(super) fn specs(lengths: &BufferLengths) -> Vec<BufferSpec> {
         fixed(Norms, lengths.tensors),
         fixed(Workspace, lengths.workspace.next_multiple_of(4)),
         fixed(Partials, lengths.partials),
+        fixed(ClassWeights, lengths.class_weights),
         storage(Faults, (lengths.tensors * size_of::<Fault>()) as u64, Count::One),
         storage(Images, 4, Count::ImageWord),
         storage(Labels, 4, Count::Image),

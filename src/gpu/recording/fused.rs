@@ -10,6 +10,7 @@ use crate::gpu::kernel_config::KernelConfig;
 use crate::gpu::kernels::fused::{ConvBlockOffsets, DenseHeadOffsets, conv_backward, conv_forward, dense};
 use crate::gpu::kernels::{DenseGradient, GradientSource, PartialSums, Weights};
 use crate::model::ParameterTable;
+use crate::model::parameters::LayerKind;
 
 /// The fused kernels of a setup that they support.
 pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfig) -> StepKernels {
@@ -23,7 +24,11 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
     let fc1 = workspace.with_gradient(["fc1", "d.fc1"], network.fc1().outputs);
     let fc2 = workspace.with_gradient(["fc2", "d.fc2"], network.fc2().outputs);
     let outputs = workspace.with_gradient(["outputs", "d.logits"], network.fc3().outputs);
-    let partials = PartialSums { len: table.conv_len(), chunks: config.fused.chunks };
+    let frozen = setup.optimizer.frozen;
+    let is_conv_frozen = frozen.contains(LayerKind::Conv);
+    // The sum of no chunks is 0, the gradient of a frozen layer.
+    let chunks = if is_conv_frozen { 0 } else { config.fused.chunks };
+    let partials = PartialSums { len: table.conv_len(), chunks };
 
     let blocks =
         ConvBlockOffsets { conv1: weights("conv1"), pool1, argmax1, conv2: weights("conv2"), pool2, argmax2 };
@@ -57,15 +62,17 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
 
     let mut step = StepKernels::new(workspace, &partials);
     for (phase, mode) in [(Phase::Training, Mode::Train), (Phase::Evaluation, Mode::Evaluate)] {
-        step.push(phase, conv_forward(network, setup.augmented, mode, config, &blocks));
+        step.push(phase, conv_forward(network, setup.augmented, mode, frozen, config, &blocks));
     }
     for (phase, mode, batch) in [
         (Phase::Training, Mode::Train, setup.micro_batch_size()),
         (Phase::Evaluation, Mode::Evaluate, setup.max_forward_batch()),
     ] {
-        step.push(phase, dense(network, mode, batch, config, &head));
+        step.push(phase, dense(setup, mode, batch, config, &head));
     }
-    step.push(Phase::Training, conv_backward(network, setup.augmented, config, &blocks, &partials));
+    if !is_conv_frozen {
+        step.push(Phase::Training, conv_backward(network, setup.augmented, config, &blocks, &partials));
+    }
     step.finish(setup, table.trained(), config, gradients);
     step
 }

@@ -10,17 +10,28 @@ use crate::gpu::kernels::{
     MaxPoolBackwardOffsets, MaxPoolOffsets, PartialSums, Weights, WithGradient, WorkspaceOffset,
 };
 use crate::model::Activation::{Identity, LogSoftmax, Relu};
+use crate::model::parameters::LayerKind;
 use crate::model::{Activation, LeNet5, NormShape, ParameterTable};
 
 /// The layered kernels of a setup.
 pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfig) -> StepKernels {
     let mut workspace = Workspace::new(setup.max_forward_batch());
     let layers = Layers::new(&setup.network, table, &mut workspace);
-    let partials = PartialSums { len: table.conv_len(), chunks: config.weight_chunks };
+    let frozen = setup.optimizer.frozen.contains(LayerKind::Conv);
+    let (partials, gradients) = if frozen {
+        // Nothing writes the gradients of frozen layers, which are 0 from the start.
+        (PartialSums { len: 0, chunks: 0 }, GradientSource::Arena)
+    } else {
+        let partials = PartialSums { len: table.conv_len(), chunks: config.weight_chunks };
+        (partials, GradientSource::PartialSums(partials))
+    };
     let mut step = StepKernels::new(workspace, &partials);
     layers.forward(setup, config, &mut step);
-    layers.backward(config, partials, &mut step);
-    step.finish(setup, table.trained(), config, GradientSource::PartialSums(partials));
+    layers.backward_dense(frozen, config, &mut step);
+    if !frozen {
+        layers.backward_conv(config, partials, &mut step);
+    }
+    step.finish(setup, table.trained(), config, gradients);
     step
 }
 
@@ -95,6 +106,7 @@ impl<'a> Layers<'a> {
         let [conv1, conv2, fc1, fc2, fc3] = self.weights;
         let [pool1_in, pool2_in, fc2_in, fc3_in] = self.normalised();
         let [bn1, bn2, bn3, bn4] = self.norms.each_ref().map(|norm| norm.as_ref());
+        let frozen = setup.optimizer.frozen.contains(LayerKind::Conv);
         let activation = network.activation;
         let log_softmax = |layer, outputs, y: WithGradient| {
             (activation == LogSoftmax).then(|| kernels::log_softmax(layer, outputs, config, y.value))
@@ -109,39 +121,53 @@ impl<'a> Layers<'a> {
         }
         let offsets = ConvForwardOffsets { x, y: self.conv1.value, weights: conv1 };
         step.push(Phase::Always, kernels::conv_forward("conv1", &network.conv1(), Relu, config, &offsets));
-        BatchNorm::forward(bn1, config, step);
+        BatchNorm::forward(bn1, frozen, config, step);
         let offsets = MaxPoolOffsets { x: pool1_in.value, y: self.pool1.value, argmax: self.argmax1 };
         step.push(Phase::Always, kernels::max_pool("pool1", &network.pool1(), config, &offsets));
 
         let offsets = ConvForwardOffsets { x: self.pool1.value, y: self.conv2.value, weights: conv2 };
         step.push(Phase::Always, kernels::conv_forward("conv2", &network.conv2(), Relu, config, &offsets));
-        BatchNorm::forward(bn2, config, step);
+        BatchNorm::forward(bn2, frozen, config, step);
         let offsets = MaxPoolOffsets { x: pool2_in.value, y: self.pool2.value, argmax: self.argmax2 };
         step.push(Phase::Always, kernels::max_pool("pool2", &network.pool2(), config, &offsets));
 
         let offsets = DenseForwardOffsets { x: self.pool2.value, y: self.fc1.value, weights: fc1 };
         step.push(Phase::Always, kernels::dense_forward("fc1", &network.fc1(), activation, config, &offsets));
         step.extend(Phase::Always, log_softmax("fc1", network.fc1().outputs, self.fc1));
-        BatchNorm::forward(bn3, config, step);
+        BatchNorm::forward(bn3, false, config, step);
 
         let offsets = DenseForwardOffsets { x: fc2_in.value, y: self.fc2.value, weights: fc2 };
         step.push(Phase::Always, kernels::dense_forward("fc2", &network.fc2(), activation, config, &offsets));
         step.extend(Phase::Always, log_softmax("fc2", network.fc2().outputs, self.fc2));
-        BatchNorm::forward(bn4, config, step);
+        BatchNorm::forward(bn4, false, config, step);
 
         let offsets = LossOffsets { x: fc3_in.value, outputs: self.outputs, weights: fc3 };
-        step.push(Phase::Always, kernels::dense_loss("fc3", &network.fc3(), &setup.loss, config, &offsets));
+        let dense_loss =
+            |weighted| kernels::dense_loss("fc3", &network.fc3(), &setup.loss, weighted, config, &offsets);
+        match setup.class_weighted {
+            true => {
+                step.push(Phase::Training, dense_loss(true));
+                step.push(Phase::Evaluation, dense_loss(false));
+            }
+            false => step.push(Phase::Always, dense_loss(false)),
+        }
     }
 
-    /// A layer's backward kernel also applies the derivative of the activation that precedes the layer, unless a batch
-    /// normalisation does. fc1 is preceded by a pool, whose backward kernel applies that of the convolution's ReLU.
-    fn backward(&self, config: &KernelConfig, partials: PartialSums, step: &mut StepKernels) {
+    /// The activation whose derivative the backward kernel after it applies: the identity if a batch normalisation
+    /// follows, which applies it itself.
+    fn through(&self, activation: Activation) -> Activation {
+        if self.network.batch_norm { Identity } else { activation }
+    }
+
+    /// The backward pass through fc3, fc2 and fc1. A layer's backward kernel also applies the derivative of the
+    /// activation that precedes the layer. fc1 is preceded by a pool, whose backward kernel applies that of the
+    /// convolution's ReLU. Frozen convolutions do not need the gradient of fc1's input.
+    fn backward_dense(&self, frozen_conv: bool, config: &KernelConfig, step: &mut StepKernels) {
         let network = self.network;
-        let [conv1, conv2, fc1, fc2, fc3] = self.weights;
-        let [pool1_in, pool2_in, fc2_in, fc3_in] = self.normalised();
-        let [bn1, bn2, bn3, bn4] = self.norms.each_ref().map(|norm| norm.as_ref());
-        let through = |activation| if network.batch_norm { Identity } else { activation };
-        let activation = through(network.activation);
+        let [_, _, fc1, fc2, fc3] = self.weights;
+        let [_, _, fc2_in, fc3_in] = self.normalised();
+        let [_, _, bn3, bn4] = self.norms.each_ref().map(|norm| norm.as_ref());
+        let activation = self.through(network.activation);
         let log_softmax_backward = |layer, outputs, y: WithGradient| {
             let used = network.activation == LogSoftmax;
             used.then(|| kernels::log_softmax_backward(layer, outputs, config, &y))
@@ -151,12 +177,6 @@ impl<'a> Layers<'a> {
             dx: x.gradient,
             dy: y.gradient,
             weights,
-        };
-        let pool = |x: WithGradient, y: WithGradient, argmax| MaxPoolBackwardOffsets {
-            dx: x.gradient,
-            y: y.value,
-            dy: y.gradient,
-            argmax,
         };
         let mut push = |kernel| step.push(Phase::Training, kernel);
 
@@ -169,10 +189,29 @@ impl<'a> Layers<'a> {
         BatchNorm::backward(bn3, config, &mut push);
         log_softmax_backward("fc1", network.fc1().outputs, self.fc1).into_iter().for_each(&mut push);
         let offsets = dense(self.pool2, self.fc1, fc1);
-        push(kernels::dense_backward("fc1", &network.fc1(), Identity, config, &offsets));
+        push(match frozen_conv {
+            false => kernels::dense_backward("fc1", &network.fc1(), Identity, config, &offsets),
+            true => kernels::dense_backward_weight("fc1", &network.fc1(), config, &offsets),
+        });
+    }
+
+    /// The backward pass through pool2, conv2, pool1 and conv1.
+    fn backward_conv(&self, config: &KernelConfig, partials: PartialSums, step: &mut StepKernels) {
+        let network = self.network;
+        let [conv1, conv2, ..] = self.weights;
+        let [pool1_in, pool2_in, ..] = self.normalised();
+        let [bn1, bn2, ..] = self.norms.each_ref().map(|norm| norm.as_ref());
+        let relu = self.through(Relu);
+        let pool = |x: WithGradient, y: WithGradient, argmax| MaxPoolBackwardOffsets {
+            dx: x.gradient,
+            y: y.value,
+            dy: y.gradient,
+            argmax,
+        };
+        let mut push = |kernel| step.push(Phase::Training, kernel);
 
         let offsets = pool(pool2_in, self.pool2, self.argmax2);
-        push(kernels::max_pool_backward("pool2", &network.pool2(), through(Relu), config, &offsets));
+        push(kernels::max_pool_backward("pool2", &network.pool2(), relu, config, &offsets));
         BatchNorm::backward(bn2, config, &mut push);
         let (x, dy) = (self.pool1, self.conv2.gradient);
         let offsets = ConvBackwardWeightOffsets { x: x.value, dy, weights: conv2, partials };
@@ -181,7 +220,7 @@ impl<'a> Layers<'a> {
         push(kernels::conv_backward_input("conv2", &network.conv2(), config, &offsets));
 
         let offsets = pool(pool1_in, self.pool1, self.argmax1);
-        push(kernels::max_pool_backward("pool1", &network.pool1(), through(Relu), config, &offsets));
+        push(kernels::max_pool_backward("pool1", &network.pool1(), relu, config, &offsets));
         BatchNorm::backward(bn1, config, &mut push);
         let dy = self.conv1.gradient;
         let offsets = ConvBackwardWeightOffsets { x: self.x, dy, weights: conv1, partials };
@@ -225,9 +264,13 @@ impl BatchNorm {
         Self { layer, shape, activation, offsets, ends }
     }
 
-    fn forward(norm: Option<&Self>, config: &KernelConfig, step: &mut StepKernels) {
+    /// A frozen batch normalisation uses the running statistics in training too, and does not update them.
+    fn forward(norm: Option<&Self>, frozen: bool, config: &KernelConfig, step: &mut StepKernels) {
         let Some(Self { layer, shape, offsets, ends, .. }) = norm else { return };
         let forward = |mode| kernels::batch_norm_forward(layer, shape, mode, config, offsets);
+        if frozen {
+            return step.push(Phase::Always, forward(Mode::Evaluate));
+        }
         step.push(Phase::Training, kernels::batch_norm_statistics(layer, shape, ends.clone(), offsets));
         step.push(Phase::Training, forward(Mode::Train));
         step.push(Phase::Evaluation, forward(Mode::Evaluate));

@@ -124,6 +124,7 @@ impl Recording {
             tensors: table.tensors().len(),
             workspace: step.workspace.len,
             partials: step.partials_len,
+            class_weights: if setup.class_weighted { setup.network.classes } else { 0 },
         });
         let dispatches = |includes: fn(&Phase) -> bool| -> Vec<_> {
             let kernels = step.kernels.iter().enumerate();

@@ -35,12 +35,13 @@ pub struct BatchRecord {
 }
 
 impl BatchRecord {
-    /// The record of a micro-batch of the optimizer's step `t`. Its images belong to `images` and begin at
-    /// position `first` of the device's order.
+    /// The record of a micro-batch of the optimizer's step `t`, over whose `step_weight` a mean is taken. Its images
+    /// belong to `images` and begin at position `first` of the device's order.
     pub fn new(
         batch: &MicroBatch,
         first: usize,
         t: u64,
+        step_weight: f64,
         loss: &Loss,
         optimizer: &Optimizer,
         images: &ImageSet,
@@ -63,7 +64,7 @@ impl BatchRecord {
             // Used only to name the step in an error; steps from 2^32 - 1 on are all reported as 2^32 - 2.
             step: u32::try_from(t).unwrap_or(u32::MAX - 1),
             follows: u32::from(!batch.starts_step()),
-            loss_scale: loss.scale(batch.step.count) as f32,
+            loss_scale: loss.scale(step_weight) as f32,
             label_smoothing: loss.label_smoothing,
             rate: rate as f32,
             root_correction: root_correction as f32,

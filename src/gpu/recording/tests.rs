@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::{Clip, LARGEST_MICRO_BATCH, Optimizer};
-use crate::model::{Activation, LeNet5};
+use crate::model::{Activation, Frozen, LeNet5};
 
 const NETWORK: LeNet5 = LeNet5::new(1, 10);
 
@@ -28,6 +28,40 @@ fn a_fused_training_step_takes_four_dispatches_and_an_evaluation_two() {
             let recording = fused(&Setup { augmented, ..Setup::new(LeNet5::new(channels, 10), 64) });
             assert_eq!(recording.last_micro_batch.len(), 4);
             assert_eq!(recording.evaluation.len(), 2);
+        }
+    }
+}
+
+fn frozen(setup: Setup) -> Setup {
+    Setup { optimizer: Optimizer { frozen: Frozen::Conv, ..setup.optimizer }, ..setup }
+}
+
+#[test]
+fn frozen_convolutions_have_no_backward_pass() {
+    let names = |recording: &Recording| -> Vec<_> {
+        recording.kernels_of(Mode::Train).map(|kernel| kernel.label.clone()).collect()
+    };
+    let setup = Setup::new(NETWORK, 64);
+    let expected = ["conv blocks forward", "dense layers, loss and backward", "adam"];
+    assert_eq!(names(&fused(&frozen(setup))), expected);
+    for batch_norm in [false, true] {
+        let setup = frozen(Setup::new(LeNet5 { batch_norm, ..NETWORK }, 64));
+        for name in names(&layered(&setup)) {
+            let backward = name.contains("backward") && !name.starts_with("fc");
+            let updates = name.contains("statistics");
+            assert!(!(backward || updates) || name.starts_with("bn3") || name.starts_with("bn4"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn frozen_convolutions_change_only_the_update() {
+    let setup = Setup::new(NETWORK, 64);
+    for (free, frozen) in [(fused(&setup), fused(&frozen(setup))), (layered(&setup), layered(&frozen(setup)))]
+    {
+        for kernel in &frozen.kernels {
+            let is_known = free.kernels.iter().any(|other| other.wgsl == kernel.wgsl);
+            assert_eq!(is_known, kernel.label != "adam", "{}", kernel.label);
         }
     }
 }

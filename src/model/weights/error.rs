@@ -1,13 +1,14 @@
 //! Why a model file is rejected.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::Dtype;
 
-use super::{HEADER, MAX_FILE, VERSION};
+use super::{Foreign, HEADER, MAX_FILE, VERSION};
 use crate::model::{LeNet5, ParameterTable};
+use crate::wording::count;
 
 /// A model file that cannot be loaded, and why.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,18 @@ use crate::model::{LeNet5, ParameterTable};
 pub struct LoadError {
     pub(super) path: PathBuf,
     pub(super) source: WeightsError,
+}
+
+impl LoadError {
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why it cannot be loaded.
+    pub fn reason(&self) -> &WeightsError {
+        &self.source
+    }
 }
 
 /// Why a file is not a valid LeNet-5 model.
@@ -38,6 +51,10 @@ pub enum WeightsError {
     /// The file is not in safetensors format.
     #[error("not a safetensors file, or corrupt or truncated")]
     NotSafetensors(#[source] SafeTensorError),
+
+    /// The file has another format.
+    #[error("{0}, which is not in safetensors format")]
+    Foreign(Foreign),
 
     /// The file has changed since it was written.
     #[error(
@@ -66,8 +83,8 @@ pub enum WeightsError {
 
     /// The metadata describes another network than the tensors.
     #[error(
-        "the metadata describes {} channels and {} classes{}, but the tensors have {} and {}{}",
-        header.channels, header.classes, norm_suffix(header),
+        "the metadata describes {} and {}{}, but the tensors have {} and {}{}",
+        count(header.channels, "channel"), count(header.classes, "class"), norm_suffix(header),
         tensors.channels, tensors.classes, norm_suffix(tensors)
     )]
     HeaderDisagrees {
@@ -78,7 +95,7 @@ pub enum WeightsError {
     },
 
     /// The metadata does not name every class.
-    #[error("the metadata names {names} classes, but the tensors have {classes}")]
+    #[error("the metadata names {}, but the tensors have {classes}", count(names, "class"))]
     ClassNames {
         /// The number of names.
         names: usize,

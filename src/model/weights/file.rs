@@ -7,12 +7,15 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::de::DeserializeOwned;
 
 use super::digest::{self, Content};
-use super::{AUXILIARY_PREFIX, Damage, HEADER, MAX_CLASSES, WeightsError, header};
+use super::{AUXILIARY_PREFIX, Damage, Foreign, HEADER, MAX_CLASSES, WeightsError, header};
 use crate::model::parameters::TensorRole;
 use crate::model::{LeNet5, Model, ModelInfo, ParameterTable, Tensor};
 
 /// The first format version with a digest.
 const FIRST_WITH_DIGEST: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
+
+/// The name of the first layer's weight.
+const FIRST: &str = "conv1.weight";
 
 /// A model file that is as it was written, as far as its digest can tell.
 pub(crate) struct ModelFile<'a> {
@@ -21,6 +24,8 @@ pub(crate) struct ModelFile<'a> {
     data: &'a [u8],
     /// The text of the metadata entry without the digest; `None` if there is no entry, as in a file from PyTorch.
     text: Option<String>,
+    /// What precedes every tensor's name, in files from other programs only.
+    prefix: String,
 }
 
 impl<'a> ModelFile<'a> {
@@ -29,15 +34,18 @@ impl<'a> ModelFile<'a> {
     /// # Errors
     /// If the bytes are not a safetensors file, if its format version is unknown, or if it is corrupt.
     pub fn open(bytes: &'a [u8]) -> Result<Self, WeightsError> {
-        let (length, tensors) = SafeTensors::read_metadata(bytes).map_err(WeightsError::NotSafetensors)?;
+        let (length, tensors) = SafeTensors::read_metadata(bytes).map_err(|error| {
+            Foreign::of_content(bytes).map_or(WeightsError::NotSafetensors(error), WeightsError::Foreign)
+        })?;
         let (start, data) = bytes[8..].split_at(length);
-        let mut file = Self { tensors, data, text: None };
-        let Some(entries) = file.tensors.metadata() else { return Ok(file) };
-        let Some(entry) = entries.get(HEADER) else {
+        let mut file = Self { tensors, data, text: None, prefix: String::new() };
+        let entries = file.tensors.metadata().as_ref();
+        let Some(entry) = entries.and_then(|entries| entries.get(HEADER)) else {
             // One changed byte in the entry's key must not make it a file without a digest.
-            if entries.values().any(|entry| entry.starts_with(digest::START)) {
+            if entries.is_some_and(|entries| entries.values().any(|entry| entry.starts_with(digest::START))) {
                 return Err(WeightsError::Corrupt(Damage::Key));
             }
+            file.prefix = common_prefix(&file.tensors.offset_keys());
             return Ok(file);
         };
         file.text = Some(match digest::split(entry) {
@@ -79,6 +87,7 @@ impl<'a> ModelFile<'a> {
 
         let table = ParameterTable::new(&network);
         let known = |name: &str| {
+            let Some(name) = name.strip_prefix(&self.prefix) else { return false };
             name.starts_with(AUXILIARY_PREFIX)
                 || table.tensors().iter().any(|tensor| tensor.name == name)
                 || (network.batch_norm && is_counter(name))
@@ -119,7 +128,7 @@ impl<'a> ModelFile<'a> {
 
     /// Determines the network from the shapes of the first and the last layer, and from the presence of bn1.
     fn network(&self) -> Result<LeNet5, WeightsError> {
-        let (first, last) = ("conv1.weight", "fc3.weight");
+        let (first, last) = (FIRST, "fc3.weight");
         let wrong_shape = |name: &str, found: &[usize], expected: &str| {
             let (name, found, expected) = (name.to_owned(), found.to_owned(), expected.to_owned());
             Err(WeightsError::Shape { name, found, expected })
@@ -132,12 +141,13 @@ impl<'a> ModelFile<'a> {
             [classes @ 2..=MAX_CLASSES, 84] => classes,
             ref other => return wrong_shape(last, other, "[2 to 65536, 84]"),
         };
-        let batch_norm = self.tensors.info("bn1.weight").is_some();
+        let batch_norm = self.info("bn1.weight").is_ok();
         Ok(LeNet5 { batch_norm, ..LeNet5::new(channels, classes) })
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo, WeightsError> {
-        self.tensors.info(name).ok_or_else(|| WeightsError::Missing { name: name.to_owned() })
+        let stored = self.tensors.info(&format!("{}{name}", self.prefix));
+        stored.ok_or_else(|| WeightsError::Missing { name: name.to_owned() })
     }
 
     fn bytes(&self, info: &TensorInfo) -> &'a [u8] {
@@ -154,6 +164,14 @@ impl<'a> ModelFile<'a> {
         });
         digest::of(text, contents.collect())
     }
+}
+
+/// The prefix of the first layer's name, if all tensors have it: wrappers of a network, such as PyTorch's `DataParallel`
+/// and `torch.compile`, precede the names of its tensors with their own.
+fn common_prefix(names: &[String]) -> String {
+    let prefix = names.iter().find_map(|name| name.strip_suffix(FIRST)).unwrap_or_default();
+    let is_common = prefix.ends_with('.') && names.iter().all(|name| name.starts_with(prefix));
+    if is_common { prefix.to_owned() } else { String::new() }
 }
 
 /// Whether the padding after the safetensors header, a JSON object, consists of spaces: other white space is not
@@ -180,4 +198,23 @@ fn check_info(info: &ModelInfo, network: &LeNet5) -> Result<(), WeightsError> {
 /// Whether a tensor is PyTorch's count of batches in a batch normalisation, which is not used.
 fn is_counter(name: &str) -> bool {
     ["bn1", "bn2", "bn3", "bn4"].iter().any(|norm| name.strip_prefix(norm) == Some(".num_batches_tracked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_what_all_names_have_before_the_first_layers() {
+        let prefix =
+            |names: &[&str]| common_prefix(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        for wrapper in ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.net.", ""] {
+            let names = ["fc3.bias", "conv1.bias", "conv1.weight"].map(|name| format!("{wrapper}{name}"));
+            assert_eq!(prefix(&names.each_ref().map(String::as_str)), wrapper);
+        }
+        assert_eq!(prefix(&["module.conv1.weight", "conv1.weight"]), "");
+        assert_eq!(prefix(&["module.conv1.weight", "module.fc1.weight", "fc2.weight"]), "");
+        assert_eq!(prefix(&["myconv1.weight", "myconv1.bias"]), "");
+        assert_eq!(prefix(&[]), "");
+    }
 }

@@ -14,7 +14,9 @@
 //! must give equal bytes.
 //!
 //! Files of format version 1, which have no digest and no `program`, can be read. So can files without the entry, such as
-//! those from PyTorch: the shapes determine the network, except for the activation, which is then ReLU.
+//! those from PyTorch: the shapes determine the network, except for the activation, which is then ReLU. If all of their
+//! tensors' names have the same prefix, such as `module.` of PyTorch's `DataParallel` or `_orig_mod.` of `torch.compile`, it
+//! is ignored.
 //!
 //! # The digest
 //! The digest is 64 lower-case hexadecimal digits: the SHA-256 of these byte strings, each preceded by its length as a
@@ -30,6 +32,7 @@
 mod digest;
 mod error;
 mod file;
+mod foreign;
 mod header;
 
 use std::collections::HashMap;
@@ -47,6 +50,7 @@ use digest::Content;
 
 pub use error::{Damage, LoadError, WeightsError};
 pub(crate) use file::ModelFile;
+pub use foreign::Foreign;
 pub(crate) use header::Header;
 
 /// The key of the metadata entry.
@@ -140,7 +144,15 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, WeightsError> {
 /// If the file cannot be read, is corrupt or is not a valid LeNet-5 model.
 pub fn load(path: &Path) -> Result<Model, LoadError> {
     let load = || from_bytes(&read(path)?);
-    load().map_err(|source| LoadError { path: path.to_owned(), source })
+    load().map_err(|source| {
+        let source = match (source, Foreign::of_name(path)) {
+            (WeightsError::NotSafetensors(_) | WeightsError::TooLarge { .. }, Some(format)) => {
+                WeightsError::Foreign(format)
+            }
+            (source, _) => source,
+        };
+        LoadError { path: path.to_owned(), source }
+    })
 }
 
 /// Reads a file, unless it is larger than any model.
@@ -179,6 +191,7 @@ mod tests {
             location: DataLocation::Path("/my/\"set\"".into()),
             requested: None,
             skip_bad_images: true,
+            transpose: None,
             test_split: Some(TestSplit { share: 0.25, seed: 7 }),
             test: RecordedImages { images: 9, fingerprint: "09af".to_owned() },
             validation: None,

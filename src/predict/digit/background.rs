@@ -3,15 +3,6 @@
 use super::Grey;
 use super::threshold::otsu;
 
-/// An image's background as if it had no ink.
-#[derive(Debug, Clone)]
-pub(super) struct Background {
-    /// The background's level at each pixel.
-    pub surface: Grey,
-    /// The standard deviation of the background around the surface.
-    pub noise: f32,
-}
-
 /// Pixels within this distance of the surface are background, however low the noise.
 const MIN_DISTANCE: f32 = 0.04;
 
@@ -27,34 +18,31 @@ const SAMPLED_ROWS: u32 = 100;
 /// The median absolute deviation of normal noise, in standard deviations.
 const MEDIAN_DEVIATIONS: f32 = 0.6745;
 
-/// Fits a quadratic surface to the background by repeated least squares. The first round uses the larger of the two
-/// groups of grey levels, each later round the samples near the last surface. The noise estimate uses only those as
-/// well: in a tight crop, ink and its soft edges may cover half of the image.
-pub(super) fn estimate(image: &Grey) -> Background {
+/// Fits a quadratic surface to a background that is brighter than the ink, by repeated least squares. The first round uses
+/// the brighter of the two groups of grey levels, each later round the samples near the last surface.
+pub(super) fn estimate(image: &Grey) -> Grey {
     let (width, height) = image.dimensions();
     let stride = (width.min(height) / SAMPLED_ROWS).max(1) as usize;
     let points = (0..height).step_by(stride).flat_map(|y| (0..width).step_by(stride).map(move |x| (x, y)));
     let samples: Vec<(u32, u32, f32)> = points.map(|(x, y)| (x, y, image.get_pixel(x, y).0[0])).collect();
 
     let threshold = otsu(samples.iter().map(|sample| sample.2));
-    let (mut near, other): (Vec<_>, Vec<_>) =
-        samples.iter().copied().partition(|sample| sample.2 > threshold);
-    if other.len() > near.len() {
-        near = other;
+    let brighter = |sample: &&(u32, u32, f32)| sample.2 > threshold;
+    let mut near: Vec<_> = samples.iter().filter(brighter).copied().collect();
+    if near.is_empty() {
+        near = samples.clone();
     }
     let level = median(near.iter().map(|sample| sample.2).collect());
     let mut quadratic = Quadratic([f64::from(level), 0.0, 0.0, 0.0, 0.0, 0.0]);
-    let mut noise = 0.0;
     for terms in TERMS {
         let Some(fitted) = Quadratic::fit(&near, terms, (width, height)) else { break };
         quadratic = fitted;
         let distance = |&(x, y, level): &(u32, u32, f32)| (level - quadratic.at(x, y, (width, height))).abs();
-        noise = median(near.iter().map(distance).collect()) / MEDIAN_DEVIATIONS;
+        let noise = median(near.iter().map(distance).collect()) / MEDIAN_DEVIATIONS;
         let limit = (DEVIATIONS * noise).max(MIN_DISTANCE);
         near = samples.iter().copied().filter(|sample| distance(sample) <= limit).collect();
     }
-    let surface = Grey::from_fn(width, height, |x, y| image::Luma([quadratic.at(x, y, (width, height))]));
-    Background { surface, noise }
+    Grey::from_fn(width, height, |x, y| image::Luma([quadratic.at(x, y, (width, height))]))
 }
 
 /// The coefficients of 1, x, y, x², xy and y², with x and y from −1 to 1.
@@ -143,7 +131,7 @@ mod tests {
         let light = |x: u32, y: u32| 0.9 - 0.004 * x as f32 - 0.00002 * (y * y) as f32;
         let ink = |x: u32, y: u32| (40..60).contains(&x) && (20..70).contains(&y);
         let image = Grey::from_fn(100, 90, |x, y| Luma([if ink(x, y) { 0.1 } else { light(x, y) }]));
-        let surface = estimate(&image).surface;
+        let surface = estimate(&image);
         let furthest = surface
             .enumerate_pixels()
             .map(|(x, y, level)| (level.0[0] - light(x, y)).abs())

@@ -2,20 +2,25 @@
 //! with their proportions kept (which produces the grey levels) and centred in 28×28 by their centre of mass
 //! (LeCun et al., 1998, section III.A; <http://yann.lecun.com/exdb/mnist/>).
 //!
-//! The steps: [`background`] estimates the background, including uneven lighting; [`ink`] subtracts it, so that ink is
-//! bright on black, and separates ink from noise by a [`threshold`]; [`strokes`] drops specks; [`placement`] scales
-//! and centres the rest.
+//! The steps: [`search`] guesses the background in several ways, so that shadows and desks belong to it
+//! ([`background`], [`morphology`]), takes each pixel's [`contrast`] to it, groups dark pixels into [`components`] and
+//! keeps those that look like digits ([`candidates`]); [`figures`] puts the strokes of each digit together and the digits
+//! in reading order; [`placement`] scales and centres each.
 
 mod background;
-mod ink;
+mod candidates;
+mod components;
+mod contrast;
+mod figures;
+mod morphology;
 mod placement;
-mod strokes;
+mod search;
 mod threshold;
 
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
 
-use super::preparation::RESIZE_PIXEL;
+use super::preparation::{DigitPlace, RESIZE_PIXEL};
 use crate::data::{ImageFile, ImageSize};
 
 /// Grey levels from 0 (black) to 1, or ink coverage from 0 to 1.
@@ -27,22 +32,50 @@ pub(super) const SIDE: usize = 28;
 /// Larger photographs are first shrunk to this side: it is large enough for a digit, and averaging reduces noise.
 const MAX_SIDE: u32 = 400;
 
-/// The image contains no digit: nothing stands out from its background.
+/// The image contains no digit: nothing that looks like one stands out from its background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("shows no digit: nothing stands out from its background")]
+#[error("shows no digit: nothing that looks like one stands out from its background")]
 pub struct NoDigit;
 
-/// Converts a photograph of one digit to the form of MNIST's images: 28×28, 0 (background) to 255.
-///
-/// The digit must be darker than its surroundings or brighter, it must be the largest object in the image, and the
-/// background must reach the image's edges.
+/// A digit in the form of MNIST's images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Digit {
+    /// 28×28, 0 (background) to 255.
+    pub pixels: [u8; SIDE * SIDE],
+    pub place: DigitPlace,
+}
+
+/// Images whose shorter side has at least this many pixels are blurred to reduce noise.
+const BLUR_SIDE: u32 = 100;
+
+/// Finds the digits in a photograph, in reading order.
 ///
 /// # Errors
-/// [`NoDigit`] if nothing stands out from the background.
-pub(super) fn to_mnist(image: &ImageFile) -> Result<[u8; SIDE * SIDE], NoDigit> {
-    let ink = ink::extract(shrink(to_grey(image)))?;
-    let digit = strokes::remove_specks(&ink);
-    Ok(placement::place(&digit))
+/// [`NoDigit`] if nothing looks like a digit.
+pub(super) fn find(image: &ImageFile) -> Result<Vec<Digit>, NoDigit> {
+    let grey = shrink(to_grey(image));
+    let (width, height) = grey.dimensions();
+    let grey = if width.min(height) < BLUR_SIDE { grey } else { imageops::blur(&grey, 1.0) };
+    let finding = search::search(&grey).ok_or(NoDigit)?;
+    let figures = figures::assemble(&finding);
+    let to_original = |at: u32, length: u32, original: usize| {
+        ((u64::from(at) * original as u64 + u64::from(length) / 2) / u64::from(length)) as u32
+    };
+    let digits = figures.iter().map(|figure| {
+        let bounds = &figure.bounds;
+        let (x, y) = (|at| to_original(at, width, image.width), |at| to_original(at, height, image.height));
+        Digit {
+            pixels: placement::place(&figure.cover(&finding)),
+            place: DigitPlace {
+                left: x(bounds.left),
+                top: y(bounds.top),
+                right: x(bounds.right),
+                bottom: y(bounds.bottom),
+                line: figure.line,
+            },
+        }
+    });
+    Ok(digits.collect())
 }
 
 /// The number of copies of the shrunk image that the steps keep at most.

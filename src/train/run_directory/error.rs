@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::files::WriteError;
+use crate::wording::count;
 
 /// Why a run directory could not be created, opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +89,7 @@ pub enum RunError {
     },
 
     /// The checkpoint states something that does not follow from the metrics of its epochs.
-    #[error("{} does not match the metrics of its {epochs} epochs", path.display())]
+    #[error("{} does not match the metrics of its {}", path.display(), count(epochs, "epoch"))]
     Mismatch {
         /// The checkpoint.
         path: PathBuf,

@@ -7,6 +7,7 @@ use super::RunError;
 use super::saved_file::read_back;
 use crate::files::{operations, write_atomically};
 use crate::train::{EpochRecord, RunConfig, RunState};
+use crate::wording::count;
 
 /// The largest metrics that are read, in bytes: those of some three million epochs.
 const MAX_METRICS: u64 = 1 << 30;
@@ -136,7 +137,7 @@ impl ReadMetrics {
                 } else {
                     "is missing"
                 };
-            let problem = format!("{problem}, and the checkpoint counts {epochs} epochs");
+            let problem = format!("{problem}, and the checkpoint counts {}", count(epochs, "epoch"));
             return Err(self.line_error(self.records.len(), problem));
         };
         let (training, samples) = (&config.training, config.data.train);
@@ -198,9 +199,9 @@ fn follows_from(state: &RunState, records: &[EpochRecord]) -> bool {
         replayed.finish_epoch(record.clone());
     }
     // These do not follow from whole epochs.
-    let RunState { step, tally, epoch_seconds, seconds, .. } = *state;
+    let RunState { step, tally, initial_loss, epoch_seconds, seconds, .. } = *state;
     let sum = epoch_seconds + records.iter().map(|record| record.seconds).sum::<f64>();
-    (replayed.step, replayed.tally) = (step, tally);
+    (replayed.step, replayed.tally, replayed.initial_loss) = (step, tally, initial_loss);
     (replayed.epoch_seconds, replayed.seconds) = (epoch_seconds, seconds);
     // The run adds the seconds up in another order.
     replayed == *state && (seconds - sum).abs() <= 1e-6 * (1.0 + sum)

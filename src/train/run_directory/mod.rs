@@ -26,7 +26,7 @@ pub use earlier_run::{EarlierRun, OpenRunError};
 pub use error::RunError;
 
 use super::{Checkpoint, EpochRecord, RunConfig};
-use crate::files::operations;
+use crate::files::{operations, remove_temporary_files_of};
 use crate::model::{Model, weights};
 use checkpoints::{Checkpoints, StoredCheckpoint, content_of_best};
 use metrics_log::MetricsLog;
@@ -73,6 +73,13 @@ pub struct FinishedFiles {
 }
 
 impl RunDirectory {
+    /// Removes the temporary files that interrupted writes have left in a run directory.
+    pub(crate) fn remove_temporary_files(path: &Path) {
+        for name in REPLACED {
+            remove_temporary_files_of(&path.join(name));
+        }
+    }
+
     /// Sets the configuration.
     ///
     /// # Panics
@@ -183,6 +190,21 @@ impl RunDirectory {
         self.checkpoints.step()
     }
 
+    /// The path of the latest model in the run directory `run`.
+    pub fn model_path_in(run: &Path) -> PathBuf {
+        run.join(MODEL)
+    }
+
+    /// The path of the best epoch's model in the run directory `run`.
+    pub fn best_path_in(run: &Path) -> PathBuf {
+        run.join(BEST)
+    }
+
+    /// The path of the configuration in the run directory `run`.
+    pub fn config_path(run: &Path) -> PathBuf {
+        run.join(CONFIG)
+    }
+
     /// The path of the checkpoint in the run directory `run`.
     pub fn checkpoint_path(run: &Path) -> PathBuf {
         run.join(CHECKPOINT)
@@ -201,7 +223,7 @@ impl RunDirectory {
 }
 
 fn text_of(config: &RunConfig) -> Vec<u8> {
-    toml::to_string(config).expect("a configuration can be represented in TOML").into_bytes()
+    config.to_toml().into_bytes()
 }
 
 /// Locks a run directory. Succeeds without a lock on file systems that do not support locking.

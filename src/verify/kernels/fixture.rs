@@ -1,7 +1,7 @@
 //! The input and output tensors of a kernel that is checked by itself.
 
 use crate::data::{ImageSet, View};
-use crate::engine::{EngineError, Loss, Optimizer, Step};
+use crate::engine::{ClassWeights, EngineError, Loss, Optimizer, Step};
 use crate::gpu::Context;
 use crate::gpu::kernel_run::{KernelInputs, KernelOutputs, Values, run_kernel};
 use crate::gpu::kernels::{ArenaOffset, Kernel, PartialSums, Weights, WithGradient, WorkspaceOffset};
@@ -13,12 +13,20 @@ use crate::verify::tensors::stale;
 pub struct Fixture {
     values: Values,
     loss: Loss,
+    /// Over which a mean is taken, if it is not the number of images.
+    step_weight: Option<f64>,
 }
 
 impl Fixture {
     /// For a kernel that computes a loss.
     pub fn with_loss(loss: Loss) -> Self {
         Self { loss, ..Self::default() }
+    }
+
+    /// Sets the weights of the classes, and the sum of the weights of the batch's labels.
+    pub fn class_weights(&mut self, weights: &ClassWeights, step_weight: f64) {
+        self.values.class_weights = weights.values().to_vec();
+        self.step_weight = Some(step_weight);
     }
 
     /// Appends a tensor to the workspace.
@@ -95,6 +103,7 @@ impl Fixture {
     ) -> Result<KernelOutputs, EngineError> {
         let step = Step { first: 0, count: batch, learning_rate: 0.0 };
         let batch = step.micro_batches().next().expect("a batch has images");
+        let step_weight = self.step_weight.unwrap_or(batch.count as f64);
         let mut values = self.values;
         if values.gradients.is_empty() {
             values.gradients = stale(values.parameters.len());
@@ -106,7 +115,7 @@ impl Fixture {
             views,
             // Enough for each of these kernels.
             tensors: 3,
-            record: BatchRecord::new(&batch, 0, 1, &self.loss, &Optimizer::default(), images),
+            record: BatchRecord::new(&batch, 0, 1, step_weight, &self.loss, &Optimizer::default(), images),
         };
         run_kernel(context, kernel, inputs)
     }

@@ -3,7 +3,7 @@
 use super::dense::{all_nan, describe, layers};
 use super::fixture::Fixture;
 use crate::cpu;
-use crate::engine::{Loss, LossKind, Reduction};
+use crate::engine::{ClassWeights, Loss, LossKind, Reduction};
 use crate::gpu::kernels::{self, LossOffsets};
 use crate::model::DenseShape;
 use crate::verify::comparison::Finding;
@@ -20,7 +20,12 @@ pub fn checks() -> Vec<Check> {
                 (LossKind::Mse, Reduction::Sum),
                 (LossKind::RawNll, Reduction::Mean),
             ] {
-                all.push(last_layer(batch, shape, Loss { kind, reduction, label_smoothing }));
+                let loss = Loss { kind, reduction, label_smoothing };
+                all.push(last_layer(batch, shape, loss, false));
+                // Only one loss has other code without smoothing.
+                if kind == LossKind::Nll || label_smoothing > 0.0 {
+                    all.push(last_layer(batch, shape, loss, true));
+                }
             }
         }
     }
@@ -28,10 +33,11 @@ pub fn checks() -> Vec<Check> {
     all
 }
 
-fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
+fn last_layer(batch: usize, shape: DenseShape, loss: Loss, class_weighted: bool) -> Check {
     let Loss { kind, reduction, label_smoothing } = loss;
+    let weighted = if class_weighted { ", class weights" } else { "" };
     let name = format!(
-        "dense_loss {kind:?} {reduction:?}, smoothing {label_smoothing}, {}",
+        "dense_loss {kind:?} {reduction:?}, smoothing {label_smoothing}{weighted}, {}",
         describe(&shape, batch)
     );
     Check::new(name, move |context, config, seed| {
@@ -44,13 +50,19 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
         let labels: Vec<_> =
             Fixture::order(batch).iter().map(|&index| u32::from(images.labels[index as usize])).collect();
         let len = batch * shape.outputs;
+        let class_weights = class_weighted.then(|| draw.class_weights(shape.outputs));
+        let step_weight = match &class_weights {
+            None => batch as f64,
+            Some(weights) => weights.sum(labels.iter().map(|&label| label as usize)),
+        };
 
         let (mut y, mut dz) = (vec![0.0; len], vec![0.0; len]);
         let (mut losses, mut predicted) = (vec![0.0; batch], vec![0; batch]);
         cpu::dense_loss(
             &shape,
             &loss,
-            batch,
+            step_weight,
+            class_weights.as_ref().map(ClassWeights::values).map(f64s).as_deref(),
             &f64s(&x),
             &f64s(&weight),
             &f64s(&bias),
@@ -62,12 +74,15 @@ fn last_layer(batch: usize, shape: DenseShape, loss: Loss) -> Check {
         );
 
         let mut fixture = Fixture::with_loss(loss);
+        if let Some(weights) = &class_weights {
+            fixture.class_weights(weights, step_weight);
+        }
         let offsets = LossOffsets {
             x: fixture.tensor(&x),
             outputs: fixture.with_gradient(&stale(len), &stale(len)),
             weights: fixture.weights(&weight, &bias),
         };
-        let kernel = kernels::dense_loss("dense", &shape, &loss, config, &offsets);
+        let kernel = kernels::dense_loss("dense", &shape, &loss, class_weighted, config, &offsets);
 
         let out = fixture.run_over(context, &kernel, batch, &images)?;
         let found_losses: Vec<_> = out.outcomes.iter().map(|outcome| outcome.loss).collect();
@@ -101,7 +116,7 @@ fn nan_passes() -> Check {
                 outputs: fixture.with_gradient(&[0.0; 3], &[0.0; 3]),
                 weights: fixture.weights(&[1.0; 3], &bias),
             };
-            let kernel = kernels::dense_loss("dense", &shape, &loss, config, &offsets);
+            let kernel = kernels::dense_loss("dense", &shape, &loss, false, config, &offsets);
             let out = fixture.run_over(context, &kernel, 1, &images)?;
             let name = |tensor: &str| format!("{tensor}, NaN at {bad}");
             findings.push(all_nan(&name("outputs"), out.tensor(offsets.outputs.value, shape.outputs)));

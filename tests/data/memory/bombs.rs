@@ -1,12 +1,14 @@
 //! Small files that expand to a lot, written without holding in memory what they expand to.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
+use flate2::write::{DeflateEncoder, GzEncoder};
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
+use rawzip::{CompressionMethod, ZipArchiveWriter};
 
 /// The size of the blocks of zeros that are compressed on their own.
 const BLOCK: u64 = 1 << 20;
@@ -43,6 +45,31 @@ pub fn gzip(start: &[u8], count: u64) -> Vec<u8> {
         &length.to_le_bytes(),
     ]
     .concat()
+}
+
+/// An archive of `count` black images of 28×28, without their labels.
+pub fn npz(path: &Path, count: u64) {
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({count}, 28, 28)}}");
+    let start = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+    let mut archive = ZipArchiveWriter::new(File::create(path).unwrap());
+    for (name, zeros) in [("x_test.npy", count * 28 * 28), ("y_test.npy", 0)] {
+        let (mut entry, config) =
+            archive.new_file(name).compression_method(CompressionMethod::DEFLATE).start().unwrap();
+        let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::fast()));
+        io::copy(&mut start.chain(io::repeat(0).take(zeros)), &mut writer).unwrap();
+        let (encoder, descriptor) = writer.finish().unwrap();
+        encoder.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+/// A gzipped table of `count` black images of 28×28.
+pub fn csv(path: &Path, count: usize) {
+    let mut table = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
+    let line = format!("7{}\n", ",0".repeat(28 * 28));
+    (0..count).for_each(|_| table.write_all(line.as_bytes()).unwrap());
+    table.finish().unwrap();
 }
 
 /// A black, transparent PNG of 16-bit RGBA, 8 bytes a pixel.
@@ -130,4 +157,144 @@ pub fn cifar(path: &Path, train: u64, test: u64) {
         file.write_all(&gzip(header.as_bytes(), padded)).unwrap();
     }
     file.write_all(&gzip(&[], 1024)).unwrap();
+}
+
+/// A BMP of `side`² pixels of 24 bits, with as much of them as `length` bytes hold. The file is sparse.
+pub fn bmp(path: &Path, side: u32, length: u64) {
+    let start = [&b"BM"[..], &[0; 8], &54u32.to_le_bytes()].concat();
+    let header = [40, side, side, 24 << 16 | 1, 0, 0, 0, 0, 0, 0].map(u32::to_le_bytes).concat();
+    sparse(path, &[start, header].concat(), length);
+}
+
+/// A black TIFF of `side`² pixels of three bytes in one strip, with as much of them as `length` bytes hold. The file is
+/// sparse.
+pub fn tiff(path: &Path, side: u32, length: u64, compression: u32) {
+    let entries = [
+        (256, side),
+        (257, side),
+        (258, 8),
+        (259, compression),
+        (262, 2),
+        (273, 8 + 2 + 10 * 12 + 4),
+        (277, 3),
+        (278, side),
+        (279, 3 * side * side),
+        (284, 1),
+    ];
+    let mut bytes = [&b"II*\0"[..], &8u32.to_le_bytes(), &10u16.to_le_bytes()].concat();
+    for (tag, value) in entries {
+        // A long number.
+        bytes.extend(
+            [&[tag as u8, (tag >> 8) as u8, 4, 0, 1, 0, 0, 0][..], &u32::to_le_bytes(value)].concat(),
+        );
+    }
+    bytes.extend([0; 4]);
+    sparse(path, &bytes, length);
+}
+
+fn sparse(path: &Path, start: &[u8], length: u64) {
+    fs::write(path, start).unwrap();
+    File::options().write(true).open(path).unwrap().set_len(length.max(start.len() as u64)).unwrap();
+}
+
+/// A GIF of `side`² pixels with a frame of `frame`² black pixels.
+pub fn gif(path: &Path, side: u16, frame: u16) {
+    let [side, frame_side] = [side, frame].map(u16::to_le_bytes);
+    let mut bytes = [&b"GIF89a"[..], &side, &side, &[0x80, 0, 0, 0, 0, 0, 255, 255, 255]].concat();
+    bytes.extend([&[0x2c, 0, 0, 0, 0][..], &frame_side, &frame_side, &[0, 7]].concat());
+    // Codes have 8 bits as long as the table of codes is cleared after every 126.
+    let block = [&[127, 0x80][..], &[0; 126]].concat();
+    (0..(u64::from(frame) * u64::from(frame)).div_ceil(126)).for_each(|_| bytes.extend(&block));
+    bytes.extend([1, 0x81, 0, 0x3b]);
+    fs::write(path, bytes).unwrap();
+}
+
+/// Bits, the lowest of each byte first.
+#[derive(Default)]
+struct Bits(Vec<u8>, usize);
+
+impl Bits {
+    fn push(&mut self, count: usize, value: u32) {
+        for bit in 0..count {
+            if self.1.is_multiple_of(8) {
+                self.0.push(0);
+            }
+            *self.0.last_mut().unwrap() |= (value >> bit & 1) as u8 * (1 << (self.1 % 8));
+            self.1 += 1;
+        }
+    }
+
+    /// A code of a single symbol, 0 or 1.
+    fn single(&mut self, symbol: u32) {
+        self.push(4, 1 | symbol << 3);
+    }
+}
+
+/// A lossless WebP of `side`² pixels of one colour.
+pub fn webp(path: &Path, side: u32) {
+    let mut bits = webp_header(side);
+    bits.push(3, 0); // no transform, no colour cache, one group of codes
+    (0..5).for_each(|_| bits.single(0));
+    fs::write(path, riff(&[(b"VP8L", &bits.0)])).unwrap();
+}
+
+/// A lossless WebP of `side`² pixels with so many groups of codes, each with a code for 2,048 symbols of 11 bits.
+pub fn webp_codes(path: &Path, side: u32, groups: u32) {
+    let mut bits = webp_header(side);
+    bits.push(1, 0); // no transform
+    bits.push(5, 1 | 11 << 1); // a colour cache of 2,048 colours
+    bits.push(4, 1); // numbers of groups, one for each 4×4 pixels
+    bits.push(1, 0); // no colour cache for these
+    let last = groups - 1;
+    for (symbol, two) in [(last & 255, true), (last >> 8, true), (0, false), (0, false), (0, false)] {
+        match two {
+            true => {
+                bits.push(3, 0b111); // two symbols, the first of 8 bits
+                bits.push(8, symbol);
+                bits.push(8, 0);
+            }
+            false => bits.single(0),
+        }
+    }
+    // The first pixel is the last group, by the shorter of two equally long codes; all others too.
+    let blocks = (side.div_ceil(4) * side.div_ceil(4)) as usize;
+    (0..blocks).for_each(|_| bits.push(2, 0));
+    for _ in 0..groups {
+        bits.push(5, 15 << 1); // a code with lengths of all 19 code lengths
+        for symbol in [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] {
+            bits.push(3, u32::from(symbol == 11)); // only 11, which takes no bits
+        }
+        bits.push(4, 1 | 5 << 1); // the number of symbols, of 12 bits
+        bits.push(12, 2_048 - 2);
+        (0..4).for_each(|_| bits.single(0));
+    }
+    (0..side * side).for_each(|_| bits.push(11, 0));
+    fs::write(path, riff(&[(b"VP8L", &bits.0)])).unwrap();
+}
+
+fn webp_header(side: u32) -> Bits {
+    let mut bits = Bits::default();
+    bits.push(8, 0x2f);
+    bits.push(14, side - 1);
+    bits.push(14, side - 1);
+    bits.push(4, 0);
+    bits
+}
+
+/// A lossy WebP of `side`² pixels, whose container claims `canvas`².
+pub fn webp_canvas(path: &Path, side: u16, canvas: u32) {
+    let image =
+        [&[0x10, 0, 0, 0x9d, 1, 0x2a][..], &side.to_le_bytes(), &side.to_le_bytes(), &[0; 64]].concat();
+    let [low, middle, high, _] = (canvas - 1).to_le_bytes();
+    let header = [0, 0, 0, 0, low, middle, high, low, middle, high];
+    fs::write(path, riff(&[(b"VP8X", &header), (b"VP8 ", &image)])).unwrap();
+}
+
+fn riff(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    let mut bytes = b"WEBP".to_vec();
+    for (kind, content) in chunks {
+        bytes.extend([&kind[..], &(content.len() as u32).to_le_bytes(), content].concat());
+        bytes.resize(bytes.len().next_multiple_of(2), 0);
+    }
+    [&b"RIFF"[..], &(bytes.len() as u32).to_le_bytes(), &bytes].concat()
 }

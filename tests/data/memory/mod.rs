@@ -147,6 +147,26 @@ fn a_png_is_decoded_row_by_row_unless_it_is_interlaced() {
 }
 
 #[test]
+fn an_array_that_expands_a_thousandfold_is_refused_before_it_is_decompressed() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("mnist.npz");
+    bombs::npz(&file, 262_144);
+    assert!(fs::metadata(&file).unwrap().len() < MIB);
+    assert_refused(&Evaluate::new(1).on(&file), 64, &["not enough memory for ", "mnist.npz: x_test"]);
+}
+
+#[test]
+fn a_table_is_refused_once_its_images_exceed_the_budget() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("mnist_test.csv.gz");
+    bombs::csv(&file, 20_000);
+    assert!(fs::metadata(&file).unwrap().len() < MIB);
+    assert_refused(&Evaluate::new(1).on(folder.path()), 8, &["not enough memory for ", "mnist_test.csv.gz"]);
+    bombs::csv(&file, 2_000);
+    assert_read(&Evaluate::new(1).on(folder.path()), 8);
+}
+
+#[test]
 fn threads_share_the_budget() {
     // Each image takes 49 MiB, and four threads would take 196. The allocator may keep less than 32 MiB of a thread's.
     let folder = test_folder(2, |path| bombs::png(path, 4_096, false));
@@ -174,6 +194,68 @@ fn decoding_a_jpeg_takes_no_more_than_the_budget() {
         let folder = test_folder(1, |path| bombs::jpeg(path, 4_096, is_coloured, is_progressive));
         assert_read(&evaluate.on(folder.path()), budget);
     }
+}
+
+#[test]
+fn images_of_every_format_are_refused_before_they_are_decoded() {
+    let evaluate = Evaluate::new(3);
+    for (format, write) in [
+        ("BMP", &(|path: &Path| bombs::bmp(path, 16_384, 0)) as &dyn Fn(&Path)),
+        ("GIF", &|path| bombs::gif(path, 16_384, 1)),
+        ("TIFF", &|path| bombs::tiff(path, 16_384, 0, 1)),
+        ("WebP", &|path| bombs::webp(path, 16_383)),
+        ("WebP", &|path| bombs::webp_canvas(path, 16_383, 16_383)),
+    ] {
+        println!("{format}");
+        let folder = test_folder(1, write);
+        assert_refused(&evaluate.on(folder.path()), 512, &["pixels, too many to decode"]);
+    }
+}
+
+#[test]
+fn decoding_an_image_of_any_format_takes_no_more_than_the_budget() {
+    let evaluate = Evaluate::new(3);
+    let large = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/formats/large.webp");
+    // A black image is grey, so the model for colour is evaluated on three equal channels.
+    for (budget, write) in [
+        // 2048² pixels are 4 MiB: three or four bytes each in the file, the decoder and the result.
+        (26, &(|path: &Path| bombs::bmp(path, 2_048, 54 + (12 << 20))) as &dyn Fn(&Path)),
+        (42, &|path| bombs::gif(path, 2_048, 2_048)),
+        (26, &|path| bombs::tiff(path, 2_048, 1_000 + (12 << 20), 1)),
+        (30, &|path| bombs::webp(path, 2_048)),
+        // 3000² pixels are 8.6 MiB.
+        (53, &|path| _ = fs::copy(&large, path).unwrap()),
+    ] {
+        let folder = test_folder(1, write);
+        assert_read(&[&evaluate.on(folder.path())[..], &["--channels", "3"]].concat(), budget);
+        let file = folder.path().join("test/a/0.png");
+        let small = ["predict", "--backend", "cpu", "--model", &evaluate.model, file.to_str().unwrap()];
+        assert_refused(&small, budget / 3, &["pixels, too many to decode"]);
+    }
+}
+
+#[test]
+fn images_whose_parts_claim_more_than_their_size_are_refused() {
+    let evaluate = Evaluate::new(3);
+    for (expected, write) in [
+        // 65,536 codes of 68 KB each, in 0.7 MB.
+        (
+            "has 28×28 pixels, too many to decode: 4",
+            &(|path: &Path| bombs::webp_codes(path, 28, 1 << 16)) as &dyn Fn(&Path),
+        ),
+        ("its headers contradict each other", &|path| bombs::webp_canvas(path, 16_383, 28)),
+        ("Memory limit exceeded", &|path| bombs::gif(path, 28, 300)),
+        ("JPEG compression", &|path| bombs::tiff(path, 28, 1_000, 7)),
+    ] {
+        let folder = test_folder(1, write);
+        let ended = lenet_gpu(&[&evaluate.on(folder.path())[..], &["--max-memory", "512M"]].concat());
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{expected}: {}", ended.stderr);
+        assert!(ended.peak < PROGRAM, "{} MiB", ended.peak / MIB);
+    }
+    // A few codes are no bomb.
+    let folder = test_folder(1, |path| bombs::webp_codes(path, 28, 100));
+    assert_read(&[&evaluate.on(folder.path())[..], &["--channels", "3"]].concat(), 20);
 }
 
 #[test]

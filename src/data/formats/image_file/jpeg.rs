@@ -2,12 +2,10 @@
 
 use std::io::{self, BufRead, Cursor, ErrorKind, Read, Seek, SeekFrom};
 
+use image::ImageDecoder;
 use image::codecs::jpeg::JpegDecoder;
-use image::{ColorType, ImageDecoder};
 
-use super::{
-    Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, blend_with_white, orient, undecodable,
-};
+use super::{Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, orient, samples, undecodable};
 
 /// The start of a file and of its first marker.
 pub const SIGNATURE: &[u8] = b"\xff\xd8\xff";
@@ -43,31 +41,12 @@ pub fn decode(
         return Err(undecodable("its headers contradict each other"));
     }
     let orientation = decoder.orientation().map_err(undecodable)?;
-    let mut samples = vec![0; decoder.total_bytes() as usize];
-    decoder.read_image(&mut samples).map_err(undecodable)?;
+    let mut interleaved = vec![0; decoder.total_bytes() as usize];
+    decoder.read_image(&mut interleaved).map_err(undecodable)?;
     let (width, height) = (size.width as usize, size.height as usize);
-    let (channels, pixels) = to_planes(samples, colour);
+    let (channels, pixels) = samples::to_planes(interleaved, colour);
     let image = ImageFile { channels, height, width, pixels };
     Ok(Decoded { image: orient::apply(image, orientation), memory })
-}
-
-/// Separates interleaved samples.
-fn to_planes(samples: Vec<u8>, colour: ColorType) -> (usize, Vec<u8>) {
-    let count = usize::from(colour.channel_count());
-    match count {
-        1 => (1, samples),
-        2 => (1, samples.chunks_exact(2).map(|pixel| blend_with_white(pixel[0], pixel[1])).collect()),
-        _ => {
-            let mut pixels = vec![0; samples.len() / count * 3];
-            for (channel, plane) in pixels.chunks_exact_mut(samples.len() / count).enumerate() {
-                for (to, pixel) in plane.iter_mut().zip(samples.chunks_exact(count)) {
-                    let alpha = pixel.get(3).copied().unwrap_or(u8::MAX);
-                    *to = blend_with_white(pixel[channel], alpha);
-                }
-            }
-            (3, pixels)
-        }
-    }
 }
 
 /// What a file's headers say before the first scan (ITU-T T.81, annex B).

@@ -1,17 +1,25 @@
-//! PNG and JPEG files, decoded to the channel-first bytes of an [`ImageSet`](crate::data::ImageSet).
+//! Image files, decoded to the channel-first bytes of an [`ImageSet`](crate::data::ImageSet).
 //!
 //! The size of an image is read from its header, and the memory to decode it is reserved, before anything is allocated
 //! for it: a small file may contain a huge image.
 
+mod bmp;
+mod gif;
 mod jpeg;
 mod orient;
 mod png;
+mod samples;
 #[cfg(test)]
 mod tests;
+mod tiff;
+mod webp;
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
+
+use image::ImageError;
+use image::error::UnsupportedErrorKind;
 
 use crate::files::open_regular;
 use crate::memory::{self, OverBudget, Reservation};
@@ -19,8 +27,11 @@ use crate::memory::{self, OverBudget, Reservation};
 /// The largest file in bytes.
 const MAX_FILE_LEN: u64 = 64 << 20;
 
+/// The formats that can be read, for messages.
+pub const FORMATS: &str = "PNG, JPEG, WebP, BMP, GIF or TIFF";
+
 /// The extensions of image files.
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+pub const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff"];
 
 /// The largest side of an image, in pixels.
 const MAX_SIDE: u32 = 16_384;
@@ -67,10 +78,23 @@ pub enum ImageFileError {
     },
 
     /// The file has another format.
-    #[error("is neither PNG nor JPEG")]
+    #[error("is not a {FORMATS} file")]
     Unknown,
 
-    /// A JPEG file without an end.
+    /// The file has a format that phones use and that cannot be read.
+    #[error("is a HEIC or AVIF file; convert it to JPEG or PNG")]
+    Heif,
+
+    /// The file uses a feature of its format that the decoder lacks.
+    #[error("is a {format} file of a kind that cannot be read: {feature}; convert it to PNG")]
+    Unsupported {
+        /// The name of the format.
+        format: &'static str,
+        /// The feature, in the decoder's words.
+        feature: String,
+    },
+
+    /// The file ends too early.
     #[error("is truncated")]
     CutOff,
 
@@ -111,6 +135,9 @@ impl ImageSize {
         if width.max(height) > MAX_SIDE {
             return Err(ImageFileError::TooManyPixels { width, height });
         }
+        if width.min(height) == 0 {
+            return Err(undecodable("it has no pixels"));
+        }
         Ok(Self { width, height })
     }
 
@@ -132,7 +159,8 @@ pub struct Decoded {
 
 impl ImageFile {
     /// Reads an image file. Its format is detected from its contents, not from its name. The EXIF orientation is
-    /// applied; transparent pixels are blended with white.
+    /// applied; transparent pixels are blended with white. Of an animation, the first frame is read; of several pages,
+    /// the first page.
     ///
     /// # Errors
     /// If the file cannot be read or decoded, or decoding it takes more memory than the budget allows
@@ -178,10 +206,12 @@ impl ImageFile {
         decode(Cursor::new(bytes), length, &|size| extra(size) + length)
     }
 
-    /// Whether a file's extension is that of an image file. The file is not read.
+    /// Whether a file's name is that of an image file. The file is not read. Names that start with `._` belong to
+    /// macOS's copies of a file's metadata.
     pub fn has_image_extension(path: &Path) -> bool {
-        let extension = path.extension().unwrap_or_default();
+        let (name, extension) = (path.file_name().unwrap_or_default(), path.extension().unwrap_or_default());
         EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+            && !name.as_encoded_bytes().starts_with(b"._")
     }
 }
 
@@ -198,6 +228,16 @@ fn decode(
         png::decode(content, extra)
     } else if start.starts_with(jpeg::SIGNATURE) {
         jpeg::decode(content, length, extra)
+    } else if webp::is_webp(start) {
+        webp::decode(content, length, extra)
+    } else if gif::is_gif(start) {
+        gif::decode(content, length, extra)
+    } else if tiff::is_tiff(start) {
+        tiff::decode(content, extra)
+    } else if bmp::is_bmp(start) {
+        bmp::decode(content, extra)
+    } else if start.get(4..8) == Some(b"ftyp") {
+        Err(ImageFileError::Heif)
     } else {
         Err(ImageFileError::Unknown)
     }
@@ -208,6 +248,20 @@ fn reserve(size: ImageSize, bytes: u64, extra: ExtraMemory) -> Result<Reservatio
     let ImageSize { width, height } = size;
     let needed = bytes.saturating_add(extra(size)).saturating_add(DECODER_MEMORY);
     memory::borrow(needed).map_err(|source| ImageFileError::Memory { width, height, source })
+}
+
+/// The failure of one of the `image` crate's decoders.
+fn failed(format: &'static str) -> impl Fn(ImageError) -> ImageFileError {
+    move |error| match error {
+        ImageError::Unsupported(error) => {
+            let feature = match error.kind() {
+                UnsupportedErrorKind::GenericFeature(feature) => feature.clone(),
+                kind => format!("{kind:?}"),
+            };
+            ImageFileError::Unsupported { format, feature }
+        }
+        error => undecodable(error),
+    }
 }
 
 fn undecodable(error: impl Into<Box<dyn Error + Send + Sync>>) -> ImageFileError {

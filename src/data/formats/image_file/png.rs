@@ -6,7 +6,8 @@ use image::metadata::Orientation;
 use png::{BitDepth, Decoder, Limits, Reader, Transformations};
 
 use super::{
-    Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, blend_with_white, orient, undecodable,
+    Decoded, ExtraMemory, ImageFile, ImageFileError, ImageSize, blend_with_white, orient, samples::narrow,
+    undecodable,
 };
 
 /// The first bytes of a file.
@@ -116,9 +117,4 @@ fn convert_row<const SAMPLES: usize, const BYTES: usize>(
                 if has_alpha { blend_with_white(value, sample(SAMPLES - 1)) } else { value };
         }
     }
-}
-
-/// Rounds 16 bits to 8, as [`image`] does.
-fn narrow(value: u16) -> u8 {
-    ((u32::from(value) + 128) / 257) as u8
 }

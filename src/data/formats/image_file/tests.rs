@@ -45,8 +45,10 @@ fn other_files_and_truncated_png_files_are_rejected() {
     let valid = png(&[7; 64 * 64], 64, 64, ExtendedColorType::L8);
     for (bytes, expected) in [
         (&b""[..], "is empty"),
-        (b"hello, I am a text", "neither PNG nor JPEG"),
-        (b"GIF89a rest", "neither PNG nor JPEG"),
+        (b"hello, I am a text", "is not a PNG, JPEG, WebP, BMP, GIF or TIFF file"),
+        (b"BMWs are cars; this is a text", "is not a PNG"),
+        (b"\0\0\0\x18ftypheic", "is a HEIC or AVIF file; convert it"),
+        (b"GIF89a rest", "truncated"),
         (&valid[..valid.len() / 2], "truncated"),
     ] {
         let message = ImageFile::decode(bytes).unwrap_err().to_string();

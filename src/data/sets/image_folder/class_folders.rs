@@ -3,10 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::ImageFolderError;
-use super::entries::{Entry, Ignored, entries};
+use super::entries::{Entry, entries, is_run};
+use super::skipped::{Reason, Skipped};
 
 /// The largest number of classes.
 pub const MAX_CLASSES: usize = 1_000;
+
+/// How many folders below a class folder images may be.
+const MAX_DEPTH: usize = 8;
+
+/// The number of classes that a warning names.
+const MAX_NAMED: usize = 5;
 
 /// Class folders and the paths of their images.
 #[derive(Debug)]
@@ -14,15 +21,19 @@ pub struct ClassFolders {
     folder: PathBuf,
     /// Sorted by name.
     classes: Vec<ClassFolder>,
-    pub ignored: Ignored,
+    /// The number of images that are in no class folder.
+    loose: usize,
+    pub skipped: Skipped,
 }
 
 #[derive(Debug)]
 struct ClassFolder {
     name: String,
     path: PathBuf,
-    /// Sorted by name, at least one.
+    /// Sorted by name, those in deeper folders last. At least one, except for a class that only other subsets have.
     images: Vec<PathBuf>,
+    /// Whether none of the images is directly in the folder.
+    is_nested: bool,
 }
 
 /// An image file and its class.
@@ -33,19 +44,47 @@ pub struct LabelledFile<'a> {
 }
 
 impl ClassFolders {
-    /// Lists the class folders in `folder`: 2 to 1,000, each with at least one image.
+    /// Lists the folders in `folder` that contain images.
     pub fn find(folder: &Path) -> Result<Self, ImageFolderError> {
-        let (folders, files): (Vec<_>, Vec<_>) =
-            entries(folder)?.into_iter().partition(|entry| entry.is_folder);
-        if !(2..=MAX_CLASSES).contains(&folders.len()) {
-            let (path, classes) = (folder.to_owned(), folders.len());
-            return Err(ImageFolderError::Classes { path, classes });
+        let mut skipped = Skipped::default();
+        let (mut classes, mut loose) = (Vec::new(), 0);
+        for entry in entries(folder)? {
+            match entry.refused() {
+                Some(reason) => skipped.folder(entry.path, reason),
+                None if entry.is_folder => classes.extend(ClassFolder::list(entry, folder, &mut skipped)?),
+                None => {
+                    loose += usize::from(entry.is_image());
+                    skipped.entry(&entry.path);
+                }
+            }
         }
-        let mut ignored = Ignored::default();
-        files.iter().for_each(|file| ignored.add(&file.path));
-        let classes = folders.into_iter().map(|folder| ClassFolder::list(folder, &mut ignored));
-        let classes = classes.collect::<Result<_, _>>()?;
-        Ok(Self { folder: folder.to_owned(), classes, ignored })
+        Ok(Self { folder: folder.to_owned(), classes, loose, skipped })
+    }
+
+    /// [`Self::find`] for a subset, whose folder may contain a single folder of the same name: `train/train/CLASS/*`.
+    pub fn subset(folder: &Path) -> Result<Self, ImageFolderError> {
+        let found = Self::find(folder)?;
+        match &found.classes[..] {
+            [only]
+                if only.is_nested
+                    && folder.file_name().is_some_and(|it| it.eq_ignore_ascii_case(&only.name)) =>
+            {
+                Self::find(&only.path)
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// Checks that there are 2 to 1,000 classes.
+    pub fn check_count(&self) -> Result<(), ImageFolderError> {
+        match (2..=MAX_CLASSES).contains(&self.len()) {
+            true => Ok(()),
+            false => Err(self.wrong_count()),
+        }
+    }
+
+    fn wrong_count(&self) -> ImageFolderError {
+        ImageFolderError::Classes { path: self.folder.clone(), classes: self.len(), loose: self.loose }
     }
 
     pub fn folder(&self) -> &Path {
@@ -57,32 +96,71 @@ impl ClassFolders {
         self.classes.len()
     }
 
-    /// The folder of a class.
-    pub fn class_folder(&self, class: usize) -> &Path {
-        &self.classes[class].path
+    /// The folder of a class, and whether it contains images.
+    pub fn class_folder(&self, class: usize) -> (&Path, bool) {
+        let class = &self.classes[class];
+        (&class.path, !class.images.is_empty())
     }
 
     pub fn names(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.name.clone()).collect()
     }
 
-    /// Rejects classes that only one of two subsets has.
-    pub fn check_same_classes(&self, other: &Self) -> Result<(), ImageFolderError> {
-        for (one, other) in [(self, other), (other, self)] {
-            let is_missing = |class: &&ClassFolder| {
-                other.classes.binary_search_by(|known| known.name.cmp(&class.name)).is_err()
-            };
-            let mut missing = one.classes.iter().filter(is_missing);
-            if let Some(class) = missing.next() {
-                return Err(ImageFolderError::ClassesDiffer {
-                    class: class.name.clone(),
-                    found: one.folder.clone(),
-                    lacking: other.folder.clone(),
-                    more: missing.count(),
-                });
-            }
+    /// Gives the classes the labels that they have in `train`. Classes without images here are added; classes without
+    /// training images are errors.
+    pub fn align(mut self, train: &Self) -> Result<Self, ImageFolderError> {
+        if self.classes.is_empty() {
+            return Err(self.wrong_count());
         }
-        Ok(())
+        let is_unknown = |class: &&ClassFolder| train.index(&class.name).is_none();
+        let mut unknown = self.classes.iter().filter(is_unknown);
+        if let Some(class) = unknown.next() {
+            return Err(match train.skipped.empty_folder(&class.name) {
+                Some(path) => ImageFolderError::NoImages { path: path.to_owned(), other: class.path.clone() },
+                None => ImageFolderError::ClassesDiffer {
+                    class: class.name.clone(),
+                    found: self.folder.clone(),
+                    lacking: train.folder.clone(),
+                    more: unknown.count(),
+                },
+            });
+        }
+        let mut own = std::mem::take(&mut self.classes).into_iter().peekable();
+        let align = |class: &ClassFolder| {
+            own.next_if(|own| own.name == class.name).unwrap_or_else(|| ClassFolder {
+                name: class.name.clone(),
+                path: self.folder.join(&class.name),
+                images: Vec::new(),
+                is_nested: false,
+            })
+        };
+        self.classes = train.classes.iter().map(align).collect();
+        Ok(self)
+    }
+
+    /// Whether `train` has all of the classes.
+    pub fn has_only_classes_of(&self, train: &Self) -> bool {
+        self.classes.iter().all(|class| train.index(&class.name).is_some())
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        self.classes.binary_search_by(|class| (*class.name).cmp(name)).ok()
+    }
+
+    /// Warns of classes that [`Self::align`] added.
+    pub fn warn_of_empty_classes(&self) {
+        let empty: Vec<_> = self.classes.iter().filter(|class| class.images.is_empty()).collect();
+        if !empty.is_empty() {
+            let named: Vec<_> = empty.iter().take(MAX_NAMED).map(|class| &*class.name).collect();
+            let and_others = if empty.len() > MAX_NAMED { " and others" } else { "" };
+            log::warn!(
+                "{} has no images of {} of {} classes: {}{and_others}",
+                self.folder.display(),
+                empty.len(),
+                self.len(),
+                named.join(", ")
+            );
+        }
     }
 
     /// All images, interleaved so that each class has about its share of any prefix: image i of a class of n is sorted
@@ -104,15 +182,54 @@ impl ClassFolders {
 }
 
 impl ClassFolder {
-    fn list(folder: Entry, ignored: &mut Ignored) -> Result<Self, ImageFolderError> {
-        let Entry { name, path, .. } = folder;
-        let Ok(name) = name.into_string() else { return Err(ImageFolderError::Name { path }) };
-        let (images, others): (Vec<_>, Vec<_>) = entries(&path)?.into_iter().partition(Entry::is_image);
-        if images.is_empty() {
-            return Err(ImageFolderError::NoImages { path });
+    /// Lists the images in a folder and in the folders in it. `None` if there are none.
+    fn list(folder: Entry, parent: &Path, skipped: &mut Skipped) -> Result<Option<Self>, ImageFolderError> {
+        let Entry { name, path, is_link, .. } = folder;
+        if is_link && is_around(&path, parent) {
+            skipped.folder(path, Reason::Circle);
+            return Ok(None);
         }
-        others.iter().for_each(|entry| ignored.add(&entry.path));
-        Ok(Self { name, path, images: images.into_iter().map(|entry| entry.path).collect() })
+        let (mut images, mut direct, mut contains_run) = (Vec::new(), 0, false);
+        let mut within = Skipped::default();
+        let mut folders = vec![(path.clone(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            let entries = entries(&folder)?;
+            if is_run(&entries) {
+                contains_run = true;
+                continue;
+            }
+            let (before, mut deeper) = (images.len(), Vec::new());
+            for entry in entries {
+                // Links within a class could lead in circles.
+                let is_searched = !entry.is_link && depth < MAX_DEPTH && entry.refused().is_none();
+                match entry.is_folder {
+                    true if is_searched => deeper.push((entry.path, depth + 1)),
+                    false if entry.is_image() => images.push(entry.path),
+                    _ => within.entry(&entry.path),
+                }
+            }
+            folders.extend(deeper.into_iter().rev());
+            match images.len() - before {
+                0 => {}
+                found if depth == 0 => direct = found,
+                found => within.deeper(found, &folder),
+            }
+        }
+        if images.is_empty() {
+            skipped.folder(path, if contains_run { Reason::Run } else { Reason::Empty });
+            return Ok(None);
+        }
+        skipped.append(within);
+        let Ok(name) = name.into_string() else { return Err(ImageFolderError::Name { path }) };
+        Ok(Some(Self { name, path, images, is_nested: direct == 0 }))
+    }
+}
+
+/// Whether a link leads to a folder or to one around it.
+fn is_around(link: &Path, folder: &Path) -> bool {
+    match (link.canonicalize(), folder.canonicalize()) {
+        (Ok(target), Ok(folder)) => folder.starts_with(target),
+        _ => false,
     }
 }
 
@@ -125,9 +242,10 @@ mod tests {
             name: class.to_string(),
             path: PathBuf::new(),
             images: (0..count).map(|image| PathBuf::from(format!("{class}/{image}"))).collect(),
+            is_nested: false,
         };
         let classes = counts.iter().enumerate().map(class).collect();
-        ClassFolders { folder: PathBuf::new(), classes, ignored: Ignored::default() }
+        ClassFolders { folder: PathBuf::new(), classes, loose: 0, skipped: Skipped::default() }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::class_folders::MAX_CLASSES;
 use crate::data::ImageFileError;
+use crate::data::formats::image_file::FORMATS;
 
 /// The reason why a folder of images could not be opened. Each message is one line that names the folder or the file,
 /// and a remedy.
@@ -46,21 +47,37 @@ pub enum ImageFolderError {
 
     /// The number of class folders is out of range.
     #[error(
-        "{} needs 2 to {MAX_CLASSES} class folders, each with the images of one class; it contains {classes}",
-        path.display()
+        "{} needs 2 to {MAX_CLASSES} class folders, each with the images of one class; it contains {classes}{}",
+        path.display(), and_loose(*loose)
     )]
     Classes {
         /// The folder.
         path: PathBuf,
         /// The number of class folders in it.
         classes: usize,
+        /// The number of images in it outside of class folders.
+        loose: usize,
     },
 
-    /// A class folder is empty.
-    #[error("the class folder {} contains no .png, .jpg or .jpeg; add images or remove it", path.display())]
+    /// A class has test images but no training images.
+    #[error(
+        "the class folder {} contains no images ({FORMATS}), but {} does; add images or remove both",
+        path.display(), other.display()
+    )]
     NoImages {
-        /// The class folder.
+        /// The folder without images.
         path: PathBuf,
+        /// The folder of the same class in another subset.
+        other: PathBuf,
+    },
+
+    /// Two folders have the same role.
+    #[error("{} and {} have the same meaning; rename or remove one", one.display(), other.display())]
+    SameRole {
+        /// The first folder.
+        one: PathBuf,
+        /// The second.
+        other: PathBuf,
     },
 
     /// A class folder's name is not valid UTF-8.
@@ -70,19 +87,19 @@ pub enum ImageFolderError {
         path: PathBuf,
     },
 
-    /// Training and test images have different classes.
+    /// Test or validation images have a class that training images do not have.
     #[error(
-        "the class {class:?} is in {} but not in {}{}; training and test images need the same classes",
+        "the class {class:?} is in {} but not in {}{}; a network can only learn classes with training images",
         found.display(), lacking.display(), and_more(*more)
     )]
     ClassesDiffer {
-        /// The first class that only one folder has.
+        /// The first such class.
         class: String,
         /// The folder that has it.
         found: PathBuf,
-        /// The folder that does not.
+        /// The folder of training images.
         lacking: PathBuf,
-        /// The number of further classes that only `found` has.
+        /// The number of further such classes.
         more: usize,
     },
 
@@ -132,4 +149,12 @@ pub enum ImageFolderError {
 
 fn and_more(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (and {more} more)") }
+}
+
+fn and_loose(loose: usize) -> String {
+    match loose {
+        0 => String::new(),
+        1 => " and one image outside of them".to_owned(),
+        _ => format!(" and {loose} images outside of them"),
+    }
 }

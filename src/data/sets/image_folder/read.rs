@@ -8,11 +8,13 @@ use super::class_folders::{ClassFolders, LabelledFile};
 use super::{ImageFolderError, ReadOptions};
 use crate::data::convert::{convert_channels, fit, pad};
 use crate::data::loaded::{self, Loaded};
+use crate::data::reading;
 use crate::data::{
     Channels, Conversion, DataError, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize,
 };
 use crate::memory::Reservation;
 use crate::model::lenet::IMAGE_SIDE as SIDE;
+use crate::wording;
 
 /// The number of skipped images that a warning names.
 const MAX_NAMED: usize = 3;
@@ -23,18 +25,16 @@ const OWN: u64 = (size_of::<(ImageSet, Reservation)>() + 64) as u64;
 /// The bytes of the pixels of a fitted image, at most.
 const RESULT: u64 = (3 * SIDE * SIDE) as u64;
 
-/// Reads all images of some subsets as 32×32, and returns how they were fitted.
+/// Reads all images of some subsets as 32×32, one set for each, and returns how they were fitted.
 ///
 /// What the conversion leaves open follows from the images of all subsets together: they are padded if every image is
 /// 28×28, and all resized otherwise; they are in colour if any image is.
-pub fn read<const SUBSETS: usize>(
-    subsets: [&ClassFolders; SUBSETS],
-    options: ReadOptions,
-) -> Result<([Loaded; SUBSETS], Fit), DataError> {
-    let files = subsets.map(ClassFolders::files);
+pub fn read(subsets: &[&ClassFolders], options: ReadOptions) -> Result<(Vec<Loaded>, Fit), DataError> {
+    let files: Vec<_> = subsets.iter().map(|subset| subset.files()).collect();
+    reading::count_found(files.iter().map(Vec::len).sum());
     let conversion = options.conversion;
     let mut bad = Vec::new();
-    let mut images = [const { Vec::new() }; SUBSETS];
+    let mut images = Vec::from_iter(subsets.iter().map(|_| Vec::new()));
     let mut memory = Vec::new();
     for (images, files) in images.iter_mut().zip(&files) {
         // Each thread drops the original before it reads the next file, so memory holds one original per thread.
@@ -66,11 +66,8 @@ pub fn read<const SUBSETS: usize>(
     let fit = conversion.fit.unwrap_or(if all.clone().all(is_padded) { Fit::Pad } else { Fit::Resize });
     let colour = all.any(|image| image.channels == Channels::Colour.count());
     let channels = conversion.channels.unwrap_or(if colour { Channels::Colour } else { Channels::Grey });
-    let mut sets = Vec::with_capacity(SUBSETS);
-    for images in images {
-        sets.push(collect(images, fit, channels)?);
-    }
-    Ok((sets.try_into().expect("there is one set per subset"), fit))
+    let sets = images.into_iter().map(|images| collect(images, fit, channels));
+    Ok((sets.collect::<Result<_, _>>()?, fit))
 }
 
 /// Reads and fits one image. An image of 28×28 whose fit depends on the other images is not fitted yet. The inner error
@@ -79,6 +76,7 @@ fn read_image(
     file: &LabelledFile,
     conversion: Conversion,
 ) -> Result<Result<(ImageSet, Reservation<'static>), ImageFileError>, DataError> {
+    reading::count_read();
     // Resizing needs a row of sums, and the result.
     let extra = |size: ImageSize| size_of::<f32>() as u64 * u64::from(size.width) + OWN + RESULT;
     let Decoded { image, memory } = match ImageFile::read_with(file.path, &extra) {
@@ -110,7 +108,7 @@ fn handle_bad_images(
         let named = bad.iter().take(MAX_NAMED).map(|(path, fault)| format!("{} {fault}", path.display()));
         let named: Vec<_> = named.collect();
         let rest = if bad.len() > MAX_NAMED { "; and so on" } else { "" };
-        log::warn!("skipped {} of {count} images: {}{rest}", bad.len(), named.join("; "));
+        log::warn!("skipped {} of {}: {}{rest}", bad.len(), wording::count(count, "image"), named.join("; "));
         return Ok(());
     }
     match bad.into_iter().next() {
@@ -123,8 +121,9 @@ fn handle_bad_images(
 fn check_every_class(subset: &ClassFolders, images: &[ImageSet]) -> Result<(), ImageFolderError> {
     let mut has_images = vec![false; subset.len()];
     images.iter().for_each(|image| has_images[usize::from(image.labels[0])] = true);
-    match has_images.iter().position(|has_images| !has_images) {
-        Some(class) => Err(ImageFolderError::NoneLeft { path: subset.class_folder(class).to_owned() }),
+    let mut classes = has_images.iter().enumerate().map(|(class, has)| (*has, subset.class_folder(class)));
+    match classes.find(|(has_images, (_, has_files))| !has_images && *has_files) {
+        Some((_, (path, _))) => Err(ImageFolderError::NoneLeft { path: path.to_owned() }),
         None => Ok(()),
     }
 }
@@ -136,8 +135,10 @@ fn is_padded(image: &ImageSet) -> bool {
 /// Combines sets of one image into one set of 32×32.
 fn collect(images: Vec<ImageSet>, requested: Fit, channels: Channels) -> Result<Loaded, DataError> {
     let (count, image_len) = (images.len(), channels.count() * SIDE * SIDE);
-    let memory = loaded::hold(count, image_len)
-        .map_err(|source| DataError::Memory { what: format!("{count} images of {SIDE}×{SIDE}"), source })?;
+    let memory = loaded::hold(count, image_len).map_err(|source| DataError::Memory {
+        what: format!("{} of {SIDE}×{SIDE}", wording::count(count, "image")),
+        source,
+    })?;
     let mut all = ImageSet {
         channels: channels.count(),
         height: SIDE,

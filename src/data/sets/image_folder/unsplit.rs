@@ -4,20 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::class_folders::ClassFolders;
-use super::entries::Ignored;
+use super::skipped::Skipped;
 use super::{ImageFolderError, ReadOptions, dataset, read};
-use crate::data::hold_out::draw_share;
+use crate::data::hold_out::draw_of_each_class;
 use crate::data::loaded::{self, Loaded};
+use crate::data::unsplit_file::UnsplitFile;
 use crate::data::{DataError, Dataset};
 use crate::memory::Reservation;
-use crate::random::{Draws, Purpose};
 
-/// A folder of class folders without a split into training and test images. Its images have not been read yet.
+/// A folder of class folders, or a file, without a split into training and test images. Its images have not been read yet.
 #[derive(Debug, Clone)]
 pub struct UnsplitFolder {
-    /// The folder that contains the class folders.
+    /// The folder that contains the class folders or the file.
     pub folder: PathBuf,
     pub(in crate::data) options: ReadOptions,
+    /// The file that contains all images.
+    pub(in crate::data) file: Option<UnsplitFile>,
 }
 
 impl UnsplitFolder {
@@ -30,23 +32,12 @@ impl UnsplitFolder {
     /// # Panics
     /// If the share is not strictly between 0 and 1.
     pub fn split(&self, share: f64, seed: u64) -> Result<Dataset, DataError> {
+        if let Some(file) = &self.file {
+            return file.split(share, seed);
+        }
         let (folders, whole, _memory) = self.read()?;
-        let mut classes = vec![Vec::new(); folders.len()];
-        for (index, &label) in whole.train.labels.iter().enumerate() {
-            classes[usize::from(label)].push(index);
-        }
-        let mut test = Vec::new();
-        for (class, indices) in classes.iter().enumerate() {
-            if indices.len() < 2 {
-                return Err(
-                    ImageFolderError::OneImage { path: folders.class_folder(class).to_owned() }.into()
-                );
-            }
-            let mut draws = Draws::new(Purpose::Test, seed, class as u64);
-            let (drawn, _) = draw_share(indices.len(), share, &mut draws);
-            test.extend(drawn.into_iter().map(|index| indices[index]));
-        }
-        test.sort_unstable();
+        let test = draw_of_each_class(&whole.train.labels, folders.len(), share, seed)
+            .map_err(|class| ImageFolderError::OneImage { path: folders.class_folder(class).0.to_owned() })?;
         let Dataset { train: images, test: same, .. } = whole;
         drop(same);
         let mut images = Arc::unwrap_or_clone(images);
@@ -64,13 +55,18 @@ impl UnsplitFolder {
     /// # Errors
     /// If the images cannot be read or converted.
     pub fn without_split(&self) -> Result<Dataset, DataError> {
-        Ok(self.read()?.1)
+        match &self.file {
+            Some(file) => file.without_split(),
+            None => Ok(self.read()?.1),
+        }
     }
 
     fn read(&self) -> Result<(ClassFolders, Dataset, Option<Reservation<'static>>), DataError> {
         let folders = ClassFolders::find(&self.folder)?;
-        Ignored::warn(&self.folder, [&folders.ignored]);
-        let ([Loaded { images, memory }], fit) = read::read([&folders], self.options)?;
+        folders.check_count()?;
+        Skipped::warn(&self.folder, &[&folders.skipped]);
+        let (mut images, fit) = read::read(&[&folders], self.options)?;
+        let Loaded { images, memory } = images.remove(0);
         let images = Arc::new(images);
         let data = dataset(&self.folder, &folders, fit, Arc::clone(&images), images);
         Ok((folders, data, memory))

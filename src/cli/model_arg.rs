@@ -1,0 +1,94 @@
+//! The model of a command: a file, or the folder of a run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::Failure;
+use crate::model::{Model, weights};
+use crate::train::RunDirectory;
+
+/// The model of a command whose other arguments are not models.
+#[derive(Debug, Args)]
+pub struct ModelArg {
+    /// Model file, from a run or from PyTorch, or the folder of a run
+    #[arg(value_name = "MODEL")]
+    typed: Option<PathBuf>,
+
+    /// The same as MODEL
+    #[arg(long, value_name = "MODEL")]
+    model: Option<PathBuf>,
+}
+
+/// The model of a command whose other arguments are images.
+#[derive(Debug, Args)]
+pub struct ModelOption {
+    /// Model file, from a run or from PyTorch, or the folder of a run
+    #[arg(long, value_name = "MODEL")]
+    model: PathBuf,
+}
+
+/// A model that was loaded.
+#[derive(Debug)]
+pub struct LoadedModel {
+    pub path: PathBuf,
+    pub model: Model,
+}
+
+impl ModelArg {
+    /// Loads the model.
+    pub fn load(&self) -> Result<LoadedModel, Failure> {
+        match (&self.typed, &self.model) {
+            (Some(one), Some(other)) if one != other => {
+                let (one, other) = (one.display(), other.display());
+                Err(Failure::Input(anyhow!("the model is given twice, as {one} and as {other}; remove one")))
+            }
+            (Some(path), _) | (_, Some(path)) => load(path),
+            (None, None) => Err(Failure::usage("missing MODEL", TAKES)),
+        }
+    }
+}
+
+impl ModelOption {
+    /// Loads the model.
+    pub fn load(&self) -> Result<LoadedModel, Failure> {
+        load(&self.model)
+    }
+}
+
+fn load(path: &Path) -> Result<LoadedModel, Failure> {
+    let path = model_file(path)?;
+    let model = weights::load(&path).map_err(Failure::input)?;
+    Ok(LoadedModel { path, model })
+}
+
+const TAKES: &str = "give a model file, or the folder of a run such as runs/mnist-20261122-174530";
+
+/// The model file that a path names: itself, or the model in the folder of a run.
+pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let model = RunDirectory::model_path_in(path);
+    if model.exists() {
+        return Ok(model);
+    }
+    let name = model.file_name().unwrap_or_default().display();
+    let message = format!("{} has no {name}", path.display());
+    let others = [RunDirectory::best_path_in(path), RunDirectory::checkpoint_path(path)];
+    let hint = match others.iter().find(|other| other.exists()) {
+        Some(other) => format!("{} has weights of this run as well", other.display()),
+        None => newest_run(path)
+            .map_or(TAKES.to_owned(), |run| format!("its newest run with a model is {}", run.display())),
+    };
+    Err(Failure::usage(message, hint))
+}
+
+/// The run in a folder of runs whose model was written last.
+fn newest_run(runs: &Path) -> Option<PathBuf> {
+    let written = |run: &PathBuf| fs::metadata(RunDirectory::model_path_in(run)).ok()?.modified().ok();
+    let entries = fs::read_dir(runs).ok()?.flatten().map(|entry| entry.path());
+    entries.filter_map(|run| Some((written(&run)?, run))).max().map(|(_, run)| run)
+}

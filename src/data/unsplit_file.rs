@@ -1,0 +1,51 @@
+//! A file of images without a split into training and test images.
+
+use std::path::PathBuf;
+
+use super::detect::{PackedFiles, SubsetFiles};
+use super::hold_out::draw_of_each_class;
+use super::loaded::{self, Loaded};
+use super::{Conversion, DataError, Dataset};
+
+/// A file of images without a split into training and test images. It has not been read yet.
+#[derive(Debug, Clone)]
+pub struct UnsplitFile {
+    /// The file or the folder that was opened.
+    pub path: PathBuf,
+    pub found: PackedFiles,
+    pub images: SubsetFiles,
+    pub conversion: Conversion,
+    pub transpose: Option<bool>,
+}
+
+impl UnsplitFile {
+    /// Reads the images and selects a random share of each class, drawn from the seed, to test with.
+    pub fn split(&self, share: f64, seed: u64) -> Result<Dataset, DataError> {
+        let Loaded { mut images, memory } = self.images.read(self.transpose)?;
+        let file = || self.path.display().to_string();
+        let test = draw_of_each_class(&images.labels, images.classes(), share, seed)
+            .map_err(|class| DataError::OneImage { file: file(), class })?;
+        let copy = loaded::hold(test.len(), images.image_len()).map_err(|source| DataError::Memory {
+            what: format!("{} test images of {}", test.len(), file()),
+            source,
+        })?;
+        let test = images.take(&test);
+        self.dataset(Loaded { images, memory }, Loaded { images: test, memory: Some(copy) })
+    }
+
+    /// Reads the images and uses all of them both to train on and to test with.
+    pub fn without_split(&self) -> Result<Dataset, DataError> {
+        let train = self.images.read(self.transpose)?;
+        let copy = loaded::hold(train.images.len(), train.images.image_len())
+            .map_err(|source| DataError::Memory { what: self.path.display().to_string(), source })?;
+        let test = Loaded { images: train.images.clone(), memory: Some(copy) };
+        self.dataset(train, test)
+    }
+
+    fn dataset(&self, train: Loaded, test: Loaded) -> Result<Dataset, DataError> {
+        let data = Dataset::from_loaded(self.path.display().to_string(), train, test, self.conversion)?;
+        let kind = self.found.kind();
+        let class_names = self.found.class_names(kind, data.classes);
+        Ok(Dataset { kind, class_names, ..data })
+    }
+}
