@@ -168,13 +168,14 @@ const RESUMES: &str = "run the same command again to resume";
 /// How to do without this download.
 fn by_hand(set: &PublishedSet, args: &FetchArgs, folder: &Path) -> String {
     let names: Vec<_> = set.files.iter().map(|file| file.name.as_str()).collect();
-    let (them, home) = (names.join(", "), set.homes.first().map_or("", String::as_str));
+    let home = set.homes.first().map_or("", String::as_str);
+    let (names, them) = (names.join(", "), if names.len() == 1 { "it" } else { "them" });
     let place = match &args.to {
         Some(_) => format!("a folder for --data-dir, such as {}", folder.display()),
         None => format!("{}, or in any folder and use --data-dir", folder.display()),
     };
     format!(
-        "on a machine with a network, download {them} from {home} or another server, and put them in {place}"
+        "on a machine with a network, download {names} from {home} or another server, and put {them} in {place}"
     )
 }
 

@@ -45,13 +45,7 @@ impl DeviceArgs {
         match self.find()? {
             Device::Gpu(chosen) => Ok(chosen),
             Device::Cpu { reason } => {
-                let error = anyhow!("no GPU to {what}; the CPU engine was chosen: {reason}");
-                // Whoever asks for the CPU can ask for something else; a machine without a GPU stays without.
-                Err(if self.backend == BackendArg::Cpu {
-                    Failure::Input(error)
-                } else {
-                    Failure::Work(error)
-                })
+                Err(Failure::Input(anyhow!("no GPU to {what}; the CPU engine was chosen: {reason}")))
             }
         }
     }

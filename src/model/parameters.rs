@@ -246,13 +246,16 @@ mod tests {
 
     #[test]
     fn frozen_convolutions_leave_the_dense_layers_to_update() {
+        let updated = |table: &ParameterTable, frozen| -> Vec<_> {
+            table.updated(frozen).into_iter().map(|range| (range.start, range.end)).collect()
+        };
         let plain = ParameterTable::new(&LeNet5::new(1, 10));
-        assert_eq!(plain.updated(Frozen::None), [0..61_706]);
-        assert_eq!(plain.updated(Frozen::Conv), [2_572..61_706]);
+        assert_eq!(updated(&plain, Frozen::None), [(0, 61_706)]);
+        assert_eq!(updated(&plain, Frozen::Conv), [(2_572, 61_706)]);
         let normed = ParameterTable::new(&LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) });
-        assert_eq!(normed.updated(Frozen::None), [0..normed.trained_len()]);
-        let bn3 = normed.get("bn3.weight").offset;
-        assert_eq!(normed.updated(Frozen::Conv), [2_572..61_706, bn3..normed.trained_len()]);
+        let (bn3, end) = (normed.get("bn3.weight").offset, normed.trained_len());
+        assert_eq!(updated(&normed, Frozen::None), [(0, end)]);
+        assert_eq!(updated(&normed, Frozen::Conv), [(2_572, 61_706), (bn3, end)]);
     }
 
     #[test]

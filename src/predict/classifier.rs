@@ -102,7 +102,7 @@ impl fmt::Debug for Classifier {
 impl Classifier {
     /// Digits read with a lower [confidence](Prediction::confidence) are doubtful. Of generated photographs of digits
     /// 3 % are below, of letters and scribbles 9 in 10.
-    pub const MIN_CONFIDENCE: f64 = 0.32;
+    pub const MIN_CONFIDENCE: f64 = 0.3;
 
     /// Loads a safetensors model file, written by this crate or by PyTorch, to run on the CPU.
     ///

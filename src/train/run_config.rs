@@ -130,11 +130,13 @@ pub enum InitialWeights {
     #[serde(alias = "init_from")]
     InitFrom(#[serde(serialize_with = "lossy_path")] PathBuf),
     /// A model file, except for the last layer, which is new: the data set has other classes than the model.
+    #[serde(alias = "fine_tune")]
     FineTune {
         /// The model file.
-        #[serde(serialize_with = "lossy_path")]
+        #[serde(serialize_with = "lossy_path", alias = "init_from")]
         init_from: PathBuf,
         /// The initialisation of the last layer.
+        #[serde(alias = "last_layer")]
         last_layer: Init,
     },
 }
@@ -142,4 +144,39 @@ pub enum InitialWeights {
 /// TOML and JSON are UTF-8, but a path need not be: invalid sequences become U+FFFD.
 fn lossy_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_can_be_read_back_from_its_toml() {
+        let path = PathBuf::from("a_b/model.safetensors");
+        for weights in [
+            InitialWeights::Init(Init::PaperNormal),
+            InitialWeights::InitFrom(path.clone()),
+            InitialWeights::FineTune { init_from: path, last_layer: Init::Kaiming },
+        ] {
+            let config = RunConfig {
+                program: Program::this(),
+                engine: EngineConfig::cpu("CPU".to_owned()),
+                data: DataConfig {
+                    name: "a_b = c".to_owned(),
+                    train: 2,
+                    validation: None,
+                    test: 1,
+                    fit: None,
+                },
+                network: LeNet5 { batch_norm: true, ..LeNet5::new(1, 10) },
+                weights,
+                training: TrainingConfig::default(),
+                loss: Loss::default(),
+                optimizer: Optimizer::default(),
+                options: toml::Table::new(),
+            };
+            let text = config.to_toml();
+            assert_eq!(RunConfig::from_toml(&text).unwrap(), config, "{text}");
+        }
+    }
 }

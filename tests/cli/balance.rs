@@ -8,14 +8,14 @@ use predicates::str::contains;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// A data set of two classes: 40 images of cats and two of dogs to train on, 20 and one to test with. All images of a
+/// A folder with a data set of two classes in `data`: 40 images of cats and two of dogs to train on, 20 and one to test with. All images of a
 /// class are the same.
 fn pets() -> TempDir {
     let folder = tempdir().unwrap();
     for (split, class, count) in
         [("train", "cat", 40), ("train", "dog", 2), ("test", "cat", 20), ("test", "dog", 1)]
     {
-        let class_folder = folder.path().join(split).join(class);
+        let class_folder = folder.path().join("data").join(split).join(class);
         fs::create_dir_all(&class_folder).unwrap();
         let shade = if class == "cat" { 40 } else { 200 };
         let pixels: Vec<u8> = (0..784).map(|index| if index % 28 < 14 { shade } else { 0 }).collect();
@@ -33,10 +33,10 @@ fn lenet_gpu(command: &str) -> Command {
     lenet_gpu
 }
 
-/// Trains on a folder, in batches of 16.
-fn train(data: &Path, run: &Path) -> Command {
+/// Trains on the data of a folder, in batches of 16.
+fn train(folder: &Path, run: &Path) -> Command {
     let mut command = lenet_gpu("train");
-    command.args(["--batch-size", "16", "--data-dir"]).arg(data).arg("--run-dir").arg(run);
+    command.args(["--batch-size", "16", "--data-dir"]).arg(folder.join("data")).arg("--run-dir").arg(run);
     command
 }
 
@@ -60,9 +60,9 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
 
 #[test]
 fn imbalanced_images_are_reported_before_training_and_weights_are_advised() {
-    let data = pets();
-    let run = data.path().join("runs/a");
-    let found = stderr(train(data.path(), &run).args(["--epochs", "1"]));
+    let pets = pets();
+    let run = pets.path().join("runs/a");
+    let found = stderr(train(pets.path(), &run).args(["--epochs", "1"]));
     let warnings: Vec<_> = found.lines().filter(|line| line.starts_with("warning: ")).collect();
     let [warning] = warnings[..] else { panic!("{found}") };
     assert!(warning.contains("class \"cat\" has 95.24 % of the training images"), "{warning}");
@@ -72,20 +72,24 @@ fn imbalanced_images_are_reported_before_training_and_weights_are_advised() {
     );
 
     // Neither with weights, nor when the run is resumed.
-    let other = data.path().join("runs/b");
-    let weighted = stderr(train(data.path(), &other).args(["--class-weights", "balanced", "--epochs", "1"]));
+    let other = pets.path().join("runs/b");
+    let weighted = stderr(train(pets.path(), &other).args(["--class-weights", "balanced", "--epochs", "1"]));
     let resumed = stderr(lenet_gpu("train").arg("--resume").arg(&run).args(["--epochs", "2"]));
     assert!(!weighted.contains("warning: ") && !resumed.contains("warning: "), "{weighted}\n{resumed}");
 }
 
 #[test]
 fn balanced_weights_learn_a_rare_class() {
-    let data = pets();
+    let pets = pets();
     for (weights, learned) in [(&[][..], false), (&["--class-weights", "balanced"], true)] {
-        let run = data.path().join(format!("runs/{learned}"));
-        train(data.path(), &run).args(["--epochs", "6", "--lr", "2e-3"]).args(weights).assert().success();
+        let run = pets.path().join(format!("runs/{learned}"));
+        train(pets.path(), &run).args(["--epochs", "6", "--lr", "2e-3"]).args(weights).assert().success();
         let mut evaluate = lenet_gpu("evaluate");
-        evaluate.arg("--data-dir").arg(data.path()).arg("--model").arg(run.join("model.safetensors"));
+        evaluate
+            .arg("--data-dir")
+            .arg(pets.path().join("data"))
+            .arg("--model")
+            .arg(run.join("model.safetensors"));
         let text = String::from_utf8(evaluate.assert().success().get_output().stdout.clone()).unwrap();
         let chance = "always predicting cat, the largest class, has an accuracy of 95.24 %";
         let balanced =
@@ -100,13 +104,13 @@ fn balanced_weights_learn_a_rare_class() {
 
 #[test]
 fn a_resumed_run_keeps_its_class_weights_and_has_the_same_bits() {
-    let data = pets();
-    let file = write(data.path(), "weights.toml", "dog = 5\ncat = 0.5\n");
+    let pets = pets();
+    let file = write(pets.path(), "weights.toml", "dog = 5\ncat = 0.5\n");
     for weights in ["balanced", file.to_str().unwrap()] {
-        let run = |name: &str| data.path().join("runs").join(name).with_extension(weights.len().to_string());
+        let run = |name: &str| pets.path().join("runs").join(name).with_extension(weights.len().to_string());
         let (whole, parts) = (run("whole"), run("parts"));
         for (path, epochs) in [(&whole, "2"), (&parts, "1")] {
-            let mut command = train(data.path(), path);
+            let mut command = train(pets.path(), path);
             command.args(["--class-weights", weights, "--epochs", epochs]).assert().success();
         }
         // The weights are in the checkpoint.
@@ -126,31 +130,31 @@ fn a_resumed_run_keeps_its_class_weights_and_has_the_same_bits() {
         assert_eq!(hashes(&whole), hashes(&parts));
         let config = fs::read_to_string(parts.join("config.toml")).unwrap();
         assert!(config.contains("class_weights = ["), "{config}");
-        write(data.path(), "weights.toml", "dog = 5\ncat = 0.5\n");
+        write(pets.path(), "weights.toml", "dog = 5\ncat = 0.5\n");
     }
-    let plain = data.path().join("runs/plain");
-    train(data.path(), &plain).args(["--epochs", "1"]).assert().success();
-    assert_ne!(hashes(&plain)[0], hashes(&data.path().join("runs/whole.8"))[0]);
+    let plain = pets.path().join("runs/plain");
+    train(pets.path(), &plain).args(["--epochs", "1"]).assert().success();
+    assert_ne!(hashes(&plain)[0], hashes(&pets.path().join("runs/whole.8"))[0]);
 }
 
 #[test]
 fn wrong_class_weights_are_one_error() {
-    let data = pets();
+    let pets = pets();
     for (text, problem) in [
         ("cat = 1", "class dog has no weight"),
         ("cat = 1\ndog = -2", "dog: -2 must be at least 0 and finite"),
         ("cat = 1\ndog = 2\nfox = 3", "there is no class \"fox\""),
         ("cat: 1", "invalid TOML"),
     ] {
-        let file = write(data.path(), "weights.toml", text);
-        let run = data.path().join("runs/never");
-        let assert = train(data.path(), &run).arg("--class-weights").arg(&file).assert().code(2);
+        let file = write(pets.path(), "weights.toml", text);
+        let run = pets.path().join("runs/never");
+        let assert = train(pets.path(), &run).arg("--class-weights").arg(&file).assert().code(2);
         let error = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
         assert!(error.starts_with("error: --class-weights ") && error.contains(problem), "{error}");
         assert!(error.lines().count() == 1 && !run.exists(), "{error}");
     }
-    let run = data.path().join("runs/never");
-    let missing = train(data.path(), &run).args(["--class-weights", "ballanced"]).assert().code(2);
+    let run = pets.path().join("runs/never");
+    let missing = train(pets.path(), &run).args(["--class-weights", "ballanced"]).assert().code(2);
     missing.stderr(
         contains("error: --class-weights ballanced: ").and(contains("hint: `--class-weights balanced`")),
     );

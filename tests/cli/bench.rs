@@ -12,7 +12,7 @@ use tempfile::tempdir;
 /// A bench that takes only a moment.
 fn quick_bench(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
-    command.args(["bench", "-q"]).args(arguments);
+    command.args(["bench", "-q"]);
     for (option, value) in [
         ("--backend", "cpu"),
         ("--batch-size", "1,8"),
@@ -25,6 +25,7 @@ fn quick_bench(arguments: &[&str]) -> Command {
             command.args([option, value]);
         }
     }
+    command.args(arguments);
     command
 }
 

@@ -377,7 +377,7 @@ fn unknown_options_and_missing_commands_are_wrong_usage() {
     lenet_gpu().assert().code(2);
     lenet_gpu().arg("frobnicate").assert().code(2);
     lenet_gpu().args(["train", "--dropout", "0.5"]).assert().code(2);
-    lenet_gpu().args(["evaluate"]).assert().code(2).stderr(contains("--model"));
+    lenet_gpu().args(["evaluate"]).assert().code(2).stderr(contains("missing MODEL"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn help(command: &[&str]) -> String {
 /// The line of an option in a help text, such as `-o, --output <FILE>`.
 fn option<'a>(help: &'a str, name: &str) -> Option<&'a str> {
     let names =
-        |line: &&str| line.starts_with('-') && line.split([' ', ',', '=', '[']).any(|word| word == name);
+        |line: &&str| line.starts_with('-') && line.split([' ', ',', '=', '[', '.']).any(|word| word == name);
     help.lines().map(str::trim).find(names)
 }
 

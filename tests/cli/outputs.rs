@@ -396,3 +396,23 @@ fn an_output_may_have_the_longest_name_that_a_folder_allows() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a temporary file was left");
     export(folder.path().join("x".repeat(256))).assert().code(2).stderr(contains("cannot write"));
 }
+
+#[test]
+fn an_output_does_not_replace_an_image_that_the_model_was_trained_beside() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for part in ["train", "test"] {
+        for class in ["cat", "dog"] {
+            let class = path(&format!("set/{part}/{class}"));
+            fs::create_dir_all(&class).unwrap();
+            fs::copy(&INPUTS.image, class.join("0.png")).unwrap();
+        }
+    }
+    let mut train = lenet_gpu(&["train", "--backend", "cpu", "-q", "--max-steps", "0", "--data-dir"]);
+    train.arg(path("set")).arg("--run-dir").arg(path("run")).assert().success();
+    let image = path("set/test/cat/0.png");
+    let before = fs::read(&image).unwrap();
+    let mut evaluate = lenet_gpu(&["evaluate", "--backend", "cpu", "-q", "--mistakes"]);
+    evaluate.arg(&image).arg(path("run")).assert().code(2).stderr(contains("is a file of the data set in"));
+    assert_eq!(fs::read(&image).unwrap(), before);
+}

@@ -40,10 +40,11 @@ def write(name, image, shown=None, **options):
         rgba = shown.convert("RGBA")
         shown = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     if shown.mode == "I;16":
-        shown = shown.point(lambda value: value / 257 + 0.5, "L")
+        shown = Image.frombytes("L", shown.size, bytes(round(value / 257) for value in shown.getdata()))
     if shown.mode not in ("L", "RGB"):
         shown = shown.convert("L" if shown.mode == "1" else "RGB")
-    if shown.mode == "RGB" and all(len(set(pixel)) == 1 for _, pixel in shown.getcolors(1 << 16)):
+    # WebP, BMP and GIF cannot store greyscale.
+    if path.suffix != ".tif" and shown.mode == "RGB" and all(len(set(pixel)) == 1 for _, pixel in shown.getcolors(1 << 16)):
         shown = shown.convert("L")
     shown.save(FOLDER / f"{name}.png")
 

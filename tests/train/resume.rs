@@ -476,10 +476,11 @@ fn a_run_resumed_on_another_engine_prints_a_notice() {
 #[test]
 fn a_resumed_gpu_run_keeps_its_kernels_and_is_bit_identical() {
     let scratch = Scratch::new();
-    let fused = ["--backend", "vulkan", "--kernels", "fused", "--limit-train", "128", "--epochs", "2"];
-    let (whole, _) = scratch.whole_run(&fused);
+    let fused = ["--backend", "vulkan", "--kernels", "fused", "--limit-train", "128", "--epochs"];
+    let epochs = |epochs| [&fused[..], &[epochs]].concat();
+    let (whole, _) = scratch.whole_run(&epochs("2"));
     let run = scratch.path("run");
-    lenet_gpu().args(scratch.train(&run, &[&fused[..], &["--epochs", "1"]].concat())).assert().success();
+    lenet_gpu().args(scratch.train(&run, &epochs("1"))).assert().success();
     // --kernels is not given again.
     resume(&run).args(["--epochs", "2"]).assert().success().stderr(contains("last bits").not());
     assert_same(&run, &whole);

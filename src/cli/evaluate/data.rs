@@ -1,6 +1,7 @@
 //! The images to evaluate a model on: those that it was tested with in training, or others that the user names.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::data_args::{DataArgs, find};
@@ -35,6 +36,17 @@ pub fn open(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failure> {
         _ if args.names_a_set() => open_named(args, model, source),
         Some(source) => open_source(args, model, source),
         None => open_guessed(args, model),
+    }
+}
+
+/// The folder of the data that [`open`] opens, unless it is built in or in the cache.
+pub fn folder<'a>(args: &'a DataArgs, model: &'a Model) -> Option<&'a Path> {
+    match (args.folder(), &model.info.source) {
+        (Some(folder), _) => Some(folder),
+        (None, Some(DataSource { location: DataLocation::Path(path), .. })) if !args.names_a_set() => {
+            Some(path)
+        }
+        (None, _) => None,
     }
 }
 

@@ -61,13 +61,9 @@ pub struct EvaluateArgs {
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
     let LoadedModel { path, model } = args.model.load()?;
     let Model { network, parameters, info } = &model;
-    let inputs = [Some(Input::File(&path)), args.data.folder().map(Input::Folder)];
-    args.pictures.check(
-        network.classes,
-        &inputs.into_iter().flatten().collect::<Vec<_>>(),
-        output,
-        args.json,
-    )?;
+    let mut inputs = vec![Input::File(&path)];
+    inputs.extend(data::folder(&args.data, &model).map(Input::Folder));
+    args.pictures.check(network.classes, &inputs, output, args.json)?;
     args.data.check(&[Subset::Test])?;
     let (data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;
     let test = Arc::clone(&data.images);

@@ -7,7 +7,7 @@ mod built_in;
 mod file;
 
 use std::any::TypeId;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,6 @@ const RESUME: &str = "resume";
 const DEVICE_OPTIONS: [&str; 2] = ["kernels", "kernel-config"];
 
 const OPTIMIZER: &str = "optimizer";
-const INIT_FROM: &str = "init-from";
 
 /// Options of `train` from a file.
 #[derive(Debug)]
@@ -148,8 +147,7 @@ fn named(origin: &str, options: Table) -> Result<Table, Failure> {
 }
 
 /// Inserts the options of the recipes that the arguments name: first the preset's, then the file's, then the typed ones.
-/// Of options that exclude each other, the last ones count; options of the recipes that a typed `--optimizer` does not
-/// support are omitted.
+/// Options of the recipes that a typed `--optimizer` does not support are omitted.
 pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString>, Failure> {
     let is_option = |argument: &OsStr| argument.as_encoded_bytes().starts_with(b"-");
     let first = typed.iter().skip(1).position(|argument| !is_option(argument)).map(|index| index + 1);
@@ -159,56 +157,24 @@ pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString
     let (before, after) = typed.split_at(subcommand + 1);
     let given = |name: &str| matches.get_raw(name).and_then(|mut values| values.next());
 
-    let command = train_command();
     let mut inserted = Vec::new();
     if let Some(name) = given(PRESET) {
         inserted.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
     }
     if let Some(path) = given(CONFIG) {
-        let recipe = Recipe::load(Path::new(path))?;
-        let arguments = recipe.arguments()?;
-        omit_excluded(&mut inserted, &command, |option| recipe.options.contains_key(option));
-        inserted.extend(arguments);
+        inserted.extend(Recipe::load(Path::new(path))?.arguments()?);
     }
-    let typed_names: HashSet<_> = command
-        .get_arguments()
-        .filter(|argument| {
-            let id = argument.get_id().as_str();
-            matches!(matches.try_contains_id(id), Ok(true))
-                && matches.value_source(id) == Some(ValueSource::CommandLine)
-        })
-        .filter_map(Arg::get_long)
-        .collect();
     if let Some(run) = given(RESUME) {
-        if typed_names.contains(INIT_FROM) {
-            return Err(Failure::Input(anyhow!("--{INIT_FROM} cannot be used with --{RESUME}")));
-        }
         inserted.extend(Recipe::of_run(Path::new(run))?.arguments()?);
     }
-    omit_excluded(&mut inserted, &command, |option| typed_names.contains(option));
     // This allows a preset for Adam to be tried with another optimizer.
-    if typed_names.contains(OPTIMIZER)
+    if matches.value_source(OPTIMIZER) == Some(ValueSource::CommandLine)
         && let Some(kind) =
             given(OPTIMIZER).and_then(|kind| OptimizerKind::from_str(kind.to_str()?, false).ok())
     {
         inserted.retain(|argument| !kind.unsupported().any(|option| option[2..] == *name_of(argument)));
     }
     Ok([before, &inserted, after].concat())
-}
-
-/// Omits the arguments that exclude an option, which is given later.
-fn omit_excluded(inserted: &mut Vec<OsString>, command: &Command, is_given: impl Fn(&str) -> bool) {
-    let options = || command.get_arguments().filter(|argument| argument.get_long().is_some());
-    let exclude = |one: &Arg, other: &Arg| {
-        command.get_arg_conflicts_with(one).iter().any(|excluded| excluded.get_id() == other.get_id())
-    };
-    inserted.retain(|argument| {
-        let name = name_of(argument);
-        let Some(option) = options().find(|option| option.get_long() == Some(&name)) else { return true };
-        !options()
-            .filter(|other| other.get_long().is_some_and(&is_given))
-            .any(|other| exclude(option, other) || exclude(other, option))
-    });
 }
 
 /// The name in `--name=value`.
@@ -285,8 +251,6 @@ fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::cli::repeated;
 
@@ -411,17 +375,6 @@ mod tests {
             let failure = Recipe::parse("mine.toml", &format!("[options]\n{name} = 3")).unwrap_err();
             assert!(failure.hint().unwrap().contains(similar), "{name}");
         }
-    }
-
-    #[test]
-    fn typed_options_replace_options_of_a_file_that_exclude_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mine.toml");
-        fs::write(&path, "[options]\ninit-from = 'model.safetensors'\nlr = 1").unwrap();
-        let config = format!("--config={}", path.display());
-        let expanded = expand(strings(&["lenet-gpu", "train", &config, "--init=xavier"])).unwrap();
-        assert_eq!(expanded, strings(&["lenet-gpu", "train", "--lr=1", &config, "--init=xavier"]));
-        assert!(Cli::command().try_get_matches_from(expanded).is_ok());
     }
 
     #[test]

@@ -12,7 +12,6 @@ use crate::cli::values;
 pub struct CheckpointArgs {
     /// Resume the run in this folder from its last checkpoint, with its options; its length and its device may be
     /// changed [default: a new run]
-    // It excludes a typed --init-from, which a run that was started with one has itself: see `recipe`.
     #[arg(long, value_name = "RUN_DIR")]
     pub resume: Option<PathBuf>,
 

@@ -141,7 +141,8 @@ fn join(errors: &[(String, ServerError)]) -> String {
     match messages.first() {
         // Without a network, all servers fail in the same way.
         Some(message) if messages.len() > 1 && messages.iter().all(|other| other == message) => {
-            format!("{message} ({})", urls.join(", "))
+            let hosts: Vec<_> = urls.iter().map(|url| host(url)).collect();
+            format!("{message} (tried {})", hosts.join(", "))
         }
         _ => {
             let lines: Vec<_> =
@@ -149,6 +150,12 @@ fn join(errors: &[(String, ServerError)]) -> String {
             lines.join("; ")
         }
     }
+}
+
+/// The name of a URL's server.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 /// The reason why a string is not a [`ServerUrl`].

@@ -25,7 +25,7 @@ pub(super) struct Candidate {
 const MAX_STROKE: f32 = 0.34;
 
 /// A digit is at most this wide, in heights.
-const MAX_WIDTH: f32 = 1.6;
+const MAX_WIDTH: f32 = 1.9;
 
 /// A digit's outline must be visible along at least this share.
 const MIN_OUTLINED: f32 = 0.84;
@@ -55,7 +55,11 @@ impl Candidate {
             contact += if run.y == 0 || run.y + 1 == height { run.end - run.start } else { 0 };
         }
         let mean = sum as f32 / area / 255.0;
-        let (outline, visible) = outline(&component, image, contrast, threshold, mean);
+        let bounds = component.bounds;
+        let (outline, visible) = match is_cut_off(&bounds, contact) {
+            true => (0, 0),
+            false => outline(&component, image, contrast, threshold, mean),
+        };
         Self {
             contrast: mean,
             // The outline counts sides of pixels: a slanted line has up to √2 times its length.
@@ -81,11 +85,10 @@ impl Candidate {
     /// Whether it could be a digit by itself.
     pub fn is_digit(&self) -> bool {
         let (width, height) = (self.bounds().width() as f32, self.bounds().height() as f32);
-        let cut = self.contact as f32 / (2.0 * (width + height));
         self.stroke <= MAX_STROKE * width.max(height)
             && width <= MAX_WIDTH * height
             && self.outlined >= MIN_OUTLINED
-            && cut <= MAX_CONTACT
+            && !is_cut_off(self.bounds(), self.contact)
             && !self.is_rectangle()
     }
 
@@ -119,6 +122,11 @@ impl Candidate {
     }
 }
 
+/// Whether so much of a component lies at the image's edges that it is no digit.
+fn is_cut_off(bounds: &Bounds, contact: u32) -> bool {
+    contact as f32 > MAX_CONTACT * (2 * (bounds.width() + bounds.height())) as f32
+}
+
 /// Counts the sides of pixels at a component's outline, and those at which the image becomes brighter by at least half of
 /// the component's mean contrast within a few pixels. Sides at the image's edges do not count.
 ///
@@ -132,7 +140,8 @@ fn outline(
     mean: f32,
 ) -> (u32, u32) {
     let (width, height) = (image.width() as i32, image.height() as i32);
-    let reach = 2 + (width.min(height) / 130).min(2);
+    // Enlarged digits have soft edges.
+    let reach = (2 + (width.min(height) / 130).min(2)).max(component.bounds.longer() as i32 / 22);
     let level = |x: i32, y: i32| image.get_pixel(x as u32, y as u32).0[0];
     let is_in = |x: i32, y: i32| x >= 0 && y >= 0 && x < width && y < height;
     let (mut outline, mut visible) = (0, 0);

@@ -62,6 +62,17 @@ impl Bounds {
             && self.bottom > other.bottom
     }
 
+    /// Whether `other` lies within these bounds.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.union(other) == *self
+    }
+
+    /// The length of the shortest line between the two, 0 if they overlap.
+    pub fn distance(&self, other: &Self) -> f32 {
+        let (x, y) = ((-self.columns_shared(other)).max(0), (-self.rows_shared(other)).max(0));
+        (x as f32).hypot(y as f32)
+    }
+
     /// The number of columns that both have, negative for a gap.
     pub fn columns_shared(&self, other: &Self) -> i64 {
         i64::from(self.right.min(other.right)) - i64::from(self.left.max(other.left))

@@ -45,7 +45,7 @@ pub(super) fn assemble(finding: &Finding) -> Vec<Figure> {
         let bounds = *other.bounds();
         let nearest = figures
             .iter_mut()
-            .map(|figure| (distance(&figure.bounds, &bounds), figure))
+            .map(|figure| (figure.bounds.distance(&bounds), figure))
             .min_by(|a, b| a.0.total_cmp(&b.0));
         let Some((distance, figure)) = nearest else { continue };
         let union = figure.bounds.union(&bounds);
@@ -86,11 +86,6 @@ fn join_halves(figures: &mut Vec<Figure>) {
         figures[index].bounds = figures[index].bounds.union(&other.bounds);
         figures[index].parts.extend(other.parts);
     }
-}
-
-fn distance(a: &Bounds, b: &Bounds) -> f32 {
-    let (x, y) = ((-a.columns_shared(b)).max(0), (-a.rows_shared(b)).max(0));
-    (x as f32).hypot(y as f32)
 }
 
 /// Digits of which two neighbours share half of their rows are in one line, so a line may slope.

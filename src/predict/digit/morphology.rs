@@ -22,8 +22,22 @@ fn erode(image: &GrayImage, radius: u32) -> GrayImage {
     eroded
 }
 
+/// Exchanges rows and columns, in blocks that fit into the cache.
 fn transpose(image: &GrayImage) -> GrayImage {
-    GrayImage::from_fn(image.height(), image.width(), |x, y| *image.get_pixel(y, x))
+    const BLOCK: usize = 16;
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let mut transposed = vec![0; width * height];
+    for top in (0..height).step_by(BLOCK) {
+        for left in (0..width).step_by(BLOCK) {
+            for y in top..(top + BLOCK).min(height) {
+                let end = (left + BLOCK).min(width);
+                for (x, value) in (left..end).zip(&image.as_raw()[y * width + left..y * width + end]) {
+                    transposed[x * height + y] = *value;
+                }
+            }
+        }
+    }
+    GrayImage::from_raw(image.height(), image.width(), transposed).expect("a value for each pixel")
 }
 
 /// The maximum of each pixel and its neighbours up to `radius` rows above and below. The rows are divided into blocks as

@@ -32,6 +32,9 @@ const AT_EDGE: f32 = 0.5;
 /// A digit at the image's edge must have this share of the image's height: digits are cut off in tight crops.
 const MIN_SIZE_AT_EDGE: f32 = 0.5;
 
+/// The largest gap between neighbouring digits, in their heights.
+const MAX_GAP: f32 = 2.5;
+
 /// Finds digits in an image, whether they are dark or bright.
 pub(super) fn search(image: &Grey) -> Option<Finding> {
     let mut inverted = image.clone();
@@ -60,71 +63,128 @@ fn to_bytes(image: &Grey) -> GrayImage {
     GrayImage::from_raw(image.width(), image.height(), values).expect("a value for each pixel")
 }
 
+/// Digits and the other components that may belong to them.
+struct Group {
+    score: f32,
+    digits: Vec<Candidate>,
+    others: Vec<Candidate>,
+}
+
 /// The best set of digits that any threshold gives.
 fn search_in(image: &GrayImage, contrast: Contrast, noise: f32) -> Option<Finding> {
-    let short = image.width().min(image.height());
-    let min_side = ((MIN_SIZE * short as f32) as u32).max(6);
-    let mut best: Option<(f32, Vec<Candidate>, Vec<Candidate>)> = None;
-    for threshold in THRESHOLDS.into_iter().filter(|&threshold| f32::from(threshold) >= DEVIATIONS * noise) {
-        let components = connected(&contrast.values, threshold, min_side);
-        let candidates: Vec<Candidate> = components
-            .into_iter()
-            .map(|component| Candidate::measure(component, image, &contrast, threshold))
-            .collect();
-        if let Some((score, digits, others)) = group(candidates, image, threshold)
-            && best.as_ref().is_none_or(|best| score > best.0)
-        {
-            best = Some((score, digits, others));
-        }
+    let least = (DEVIATIONS * noise).max(1.0);
+    let group_at = |threshold: u8| Group::of(candidates(image, &contrast, threshold), image, threshold);
+    let thresholds = THRESHOLDS.into_iter().filter(|&threshold| f32::from(threshold) >= least);
+    let groups = thresholds.filter_map(|threshold| Some((threshold, group_at(threshold)?)));
+    let (threshold, mut group) = groups.max_by(|a, b| a.1.score.total_cmp(&b.1.score))?;
+    // Faint strokes are found by a lower threshold, which alone would take up more than digits.
+    let lower = (0.55 * f32::from(threshold)).max(least) as u8;
+    if lower < threshold {
+        group.complete(candidates(image, &contrast, lower), image);
     }
-    let (score, digits, others) = best?;
+    let Group { score, digits, others } = group;
     Some(Finding { contrast, digits, others, score })
 }
 
-/// Separates the digits from everything else. Returns the score, the digits and the other components.
-fn group(
-    candidates: Vec<Candidate>,
-    image: &GrayImage,
-    threshold: u8,
-) -> Option<(f32, Vec<Candidate>, Vec<Candidate>)> {
-    let quality = |candidate: &Candidate| {
-        // Thin parts of strokes are fainter, so the best threshold is a little below half of the contrast.
-        let split = f32::from(threshold) / 255.0 / candidate.contrast;
-        let at_edge = if candidate.contact > 0 { AT_EDGE } else { 1.0 };
-        let size = candidate.bounds().longer() as f32 / image.height().max(image.width()) as f32;
-        at_edge
-            * candidate.contrast.sqrt()
-            * candidate.outlined.powi(3)
-            * candidate.slenderness()
-            * (1.0 - (split - 0.4).abs())
-            * (0.3 + candidate.background)
-            * size.sqrt()
-    };
-    let frames: Vec<bool> = candidates.iter().map(|frame| is_frame(frame, &candidates)).collect();
-    let (mut digits, mut others) = (Vec::new(), Vec::new());
-    for (candidate, is_frame) in candidates.into_iter().zip(frames) {
-        let size = candidate.bounds().height() as f32 / image.height() as f32;
-        let is_cut = candidate.contact > 0 && size < MIN_SIZE_AT_EDGE;
-        match candidate.is_digit() && !is_frame && !is_cut {
-            true => digits.push((quality(&candidate), candidate)),
-            false if candidate.contact == 0 && !is_frame => others.push(candidate),
-            false => {}
+fn candidates(image: &GrayImage, contrast: &Contrast, threshold: u8) -> Vec<Candidate> {
+    let short = image.width().min(image.height());
+    let min_side = ((MIN_SIZE * short as f32) as u32).max(6);
+    let components = connected(&contrast.values, threshold, min_side).into_iter();
+    components.map(|component| Candidate::measure(component, image, contrast, threshold)).collect()
+}
+
+impl Group {
+    /// Separates the digits from everything else.
+    fn of(candidates: Vec<Candidate>, image: &GrayImage, threshold: u8) -> Option<Self> {
+        let (mut digits, mut others) = (Vec::new(), Vec::new());
+        let frames: Vec<bool> = candidates.iter().map(|frame| is_frame(frame, &candidates)).collect();
+        for (candidate, is_frame) in candidates.into_iter().zip(frames) {
+            match could_be_digit(&candidate, image) && !is_frame {
+                true => digits.push((quality(&candidate, image, threshold), candidate)),
+                false if candidate.contact == 0 && !is_frame => others.push(candidate),
+                false => {}
+            }
+        }
+        let (quality, anchor) = digits.iter().max_by(|a, b| a.0.total_cmp(&b.0))?.clone();
+        let (like, unlike): (Vec<_>, Vec<_>) =
+            digits.into_iter().map(|(_, candidate)| candidate).partition(|digit| are_alike(digit, &anchor));
+        others.extend(unlike);
+
+        // Digits form a cluster around the one that is most likely a digit.
+        let (mut digits, mut rest) = (vec![anchor.clone()], like);
+        rest.retain(|digit| digit.bounds() != anchor.bounds());
+        while let Some(near) = rest.iter().position(|digit| {
+            let reach = MAX_GAP * anchor.bounds().height() as f32;
+            digits.iter().any(|member| member.bounds().distance(digit.bounds()) <= reach)
+        }) {
+            digits.push(rest.swap_remove(near));
+        }
+        Some(Self { score: quality * (digits.len() as f32).powf(0.2), digits, others })
+    }
+
+    /// Replaces digits by what they belong to at a lower threshold, and adds digits that only this threshold shows.
+    fn complete(&mut self, candidates: Vec<Candidate>, image: &GrayImage) {
+        let frames: Vec<bool> = candidates.iter().map(|frame| is_frame(frame, &candidates)).collect();
+        let anchor = self.digits[0].clone();
+        for (candidate, is_frame) in candidates.into_iter().zip(frames) {
+            let bounds = *candidate.bounds();
+            let is_part = |digit: &Candidate| bounds.contains(digit.bounds());
+            let parts: Vec<&Candidate> = self.digits.iter().filter(|digit| is_part(digit)).collect();
+            let union = parts.iter().map(|part| *part.bounds()).reduce(|a, b| a.union(&b));
+            let fits = match union {
+                // Two digits that touch are wide; the halves of one are not.
+                Some(union) => {
+                    let is_one = parts.len() == 1 || bounds.width() as f32 <= 0.85 * bounds.height() as f32;
+                    is_one && bounds.longer() as f32 <= 1.5 * union.longer() as f32
+                }
+                None => {
+                    let ratio = bounds.height() as f32 / anchor.bounds().height() as f32;
+                    let reach = MAX_GAP * anchor.bounds().height() as f32;
+                    (0.6..1.6).contains(&ratio)
+                        && self.digits.iter().all(|digit| {
+                            digit.bounds().columns_shared(&bounds) < 0
+                                || digit.bounds().rows_shared(&bounds) < 0
+                        })
+                        && self.digits.iter().any(|digit| digit.bounds().distance(&bounds) <= reach)
+                        && candidate.contact == 0
+                }
+            };
+            if fits && !is_frame && could_be_digit(&candidate, image) && are_alike(&candidate, &anchor) {
+                self.digits.retain(|digit| !bounds.contains(digit.bounds()));
+                self.others.retain(|other| !bounds.contains(other.bounds()));
+                self.digits.push(candidate);
+            }
         }
     }
-    let anchor = digits.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
-    let (height, stroke, contrast) = (anchor.1.bounds().height() as f32, anchor.1.stroke, anchor.1.contrast);
-    let quality = anchor.0;
-    let is_like = |candidate: &Candidate| {
-        let ratio = candidate.bounds().height() as f32 / height;
-        (0.45..2.2).contains(&ratio)
-            && (0.3..3.3).contains(&(candidate.stroke / stroke))
-            && (0.5..2.0).contains(&(candidate.contrast / contrast))
-    };
-    let (digits, unlike): (Vec<_>, Vec<_>) =
-        digits.into_iter().partition(|(_, candidate)| is_like(candidate));
-    others.extend(unlike.into_iter().map(|(_, candidate)| candidate));
-    let score = quality * (digits.len() as f32).powf(0.2);
-    Some((score, digits.into_iter().map(|(_, candidate)| candidate).collect(), others))
+}
+
+/// How likely a candidate is a digit.
+fn quality(candidate: &Candidate, image: &GrayImage, threshold: u8) -> f32 {
+    // Thin parts of strokes are fainter, so the best threshold is a little below half of the contrast.
+    let split = f32::from(threshold) / 255.0 / candidate.contrast;
+    let at_edge = if candidate.contact > 0 { AT_EDGE } else { 1.0 };
+    let size = candidate.bounds().longer() as f32 / image.height().max(image.width()) as f32;
+    at_edge
+        * candidate.contrast.sqrt()
+        * candidate.outlined.powi(3)
+        * candidate.slenderness()
+        * (1.0 - (split - 0.4).abs())
+        * (0.3 + candidate.background)
+        * size.sqrt()
+}
+
+fn could_be_digit(candidate: &Candidate, image: &GrayImage) -> bool {
+    let size = candidate.bounds().height() as f32 / image.height() as f32;
+    candidate.is_digit() && (candidate.contact == 0 || size >= MIN_SIZE_AT_EDGE)
+}
+
+/// Whether two candidates can be digits of the same hand, on the same sheet.
+fn are_alike(one: &Candidate, other: &Candidate) -> bool {
+    let height = one.bounds().height() as f32 / other.bounds().height() as f32;
+    (0.45..2.2).contains(&height)
+        && (0.3..3.3).contains(&(one.stroke / other.stroke))
+        && (0.45..2.2).contains(&(one.contrast / other.contrast))
+        && (0.6..1.7).contains(&(one.background / other.background.max(0.01)))
 }
 
 /// Whether a component is a box around something that could be a digit.

@@ -199,9 +199,9 @@ fn follows_from(state: &RunState, records: &[EpochRecord]) -> bool {
         replayed.finish_epoch(record.clone());
     }
     // These do not follow from whole epochs.
-    let RunState { step, tally, epoch_seconds, seconds, .. } = *state;
+    let RunState { step, tally, initial_loss, epoch_seconds, seconds, .. } = *state;
     let sum = epoch_seconds + records.iter().map(|record| record.seconds).sum::<f64>();
-    (replayed.step, replayed.tally) = (step, tally);
+    (replayed.step, replayed.tally, replayed.initial_loss) = (step, tally, initial_loss);
     (replayed.epoch_seconds, replayed.seconds) = (epoch_seconds, seconds);
     // The run adds the seconds up in another order.
     replayed == *state && (seconds - sum).abs() <= 1e-6 * (1.0 + sum)

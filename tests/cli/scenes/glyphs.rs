@@ -78,6 +78,10 @@ impl Glyph {
         if !self.soft {
             return cover;
         }
+        // Below 0 the shape is merely enlarged, with soft edges.
+        if pen < 0.0 {
+            return cover;
+        }
         let level = 0.7 - 0.5 * pen;
         ((cover - level) / 0.25 + 0.5).clamp(0.0, 1.0)
     }

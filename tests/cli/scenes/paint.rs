@@ -163,7 +163,11 @@ pub fn scene(kind: Kind, random: &mut Random, draw: &mut dyn FnMut(&mut Random) 
     } else {
         random.pick(&[pens[0], pens[1], pens[5]])
     };
-    let pen = if is(Kind::Pens) { random.pick(&[0.0, 0.2, 0.5, 0.9]) } else { random.range(0.3, 0.8) };
+    let pen = match kind {
+        Kind::Pens => random.pick(&[0.0, 0.2, 0.5, 0.9]),
+        _ if random.chance(0.3) => -1.0,
+        _ => random.range(0.3, 0.8),
+    };
     let desk = match kind {
         Kind::DarkDesk => {
             Desk::Flat(random.pick(&[[40.0, 36.0, 34.0], [70.0, 50.0, 40.0], [25.0, 30.0, 45.0]]))

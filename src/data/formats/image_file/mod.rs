@@ -94,7 +94,7 @@ pub enum ImageFileError {
         feature: String,
     },
 
-    /// A JPEG file without an end.
+    /// The file ends too early.
     #[error("is truncated")]
     CutOff,
 

@@ -138,6 +138,11 @@ impl ClassFolders {
         Ok(self)
     }
 
+    /// Whether `train` has all of the classes.
+    pub fn has_only_classes_of(&self, train: &Self) -> bool {
+        self.classes.iter().all(|class| train.index(&class.name).is_some())
+    }
+
     fn index(&self, name: &str) -> Option<usize> {
         self.classes.binary_search_by(|class| (*class.name).cmp(name)).ok()
     }
@@ -185,6 +190,7 @@ impl ClassFolder {
             return Ok(None);
         }
         let (mut images, mut direct, mut contains_run) = (Vec::new(), 0, false);
+        let mut within = Skipped::default();
         let mut folders = vec![(path.clone(), 0)];
         while let Some((folder, depth)) = folders.pop() {
             let entries = entries(&folder)?;
@@ -199,20 +205,21 @@ impl ClassFolder {
                 match entry.is_folder {
                     true if is_searched => deeper.push((entry.path, depth + 1)),
                     false if entry.is_image() => images.push(entry.path),
-                    _ => skipped.entry(&entry.path),
+                    _ => within.entry(&entry.path),
                 }
             }
             folders.extend(deeper.into_iter().rev());
             match images.len() - before {
                 0 => {}
                 found if depth == 0 => direct = found,
-                found => skipped.deeper(found, &folder),
+                found => within.deeper(found, &folder),
             }
         }
         if images.is_empty() {
             skipped.folder(path, if contains_run { Reason::Run } else { Reason::Empty });
             return Ok(None);
         }
+        skipped.append(within);
         let Ok(name) = name.into_string() else { return Err(ImageFolderError::Name { path }) };
         Ok(Some(Self { name, path, images, is_nested: direct == 0 }))
     }

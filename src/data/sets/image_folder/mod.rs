@@ -132,11 +132,12 @@ impl SplitFolder {
     /// The test images with the classes of the training images, if there are any.
     fn test_classes(&self) -> Result<ClassFolders, ImageFolderError> {
         let test = ClassFolders::subset(self.validation_and_test()?.1)?;
-        let Some(train) = &self.train else {
-            test.check_count()?;
-            return Ok(test);
-        };
-        test.align(&ClassFolders::subset(train)?)
+        let train = self.train.as_deref().map(ClassFolders::subset).transpose()?;
+        match train {
+            Some(train) if test.has_only_classes_of(&train) => test.align(&train),
+            // A model of other classes says so.
+            _ => test.check_count().map(|()| test),
+        }
     }
 }
 

@@ -57,6 +57,11 @@ impl Paths {
         self.count += count;
         self.first.get_or_insert_with(first);
     }
+
+    fn append(&mut self, other: Self) {
+        self.count += other.count;
+        self.first = self.first.take().or(other.first);
+    }
 }
 
 impl Skipped {
@@ -73,6 +78,13 @@ impl Skipped {
     /// Images in a folder below a class folder, which are not left out.
     pub fn deeper(&mut self, count: usize, folder: &Path) {
         self.deeper.add(count, || folder.to_owned());
+    }
+
+    /// Adds what another one contains.
+    pub fn append(&mut self, other: Self) {
+        self.files.append(other.files);
+        self.deeper.append(other.deeper);
+        self.folders.extend(other.folders);
     }
 
     /// Whether there is a folder of this name without images.

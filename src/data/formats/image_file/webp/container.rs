@@ -34,6 +34,10 @@ impl<'a> Container<'a> {
 
     /// Reads the chunks of a file. `None` if it ends too early.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        // A decoder would fill in missing data without an error. The last padding may be missing.
+        if bytes.len() + 1 < number(bytes.get(4..8)?) as usize + 8 {
+            return None;
+        }
         let [width, height] = Self::size(bytes)?;
         let mut found =
             Self { width, height, frame: None, lossy: None, lossless: None, alpha: None, exif: None };
