@@ -38,8 +38,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "N", value_enum)]
     channels: Option<Channels>,
 
-    /// Exchange rows and columns of the images in data files, for copies of EMNIST under other names [default: true for
-    /// EMNIST]
+    /// Exchange rows and columns of the images, for copies of EMNIST under other names [default: true for EMNIST]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     transpose: Option<bool>,
 

@@ -142,7 +142,7 @@ fn data(error: &DataError) -> Hint {
     match error {
         DataError::Folder { .. } => text("--data-dir takes the folder of a data set"),
         DataError::NotAFolder { .. } => {
-            text("--data-dir takes the folder with the data files, or CIFAR-10's .tar.gz")
+            text("--data-dir takes the folder with the data files, an .npz or .csv file, or CIFAR-10's .tar.gz")
         }
         DataError::Several { .. } => text("--data-dir takes the path of one of them"),
         DataError::SeveralKinds { kinds, .. } => {
@@ -157,9 +157,13 @@ fn data(error: &DataError) -> Hint {
             text("--validation-split 0.2 holds out a fifth of each class for testing")
         }
         DataError::TooLargeToPad { .. } => text("use --fit resize"),
-        DataError::Label { kind, .. } => Some(
-            format!("omit --dataset {kind} to read another data set in the same format, such as EMNIST")
-                .into(),
+        // Other sets are recognised by the names of their files, so the kind need not have been requested.
+        DataError::Label { kind: kind @ ("mnist" | "fashion-mnist" | "cifar10"), .. } => Some(
+            format!(
+                "omit --dataset {kind} to read another data set in the same format, or name it, such as --dataset \
+                 emnist-letters"
+            )
+            .into(),
         ),
         DataError::ImageFolder(error) => image_folder(error),
         _ => None,

@@ -1,11 +1,15 @@
 //! Images of one size with their labels.
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::convert::pad;
 use crate::hash;
 use crate::model::margins;
 use crate::wording::count;
+
+/// The smallest number of planes worth a second thread.
+const MIN_PLANES_PER_THREAD: usize = 256;
 
 /// Images of one size with their labels.
 ///
@@ -183,17 +187,20 @@ impl ImageSet {
         Self { pixels, labels: indices.iter().map(|&index| self.labels[index]).collect(), ..*self }
     }
 
-    /// Exchanges the rows and the columns of each image. In place, but for one plane.
+    /// Exchanges the rows and the columns of each image. In place, but for one plane per thread.
     pub(super) fn transpose(&mut self) {
         let (height, width) = (self.height, self.width);
-        let mut copy = vec![0; height * width];
-        for plane in self.pixels.chunks_exact_mut(height * width) {
-            copy.copy_from_slice(plane);
-            for (column, pixels) in plane.chunks_exact_mut(height).enumerate() {
-                let of_column = copy[column..].iter().step_by(width);
-                pixels.iter_mut().zip(of_column).for_each(|(to, from)| *to = *from);
-            }
-        }
+        let planes = self.pixels.par_chunks_exact_mut(height * width).with_min_len(MIN_PLANES_PER_THREAD);
+        planes.for_each_init(
+            || vec![0; height * width],
+            |copy, plane| {
+                copy.copy_from_slice(plane);
+                for (column, pixels) in plane.chunks_exact_mut(height).enumerate() {
+                    let of_column = copy[column..].iter().step_by(width);
+                    pixels.iter_mut().zip(of_column).for_each(|(to, from)| *to = *from);
+                }
+            },
+        );
         (self.height, self.width) = (width, height);
     }
 

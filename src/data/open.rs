@@ -19,7 +19,7 @@ pub struct OpenOptions {
     pub conversion: Conversion,
     /// Whether to skip image files that cannot be read, with a warning, instead of failing.
     pub skip_bad_images: bool,
-    /// Whether to exchange the rows and the columns of images in packed files; if `None`, of those of EMNIST.
+    /// Whether to exchange the rows and the columns of images; if `None`, of those of EMNIST.
     pub transpose: Option<bool>,
 }
 
@@ -123,7 +123,11 @@ impl OpenOptions {
     }
 
     fn read_options(&self) -> ReadOptions {
-        ReadOptions { conversion: self.conversion, skip_bad_images: self.skip_bad_images }
+        ReadOptions {
+            conversion: self.conversion,
+            skip_bad_images: self.skip_bad_images,
+            transpose: self.transpose == Some(true),
+        }
     }
 }
 

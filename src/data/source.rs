@@ -23,7 +23,7 @@ pub struct DataSource {
     /// Whether image files that cannot be read were skipped.
     #[serde(default, skip_serializing_if = "is_false")]
     pub skip_bad_images: bool,
-    /// Whether rows and columns of packed images were exchanged; `None` if the kind decides.
+    /// Whether rows and columns of images were exchanged; `None` if the kind decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transpose: Option<bool>,
     /// How the test images were selected, if the data has no test images of its own.

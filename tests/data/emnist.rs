@@ -132,6 +132,24 @@ fn any_images_are_transposed_on_request_and_emnists_are_not_if_refused() {
 }
 
 #[test]
+fn image_files_are_transposed_on_request() {
+    let folder = tempdir().unwrap();
+    for path in ["train/a", "train/b", "test/a", "test/b"] {
+        let class = folder.path().join(path);
+        fs::create_dir_all(&class).unwrap();
+        let columns: Vec<u8> = (0..28 * 28).map(|pixel| (pixel % 28) as u8).collect();
+        image::save_buffer(class.join("0.png"), &columns, 28, 28, image::ExtendedColorType::L8).unwrap();
+    }
+    for (transpose, expected) in [(None, [1, 0]), (Some(true), [0, 1])] {
+        let options = OpenOptions { transpose, ..OpenOptions::default() };
+        let test = options.open_test(folder.path()).unwrap().images;
+        let image = test.padded_image(0);
+        // The margin is 2.
+        assert_eq!([image[2 * 32 + 3], image[3 * 32 + 2]], expected, "{transpose:?}");
+    }
+}
+
+#[test]
 fn labels_that_count_from_1_are_explained_and_evaluation_transposes_as_training_did() {
     let (data, folder) = (copy(), tempdir().unwrap());
     let run = folder.path().join("run");

@@ -58,7 +58,7 @@ fn zip(entries: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
 
 /// A folder with an archive of three training and two test images; `replaced` are other arrays in their place.
 fn archive(replaced: &[(&str, Vec<u8>)]) -> TempDir {
-    let mut arrays = vec![
+    let mut arrays = [
         ("x_test.npy", images(2)),
         ("x_train.npy", images(3)),
         ("y_train.npy", labels(&[5, 0, 4])),

@@ -35,7 +35,7 @@ impl CifarRecord {
     }
 
     /// The length of one record in bytes.
-    pub const fn len(self) -> usize {
+    pub const fn length(self) -> usize {
         self.label_bytes() + IMAGE_LEN
     }
 }
@@ -94,7 +94,7 @@ pub fn append_records(
     assert_eq!(images.image_len(), IMAGE_LEN, "the set has images of another size");
     let records = record_count(format, length)?;
     let total = images.pixels.len() + records * IMAGE_LEN;
-    let mut record = vec![0; format.len()];
+    let mut record = vec![0; format.length()];
     for _ in 0..records {
         reader.read_exact(&mut record)?;
         if images.pixels.capacity() - images.pixels.len() < IMAGE_LEN {
@@ -109,7 +109,7 @@ pub fn append_records(
 
 /// The number of records in a file of `length` bytes, at least one.
 pub(in crate::data) fn record_count(format: CifarRecord, length: u64) -> Result<usize, CifarFault> {
-    let record = format.len() as u64;
+    let record = format.length() as u64;
     match (length / record, length % record) {
         (0, 0) => Err(CifarFault::Empty { record }),
         (whole, rest @ 1..) => Err(CifarFault::RecordCutOff { length, record, whole, rest }),

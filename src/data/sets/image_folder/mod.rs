@@ -29,6 +29,8 @@ pub struct ReadOptions {
     pub conversion: Conversion,
     /// Whether to skip unreadable files with a warning instead of failing.
     pub skip_bad_images: bool,
+    /// Whether to exchange the rows and the columns of the images.
+    pub transpose: bool,
 }
 
 /// A folder of images. Nothing has been read yet.

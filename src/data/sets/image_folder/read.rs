@@ -67,7 +67,11 @@ pub fn read(subsets: &[&ClassFolders], options: ReadOptions) -> Result<(Vec<Load
     let colour = all.any(|image| image.channels == Channels::Colour.count());
     let channels = conversion.channels.unwrap_or(if colour { Channels::Colour } else { Channels::Grey });
     let sets = images.into_iter().map(|images| collect(images, fit, channels));
-    Ok((sets.collect::<Result<_, _>>()?, fit))
+    let mut sets = sets.collect::<Result<Vec<_>, _>>()?;
+    if options.transpose {
+        sets.iter_mut().for_each(|set| set.images.transpose());
+    }
+    Ok((sets, fit))
 }
 
 /// Reads and fits one image. An image of 28×28 whose fit depends on the other images is not fitted yet. The inner error
