@@ -88,7 +88,7 @@ pub fn check_existence(images: &[ImageSource]) -> Result<(), Failure> {
     match images {
         [first, others @ ..] if images.iter().all(is_missing) => Err(Failure::Input(match others.len() {
             0 => anyhow!("{first} does not exist"),
-            others => anyhow!("{first} does not exist, and {others} more are missing"),
+            others => anyhow!("{first} does not exist (and {others} more)"),
         })),
         _ => Ok(()),
     }
