@@ -225,6 +225,7 @@ impl BenchArgs {
     fn data(&self) -> Result<Dataset, Failure> {
         self.data.apply_memory_limit();
         let data = if self.data.names_a_set() {
+            let _progress = Progress::reading();
             let data = match self.data.open()? {
                 OpenedDataset::Split(data) => data,
                 OpenedDataset::Unsplit(images) => images.without_split().map_err(Failure::input)?,

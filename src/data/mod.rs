@@ -45,6 +45,7 @@ pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
 pub(crate) use open::{embedded_fingerprint, embedded_mnist_examples};
 pub use order::order;
 pub use reading::{ImageFilesRead, image_files_read};
+#[cfg(feature = "cli")]
 pub(crate) use sets::Subset;
 pub use sets::image_folder::{ImageFolderError, UnsplitFolder};
 pub use source::{DataLocation, DataSource, RecordedImages, TestSplit};

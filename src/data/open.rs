@@ -38,6 +38,7 @@ impl OpenOptions {
     ///
     /// # Errors
     /// If no data set is found, or files of `subsets` are missing.
+    #[cfg(feature = "cli")]
     pub(crate) fn check(&self, folder: &Path, subsets: &[Subset]) -> Result<(), DataError> {
         if let DetectedDataset::PackedFiles(found) = detect(folder, self.kind)?
             && found.unsplit()?.is_none()

@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 pub(crate) use operations::sync_folder;
 pub use output::{check_output, is_same_output, is_stdout, is_written_through, write_output};
@@ -52,7 +53,18 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Held for reading while a file is being replaced.
+static REPLACING: RwLock<()> = RwLock::new(());
+
+/// Waits until no file is being replaced, and lets no replacement begin until the process ends, so that no temporary file is
+/// left behind.
+#[cfg(feature = "cli")]
+pub(crate) fn stop_replacing() {
+    std::mem::forget(REPLACING.write().unwrap_or_else(PoisonError::into_inner));
+}
+
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let _replacing = REPLACING.read().unwrap_or_else(PoisonError::into_inner);
     let (temporary, file) = create_temporary(path)?;
     let done = output::keep_permissions(path, &file)
         .and_then(|()| fill(file, &temporary, bytes))

@@ -208,7 +208,7 @@ fn long_work_shows_its_progress_and_leaves_nothing_behind() {
     written.extend(received.iter());
     assert!(child.wait().unwrap().success(), "{written}");
     let shown = screen(&written, 80);
-    assert!(shown.iter().any(|line| line.starts_with("-  ")), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.starts_with("stdin  ")), "{shown:#?}");
     assert!(!shown.iter().any(|line| line.starts_with("classifying [")), "{shown:#?}");
 }
 

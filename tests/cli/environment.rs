@@ -307,6 +307,7 @@ fn wrong_input_is_reported_without_a_device() {
         &["evaluate", "--backend", "vulkan", "--model", &model, "--data-dir", &missing],
         &["predict", "--backend", "vulkan", "--model", &model, &empty],
         &["predict", "--backend", "vulkan", "--model", &missing, &empty],
+        &["predict", "--backend", "vulkan", "--model", &model, &missing],
         &["verify", "--backend", "vulkan", "--only", "min_pool"],
     ] {
         let (code, stderr) = stderr_in_container(arguments);

@@ -81,6 +81,19 @@ pub fn resolve(paths: &[PathBuf]) -> Result<Vec<ImageSource>, Failure> {
     Ok(images)
 }
 
+/// Reports that no file exists, which needs no device. If some do, the missing ones are reported with them.
+pub fn check_existence(images: &[ImageSource]) -> Result<(), Failure> {
+    let is_missing =
+        |image: &ImageSource| image.path().is_some_and(|path| matches!(path.try_exists(), Ok(false)));
+    match images {
+        [first, others @ ..] if images.iter().all(is_missing) => Err(Failure::Input(match others.len() {
+            0 => anyhow!("{first} does not exist"),
+            others => anyhow!("{first} does not exist (and {others} more)"),
+        })),
+        _ => Ok(()),
+    }
+}
+
 fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }

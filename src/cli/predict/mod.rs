@@ -135,6 +135,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
     let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
     let images = images::resolve(&args.images)?;
+    images::check_existence(&images)?;
     if let Some(path) = &args.contact_sheet {
         let files = images.iter().filter_map(ImageSource::path).chain([model_path.as_path()]);
         let inputs: Vec<_> = files.map(Input::File).collect();

@@ -10,6 +10,7 @@ use crate::cli::hints::HintedError;
 use crate::cli::resume_command::resume_command;
 use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
+use crate::files::stop_replacing;
 use crate::model::SelectionSplit;
 use crate::train::{self, FinishedFiles, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
 use crate::wording::count;
@@ -61,9 +62,9 @@ pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engin
     Err(Failure::work(HintedError { message, hint }))
 }
 
-/// What a run that a second signal ends leaves behind, without the files that it was writing.
+/// What a run that a second signal ends leaves behind. Waits for the file that it is writing.
 pub fn stopped(run: &Path) -> String {
-    RunDirectory::remove_temporary_files(run);
+    stop_replacing();
     let checkpoint = RunDirectory::checkpoint_path(run);
     if checkpoint.exists() {
         format!("the last checkpoint is {}; to continue: {}", checkpoint.display(), resume_command(run))

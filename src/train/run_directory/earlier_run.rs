@@ -7,7 +7,7 @@ use super::checkpoints::{BestModel, Checkpoints, StoredCheckpoint};
 use super::metrics_log::ReadMetrics;
 use super::saved_file::SavedFile;
 use super::{BEST, CONFIG, LOCK, METRICS, MODEL, REPLACED, RunDirectory, RunError, lock, text_of};
-use crate::files::operations;
+use crate::files::{operations, remove_temporary_files_of};
 use crate::train::{Checkpoint, CheckpointLoadError, EpochRecord, RunConfig};
 
 /// The directory of an earlier run, checked and locked, but not changed.
@@ -86,7 +86,9 @@ impl EarlierRun {
     /// If the configuration contains an integer above 2^63 − 1, which TOML cannot represent.
     pub fn resume(self, config: &RunConfig) -> Result<RunDirectory, RunError> {
         let Self { path, metrics, checkpoint, best, lock } = self;
-        RunDirectory::remove_temporary_files(&path);
+        for name in REPLACED {
+            remove_temporary_files_of(&path.join(name));
+        }
         let epochs = checkpoint.as_ref().map_or(0, |(checkpoint, _)| checkpoint.state.epochs);
         let metrics = metrics.resume(epochs)?;
         let written =

@@ -26,7 +26,7 @@ pub use earlier_run::{EarlierRun, OpenRunError};
 pub use error::RunError;
 
 use super::{Checkpoint, EpochRecord, RunConfig};
-use crate::files::{operations, remove_temporary_files_of};
+use crate::files::operations;
 use crate::model::{Model, weights};
 use checkpoints::{Checkpoints, StoredCheckpoint, content_of_best};
 use metrics_log::MetricsLog;
@@ -73,13 +73,6 @@ pub struct FinishedFiles {
 }
 
 impl RunDirectory {
-    /// Removes the temporary files that interrupted writes have left in a run directory.
-    pub(crate) fn remove_temporary_files(path: &Path) {
-        for name in REPLACED {
-            remove_temporary_files_of(&path.join(name));
-        }
-    }
-
     /// Sets the configuration.
     ///
     /// # Panics
