@@ -70,13 +70,14 @@ impl Progress {
 
         let epoch = self.epoch_of(progress.epoch);
         let tally = &progress.tally;
-        if tally.samples == 0 {
-            return (if columns < 60 { SHORT } else { FULL }, format!("{epoch}  starting"));
-        }
-        let accuracy = percent(tally.accuracy());
-        let short = format!("{epoch}  {} {accuracy} %", loss(tally.loss()));
-        let rate = whole(tally.samples as f64 / progress.seconds);
-        let full = format!("{epoch}  train {} {accuracy} %  {rate} images/s", loss(tally.loss()));
+        let (full, short) = if tally.samples == 0 {
+            (format!("{epoch}  starting"), format!("{epoch}  starting"))
+        } else {
+            let (loss, accuracy) = (loss(tally.loss()), percent(tally.accuracy()));
+            let rate = whole(tally.samples as f64 / progress.seconds);
+            let full = format!("{epoch}  train {loss} {accuracy} %  {rate} images/s");
+            (full, format!("{epoch}  {loss} {accuracy} %"))
+        };
         if full.len() + BESIDE_FULL <= columns {
             (FULL, full)
         } else if short.len() + BESIDE_SHORT <= columns {
