@@ -32,6 +32,14 @@ pub(super) struct Component {
     pub area: u32,
 }
 
+impl Component {
+    /// Whether `other`, a component at a higher threshold, belongs to this one.
+    pub fn includes(&self, other: &Self) -> bool {
+        let first = other.runs[0];
+        self.runs.iter().any(|run| run.y == first.y && (run.start..run.end).contains(&first.start))
+    }
+}
+
 impl Bounds {
     pub fn width(&self) -> u32 {
         self.right - self.left
