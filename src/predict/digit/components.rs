@@ -70,6 +70,11 @@ impl Bounds {
             && self.bottom > other.bottom
     }
 
+    /// Whether they reach from one edge of an image of this size to the opposite one.
+    pub fn spans(&self, width: u32, height: u32) -> bool {
+        self.width() == width || self.height() == height
+    }
+
     /// Whether `other` lies within these bounds.
     pub fn contains(&self, other: &Self) -> bool {
         self.union(other) == *self

@@ -106,7 +106,10 @@ impl Group {
         }
         let (quality, anchor) = digits.iter().max_by(|a, b| a.0.total_cmp(&b.0))?.clone();
         let (like, unlike): (Vec<_>, Vec<_>) =
-            digits.into_iter().map(|(_, candidate)| candidate).partition(|digit| are_alike(digit, &anchor));
+            digits.into_iter().map(|(_, candidate)| candidate).partition(|digit| {
+                let spans = digit.bounds().spans(image.width(), image.height());
+                are_alike(digit, &anchor) && (!spans || anchor.contact > 0)
+            });
         others.extend(unlike);
 
         // Digits form a cluster around the one that is most likely a digit.
