@@ -225,7 +225,7 @@ impl Classifier {
         Prediction { log_probabilities, confidence: probability * likeness, place }
     }
 
-    /// Returns the preparation, for example to prepare images on several threads for [`Self::classify_batch`].
+    /// Returns the preparation, for example to prepare images on several threads for [`Self::read_batch`].
     pub fn preparation(&self) -> Preparation {
         self.preparation
     }

@@ -133,7 +133,7 @@ fn letters_and_scribbles_are_doubtful_and_digits_are_not() {
     eprintln!("sure: {digits} of digits, {letters} of letters, {scribbles} of scribbles");
     assert!(digits >= 0.96, "{digits}");
     assert!(letters <= 0.2, "{letters}");
-    assert!(scribbles <= 0.25, "{scribbles}");
+    assert!(scribbles <= 0.3, "{scribbles}");
 }
 
 /// Draws dark bars on bright paper, each from `(left, top)` with a size.
