@@ -75,7 +75,7 @@ pub struct PredictArgs {
     top: NonZeroUsize,
 
     /// Least confidence for a sure answer, 0 to 1: the probability, for digits in photographs times their resemblance to
-    /// MNIST's [default: 0.3 for digits in photographs, 0 otherwise]
+    /// MNIST's [default: 0.28 for digits in photographs, 0 otherwise]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share, help_heading = "Output")]
     min_confidence: Option<f64>,
 

@@ -13,7 +13,7 @@ const DEVIATIONS: f32 = 3.0;
 const TERMS: [usize; 10] = [3, 3, 3, 3, 6, 6, 6, 6, 6, 6];
 
 /// Larger images are sampled at about this many rows or columns along the shorter side.
-const SAMPLED_ROWS: u32 = 100;
+const SAMPLED_ROWS: u32 = 50;
 
 /// The median absolute deviation of normal noise, in standard deviations.
 const MEDIAN_DEVIATIONS: f32 = 0.6745;

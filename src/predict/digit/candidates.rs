@@ -30,8 +30,7 @@ const MAX_WIDTH: f32 = 1.9;
 /// A digit's outline must be visible along at least this share.
 const MIN_OUTLINED: f32 = 0.84;
 
-/// A component that fills this share of the smallest rectangle around it, holes and notches at its left and right included,
-/// is a rectangle: a sheet of paper or a box. An ellipse fills 0.79.
+/// A component that fills this share of the smallest rectangle around it, holes included, is a rectangle: a sheet of paper or a box. An ellipse fills 0.79.
 const RECTANGLE: f32 = 0.9;
 
 /// Rectangles narrower than this share of their length may be a 1.
@@ -95,13 +94,18 @@ impl Candidate {
     fn is_rectangle(&self) -> bool {
         /// Angles up to a right angle.
         const ANGLES: u8 = 18;
-        let rows = self.bounds().height() as usize;
-        let mut ends = vec![(u32::MAX, 0); rows];
+        let bounds = self.bounds();
+        let mut ends = vec![(u32::MAX, 0); bounds.height() as usize];
+        let mut columns = vec![(u32::MAX, 0); bounds.width() as usize];
         for run in &self.component.runs {
-            let row = &mut ends[(run.y - self.bounds().top) as usize];
+            let row = &mut ends[(run.y - bounds.top) as usize];
             *row = (row.0.min(run.start), row.1.max(run.end));
+            for column in &mut columns[(run.start - bounds.left) as usize..(run.end - bounds.left) as usize] {
+                *column = (column.0.min(run.y), column.1.max(run.y + 1));
+            }
         }
-        let filled: u32 = ends.iter().map(|(start, end)| end - start).sum();
+        let area = |ends: &[(u32, u32)]| ends.iter().map(|(start, end)| end - start).sum::<u32>();
+        let filled = area(&ends).min(area(&columns));
         let sides = (0..ANGLES).map(|angle| {
             let (sin, cos) = (90.0 * f32::from(angle) / f32::from(ANGLES)).to_radians().sin_cos();
             let (mut least, mut most) = ([f32::MAX; 2], [f32::MIN; 2]);

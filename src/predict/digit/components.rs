@@ -32,6 +32,14 @@ pub(super) struct Component {
     pub area: u32,
 }
 
+impl Component {
+    /// Whether `other`, a component at a higher threshold, belongs to this one.
+    pub fn includes(&self, other: &Self) -> bool {
+        let first = other.runs[0];
+        self.runs.iter().any(|run| run.y == first.y && (run.start..run.end).contains(&first.start))
+    }
+}
+
 impl Bounds {
     pub fn width(&self) -> u32 {
         self.right - self.left
@@ -60,6 +68,11 @@ impl Bounds {
             && self.top < other.top
             && self.right > other.right
             && self.bottom > other.bottom
+    }
+
+    /// Whether they reach from one edge of an image of this size to the opposite one.
+    pub fn spans(&self, width: u32, height: u32) -> bool {
+        self.width() == width || self.height() == height
     }
 
     /// Whether `other` lies within these bounds.

@@ -2,7 +2,7 @@
 
 use image::GrayImage;
 
-use super::morphology;
+use super::{Grey, background::median, morphology};
 
 /// A guess at the background of an image with dark ink, and each pixel's contrast to it.
 pub(super) struct Contrast {
@@ -35,25 +35,40 @@ impl Contrast {
 
 /// The standard deviation of the noise, 0 to 255: from the median difference between a pixel and the mean of its two
 /// neighbours, which edges and slopes hardly change.
-pub(super) fn noise(image: &GrayImage) -> f32 {
+pub(super) fn noise(image: &Grey) -> f32 {
     /// The median of such differences of normal noise with a standard deviation of 1.
     const MEDIAN: f32 = 0.6745 * 1.2247;
-    let mut counts = [0u32; 256];
-    let mut total = 0;
-    for row in image.rows() {
-        let row: Vec<i32> = row.map(|pixel| i32::from(pixel.0[0])).collect();
-        for window in row.windows(3) {
-            counts[((2 * window[1] - window[0] - window[2]).unsigned_abs() / 2) as usize] += 1;
-            total += 1;
-        }
+    let rows = image.as_raw().chunks_exact(image.width() as usize);
+    let differences = rows.flat_map(|row| row.windows(3).step_by(3));
+    let differences: Vec<f32> =
+        differences.map(|window| (window[1] - (window[0] + window[2]) / 2.0).abs()).collect();
+    if differences.is_empty() { 0.0 } else { 255.0 * median(differences) / MEDIAN }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Luma;
+
+    use super::*;
+
+    #[test]
+    fn the_contrast_of_a_stroke_is_the_same_in_light_and_in_shadow() {
+        let light = |x: u32| if x < 30 { 240 } else { 120 };
+        let is_stroke = |x: u32, y: u32| (10..50).contains(&x) && (10..14).contains(&y);
+        let image =
+            GrayImage::from_fn(60, 30, |x, y| Luma([if is_stroke(x, y) { light(x) / 4 } else { light(x) }]));
+        let contrast = Contrast::to_closing(&image, 4).values;
+        let expected = GrayImage::from_fn(60, 30, |x, y| Luma([if is_stroke(x, y) { 191 } else { 0 }]));
+        assert_eq!(contrast, expected);
     }
-    let mut below = 0;
-    for (difference, count) in counts.iter().enumerate() {
-        if below + count > total / 2 {
-            let within = (total as f32 / 2.0 - below as f32) / *count as f32;
-            return (difference as f32 + within - 0.5).max(0.0) / MEDIAN;
-        }
-        below += count;
+
+    #[test]
+    fn the_noise_is_measured_beside_an_edge_and_on_a_slope() {
+        // A triangle wave is as far from the mean of its neighbours as its height, at every pixel.
+        let image = Grey::from_fn(90, 40, |x, y| {
+            let edge = if y < 10 { 0.4 } else { 0.0 };
+            Luma([0.2 + edge + 0.002 * x as f32 + if x % 2 == 0 { 0.01 } else { -0.01 }])
+        });
+        assert!((noise(&image) - 255.0 * 0.02 / (0.6745 * 1.2247)).abs() < 0.1, "{}", noise(&image));
     }
-    0.0
 }

@@ -48,6 +48,10 @@ pub(super) struct Digit {
 /// Images whose shorter side has at least this many pixels are blurred to reduce noise.
 const BLUR_SIDE: u32 = 100;
 
+/// The standard deviation of the blur in pixels, and the share of independent noise that it leaves.
+const BLUR: f32 = 1.0;
+const BLURRED_NOISE: f32 = 0.28;
+
 /// Finds the digits in a photograph, in reading order.
 ///
 /// # Errors
@@ -55,8 +59,12 @@ const BLUR_SIDE: u32 = 100;
 pub(super) fn find(image: &ImageFile) -> Result<Vec<Digit>, NoDigit> {
     let grey = shrink(to_grey(image));
     let (width, height) = grey.dimensions();
-    let grey = if width.min(height) < BLUR_SIDE { grey } else { imageops::blur(&grey, 1.0) };
-    let finding = search::search(&grey).ok_or(NoDigit)?;
+    let noise = contrast::noise(&grey);
+    let (grey, noise) = match width.min(height) < BLUR_SIDE {
+        true => (grey, noise),
+        false => (imageops::blur(&grey, BLUR), BLURRED_NOISE * noise),
+    };
+    let finding = search::search(&grey, noise).ok_or(NoDigit)?;
     let figures = figures::assemble(&finding);
     let to_original = |at: u32, length: u32, original: usize| {
         ((u64::from(at) * original as u64 + u64::from(length) / 2) / u64::from(length)) as u32
@@ -78,10 +86,10 @@ pub(super) fn find(image: &ImageFile) -> Result<Vec<Digit>, NoDigit> {
     Ok(digits.collect())
 }
 
-/// The number of copies of the shrunk image that the steps keep at most.
-const COPIES: u64 = 12;
+/// The number of copies of the shrunk image that the steps keep at most, runs of pixels included.
+const COPIES: u64 = 20;
 
-/// The bytes that [`to_mnist`] needs besides the image: grey values of all pixels, and what shrinking them and the later
+/// The bytes that [`find`] needs besides the image: grey values of all pixels, and what shrinking them and the later
 /// steps take.
 pub(super) fn memory(size: ImageSize) -> u64 {
     let value = size_of::<f32>() as u64;

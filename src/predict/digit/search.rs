@@ -4,7 +4,7 @@ use image::GrayImage;
 
 use super::candidates::Candidate;
 use super::components::connected;
-use super::contrast::{self, Contrast};
+use super::contrast::Contrast;
 use super::{Grey, background};
 
 /// The components that are digits or parts of them, with the contrast they were found in.
@@ -35,15 +35,14 @@ const MIN_SIZE_AT_EDGE: f32 = 0.5;
 /// The largest gap between neighbouring digits, in their heights.
 const MAX_GAP: f32 = 2.5;
 
-/// Finds digits in an image, whether they are dark or bright.
-pub(super) fn search(image: &Grey) -> Option<Finding> {
+/// Finds digits in an image, whether they are dark or bright. `noise` is its standard deviation, 0 to 255.
+pub(super) fn search(image: &Grey, noise: f32) -> Option<Finding> {
     let mut inverted = image.clone();
     inverted.pixels_mut().for_each(|pixel| pixel.0[0] = 1.0 - pixel.0[0]);
     let found = [image, &inverted].into_iter().filter_map(|image| {
         let surface = to_bytes(&background::estimate(image));
         let image = to_bytes(image);
         let short = image.width().min(image.height());
-        let noise = contrast::noise(&image);
         let contrasts = [
             Contrast::new(&image, surface),
             Contrast::to_closing(&image, short / 6),
@@ -107,7 +106,10 @@ impl Group {
         }
         let (quality, anchor) = digits.iter().max_by(|a, b| a.0.total_cmp(&b.0))?.clone();
         let (like, unlike): (Vec<_>, Vec<_>) =
-            digits.into_iter().map(|(_, candidate)| candidate).partition(|digit| are_alike(digit, &anchor));
+            digits.into_iter().map(|(_, candidate)| candidate).partition(|digit| {
+                let spans = digit.bounds().spans(image.width(), image.height());
+                are_alike(digit, &anchor) && (!spans || anchor.contact > 0)
+            });
         others.extend(unlike);
 
         // Digits form a cluster around the one that is most likely a digit.
@@ -125,6 +127,13 @@ impl Group {
     /// Replaces digits by what they belong to at a lower threshold, and adds digits that only this threshold shows.
     fn complete(&mut self, candidates: Vec<Candidate>, image: &GrayImage) {
         let frames: Vec<bool> = candidates.iter().map(|frame| is_frame(frame, &candidates)).collect();
+        // The sides of a faint box are no 1s.
+        for (frame, _) in candidates.iter().zip(&frames).filter(|(_, is_frame)| **is_frame) {
+            let is_side = |digit: &Candidate| frame.component.includes(&digit.component);
+            if !self.digits.iter().all(is_side) {
+                self.digits.retain(|digit| !is_side(digit));
+            }
+        }
         let anchor = self.digits[0].clone();
         for (candidate, is_frame) in candidates.into_iter().zip(frames) {
             let bounds = *candidate.bounds();
@@ -135,7 +144,10 @@ impl Group {
                 // Two digits that touch are wide; the halves of one are not.
                 Some(union) => {
                     let is_one = parts.len() == 1 || bounds.width() as f32 <= 0.85 * bounds.height() as f32;
-                    is_one && bounds.longer() as f32 <= 1.5 * union.longer() as f32
+                    let was_at_edge = parts.iter().any(|part| part.contact > 0);
+                    is_one
+                        && bounds.longer() as f32 <= 1.5 * union.longer() as f32
+                        && (candidate.contact == 0 || was_at_edge)
                 }
                 None => {
                     let ratio = bounds.height() as f32 / anchor.bounds().height() as f32;
