@@ -236,7 +236,7 @@ fn a_finished_run_continues_only_if_it_is_extended() {
     let run = scratch.path("run");
     lenet_gpu().args(scratch.train(&run, &[])).assert().success();
     let before = fs::read(run.join("metrics.jsonl")).unwrap();
-    let expected = contains("has finished all of its 48 steps; --epochs extends it");
+    let expected = contains("has already done its 48 steps; --epochs extends it");
     resume(&run).assert().success().stdout(contains("test accuracy")).stderr(expected);
     assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), before);
 
