@@ -83,9 +83,9 @@ fn split(table: &[&str], columns: usize) -> Vec<String> {
     let total =
         |shown: &[usize]| shown.iter().map(|&column| widths[column] + 2).sum::<usize>().saturating_sub(2);
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for column in keys..count {
+    for (column, width) in widths.iter().enumerate().skip(keys) {
         match groups.last_mut() {
-            Some(group) if total(group) + 2 + widths[column] <= columns => group.push(column),
+            Some(group) if total(group) + 2 + width <= columns => group.push(column),
             _ => groups.push((0..keys).chain([column]).collect()),
         }
     }

@@ -177,13 +177,19 @@ fn is_quiet(matches: &ArgMatches) -> bool {
     is_given || matches.subcommand().is_some_and(|(_, matches)| is_quiet(matches))
 }
 
-/// Installs the logger. This library's warnings are always shown; without `-v`, other crates' logs are limited to
-/// errors, because drivers log a lot that does not concern users.
+/// Installs the logger. This library's warnings and its notes on data sets are always shown; without `-v`, other crates'
+/// logs are limited to errors, because drivers log a lot that does not concern users.
 fn show_log(verbose: u8) {
+    /// The library's modules that note what they found in the user's files.
+    const DATA: &str = concat!(env!("CARGO_CRATE_NAME"), "::data");
+
     let mut log = env_logger::Builder::new();
     log.format(|_, record| {
-        if record.level() == log::Level::Warn && record.target().starts_with(env!("CARGO_CRATE_NAME")) {
+        let (level, target) = (record.level(), record.target());
+        if level == log::Level::Warn && target.starts_with(env!("CARGO_CRATE_NAME")) {
             notice::warning(record.args());
+        } else if level == log::Level::Info && target.starts_with(DATA) {
+            notice::note(record.args());
         } else {
             notice::log(record);
         }
@@ -193,6 +199,7 @@ fn show_log(verbose: u8) {
         0 => log
             .filter_level(log::LevelFilter::Error)
             .filter_module(env!("CARGO_CRATE_NAME"), log::LevelFilter::Warn)
+            .filter_module(DATA, log::LevelFilter::Info)
             // Whether GL has a driver is asked only by trying all of its ways; `devices` shows the answer.
             .filter_module("wgpu_hal::gles::egl", log::LevelFilter::Off)
             .parse_default_env(),

@@ -32,6 +32,8 @@ pub enum DetectedDataset {
 pub struct PackedFiles {
     /// The kind, if it was requested or the names of the files state it. Other data sets have the same layouts.
     kind: Option<DatasetKind>,
+    /// The folder that contains the files, if it is not the one that was searched.
+    below: Option<PathBuf>,
     location: Location,
 }
 
@@ -110,14 +112,13 @@ pub fn detect(path: &Path, requested: Option<DatasetKind>) -> Result<DetectedDat
     Err(not_recognised(&all, requested, &listing))
 }
 
-/// Whether a folder contains the training and the test files of a downloaded data set.
+/// Whether a folder itself contains the training and the test files of a downloaded data set.
 pub fn is_complete(kind: DatasetKind, folder: &Path) -> bool {
-    let detected = detect(folder, Some(kind));
-    matches!(
-        detected,
-        Ok(DetectedDataset::PackedFiles(found))
-            if found.files(Subset::Train).and(found.files(Subset::Test)).is_ok()
-    )
+    let found = match detect(folder, Some(kind)) {
+        Ok(DetectedDataset::PackedFiles(found)) if found.below.is_none() => found,
+        _ => return false,
+    };
+    found.files(Subset::Train).and(found.files(Subset::Test)).is_ok()
 }
 
 /// The layouts to look for before and after folders of images.
@@ -141,14 +142,22 @@ fn detect_file(path: &Path, requested: Option<DatasetKind>) -> Result<Option<Pac
     }
     if let Some(version) = cifar::archive_version(path, requested) {
         let location = Location::Cifar(version, cifar::Location::Archive(path.to_owned()));
-        return Ok(Some(PackedFiles { kind: requested.or(version.stated_kind()), location }));
+        return Ok(Some(PackedFiles { kind: requested.or(version.stated_kind()), below: None, location }));
     }
     if npz::is_archive(path) {
-        return Ok(Some(PackedFiles { kind: requested, location: Location::Npz(path.to_owned()) }));
+        return Ok(Some(PackedFiles {
+            kind: requested,
+            below: None,
+            location: Location::Npz(path.to_owned()),
+        }));
     }
     if csv::is_table(path) && path.exists() {
         let files = CsvFiles::of(path)?;
-        return Ok(Some(PackedFiles { kind: requested.or(files.kind()), location: Location::Csv(files) }));
+        return Ok(Some(PackedFiles {
+            kind: requested.or(files.kind()),
+            below: None,
+            location: Location::Csv(files),
+        }));
     }
     let extension = path.extension().unwrap_or_default();
     if extension.eq_ignore_ascii_case("zip") && path.is_file() {
@@ -209,7 +218,7 @@ fn detect_layout(
             None => (None, None),
         },
     };
-    Ok(location.map(|location| PackedFiles { kind: requested.or(stated), location }))
+    Ok(location.map(|location| PackedFiles { kind: requested.or(stated), below: None, location }))
 }
 
 /// The CSV files in a folder: those of the requested kind if there are several data sets.
@@ -252,8 +261,7 @@ fn detect_below(
             return Err(DataError::Several { path: listing.folder().to_owned(), found });
         }
         if let Some((folder, found)) = found.pop() {
-            log::info!("found a data set in {}", folder.display());
-            return Ok(Some(found));
+            return Ok(Some(PackedFiles { below: Some(folder), ..found }));
         }
     }
     Ok(None)
@@ -295,6 +303,19 @@ fn expected_files(layout: Layout, requested: Option<DatasetKind>) -> Option<Stri
         Layout::Cifar(version) => Some(cifar::expected_files(version)),
         Layout::Npz => Some(npz::expected_files()),
         Layout::Csv => Some(csv::expected_files()),
+    }
+}
+
+impl DetectedDataset {
+    /// Says where the data set was found, if it is not directly in `opened`.
+    pub fn note_location(&self, opened: &Path) {
+        let found = match self {
+            Self::PackedFiles(found) => found.below.as_deref(),
+            Self::ImageFolder(found) => Some(found.folder()).filter(|&folder| folder != opened),
+        };
+        if let Some(found) = found {
+            log::info!("{}: the images are in {}", opened.display(), found.display());
+        }
     }
 }
 

@@ -35,14 +35,16 @@ pub use class_counts::ClassCounts;
 pub use convert::{Channels, Conversion};
 pub use dataset::{Dataset, TestSet};
 pub use error::DataError;
-pub(crate) use formats::image_file::{
-    Decoded, EXTENSIONS as IMAGE_EXTENSIONS, FORMATS as IMAGE_FORMATS, ImageSize,
-};
+pub(crate) use formats::image_file::{Decoded, ImageSize};
+#[cfg(feature = "cli")]
+pub(crate) use formats::image_file::{EXTENSIONS as IMAGE_EXTENSIONS, FORMATS as IMAGE_FORMATS};
 pub use formats::image_file::{ImageFile, ImageFileError};
 pub use image_set::{ImageSet, ImageSetError};
 pub use kind::DatasetKind;
+#[cfg(feature = "cli")]
+pub(crate) use open::embedded_fingerprint;
+pub(crate) use open::embedded_mnist_examples;
 pub use open::{OpenOptions, OpenedDataset, embedded_mnist_test, open_test};
-pub(crate) use open::{embedded_fingerprint, embedded_mnist_examples};
 pub use order::order;
 pub use reading::{ImageFilesRead, image_files_read};
 #[cfg(feature = "cli")]

@@ -54,7 +54,9 @@ impl OpenOptions {
     /// If no data set is found, files are missing or invalid, a label is not a class of the requested kind, images cannot
     /// be converted, or all of this takes more memory than the budget allows ([`crate::memory`]).
     pub fn open(&self, folder: &Path) -> Result<OpenedDataset, DataError> {
-        let found = match detect(folder, self.kind)? {
+        let detected = detect(folder, self.kind)?;
+        detected.note_location(folder);
+        let found = match detected {
             DetectedDataset::PackedFiles(found) => found,
             DetectedDataset::ImageFolder(ImageFolder::Split(found)) => {
                 return found.read(self.read_options()).map(OpenedDataset::Split);
@@ -86,7 +88,9 @@ impl OpenOptions {
     /// # Errors
     /// As [`OpenOptions::open`].
     pub fn open_test(&self, folder: &Path) -> Result<TestSet, DataError> {
-        let found = match detect(folder, self.kind)? {
+        let detected = detect(folder, self.kind)?;
+        detected.note_location(folder);
+        let found = match detected {
             DetectedDataset::PackedFiles(found) => found,
             DetectedDataset::ImageFolder(found) => return found.read_test(self.read_options()),
         };
@@ -182,6 +186,7 @@ pub(crate) fn embedded_mnist_examples(count: usize) -> Vec<(Vec<u8>, u8)> {
 
 /// [`ImageSet::fingerprint`] of the embedded MNIST's training or test images, all of them and as stored; `None` for others.
 /// The images must be from the embedded MNIST: only their size is compared. Knowing it saves hashing 55 MB in every run.
+#[cfg(feature = "cli")]
 pub(crate) fn embedded_fingerprint(images: &ImageSet) -> Option<&'static str> {
     match (images.channels, images.height, images.width, images.len()) {
         (1, 28, 28, 60_000) => Some("e5eda4d97bd06226"),
@@ -190,7 +195,7 @@ pub(crate) fn embedded_fingerprint(images: &ImageSet) -> Option<&'static str> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

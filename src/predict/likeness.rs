@@ -13,7 +13,7 @@ use crate::model::lenet::IMAGE_SIDE;
 const EXAMPLES: usize = 6_000;
 
 /// The similarity's exponent, chosen on generated photographs of digits, letters and scribbles.
-const EXPONENT: i32 = 8;
+const EXPONENT: f64 = 8.0;
 
 /// The side of MNIST's images, and the margin that pads them to the network's input.
 const SIDE: usize = 28;
@@ -48,12 +48,12 @@ pub(super) fn likeness(input: &[u8], digit: usize) -> f64 {
         let cosine = |example: &Shape| example.iter().zip(&shape).map(|(a, b)| a * b).sum::<f32>();
         EXAMPLES_BY_DIGIT[digit].iter().map(cosine).fold(0.0, f32::max)
     });
-    f64::from(nearest.fold(0.0, f32::max).min(1.0)).powi(EXPONENT)
+    libm::pow(nearest.fold(0.0, f32::max).min(1.0).into(), EXPONENT)
 }
 
 /// The shape of an input that is rotated about its centre.
 fn rotated(input: &[u8], degrees: f32) -> Shape {
-    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (sin, cos) = libm::sincosf(degrees.to_radians());
     let centre = (IMAGE_SIDE - 1) as f32 / 2.0;
     let at = |x: f32, y: f32| {
         let is_in = x >= 0.0 && y >= 0.0 && x < IMAGE_SIDE as f32 && y < IMAGE_SIDE as f32;

@@ -18,7 +18,7 @@ impl Divergence {
     /// few hard images exceed many times. `None` if the first loss is not known.
     pub(super) fn of(initial_loss: Option<f64>, loss: f64, classes: usize) -> Option<Self> {
         let initial_loss = initial_loss?;
-        let limit = FACTOR * initial_loss.max((classes as f64).ln());
+        let limit = FACTOR * initial_loss.max(libm::log(classes as f64));
         (loss > limit).then_some(Self { initial_loss, loss })
     }
 }

@@ -129,7 +129,7 @@ fn a_resumed_run_keeps_its_class_weights_and_has_the_same_bits() {
         resume().assert().success();
         assert_eq!(hashes(&whole), hashes(&parts));
         let config = fs::read_to_string(parts.join("config.toml")).unwrap();
-        assert!(config.contains("class_weights = ["), "{config}");
+        assert!(config.contains("class-weights = ["), "{config}");
         write(pets.path(), "weights.toml", "dog = 5\ncat = 0.5\n");
     }
     let plain = pets.path().join("runs/plain");

@@ -239,7 +239,7 @@ fn newer_or_contradictory_metadata_is_rejected() {
     assert_rejected(&with("[]"), &["lenet-gpu", "is invalid"]);
     assert_rejected(
         &with(r#"{"version":1,"channels":1,"classes":26}"#),
-        &["1 channels and 26 classes", "1 and 10"],
+        &["1 channel and 26 classes", "1 and 10"],
     );
     assert_rejected(
         &with(r#"{"version":1,"channels":1,"classes":10,"batch_norm":true}"#),

@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_bar_fits_the_terminal() {
-        let tally = Tally { samples: 640, correct: 321, loss_sum: 640.0 * 2.3026, weight: None };
+        let tally = Tally { samples: 640, correct: 321, loss_sum: 640.0 * 2.31, weight: None };
         let progress_of = |samples| EpochProgress {
             epoch: 2,
             images: 60_640,
@@ -271,6 +271,6 @@ mod tests {
         }
         let (template, message) = progress(10).bar_text(&progress_of(640), 40);
         assert!(template.contains("{wide_bar}"), "there is a bar at 40 columns");
-        assert_eq!(message, "epoch  2/10  2.3026 50.16 %");
+        assert_eq!(message, "epoch  2/10  2.3100 50.16 %");
     }
 }

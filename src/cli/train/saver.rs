@@ -110,18 +110,19 @@ impl Saved {
     }
 
     /// Warns of files that could not be written, once for each reason. The run continues, as the disk may have room
-    /// again later. After the last step this says nothing: `ending` tries once more, and reports what is left.
+    /// again later. After the last step, `ending` tries once more and reports what is left.
     fn warn(&mut self, failures: &[RunError], is_last: bool) {
+        let again = if is_last {
+            "trying once more"
+        } else {
+            "it will be tried again, at the latest at the end of the run"
+        };
         let unwritten: Vec<String> = failures.iter().map(|failure| one_line(failure)).collect();
-        if !is_last {
-            for failure in unwritten.iter().filter(|&failure| !self.unwritten.contains(failure)) {
-                notice::warning(format_args!(
-                    "{failure}; it will be tried again, at the latest at the end of the run"
-                ));
-            }
-            if unwritten.is_empty() && !self.unwritten.is_empty() {
-                notice::warning("all files are up to date again");
-            }
+        for failure in unwritten.iter().filter(|&failure| !self.unwritten.contains(failure)) {
+            notice::warning(format_args!("{failure}; {again}"));
+        }
+        if unwritten.is_empty() && !self.unwritten.is_empty() {
+            notice::warning("all files are up to date again");
         }
         self.unwritten = unwritten;
     }

@@ -107,7 +107,7 @@ impl Candidate {
         let area = |ends: &[(u32, u32)]| ends.iter().map(|(start, end)| end - start).sum::<u32>();
         let filled = area(&ends).min(area(&columns));
         let sides = (0..ANGLES).map(|angle| {
-            let (sin, cos) = (90.0 * f32::from(angle) / f32::from(ANGLES)).to_radians().sin_cos();
+            let (sin, cos) = libm::sincosf((90.0 * f32::from(angle) / f32::from(ANGLES)).to_radians());
             let (mut least, mut most) = ([f32::MAX; 2], [f32::MIN; 2]);
             for (y, (start, end)) in ends.iter().enumerate() {
                 // The corners of the row's pixels.

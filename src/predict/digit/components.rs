@@ -83,7 +83,7 @@ impl Bounds {
     /// The length of the shortest line between the two, 0 if they overlap.
     pub fn distance(&self, other: &Self) -> f32 {
         let (x, y) = ((-self.columns_shared(other)).max(0), (-self.rows_shared(other)).max(0));
-        (x as f32).hypot(y as f32)
+        libm::hypotf(x as f32, y as f32)
     }
 
     /// The number of columns that both have, negative for a gap.

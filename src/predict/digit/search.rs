@@ -121,7 +121,7 @@ impl Group {
         }) {
             digits.push(rest.swap_remove(near));
         }
-        Some(Self { score: quality * (digits.len() as f32).powf(0.2), digits, others })
+        Some(Self { score: quality * libm::powf(digits.len() as f32, 0.2), digits, others })
     }
 
     /// Replaces digits by what they belong to at a lower threshold, and adds digits that only this threshold shows.
@@ -178,7 +178,9 @@ fn quality(candidate: &Candidate, image: &GrayImage, threshold: u8) -> f32 {
     let size = candidate.bounds().longer() as f32 / image.height().max(image.width()) as f32;
     at_edge
         * candidate.contrast.sqrt()
-        * candidate.outlined.powi(3)
+        * candidate.outlined
+        * candidate.outlined
+        * candidate.outlined
         * candidate.slenderness()
         * (1.0 - (split - 0.4).abs())
         * (0.3 + candidate.background)

@@ -36,7 +36,6 @@ pub fn locate(folder: &Path) -> Result<Option<ImageFolder>, ImageFolderError> {
     let mut inner = folder.to_owned();
     for _ in 0..=MAX_OUTER {
         if let Some(split) = split(&inner)? {
-            note_outer(folder, &inner);
             return Ok(Some(ImageFolder::Split(split)));
         }
         let folders =
@@ -45,21 +44,11 @@ pub fn locate(folder: &Path) -> Result<Option<ImageFolder>, ImageFolderError> {
         match (with_images.next(), with_images.next()) {
             (None, _) => return Ok(None),
             (Some(only), None) if !contains_image(&only.path) => inner = only.path,
-            _ => {
-                note_outer(folder, &inner);
-                return Ok(Some(ImageFolder::Unsplit(inner)));
-            }
+            _ => return Ok(Some(ImageFolder::Unsplit(inner))),
         }
     }
     // A single class, with images far below it.
     Ok(Some(ImageFolder::Unsplit(folder.to_owned())))
-}
-
-/// Says where the images were found, if not in the folder that was opened.
-fn note_outer(opened: &Path, found: &Path) {
-    if opened != found {
-        log::warn!("{}: the images are in {}", opened.display(), found.display());
-    }
 }
 
 /// The folders of training, validation and test images.

@@ -142,6 +142,14 @@ impl SplitFolder {
 }
 
 impl ImageFolder {
+    /// The folder that contains the class folders or the folders of the subsets.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Split(split) => &split.folder,
+            Self::Unsplit(folder) => folder,
+        }
+    }
+
     /// Reads the test images; without a split, all images.
     pub fn read_test(&self, options: ReadOptions) -> Result<TestSet, DataError> {
         let test = match self {

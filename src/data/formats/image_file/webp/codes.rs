@@ -60,8 +60,8 @@ pub fn memory(data: &[u8], width: u32, height: u32, has_header: bool) -> Option<
                 bits.image(colours, 1)?;
                 let packed = match colours {
                     ..=2 => 3,
-                    ..=4 => 2,
-                    ..=16 => 1,
+                    3..=4 => 2,
+                    5..=16 => 1,
                     _ => 0,
                 };
                 width = block(width, packed);
