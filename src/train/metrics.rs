@@ -8,7 +8,7 @@ use crate::engine::LossKind;
 use crate::hash;
 
 /// The metrics of one epoch: a line of `metrics.jsonl`. Losses are means over images,
-/// accuracies are fractions. With class weights, `train_loss` is a weighted mean ([`Tally::loss`]); the others never are.
+/// accuracies are fractions. With class weights, `train_loss` is a weighted mean ([`Tally::loss`](crate::engine::Tally::loss)); the others never are.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochRecord {

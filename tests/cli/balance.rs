@@ -154,9 +154,9 @@ fn wrong_class_weights_are_one_error() {
         assert!(error.lines().count() == 1 && !run.exists(), "{error}");
     }
     let run = pets.path().join("runs/never");
-    let missing = train(pets.path(), &run).args(["--class-weights", "ballanced"]).assert().code(2);
+    let missing = train(pets.path(), &run).args(["--class-weights", "balance"]).assert().code(2);
     missing.stderr(
-        contains("error: --class-weights ballanced: ").and(contains("hint: `--class-weights balanced`")),
+        contains("error: --class-weights balance: ").and(contains("hint: `--class-weights balanced`")),
     );
 }
 

@@ -171,9 +171,9 @@ fn a_runs_config_spells_all_names_with_hyphens_and_may_be_edited_with_underscore
 fn an_unknown_option_in_a_file_gets_a_similar_name() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("mine.toml");
-    fs::write(&path, "[options]\nbatch_sise = 3\n").unwrap();
+    fs::write(&path, "[options]\nbatch_siz = 3\n").unwrap();
     lenet_gpu(&["train", "--config", path.to_str().unwrap()])
         .assert()
         .code(2)
-        .stderr(contains("unknown option \"batch_sise\"").and(contains("did you mean \"batch-size\"?")));
+        .stderr(contains("unknown option \"batch_siz\"").and(contains("did you mean \"batch-size\"?")));
 }

@@ -370,8 +370,7 @@ mod tests {
 
     #[test]
     fn an_unknown_option_of_a_recipe_gets_a_similar_name() {
-        for (name, similar) in [("epoch", "\"epochs\""), ("batch_sise", "\"batch-size\""), ("zzz", "--help")]
-        {
+        for (name, similar) in [("epoch", "\"epochs\""), ("batch_siz", "\"batch-size\""), ("zzz", "--help")] {
             let failure = Recipe::parse("mine.toml", &format!("[options]\n{name} = 3")).unwrap_err();
             assert!(failure.hint().unwrap().contains(similar), "{name}");
         }
