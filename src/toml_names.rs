@@ -1,6 +1,8 @@
 //! The spelling of names in TOML files. They are written with hyphens, as the options of the command line, and read with
 //! hyphens or underscores.
 
+use std::collections::HashMap;
+
 use toml::{Table, Value};
 
 /// How strings of several lines begin and end.
@@ -25,16 +27,20 @@ pub fn hyphenated(text: &str) -> String {
     lines.collect()
 }
 
-/// Replaces the hyphens of all names in a table, which are then those of Rust's fields.
+/// Replaces the hyphens of all names in a table, which are then those of Rust's fields. A second spelling of a name is
+/// stored under both spellings, which its reader reports as an unknown name, instead of hiding the first.
 pub fn underscored(table: Table) -> Table {
-    let entries = table.into_iter().map(|(name, value)| {
+    let (mut result, mut spellings) = (Table::new(), HashMap::new());
+    for (name, value) in table {
         let value = match value {
             Value::Table(table) => underscored(table).into(),
             value => value,
         };
-        (name.replace('-', "_"), value)
-    });
-    entries.collect()
+        let field = name.replace('-', "_");
+        let first = spellings.insert(field.clone(), name.clone());
+        result.insert(first.map_or(field, |first| format!("{first} and {name}")), value);
+    }
+    result
 }
 
 #[cfg(test)]
@@ -57,5 +63,18 @@ mod tests {
         assert_eq!((&read["text"], &read["quotes"]), (&table["text"], &table["quotes"]), "{text}");
         assert_eq!(read["i-j"]["k-l"]["m-n"].as_bool(), Some(true));
         assert_eq!(underscored(read), table);
+    }
+
+    #[test]
+    fn two_spellings_of_a_name_are_reported() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Options {
+            #[allow(dead_code, reason = "only the error matters")]
+            batch_size: u32,
+        }
+        let table: Table = "batch-size = 1\nbatch_size = 2".parse().unwrap();
+        let error = underscored(table).try_into::<Options>().unwrap_err().to_string();
+        assert!(error.contains("unknown field `batch-size and batch_size`"), "{error}");
     }
 }

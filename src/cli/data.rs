@@ -191,6 +191,8 @@ struct Progress {
 impl Progress {
     fn new(is_quiet: bool) -> Self {
         let bar = (!is_quiet && terminal::can_overwrite()).then(ProgressBar::no_length);
+        // Before it is shown, so that it is never drawn in indicatif's own style.
+        let bar = bar.map(|bar| bar.with_style(progress::style("{wide_msg}")));
         if let Some(bar) = &bar {
             progress::show(bar);
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::hints::{self, HintedError};
+use super::hints::{self, HintedError, UnreadableFile};
 use crate::data::{DataError, ImageFileError, ImageFolderError};
 
 #[derive(Debug)]
@@ -27,6 +27,11 @@ impl Failure {
     /// Wrong usage, with a hint about what to type instead.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::input(HintedError { message: message.into(), hint: Some(hint.into()) })
+    }
+
+    /// A file that could not be read, with a hint about what to type instead.
+    pub fn unreadable(message: impl Into<String>, hint: impl Into<String>, source: io::Error) -> Self {
+        Self::input(UnreadableFile { message: message.into(), hint: hint.into(), source })
     }
 
     /// 2 for what the user can correct in the command line or in a file; 1 if the machine fails, which includes that the

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::io;
 use std::path::Path;
 
 use crate::bench::ResultsError;
@@ -13,7 +14,6 @@ use crate::gpu::adapter::Platform;
 use crate::memory::OverBudget;
 use crate::model::weights::{Foreign, LoadError, WeightsError};
 use crate::paper::PaperError;
-use crate::predict::NoDigit;
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
 
 use super::resume_command::resume_command;
@@ -29,6 +29,18 @@ pub struct HintedError {
     pub hint: Option<String>,
 }
 
+/// The same for a file that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct UnreadableFile {
+    pub message: String,
+    pub hint: String,
+    pub source: io::Error,
+}
+
+/// What options and arguments for a run take.
+pub const RUN_FOLDER: &str = "the folder of a run, such as runs/mnist-20261122-174530";
+
 /// The hint for the first error of a chain that has one.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(of).map(Cow::into_owned)
@@ -36,6 +48,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
 
 fn of(error: &(dyn Error + 'static)) -> Hint {
     None.or_else(|| error.downcast_ref().and_then(hinted))
+        .or_else(|| error.downcast_ref().and_then(unreadable))
         .or_else(|| error.downcast_ref().and_then(train))
         .or_else(|| error.downcast_ref().and_then(paper))
         .or_else(|| error.downcast_ref().and_then(engine))
@@ -47,7 +60,6 @@ fn of(error: &(dyn Error + 'static)) -> Hint {
         .or_else(|| error.downcast_ref().and_then(over_budget))
         .or_else(|| error.downcast_ref().and_then(device))
         .or_else(|| error.downcast_ref().and_then(choice))
-        .or_else(|| error.downcast_ref().and_then(no_digit))
         .or_else(|| error.downcast_ref().and_then(bench_results))
         .or_else(|| error.downcast_ref().and_then(model_file))
 }
@@ -58,6 +70,10 @@ fn text(hint: &'static str) -> Hint {
 
 fn hinted(error: &HintedError) -> Hint {
     error.hint.clone().map(Cow::from)
+}
+
+fn unreadable(error: &UnreadableFile) -> Hint {
+    Some(error.hint.clone().into())
 }
 
 // Transparent errors do not appear in the chain of sources, so these two functions look at the error inside.
@@ -121,9 +137,7 @@ fn run(error: &RunError) -> Hint {
         RunError::HoldsARun { path } => Some(
             format!("`{}` resumes it; use --run-dir to choose another folder", resume_command(path)).into(),
         ),
-        RunError::NoRun { .. } => {
-            text("--resume takes the folder of a run, such as runs/mnist-20261122-174530")
-        }
+        RunError::NoRun { .. } => Some(format!("--resume takes {RUN_FOLDER}").into()),
         RunError::NotEmpty { .. } | RunError::Make { .. } => text("use --run-dir to choose another folder"),
         RunError::Metrics { path, .. } | RunError::Mismatch { path, .. } => path.parent().map(|run| {
             let checkpoint = RunDirectory::checkpoint_path(run);
@@ -223,10 +237,6 @@ fn choice(error: &ChoiceError) -> Hint {
         ChoiceError::Unfit { .. } => text("choose another --adapter, or --backend cpu"),
         ChoiceError::NoAdapter(_) => text("`lenet-gpu devices` lists the adapters of this machine"),
     }
-}
-
-fn no_digit(_: &NoDigit) -> Hint {
-    text("--preprocess none classifies the image as it is")
 }
 
 fn bench_results(error: &ResultsError) -> Hint {

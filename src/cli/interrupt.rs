@@ -66,6 +66,8 @@ impl SecondSignal {
         std::thread::Builder::new().spawn(move || {
             if io::Read::read_exact(&mut received, &mut [0; 2]).is_ok() {
                 has_begun.store(true, Ordering::Relaxed);
+                // Nobody will remove it after the last line.
+                super::progress::hide();
                 super::notice::note(format_args!("stopped at once; {}", stop()));
                 signal_hook::low_level::exit(EXIT_CODE.into());
             }

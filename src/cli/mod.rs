@@ -75,7 +75,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Show wgpu's log on stderr; -vv shows why a driver was not loaded
+    /// Show the hash of the weights after each epoch, and wgpu's log; -vv shows why a driver was not loaded
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     verbose: u8,
 
@@ -137,7 +137,7 @@ pub fn run_with(arguments: Vec<OsString>) -> u8 {
 fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     let (matches, cli) = parse(arguments, usage::failure)?;
     show_log(cli.verbose);
-    if is_quiet(&matches) {
+    if cli.quiet {
         progress::disable();
     }
     if cli.command.computes() {
@@ -169,12 +169,6 @@ fn parse(typed: Vec<OsString>, rejected: usage::Rejected) -> Result<(ArgMatches,
         Ok((matches, cli))
     });
     parsed.map_err(|error| rejected(&error, &arguments))
-}
-
-/// Whether the command has `--quiet`, and it was given.
-fn is_quiet(matches: &ArgMatches) -> bool {
-    let is_given = matches.try_get_one("quiet").ok().flatten().is_some_and(|&quiet: &bool| quiet);
-    is_given || matches.subcommand().is_some_and(|(_, matches)| is_quiet(matches))
 }
 
 /// Installs the logger. This library's warnings and its notes on data sets are always shown; without `-v`, other crates'

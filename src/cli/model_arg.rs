@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::Failure;
+use super::hints::RUN_FOLDER;
 use crate::model::{Model, weights};
 use crate::train::RunDirectory;
 
@@ -46,7 +47,7 @@ impl ModelArg {
                 Err(Failure::Input(anyhow!("the model is given twice, as {one} and as {other}; remove one")))
             }
             (Some(path), _) | (_, Some(path)) => load(path),
-            (None, None) => Err(Failure::usage("missing MODEL", TAKES)),
+            (None, None) => Err(Failure::usage("missing MODEL", takes())),
         }
     }
 }
@@ -64,7 +65,9 @@ fn load(path: &Path) -> Result<LoadedModel, Failure> {
     Ok(LoadedModel { path, model })
 }
 
-const TAKES: &str = "give a model file, or the folder of a run such as runs/mnist-20261122-174530";
+fn takes() -> String {
+    format!("give a model file, or {RUN_FOLDER}")
+}
 
 /// The model file that a path names: itself, or the model in the folder of a run.
 pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
@@ -72,7 +75,8 @@ pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
         return Ok(path.to_owned());
     }
     let model = RunDirectory::model_path_in(path);
-    if model.exists() {
+    // If the system does not say, reading the file does.
+    if !matches!(model.try_exists(), Ok(false)) {
         return Ok(model);
     }
     let name = model.file_name().unwrap_or_default().display();
@@ -80,15 +84,20 @@ pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
     let others = [RunDirectory::best_path_in(path), RunDirectory::checkpoint_path(path)];
     let hint = match others.iter().find(|other| other.exists()) {
         Some(other) => format!("{} has weights of this run as well", other.display()),
-        None => newest_run(path)
-            .map_or(TAKES.to_owned(), |run| format!("its newest run with a model is {}", run.display())),
+        None => newest_run(path).map_or_else(takes, |run| {
+            format!("did you mean {}, the newest run in {}?", run.display(), path.display())
+        }),
     };
     Err(Failure::usage(message, hint))
 }
 
 /// The run in a folder of runs whose model was written last.
 fn newest_run(runs: &Path) -> Option<PathBuf> {
+    let is_run = |run: &PathBuf| {
+        let is_hidden = run.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !is_hidden && RunDirectory::config_path(run).is_file()
+    };
     let written = |run: &PathBuf| fs::metadata(RunDirectory::model_path_in(run)).ok()?.modified().ok();
     let entries = fs::read_dir(runs).ok()?.flatten().map(|entry| entry.path());
-    entries.filter_map(|run| Some((written(&run)?, run))).max().map(|(_, run)| run)
+    entries.filter(is_run).filter_map(|run| Some((written(&run)?, run))).max().map(|(_, run)| run)
 }

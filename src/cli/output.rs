@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use super::{Failure, notice, progress};
 use crate::escape::{escape, escape_json};
 use crate::files::{check_output, is_same_output, is_stdout, is_written_through};
+use crate::train::RunDirectory;
 
 /// Results on stdout. Each method escapes what a terminal would act on, such as a class name with control characters.
 #[derive(Debug, Default)]
@@ -43,9 +44,12 @@ pub struct OutputFile<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     File(&'a Path),
-    /// A data set, whose images are in subfolders.
+    /// A data set: a file, or a folder whose files may all be read, except results directly in it.
     Folder(&'a Path),
 }
+
+/// The extensions of results, which may be replaced beside the files and the class folders of a data set.
+const RESULTS: [&str; 4] = ["png", "svg", "json", "md"];
 
 impl Input<'_> {
     /// Whether writing `output`, a file that exists, would replace this input or a part of it. Both paths of the
@@ -56,10 +60,17 @@ impl Input<'_> {
             Self::File(file) => canonical(file).is_some_and(|file| file == output),
             Self::Folder(folder) => canonical(folder).is_some_and(|folder| {
                 output == folder
-                    || output.strip_prefix(folder).is_ok_and(|inner| inner.components().count() > 1)
+                    || output
+                        .strip_prefix(folder)
+                        .is_ok_and(|inner| inner.components().count() > 1 || !is_result(inner))
             }),
         }
     }
+}
+
+fn is_result(file: &Path) -> bool {
+    let extension = file.extension().unwrap_or_default();
+    RESULTS.iter().any(|result| extension.eq_ignore_ascii_case(result))
 }
 
 impl Output {
@@ -136,10 +147,11 @@ fn refuse_inputs(file: &OutputFile, inputs: &[Input]) -> Result<(), Failure> {
     }
     // A file that does not exist yet replaces nothing.
     let Ok(output) = file.path.canonicalize() else { return Ok(()) };
-    let Some(input) = inputs.iter().find(|input| input.contains(&output)) else { return Ok(()) };
-    let what = match input {
-        Input::File(_) => "is a file that the command reads".to_owned(),
-        Input::Folder(folder) => format!("is a file of the data set in {}", folder.display()),
+    let what = match inputs.iter().find(|input| input.contains(&output)) {
+        Some(Input::File(_)) => "is a file that the command reads".to_owned(),
+        Some(Input::Folder(folder)) => format!("is a file in the data folder {}", folder.display()),
+        None if RunDirectory::owns(&output) => "is a file of a run".to_owned(),
+        None => return Ok(()),
     };
     let (option, path) = (file.option, file.path.display());
     Err(Failure::Input(anyhow!("{option} {path}: this {what}; choose another name")))

@@ -135,8 +135,10 @@ fn draw(ended: &Receiver<Infallible>, what: &str, state: &dyn Fn() -> (u64, u64)
         };
         let (bar, current) = drawn.get_or_insert_with(|| {
             let bar = ProgressBar::new(total).with_message(what.to_owned()).with_elapsed(PATIENCE);
+            // Before it is shown, so that it is never drawn in indicatif's own style.
+            bar.set_style(style(template));
             show(&bar);
-            (bar, "")
+            (bar, template)
         });
         if *current != template {
             bar.set_style(style(template));

@@ -56,6 +56,9 @@ fn check(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
 
 /// The values of an occurrence, as typed.
 fn shown(values: &[&OsStr]) -> String {
+    if values.is_empty() {
+        return "no value".to_owned();
+    }
     let values: Vec<_> = values.iter().map(|value| value.to_string_lossy()).collect();
     match values.join(",") {
         empty if empty.is_empty() => "\"\"".to_owned(),
@@ -83,6 +86,10 @@ mod tests {
             (&["export", "a", "-o", "x", "--output", "y"], "--output is given twice, as x and as y"),
             (&["bench", "--batch", "3", "--batch-size", "4"], "--batch-size is given twice, as 3 and as 4"),
             (&["tune", "--out", "a", "-o", "b"], "--output is given twice, as a and as b"),
+            (
+                &["export", "a", "-o", "x", "--raw-pixels", "--raw-pixels=28x28"],
+                "--raw-pixels is given twice, as no value and as 28x28",
+            ),
             (&["data", "fetch", "mnist", "--to", "a", "--to", "b"], "--to is given twice, as a and as b"),
             (
                 &["bench", "--backend", "vulkan", "--backend", "cpu"],

@@ -62,7 +62,7 @@ pub struct TuneArgs {
     )]
     output: PathBuf,
 
-    /// Do not print each configuration tried
+    /// Do not show the device, the progress and each configuration tried
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
@@ -75,7 +75,9 @@ pub fn run(args: &TuneArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
     let device = chosen.description.to_string();
     let default = KernelConfig::of(&chosen.description);
-    notice::note(format_args!("tuning for {device}"));
+    if !args.quiet {
+        notice::note(format_args!("tuning for {device}"));
+    }
 
     let network = LeNet5::new(1, CLASSES);
     let images = Arc::new(synthetic(IMAGES, SEED));

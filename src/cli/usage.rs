@@ -6,10 +6,11 @@ use std::ffi::OsString;
 use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::{io, process};
 
-use clap::CommandFactory;
+use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory};
 
-use super::hints::HintedError;
+use super::hints::{HintedError, RUN_FOLDER};
 use super::{Cli, Failure, StdoutError};
 
 /// Makes a failure of an error of clap about these arguments.
@@ -82,10 +83,9 @@ fn hint(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
         ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => {
             Some("--help lists the commands".to_owned())
         }
-        ErrorKind::MissingRequiredArgument if argument(error).contains("--model") => Some(
-            "--model takes a model file, or the folder of a run such as runs/mnist-20261122-174530"
-                .to_owned(),
-        ),
+        ErrorKind::MissingRequiredArgument if argument(error).contains("--model") => {
+            Some(format!("--model takes a model file, or {RUN_FOLDER}"))
+        }
         ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument => {
             Some("for more information, try --help".to_owned())
         }
@@ -111,6 +111,13 @@ pub fn similar_option(name: &str) -> Option<String> {
     let error = Cli::command().try_get_matches_from(["lenet-gpu", "train", &format!("--{name}=0")]).err()?;
     let names = context(&error, ContextKind::SuggestedArg)?;
     names.first().map(|name| name.trim_start_matches('-').to_owned())
+}
+
+/// The name that is most similar to one that does not exist, by the same measure.
+pub fn similar_name(name: &str, names: impl IntoIterator<Item = &'static str>) -> Option<String> {
+    let argument = Arg::new("name").value_parser(PossibleValuesParser::new(names));
+    let error = Command::new("names").arg(argument).try_get_matches_from(["names", "--", name]).err()?;
+    context(&error, ContextKind::SuggestedValue)?.into_iter().next()
 }
 
 /// The arguments that an error is about.
@@ -218,6 +225,8 @@ mod tests {
         assert_eq!(similar_option("epoch").as_deref(), Some("epochs"));
         assert_eq!(similar_option("batch-sizes").as_deref(), Some("batch-size"));
         assert_eq!(similar_option("zzz"), None);
+        assert_eq!(similar_name("mnist-fats", ["mnist-best", "mnist-fast"]).as_deref(), Some("mnist-fast"));
+        assert_eq!(similar_name("zzz", ["mnist-best", "mnist-fast"]), None);
     }
 
     #[test]

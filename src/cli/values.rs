@@ -89,10 +89,10 @@ pub fn warmup(typed: &str) -> Result<f64, String> {
     check(value, (0.0..1.0).contains(&value), "must be at least 0 and below 1")
 }
 
-/// A percentage: above 0, at most 100.
+/// A percentage from 1 to 100. A smaller number is a fraction by mistake, 0.95 for 95 %.
 pub fn percent(typed: &str) -> Result<f64, String> {
     let value: f64 = number(typed)?;
-    check(value, value > 0.0 && value <= 100.0, "must be above 0 and at most 100")
+    check(value, (1.0..=100.0).contains(&value), "must be 1 to 100, in percent")
 }
 
 /// An angle of 0 to 180 degrees.

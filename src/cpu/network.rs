@@ -98,7 +98,8 @@ impl<T: Real> Network<T> {
         Self { loss, ..self }
     }
 
-    /// Returns the network with frozen layers, whose gradients stay 0.
+    /// Returns the network with frozen layers. [`Self::backward`] does not compute their gradients, so it must not have run
+    /// before.
     pub fn with_frozen(self, frozen: Frozen) -> Self {
         Self { frozen, ..self }
     }

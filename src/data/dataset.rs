@@ -12,8 +12,8 @@ use super::{Conversion, DataError, DatasetKind, Fit, ImageSet};
 pub struct Dataset {
     /// The display name: "MNIST (built in)", or the folder's path.
     pub name: String,
-    /// The known data set, identified by its test images or requested; `None` for any other. Names of files and folders
-    /// do not matter.
+    /// The known data set: identified by its test images, requested, or stated by the names of its files (those of EMNIST,
+    /// QMNIST and CIFAR-100). `None` for any other; MNIST's file names say nothing, since many data sets have them.
     pub kind: Option<DatasetKind>,
     /// The number of classes, at least 2.
     pub classes: usize,
@@ -23,7 +23,8 @@ pub struct Dataset {
     pub fit: Fit,
     /// The images to train on.
     pub train: Arc<ImageSet>,
-    /// The images that [`Dataset::hold_out`] took from the training images, or those of a folder `val`.
+    /// The images that [`Dataset::hold_out`] took from the training images, or those of a folder `val` or of MedMNIST's
+    /// arrays `val_images` and `val_labels`.
     pub validation: Option<Arc<ImageSet>>,
     /// The images to test with.
     pub test: Arc<ImageSet>,
@@ -48,8 +49,8 @@ impl Dataset {
     /// [`DataError::Memory`] if the memory budget is too small.
     pub fn embedded_mnist(conversion: Conversion) -> Result<Self, DataError> {
         let (train, test) = rayon::join(embedded_mnist::train, embedded_mnist::test);
-        let data = Self::from_loaded("MNIST (built in)".to_owned(), train?, test?, conversion)?;
-        Ok(Self { kind: Some(DatasetKind::Mnist), ..data })
+        let kind = Some(DatasetKind::Mnist);
+        Self::from_loaded("MNIST (built in)".to_owned(), kind, [train?, test?], None, conversion)
     }
 
     /// Combines two image sets in memory into a data set and converts them. The number of classes follows from
@@ -75,30 +76,39 @@ impl Dataset {
         test: ImageSet,
         conversion: Conversion,
     ) -> Result<Self, DataError> {
-        Self::from_loaded(name.into(), Loaded::uncounted(train), Loaded::uncounted(test), conversion)
+        Self::from_loaded(name.into(), None, [train, test].map(Loaded::uncounted), None, conversion)
     }
 
-    /// [`Self::from_image_sets`] with the memory of the images.
+    /// [`Self::from_image_sets`] with the memory of the images, for a kind whose classes are known perhaps.
     pub(super) fn from_loaded(
         name: String,
-        train_set: Loaded,
-        test_set: Loaded,
+        kind: Option<DatasetKind>,
+        [train_set, test_set]: [Loaded; 2],
+        validation: Option<Loaded>,
         conversion: Conversion,
     ) -> Result<Self, DataError> {
         let (train, test) = (&train_set.images, &test_set.images);
-        let [train_size, test_size] = [train, test].map(|images| (images.height, images.width));
-        if train_size != test_size {
-            return Err(DataError::SizesDiffer { train: train_size, test: test_size });
+        let validation_images = validation.as_ref().map(|set| ("validation", &set.images));
+        for (subset, images) in [("test", test)].into_iter().chain(validation_images) {
+            let [size, other] = [train, images].map(|images| (images.height, images.width));
+            if size != other {
+                return Err(DataError::SizesDiffer { train: size, subset, other });
+            }
+            if train.channels != images.channels && conversion.channels.is_none() {
+                let (train, other) = (train.channels, images.channels);
+                return Err(DataError::ChannelsDiffer { train, subset, other });
+            }
         }
-        if train.channels != test.channels && conversion.channels.is_none() {
-            return Err(DataError::ChannelsDiffer { train: train.channels, test: test.channels });
-        }
-        let classes = train.classes().max(test.classes()).max(2);
+        let of_kind = kind.and_then(DatasetKind::classes).unwrap_or(2);
+        let of_validation = validation_images.map_or(0, |(_, images)| images.classes());
+        let classes = of_kind.max(train.classes()).max(test.classes()).max(of_validation);
         let fit = conversion.fit_of(train);
-        // Both stay reserved until both are converted.
+        // All stay reserved until all are converted.
         let (train, test) = (train_set.convert(conversion)?, test_set.convert(conversion)?);
-        let [train, test] = [train, test].map(|set| Arc::new(set.images));
-        let data = Self { name, kind: None, classes, class_names: None, fit, train, validation: None, test };
+        let validation = validation.map(|set| set.convert(conversion)).transpose()?;
+        let shared = |set: Loaded| Arc::new(set.images);
+        let (validation, [train, test]) = (validation.map(shared), [train, test].map(shared));
+        let data = Self { name, kind, classes, class_names: None, fit, train, validation, test };
         data.warn_of_empty_classes();
         Ok(data)
     }
@@ -144,9 +154,15 @@ mod tests {
         let grey = images(1, 28, &[0]);
         let combine = |test, conversion| Dataset::from_image_sets("", grey.clone(), test, conversion);
         let sizes = combine(images(1, 30, &[0]), Conversion::default()).unwrap_err();
-        assert!(matches!(sizes, DataError::SizesDiffer { train: (28, 28), test: (30, 30) }), "{sizes}");
+        assert!(
+            matches!(sizes, DataError::SizesDiffer { train: (28, 28), subset: "test", other: (30, 30) }),
+            "{sizes}"
+        );
         let channels = combine(images(3, 28, &[0]), Conversion::default()).unwrap_err();
-        assert!(matches!(channels, DataError::ChannelsDiffer { train: 1, test: 3 }), "{channels}");
+        assert!(
+            matches!(channels, DataError::ChannelsDiffer { train: 1, subset: "test", other: 3 }),
+            "{channels}"
+        );
         let to_grey = Conversion { channels: Some(Channels::Grey), ..Conversion::default() };
         assert_eq!(combine(images(3, 28, &[0]), to_grey).unwrap().test.channels, 1);
     }

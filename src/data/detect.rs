@@ -5,15 +5,20 @@ use std::path::{Path, PathBuf};
 
 use super::folder_listing::FolderListing;
 use super::loaded::Loaded;
+use super::sets::Subset;
 use super::sets::cifar::{self, BatchFiles, Version};
 use super::sets::csv::{self, CsvFiles};
 use super::sets::image_folder::{self, ImageFolder};
 use super::sets::mnist::{self, IdxFiles, Naming};
-use super::sets::{Subset, npz};
+use super::sets::npz::{self, ArrayNames};
 use super::{DataError, DatasetKind};
 
 /// How deep in a folder data sets are searched for: `MNIST/raw` is two levels down.
 const MAX_DEPTH: usize = 2;
+
+/// How many folders below the one that was opened are searched for data sets, so that the wrong folder, such as a home
+/// directory, is noticed soon.
+const MAX_SEARCHED: usize = 1_000;
 
 /// The longest list of class names in bytes.
 const MAX_NAMES_LEN: u64 = 1 << 16;
@@ -57,7 +62,7 @@ pub struct SubsetFiles {
 enum Files {
     Idx(IdxFiles),
     Cifar(BatchFiles),
-    Npz(PathBuf, Subset),
+    Npz(PathBuf, ArrayNames),
     Csv(PathBuf),
 }
 
@@ -100,6 +105,13 @@ pub fn detect(path: &Path, requested: Option<DatasetKind>) -> Result<DetectedDat
     if requested.is_none_or(|kind| kind == DatasetKind::Folder)
         && let Some(found) = image_folder::locate(&listing)?
     {
+        // Figures may be beside a data set, and a list of the images beside class folders.
+        if let ImageFolder::Unsplit(images) = &found
+            && let Some(packed) = detect_layouts(&others, requested, &listing)?
+            && let Some(file) = packed.file_of_images()?
+        {
+            return Err(DataError::Several { path: path.to_owned(), found: vec![images.clone(), file] });
+        }
         return Ok(DetectedDataset::ImageFolder(found));
     }
     if let Some(found) = detect_layouts(&others, requested, &listing)? {
@@ -248,9 +260,10 @@ fn detect_below(
     requested: Option<DatasetKind>,
     listing: &FolderListing,
 ) -> Result<Option<PackedFiles>, DataError> {
-    let mut level = vec![listing.clone()];
+    let (mut level, mut searched) = (vec![listing.clone()], 0);
     for _ in 0..MAX_DEPTH {
-        level = level.iter().flat_map(FolderListing::subfolders).collect();
+        level = level.iter().flat_map(FolderListing::subfolders).take(MAX_SEARCHED - searched).collect();
+        searched += level.len();
         let mut found = Vec::new();
         for listing in &level {
             let detected = detect_layouts(layouts, requested, listing)?;
@@ -276,7 +289,9 @@ fn not_recognised(layouts: &[Layout], requested: Option<DatasetKind>, listing: &
     };
     let python =
         |listing: &FolderListing| versions().into_iter().find_map(|version| version.find_python(listing));
-    if let Some(error) = python(listing).or_else(|| listing.subfolders().iter().find_map(python)) {
+    if let Some(error) =
+        python(listing).or_else(|| listing.subfolders().take(MAX_SEARCHED).find_map(|below| python(&below)))
+    {
         return error;
     }
     let mut zips = listing.files(|name| name.to_ascii_lowercase().ends_with(".zip"));
@@ -331,10 +346,29 @@ impl PackedFiles {
                 Files::Idx(IdxFiles::find(listing, *naming, subset, kind)?)
             }
             Location::Cifar(version, location) => Files::Cifar(location.files(*version, subset)?),
-            Location::Npz(path) => Files::Npz(path.clone(), subset),
+            Location::Npz(path) => Files::Npz(path.clone(), ArrayNames::of(subset)),
             Location::Csv(files) => Files::Csv(files.file(subset)?),
         };
         Ok(SubsetFiles { kind: self.kind, files })
+    }
+
+    /// The files of validation images beside those to train on and to test with, if there are any.
+    pub fn validation(&self) -> Result<Option<SubsetFiles>, DataError> {
+        let Location::Npz(path) = &self.location else { return Ok(None) };
+        let names = ArrayNames::of_validation(path)?;
+        Ok(names.map(|names| SubsetFiles { kind: self.kind, files: Files::Npz(path.clone(), names) }))
+    }
+
+    /// A file of the data set; `None` if the names of the files suggest images that they do not contain.
+    fn file_of_images(&self) -> Result<Option<PathBuf>, DataError> {
+        Ok(match &self.location {
+            Location::Csv(files) if files.has_images()? => files.first().map(Path::to_owned),
+            Location::Csv(_) => None,
+            Location::Npz(path) | Location::Cifar(_, cifar::Location::Archive(path)) => Some(path.clone()),
+            Location::Idx(_, listing) | Location::Cifar(_, cifar::Location::Folder(listing)) => {
+                Some(listing.folder().to_owned())
+            }
+        })
     }
 
     /// The file with all of the images, if they are not split into training and test images.
@@ -372,21 +406,26 @@ impl PackedFiles {
 }
 
 impl SubsetFiles {
-    /// Reads the images with their classes, counted from 0. Rows and columns are exchanged if `transpose` says so, or by
-    /// default if the data set is known to be stored that way.
-    pub fn read(&self, transpose: Option<bool>) -> Result<Loaded, DataError> {
+    /// Reads the images as stored, with their classes, counted from 0.
+    pub fn read(&self) -> Result<Loaded, DataError> {
         let mut loaded = match &self.files {
             Files::Idx(files) => files.read(self.kind),
             Files::Cifar(files) => files.read(self.kind),
-            Files::Npz(path, subset) => npz::read(path, *subset, self.kind),
+            Files::Npz(path, names) => npz::read(path, *names, self.kind),
             Files::Csv(path) => csv::read(path, self.kind),
         }?;
         if let Some(labels) = self.kind.and_then(DatasetKind::labels) {
             loaded.images.labels.iter_mut().for_each(|label| *label -= labels.start());
         }
-        if transpose.unwrap_or(self.kind.is_some_and(DatasetKind::is_transposed)) {
-            loaded.images.transpose();
-        }
         Ok(loaded)
     }
+}
+
+/// Exchanges the rows and the columns of images as stored if `transpose` says so, or by default if those of their kind are
+/// stored that way.
+pub fn turn(images: Loaded, kind: Option<DatasetKind>, transpose: Option<bool>) -> Result<Loaded, DataError> {
+    if transpose.unwrap_or(kind.is_some_and(DatasetKind::is_transposed)) {
+        return images.transpose();
+    }
+    Ok(images)
 }

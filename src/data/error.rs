@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::DatasetKind;
 use super::formats::cifar::CifarFault;
@@ -62,11 +62,11 @@ pub enum DataError {
     },
 
     /// A folder contains several data sets.
-    #[error("{} contains several data sets: {}; choose one of them", path.display(), shown(found))]
+    #[error("{} contains several data sets: {}; choose one of them", path.display(), shown(found, path))]
     Several {
         /// The folder.
         path: PathBuf,
-        /// The folders or the files of the data sets.
+        /// The folders or the files of the data sets; the folder itself if it contains folders of images.
         found: Vec<PathBuf>,
     },
 
@@ -211,29 +211,33 @@ pub enum DataError {
         labels: usize,
     },
 
-    /// Training and test images differ in height or width.
+    /// Training images differ in height or width from those of another subset.
     #[error(
-        "training images are {} pixels high and {} wide, but test images are {} and {}; use images of \
+        "training images are {} pixels high and {} wide, but {subset} images are {} and {}; use images of \
          the same set",
-        train.0, train.1, test.0, test.1
+        train.0, train.1, other.0, other.1
     )]
     SizesDiffer {
         /// Height and width of the training images in pixels.
         train: (usize, usize),
-        /// Height and width of the test images in pixels.
-        test: (usize, usize),
+        /// "test" or "validation".
+        subset: &'static str,
+        /// Height and width of the other images in pixels.
+        other: (usize, usize),
     },
 
-    /// Training and test images differ in their number of channels, and no conversion makes them equal.
+    /// Training images differ in their number of channels from those of another subset, and no conversion makes them equal.
     #[error(
-        "training images have {train} channels, but test images have {test}; convert both to the same number \
+        "training images have {train} channels, but {subset} images have {other}; convert both to the same number \
          of channels"
     )]
     ChannelsDiffer {
         /// Channels of the training images.
         train: usize,
-        /// Channels of the test images.
-        test: usize,
+        /// "test" or "validation".
+        subset: &'static str,
+        /// Channels of the other images.
+        other: usize,
     },
 
     /// Padding was requested for images larger than 32×32.
@@ -289,8 +293,12 @@ pub enum DataError {
     },
 }
 
-fn shown(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+fn shown(paths: &[PathBuf], folder: &Path) -> String {
+    let show = |path: &PathBuf| match path == folder {
+        true => "its folders of images".to_owned(),
+        false => path.display().to_string(),
+    };
+    paths.iter().map(show).collect::<Vec<_>>().join(", ")
 }
 
 fn names(kinds: &[DatasetKind]) -> String {

@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 
-/// The largest number of folders in a folder that are searched for data sets.
-const MAX_SEARCHED: usize = 256;
-
 /// The names in a folder or in an archive, sorted.
 #[derive(Debug, Clone)]
 pub struct FolderListing {
@@ -75,10 +72,10 @@ impl FolderListing {
 
     /// The folders in the folder that may contain data sets, with what they contain. Folders that cannot be read are left
     /// out.
-    pub fn subfolders(&self) -> Vec<Self> {
+    pub fn subfolders(&self) -> impl Iterator<Item = Self> {
         let visible = self.names().filter(|name| !name.starts_with('.') && *name != "__MACOSX");
         let folders = visible.map(|name| self.folder.join(name)).filter(|path| path.is_dir());
-        folders.take(MAX_SEARCHED).filter_map(|folder| Self::read(&folder).ok()).collect()
+        folders.filter_map(|folder| Self::read(&folder).ok())
     }
 
     /// The error for a data set of this kind without the file `missing`.

@@ -10,8 +10,10 @@ impl Dataset {
     /// the order of their images and have at least one. A warning names classes that lose all training images.
     ///
     /// # Panics
-    /// If the share is not strictly between 0 and 1, or there are fewer than two training images.
+    /// If there are validation images already, the share is not strictly between 0 and 1, or there are fewer than two
+    /// training images.
     pub fn hold_out(self, share: f64, seed: u64) -> Self {
+        assert!(self.validation.is_none(), "the data set has validation images already");
         let mut draws = Draws::new(Purpose::Validation, seed, 0);
         let (validation, _) = draw_share(self.train.len(), share, &mut draws);
         let known = self.classes_without_training_images();
@@ -117,6 +119,12 @@ mod tests {
     fn the_seed_selects_the_validation_images() {
         assert_eq!(held_out(0.2, 1), held_out(0.2, 1));
         assert_ne!(held_out(0.2, 1), held_out(0.2, 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "validation images already")]
+    fn validation_images_are_not_replaced() {
+        dataset(10).hold_out(0.5, 1).hold_out(0.5, 1);
     }
 
     #[test]

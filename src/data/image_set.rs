@@ -187,6 +187,12 @@ impl ImageSet {
         Self { pixels, labels: indices.iter().map(|&index| self.labels[index]).collect(), ..*self }
     }
 
+    /// The bytes that [`Self::transpose`] takes: a plane for each thread.
+    pub(super) fn transposition_memory(&self) -> u64 {
+        let threads = (self.len() * self.channels).div_ceil(MIN_PLANES_PER_THREAD);
+        threads.min(rayon::current_num_threads()) as u64 * (self.height * self.width) as u64
+    }
+
     /// Exchanges the rows and the columns of each image. In place, but for one plane per thread.
     pub(super) fn transpose(&mut self) {
         let (height, width) = (self.height, self.width);

@@ -43,11 +43,12 @@ impl Dataset {
         let empty = self.classes_without_training_images();
         if !empty.is_empty() {
             let cause = match empty[..] {
-                [0] => "if there are fewer classes, labels count from 1",
-                _ => "if there are fewer classes, a label is too high",
+                _ if self.kind.and_then(DatasetKind::classes).is_some() => "",
+                [0] => "; if there are fewer classes, labels count from 1",
+                _ => "; if there are fewer classes, a label is too high",
             };
             log::warn!(
-                "{}: {} of {} classes without training images: {}; {cause}",
+                "{}: {} of {} classes without training images: {}{cause}",
                 self.name,
                 empty.len(),
                 self.classes,

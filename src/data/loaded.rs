@@ -18,6 +18,17 @@ impl Loaded {
         Self { images, memory: None }
     }
 
+    /// Exchanges the rows and the columns of the images.
+    pub fn transpose(mut self) -> Result<Self, DataError> {
+        let _planes =
+            memory::hold(self.images.transposition_memory()).map_err(|source| DataError::Memory {
+                what: format!("{} with rows and columns exchanged", count(self.images.len(), "image")),
+                source,
+            })?;
+        self.images.transpose();
+        Ok(self)
+    }
+
     /// Converts the images, and reserves memory for the result beside the original.
     pub fn convert(self, conversion: Conversion) -> Result<Self, DataError> {
         let Self { images, memory } = self;

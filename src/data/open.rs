@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::detect::{DetectedDataset, PackedFiles, SubsetFiles, detect};
+use super::detect::{DetectedDataset, PackedFiles, SubsetFiles, detect, turn};
 use super::identify::identify;
 use super::loaded::Loaded;
 use super::sets::image_folder::{ImageFolder, ReadOptions, UnsplitFolder};
@@ -74,12 +74,16 @@ impl OpenOptions {
         }
         // Both are located before either is read, so that a missing file is reported at once.
         let (train, test) = (found.files(Subset::Train)?, found.files(Subset::Test)?);
-        let (train, test) =
-            rayon::join(|| train.read(self.transpose), || self.read_test(folder, &found, &test));
+        let validation = found.validation()?;
+        let (train, test) = rayon::join(|| train.read(), || self.read_test(folder, &found, &test));
         let (train, (test, kind)) = (train?, test?);
-        let data = Dataset::from_loaded(folder.display().to_string(), train, test, self.conversion)?;
+        let train = turn(train, kind, self.transpose)?;
+        let name = folder.display().to_string();
+        let read = |files: SubsetFiles| turn(files.read()?, kind, self.transpose);
+        let validation = validation.map(read).transpose()?;
+        let data = Dataset::from_loaded(name, kind, [train, test], validation, self.conversion)?;
         let class_names = found.class_names(kind, data.classes);
-        Ok(OpenedDataset::Split(Dataset { kind, class_names, ..data }))
+        Ok(OpenedDataset::Split(Dataset { class_names, ..data }))
     }
 
     /// Opens the test images alone. The folder need not contain training images; if a folder of images has no
@@ -103,7 +107,8 @@ impl OpenOptions {
         };
         let (images, kind) = self.read_test(folder, &found, &files)?;
         let images = images.convert(self.conversion)?.images;
-        let class_names = found.class_names(kind, images.classes());
+        let classes = kind.and_then(DatasetKind::classes).unwrap_or(0).max(images.classes());
+        let class_names = found.class_names(kind, classes);
         Ok(TestSet { kind, images, class_names })
     }
 
@@ -114,7 +119,7 @@ impl OpenOptions {
         found: &PackedFiles,
         files: &SubsetFiles,
     ) -> Result<(Loaded, Option<DatasetKind>), DataError> {
-        let test = files.read(self.transpose)?;
+        let test = files.read()?;
         let kind = identify(&test.images).or(found.kind());
         if let (Some(identified), Some(requested)) = (kind, self.kind)
             && identified != requested
@@ -124,7 +129,7 @@ impl OpenOptions {
                 folder.display()
             );
         }
-        Ok((test, kind))
+        Ok((turn(test, kind, self.transpose)?, kind))
     }
 
     fn read_options(&self) -> ReadOptions {

@@ -11,8 +11,8 @@ use super::{Dataset, DatasetKind, ImageSet};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSource {
-    /// The known data set: identified by its images or requested by the user, never inferred from a folder's name.
-    /// `None` for any other data set.
+    /// The known data set, as in [`Dataset::kind`]: identified by its images, requested by the user, or stated by the names
+    /// of its files, never inferred from a folder's name. `None` for any other data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DatasetKind>,
     /// Where it was read from.

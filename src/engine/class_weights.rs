@@ -1,10 +1,13 @@
 //! Weights of the classes in the loss.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::ClassCounts;
 
-/// A weight for each class, `[K]`, as in PyTorch's `CrossEntropyLoss(weight=...)`: finite, at least 0, and not all 0.
+/// A weight for each class, `[K]`, as in PyTorch's `CrossEntropyLoss(weight=...)`: 0 or from 10⁻⁶ to 10⁶, and not
+/// all 0.
 ///
 /// In training, the target t\[k\] of class k is multiplied by the weight of k. Without label smoothing this multiplies
 /// the loss of an image by the weight of its label. [`LossKind::Mse`](super::LossKind::Mse), which has no weights in
@@ -17,8 +20,8 @@ pub struct ClassWeights(Vec<f32>);
 /// Why numbers cannot be the weights of classes.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ClassWeightsError {
-    /// A weight is negative, infinite or NaN.
-    #[error("the weight of class {class} is {weight}; it must be at least 0 and finite")]
+    /// A weight is neither 0 nor in the accepted range.
+    #[error("the weight of class {class} is {weight}; it must be 0 or from {} to {}", RANGE.start(), RANGE.end())]
     OutOfRange {
         /// The class.
         class: usize,
@@ -30,13 +33,16 @@ pub enum ClassWeightsError {
     AllZero,
 }
 
+/// Weights other than 0. With much smaller or larger ones, an f32 cannot hold a step's losses or their scale.
+const RANGE: RangeInclusive<f32> = 1e-6..=1e6;
+
 impl ClassWeights {
     /// The weights of classes 0 to K − 1.
     ///
     /// # Errors
-    /// An error if a weight is negative or not finite, or if none is above 0.
+    /// An error if a weight is neither 0 nor from 10⁻⁶ to 10⁶, or if none is above 0.
     pub fn new(weights: Vec<f32>) -> Result<Self, ClassWeightsError> {
-        let is_valid = |weight: f32| weight >= 0.0 && weight.is_finite();
+        let is_valid = |weight: f32| weight == 0.0 || RANGE.contains(&weight);
         match weights.iter().position(|&weight| !is_valid(weight)) {
             Some(class) => Err(ClassWeightsError::OutOfRange { class, weight: weights[class] }),
             None if weights.iter().all(|&weight| weight == 0.0) => Err(ClassWeightsError::AllZero),
@@ -102,10 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_finite_and_not_all_zero() {
+    fn weights_have_a_range_and_are_not_all_zero() {
         assert_eq!(ClassWeights::new(vec![0.0, 2.5]).unwrap().values(), [0.0, 2.5]);
         assert_eq!(ClassWeights::new(vec![0.0, 0.0]), Err(ClassWeightsError::AllZero));
-        for weight in [-1.0, f32::NAN, f32::INFINITY] {
+        for weight in [-1.0, f32::NAN, f32::INFINITY, 1e-40, 1e37] {
             let error = ClassWeights::new(vec![1.0, weight]).unwrap_err();
             assert!(matches!(error, ClassWeightsError::OutOfRange { class: 1, .. }), "{error}");
         }

@@ -39,6 +39,7 @@ pub struct Prediction {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     predictions: Vec<Prediction>,
+    has_unread: bool,
 }
 
 /// Why images could not be classified.
@@ -192,10 +193,10 @@ impl Classifier {
         &mut self,
         images: impl IntoIterator<Item = &'a PreparedImage>,
     ) -> Result<Vec<Reading>, PredictError> {
-        let images: Vec<&[NetworkInput]> = images.into_iter().map(PreparedImage::inputs).collect();
+        let images: Vec<&PreparedImage> = images.into_iter().collect();
         let image_len = self.channels * IMAGE_SIDE * IMAGE_SIDE;
         let mut pixels = Vec::new();
-        for input in images.iter().copied().flatten() {
+        for input in images.iter().flat_map(|image| image.inputs()) {
             assert_eq!(input.pixels().len(), image_len, "the image was prepared for another model");
             pixels.extend_from_slice(input.pixels());
         }
@@ -205,14 +206,15 @@ impl Classifier {
         self.engine.load(Split::Test, Arc::new(set))?;
         let log_probabilities = self.engine.log_probabilities(Split::Test)?;
         let mut rows = log_probabilities.chunks_exact(self.classes);
-        let readings = images.iter().enumerate().map(|(image, inputs)| {
-            let predictions = inputs.iter().zip(rows.by_ref()).map(|(input, row)| {
+        let readings = images.iter().enumerate().map(|(image, prepared)| {
+            let predictions = prepared.inputs().iter().zip(rows.by_ref()).map(|(input, row)| {
                 match row.iter().all(|log| log.is_finite()) {
                     true => Ok(self.prediction(input, row.to_vec())),
                     false => Err(PredictError::NonFinite { image }),
                 }
             });
-            Ok(Reading { predictions: predictions.collect::<Result<_, _>>()? })
+            let predictions = predictions.collect::<Result<_, _>>()?;
+            Ok(Reading { predictions, has_unread: prepared.has_unread() })
         });
         readings.collect()
     }
@@ -223,6 +225,15 @@ impl Classifier {
         let likeness =
             if place.is_some() && self.reads_digits { likeness(input.pixels(), class) } else { 1.0 };
         Prediction { log_probabilities, confidence: probability * likeness, place }
+    }
+
+    /// The confidence below which a reading is doubtful: [`Self::MIN_CONFIDENCE`] if the model reads digits in photographs,
+    /// otherwise 0, as the confidence is then only a probability.
+    pub fn min_confidence(&self) -> f64 {
+        match self.preparation.preprocessing() {
+            Preprocessing::Digit if self.reads_digits => Self::MIN_CONFIDENCE,
+            _ => 0.0,
+        }
     }
 
     /// Returns the preparation, for example to prepare images on several threads for [`Self::read_batch`].
@@ -276,14 +287,42 @@ impl Reading {
         self.predictions.iter().map(|prediction| prediction.best().probability).product()
     }
 
-    /// The confidence of the most doubtful digit.
+    /// The confidence of the most doubtful digit, or 0 if a digit may be missing.
     pub fn confidence(&self) -> f64 {
-        self.predictions.iter().map(Prediction::confidence).fold(1.0, f64::min)
+        match self.has_unread {
+            true => 0.0,
+            false => self.predictions.iter().map(Prediction::confidence).fold(1.0, f64::min),
+        }
+    }
+
+    /// Whether something beside the digits may be another one, which could not be recognised.
+    pub fn has_unread(&self) -> bool {
+        self.has_unread
+    }
+
+    /// The best classes of all predictions in one text, with a space between lines of digits: "2026 11". Classes are
+    /// separated as well if a name has several characters.
+    pub fn number(&self, classifier: &Classifier) -> String {
+        let is_one = |class| classifier.class_name(class).chars().count() == 1;
+        let are_separate = !(0..classifier.classes).all(is_one);
+        let (mut number, mut line) = (String::new(), 0);
+        for prediction in &self.predictions {
+            let of_digit = prediction.place.map_or(0, |place| place.line);
+            let is_next_line = std::mem::replace(&mut line, of_digit) != of_digit;
+            if is_next_line || are_separate && !number.is_empty() {
+                number.push(' ');
+            }
+            number += &classifier.class_name(prediction.best().class);
+        }
+        number
     }
 
     fn single(mut self) -> Result<Prediction, PredictError> {
         match self.predictions.len() {
-            1 => Ok(self.predictions.remove(0)),
+            1 => {
+                let confidence = self.confidence();
+                Ok(Prediction { confidence, ..self.predictions.remove(0) })
+            }
             count => Err(PredictError::SeveralDigits { count }),
         }
     }

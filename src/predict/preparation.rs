@@ -6,7 +6,7 @@ use std::path::Path;
 use image::GrayImage;
 use image::imageops::{self, FilterType};
 
-use super::digit::{self, Digit, NoDigit};
+use super::digit::{self, Digit, Digits, NoDigit};
 use super::{AutoChoice, PredictError};
 use crate::data::{Channels, Conversion, Decoded, Fit, ImageFile, ImageFileError, ImageSet, ImageSize};
 use crate::model::lenet::IMAGE_SIDE;
@@ -62,6 +62,7 @@ enum Method {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreparedImage {
     inputs: Vec<NetworkInput>,
+    has_unread: bool,
 }
 
 /// An input of the network.
@@ -90,6 +91,11 @@ impl PreparedImage {
     /// The inputs, at least one: the digits line by line, from left to right.
     pub fn inputs(&self) -> &[NetworkInput] {
         &self.inputs
+    }
+
+    /// Whether something beside the digits may be another one, which could not be recognised.
+    pub fn has_unread(&self) -> bool {
+        self.has_unread
     }
 
     /// Returns the inputs.
@@ -180,16 +186,19 @@ impl Preparation {
     /// # Errors
     /// [`NoDigit`] if digits are expected and none is found.
     pub fn apply(&self, image: ImageFile) -> Result<PreparedImage, NoDigit> {
-        let inputs = match self.method {
-            Method::Digit => digit::find(&image)?.into_iter().map(|digit| self.digit(digit)).collect(),
+        let (inputs, has_unread) = match self.method {
+            Method::Digit => {
+                let Digits { digits, has_unread } = digit::find(&image)?;
+                (digits.into_iter().map(|digit| self.digit(digit)).collect(), has_unread)
+            }
             Method::Fit(fit) => {
                 let fit = fit.unwrap_or(Fit::of(image.height, image.width));
                 let too_large = image.height.max(image.width) > IMAGE_SIDE;
                 let image = if fit == Fit::Pad && too_large { shrink(&image) } else { image };
-                vec![NetworkInput { pixels: self.convert(image, fit), digit: None }]
+                (vec![NetworkInput { pixels: self.convert(image, fit), digit: None }], false)
             }
         };
-        Ok(PreparedImage { inputs })
+        Ok(PreparedImage { inputs, has_unread })
     }
 
     fn digit(&self, Digit { pixels, place }: Digit) -> NetworkInput {

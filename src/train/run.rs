@@ -69,6 +69,10 @@ impl TrainError {
 ///
 /// # Errors
 /// Returns an error if the engine or the listener fails, or if a loss, parameter or gradient is not finite.
+///
+/// # Panics
+/// If `config` has class weights and the engine was set up without ([`Setup::class_weighted`](crate::engine::Setup)), or
+/// their number is not the network's number of classes.
 pub fn train(
     engine: &mut dyn Engine,
     data: &Dataset,

@@ -351,7 +351,7 @@ fn invalid_values_are_rejected_by_the_name_of_their_option() {
         ("--reduction", "max"),
         ("--label-smoothing", "1"),
         ("--early-stop-train-accuracy", "101"),
-        ("--target-accuracy", "0"),
+        ("--target-accuracy", "0.95"),
         ("--patience", "0"),
         ("--validation-split", "1"),
         ("--shift", "32"),

@@ -97,17 +97,29 @@ fn a_folder_without_a_model_says_what_to_use() {
                 .stderr(contains(message).and(contains(hint)));
         }
     };
-    rejected("has no model.safetensors", "the folder of a run such as runs/");
+    rejected("has no model.safetensors", "the folder of a run, such as runs/");
     let run = folder.path().join("mnist-1");
     fs::create_dir(&run).unwrap();
     fs::write(run.join("model.safetensors"), "").unwrap();
-    rejected("has no model.safetensors", "its newest run with a model is ");
+    rejected("has no model.safetensors", "the folder of a run, such as runs/");
+    fs::write(run.join("config.toml"), "").unwrap();
+    let hidden = folder.path().join(".tmp");
+    fs::create_dir(&hidden).unwrap();
+    for name in ["config.toml", "model.safetensors"] {
+        fs::write(hidden.join(name), "").unwrap();
+    }
+    let newest = format!("did you mean {}, the newest run in ", run.display());
+    rejected("has no model.safetensors", &newest);
     fs::write(folder.path().join("checkpoint.safetensors"), "").unwrap();
     rejected("has no model.safetensors", "checkpoint.safetensors has weights of this run");
     fs::write(folder.path().join("best.safetensors"), "").unwrap();
     rejected("has no model.safetensors", "best.safetensors has weights of this run");
-    let config = lenet_gpu(&["train", "--config", text(&run)]).assert().code(2);
-    config.stderr(contains("config.toml").and(contains("cannot read")));
+    let config = lenet_gpu(&["train", "--config", text(folder.path())]).assert().code(2);
+    config.stderr(
+        contains("config.toml")
+            .and(contains("cannot read"))
+            .and(contains("hint: --config takes a file of options, or the folder of a run")),
+    );
 }
 
 #[test]

@@ -80,6 +80,46 @@ fn the_batch_size_and_the_output_have_one_name() {
 }
 
 #[test]
+fn the_help_on_data_is_about_the_command() {
+    let words = |command: &str| help(&[command]).split_whitespace().collect::<Vec<_>>().join(" ");
+    for (command, defaults) in [
+        ("train", &["[default: MNIST, built in]", "[default: pad for 28×28 images, resize for others]"][..]),
+        (
+            "evaluate",
+            &["[default: the data that the model was trained on]", "[default: as in the model's training]"],
+        ),
+        ("bench", &["[default: synthetic images]"]),
+    ] {
+        let words = words(command);
+        let missing: Vec<_> = defaults.iter().filter(|text| !words.contains(**text)).collect();
+        assert!(missing.is_empty(), "{command}: {missing:?}");
+        assert!(words.contains("--data-dir <PATH>") && !words.contains("for evaluate"), "{command}");
+        assert!(!words.contains("values: true, false"), "{command}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_the_system_does_not_read_is_no_wrong_input() {
+    // Reading its first byte is an input/output error.
+    for option in ["--config", "--class-weights"] {
+        lenet_gpu(&["train", "--backend", "cpu", option, "/proc/self/mem"])
+            .args(["--limit-train", "20", "--limit-test", "2"])
+            .assert()
+            .code(1)
+            .stderr(contains("/proc/self/mem").and(contains("cannot read")).and(contains("hint: ")));
+    }
+}
+
+#[test]
+fn a_similar_preset_is_suggested() {
+    lenet_gpu(&["train", "--preset", "mnist-fats"])
+        .assert()
+        .code(2)
+        .stderr(contains("unknown preset \"mnist-fats\"").and(contains("did you mean mnist-fast?")));
+}
+
+#[test]
 fn other_names_of_options_are_accepted() {
     let folder = tempdir().unwrap();
     let run = folder.path().join("run");
@@ -171,9 +211,9 @@ fn a_runs_config_spells_all_names_with_hyphens_and_may_be_edited_with_underscore
 fn an_unknown_option_in_a_file_gets_a_similar_name() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("mine.toml");
-    fs::write(&path, "[options]\nbatch_siz = 3\n").unwrap();
+    fs::write(&path, "[options]\nbatch_sizes = 3\n").unwrap();
     lenet_gpu(&["train", "--config", path.to_str().unwrap()])
         .assert()
         .code(2)
-        .stderr(contains("unknown option \"batch_siz\"").and(contains("did you mean \"batch-size\"?")));
+        .stderr(contains("unknown option \"batch_sizes\"").and(contains("did you mean \"batch-size\"?")));
 }

@@ -335,7 +335,7 @@ fn an_output_does_not_replace_a_file_that_the_command_reads() {
         (&["evaluate", model, "--data-dir", data, "--mistakes", &spelt("model.png")], read),
         (
             &["evaluate", model, "--data-dir", data, "--mistakes", of_the_set],
-            "this is a file of the data set in ",
+            "this is a file in the data folder ",
         ),
         (&["predict", "--model", model, image, "--contact-sheet", image], read),
         (&["predict", "--model", model, image, "--contact-sheet", &spelt("0.png")], read),
@@ -382,6 +382,45 @@ fn an_output_beside_the_classes_of_a_data_set_may_be_replaced() {
     }
 }
 
+#[test]
+fn an_output_does_not_replace_a_file_of_a_run() {
+    let folder = tempdir().unwrap();
+    for name in ["config.toml", "metrics.jsonl", "checkpoint.safetensors"] {
+        fs::write(folder.path().join(name), "of the run").unwrap();
+    }
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    let mut export = lenet_gpu(&["export", INPUTS.model.to_str().unwrap(), "-o"]);
+    export.arg(&checkpoint).assert().code(2).stderr(contains("this is a file of a run"));
+    assert_eq!(fs::read_to_string(checkpoint).unwrap(), "of the run");
+    lenet_gpu(&["export", INPUTS.model.to_str().unwrap(), "-q", "-o"])
+        .arg(folder.path().join("other.safetensors"))
+        .assert()
+        .success();
+}
+
+#[test]
+fn an_output_does_not_replace_a_data_file_directly_in_the_data_folder() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("set");
+    fs::create_dir(&data).unwrap();
+    let rows = "label,pixel0,pixel1,pixel2,pixel3\n0,0,0,0,0\n1,255,255,255,255\n";
+    let labels = data.join("t10k-labels-idx1-ubyte");
+    for file in [data.join("train.csv"), data.join("test.csv"), labels.clone()] {
+        fs::write(file, rows).unwrap();
+    }
+    for option in ["--output", "--markdown"] {
+        for file in [&labels, &data.join("test.csv")] {
+            lenet_gpu(&["bench", "--backend", "cpu", "-q", "--data-dir", data.to_str().unwrap(), option])
+                .arg(file)
+                .assert()
+                .code(2)
+                .stdout("")
+                .stderr(contains(option).and(contains("is a file in the data folder")));
+            assert_eq!(fs::read_to_string(file).unwrap(), rows);
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_output_may_have_the_longest_name_that_a_folder_allows() {
@@ -413,6 +452,6 @@ fn an_output_does_not_replace_an_image_that_the_model_was_trained_beside() {
     let image = path("set/test/cat/0.png");
     let before = fs::read(&image).unwrap();
     let mut evaluate = lenet_gpu(&["evaluate", "--backend", "cpu", "-q", "--mistakes"]);
-    evaluate.arg(&image).arg(path("run")).assert().code(2).stderr(contains("is a file of the data set in"));
+    evaluate.arg(&image).arg(path("run")).assert().code(2).stderr(contains("is a file in the data folder"));
     assert_eq!(fs::read(&image).unwrap(), before);
 }

@@ -294,8 +294,9 @@ fn unreadable_images_are_named_and_the_others_are_classified() {
     draw(&path("d.png"), 0);
     let whole = fs::read(path("d.png")).unwrap();
     fs::write(path("d.png"), &whole[..whole.len() / 2]).unwrap();
-    GrayImage::from_pixel(40, 30, Luma([200])).save(path("e.png")).unwrap();
+    GrayImage::from_pixel(30, 30, Luma([200])).save(path("e.png")).unwrap();
     draw(&path("f.png"), 9);
+    GrayImage::from_pixel(40, 30, Luma([200])).save(path("g.png")).unwrap();
     let says = |name: &str, what: &str| contains(format!("{name} {what}"));
     let assert = predict(&model).arg("--json").arg(images.path()).arg(path("gone.png")).assert().code(2);
     let assert = assert
@@ -303,9 +304,13 @@ fn unreadable_images_are_named_and_the_others_are_classified() {
         .stderr(says("c.png", "is not a PNG, JPEG, WebP, BMP, GIF or TIFF file"))
         .stderr(says("d.png", "is damaged"))
         .stderr(says("e.png", "shows no digit").and(contains("--preprocess none")))
+        .stderr(says("g.png", "shows no digit").and(contains("crop the photograph")))
         .stderr(says("gone.png", "cannot be read"))
-        .stderr(contains("5 of 7 images could not be classified"));
-    assert_eq!(String::from_utf8_lossy(&assert.get_output().stdout).lines().count(), 2);
+        .stderr(contains("6 of 8 images could not be classified"));
+    let stdout = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    let found: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(names(&found), ["a.png", "e.png", "f.png", "g.png"]);
+    assert_eq!((&found[1]["digits"], &found[1]["sure"]), (&Value::Array(Vec::new()), &Value::Bool(false)));
 }
 
 #[test]

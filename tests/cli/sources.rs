@@ -224,7 +224,10 @@ fn changed_images_are_an_error_with_a_remedy() {
         .stderr(contains("are not those of the model's training").and(contains("--data-dir")));
     let (found, stderr) = evaluated(evaluate(&model).arg("--data-dir").arg(&data));
     assert_eq!(found["data"]["of_training"], false);
-    assert!(stderr.contains("warning: ") && stderr.contains("is not the data"), "{stderr}");
+    assert!(
+        stderr.contains("warning: the images of ") && stderr.contains("have changed since training"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -266,7 +269,11 @@ fn a_model_of_an_unsplit_folder_is_evaluated_on_the_images_that_were_held_out() 
         let (found, stderr) = evaluated(evaluate(&model).args(arguments));
         assert_eq!((&found["images"], &found["loss"]), (&Value::from(20), loss), "{arguments:?}");
         assert_eq!(found["data"]["held_out"], true, "{arguments:?}");
-        assert!(stderr.contains("20 images, held out in training, of"), "{stderr}");
+        assert!(
+            stderr.contains("evaluating on 20 images of ")
+                && stderr.contains(" that were held out in training"),
+            "{stderr}"
+        );
         assert!(!stderr.contains("warning"), "{stderr}");
     }
 
@@ -275,7 +282,43 @@ fn a_model_of_an_unsplit_folder_is_evaluated_on_the_images_that_were_held_out() 
     evaluate(&model).assert().code(2).stderr(contains("are not those of the model's training"));
     let (found, stderr) = evaluated(evaluate(&model).arg("--data-dir").arg(&data));
     assert_eq!((&found["images"], &found["data"]["of_training"]), (&Value::from(79), &Value::from(false)));
-    assert!(stderr.contains("is not the data"), "{stderr}");
+    assert!(stderr.contains("have changed since training"), "{stderr}");
+
+    // A set with test images of its own is read once, and its training images need not be readable.
+    let other = folder.path().join("other");
+    photos(&other, "train");
+    photos(&other, "test");
+    fs::write(other.join("notes.txt"), "").unwrap();
+    for problem in [false, true] {
+        if problem {
+            fs::write(other.join("train/one/bad.png"), "").unwrap();
+        }
+        let (found, stderr) = evaluated(evaluate(&model).arg("--data-dir").arg(&other));
+        assert_eq!(
+            (&found["images"], &found["data"]["of_training"]),
+            (&Value::from(80), &Value::from(false))
+        );
+        assert!(stderr.matches("notes.txt").count() <= 1 && stderr.contains("is not the data"), "{stderr}");
+    }
+}
+
+#[test]
+fn whether_images_are_those_of_the_training_is_unknown_if_they_are_converted_in_another_way() {
+    let folder = tempdir().unwrap();
+    let data = idx(folder.path(), "set", 64, 0);
+    let model = train(&data, &folder.path().join("run"), &[]);
+    let set = ["--data-dir", data.to_str().unwrap()];
+    for options in [&["--transpose"][..], &["--fit", "resize"]] {
+        for arguments in [options.to_vec(), [options, &set].concat()] {
+            let (found, stderr) = evaluated(evaluate(&model).args(&arguments));
+            assert!(found["data"]["of_training"].is_null(), "{arguments:?}: {stderr}");
+            assert!(!stderr.contains("warning"), "{stderr}");
+        }
+    }
+    for options in [&["--transpose=false"][..], &["--fit", "pad", "--skip-bad-images"]] {
+        let (found, _) = evaluated(evaluate(&model).args(options).args(set));
+        assert_eq!(found["data"]["of_training"], true, "{options:?}");
+    }
 }
 
 #[test]

@@ -134,7 +134,7 @@ mod files {
         let (code, stdout, _) = evaluate(&[]);
         assert_eq!(code, 0);
         let table = stdout.lines().filter(|line| line.contains(SHOWN)).count();
-        assert_eq!(table, 5, "two rows in each table, and the largest class: {stdout}");
+        assert_eq!(table, 4, "two rows in each table: {stdout}");
 
         let (_, stdout, _) = evaluate(&["--json"]);
         let object: Value = serde_json::from_str(&stdout).unwrap();

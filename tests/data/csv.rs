@@ -108,6 +108,13 @@ fn the_header_says_where_the_labels_are() {
 }
 
 #[test]
+fn a_header_of_numbers_is_one_if_it_names_the_labels() {
+    let names: Vec<_> = (0..784).map(|pixel| pixel.to_string()).collect();
+    let text = format!("label,{}\n{}", names.join(","), table(&[3]));
+    assert_eq!(csv::read(&mut text.as_bytes()).unwrap().labels, [3]);
+}
+
+#[test]
 fn colour_images_have_a_plane_for_each_channel() {
     let pixels = [1, 2, 3].map(|value| format!(",{value}").repeat(1024)).concat();
     let images = csv::read(&mut format!("6{pixels}\n").as_bytes()).unwrap();
@@ -134,7 +141,7 @@ fn emnists_tables_are_recognised_by_their_names() {
 #[test]
 fn a_wrong_value_is_reported_by_its_line_and_column() {
     let wrong = |line: usize, column: usize, value: &str| {
-        let text = header() + &table(&[5, 0, 4]);
+        let text = if line == 1 { String::new() } else { header() } + &table(&[5, 0, 4]);
         let mut lines: Vec<Vec<_>> = text.lines().map(|line| line.split(',').collect()).collect();
         lines[line - 1][column - 1] = value;
         lines.iter().map(|fields| fields.join(",") + "\r\n").collect::<String>()
@@ -144,6 +151,9 @@ fn a_wrong_value_is_reported_by_its_line_and_column() {
         (3, 785, "-1", "line 3, column 785: \"-1\" is not a pixel"),
         (4, 17, "0.5", "line 4, column 17: \"0.5\""),
         (4, 17, "", "line 4, column 17: \"\""),
+        // Not a header, which the first of these lines would be lost as.
+        (1, 1, "cat", "line 1, column 1: \"cat\" is not a label"),
+        (1, 1, "", "line 1, column 1: \"\" is not a label"),
         (3, 1, "cat", "line 3, column 1: \"cat\" is not a label"),
         (3, 1, "65536", "line 3, column 1: \"65536\" is not a label"),
     ] {
@@ -156,6 +166,10 @@ fn tables_of_other_shapes_are_refused() {
     assert_error("", &["contains no images"]);
     assert_error(header(), &["contains no images"]);
     assert_error("id,label\n1,cat\n", &["line 1 has 2 columns; expected a label and the pixels"]);
+    assert_error(
+        header().replace("label,pixel0,pixel1", "pixel0,label,pixel1") + &table(&[5]),
+        &["line 1, column 2: the labels must be in the first or the last of the 785 columns"],
+    );
     assert_error("<html>Not found</html>", &["line 1 has 1 columns"]);
     assert_error(table(&[1]).replacen('\n', ",0,0\n", 1), &["line 1 has 787 columns"]);
     let cut = table(&[1, 2]);
@@ -285,6 +299,26 @@ fn a_table_beside_folders_of_images_is_not_a_data_set() {
     let set =
         Dataset::open(folder.path(), None, Conversion { fit: Some(Fit::Resize), ..Conversion::default() });
     assert_eq!(set.unwrap().class_names.unwrap(), ["0", "1"]);
+}
+
+#[test]
+fn tables_beside_figures_are_not_ignored() {
+    let folder = folder();
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/photos/sans-0.jpg");
+    fs::create_dir(folder.path().join("figures")).unwrap();
+    fs::copy(photo, folder.path().join("figures/0.jpg")).unwrap();
+    let open = |kind| OpenOptions { kind, ..OpenOptions::default() }.open(folder.path());
+    let error = open(None).unwrap_err().to_string();
+    assert!(
+        error.contains("several data sets: its folders of images, ") && error.contains("_train.csv"),
+        "{error}"
+    );
+    assert!(matches!(open(Some(DatasetKind::Folder)), Ok(OpenedDataset::Unsplit(_))));
+    assert!(matches!(open(Some(DatasetKind::Mnist)), Ok(OpenedDataset::Split(_))));
+    for subset in ["train", "test"] {
+        put(folder.path(), &format!("mnist_{subset}.csv"), "file,label\na/0.jpg,a\n");
+    }
+    assert!(matches!(open(None), Ok(OpenedDataset::Unsplit(_))), "lists of files are no data set");
 }
 
 proptest! {

@@ -350,6 +350,13 @@ mod idx_file {
     }
 }
 
+#[test]
+fn a_side_of_more_than_16384_pixels_is_rejected() {
+    let bytes = idx_file([0, 0, 8, 3], &[1, 16_385, 1], &[0; 16_385]);
+    let error = idx::read_images(&bytes[..], bytes.len() as u64).unwrap_err().to_string();
+    assert!(error.contains("height 16385, width 1; at most 16384 pixels on a side"), "{error}");
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {

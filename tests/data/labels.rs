@@ -152,6 +152,8 @@ fn train_warns_of_classes_without_training_images_and_names_ranges() {
             .and(contains("197 of 201 classes without training images: 3 to 199; ").count(1)),
     );
     train(&idx(&[0, 1, 2], &[0]), &[]).success().stderr(contains("without training images").not());
+    let of_kind = train(&idx(&[0, 1, 2], &[0]), &["--dataset", "mnist"]).success();
+    of_kind.stderr(contains("7 of 10 classes without training images: 3 to 9\n"));
 }
 
 #[test]

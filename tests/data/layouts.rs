@@ -92,6 +92,16 @@ fn a_data_set_one_or_two_folders_below_is_found() {
 }
 
 #[test]
+fn a_folder_with_very_many_others_is_not_searched_to_the_end() {
+    let folder = tempdir().unwrap();
+    (0..1_000).for_each(|other| fs::create_dir(folder.path().join(format!("{other:03}"))).unwrap());
+    put_mnist(&folder.path().join("mnist"), 7);
+    assert_error(folder.path(), &["contains no known data set"]);
+    fs::remove_dir(folder.path().join("000")).unwrap();
+    assert_eq!(open(folder.path(), None).unwrap().train.labels, [7, 4, 2]);
+}
+
+#[test]
 fn hidden_folders_are_not_searched() {
     let folder = tempdir().unwrap();
     put_mnist(&folder.path().join("archive"), 7);

@@ -121,6 +121,7 @@ fn stored_archives_and_medmnists_names_are_read() {
     ];
     let set = open(folder(&zip(&entries, CompressionMethod::STORE)).path());
     assert_eq!((&set.train.labels[..], &set.test.labels[..]), (&[1, 0][..], &[1][..]));
+    assert_eq!((&set.validation.unwrap().labels[..], set.train.len()), (&[0][..], 2));
 }
 
 #[test]
@@ -178,6 +179,7 @@ fn arrays_that_are_not_images_or_labels_are_refused_with_a_remedy() {
         ("x_train.npy", bytes("(3, 28, 28, 2)", &[0; 4704]), "its shape is (3, 28, 28, 2)"),
         ("x_train.npy", bytes("(0, 28, 28)", &[]), "its shape is (0, 28, 28)"),
         ("x_train.npy", bytes("()", &[0]), "its shape is ()"),
+        ("x_train.npy", bytes("(1, 16385, 1)", &[0; 16385]), "at most 16384 pixels on a side"),
         ("y_train.npy", bytes("(3, 10)", &[0; 30]), "numpy.argmax"),
         ("y_train.npy", bytes("(0,)", &[]), "its shape is (0,)"),
         ("y_train.npy", npy("'<f8'", "False", "(3,)", &[0; 24]), "\"<f8\"; save labels as integers"),
@@ -214,7 +216,10 @@ fn missing_and_duplicate_arrays_and_other_methods_are_reported() {
     let entries = [("x_train.npy", &images(1)[..]), ("arr_0.npy", b""), ("readme.txt", b"")];
     let zipped = zip(&entries, CompressionMethod::STORE);
     assert_error(&folder(&zipped), &["the array y_train is missing; found x_train, arr_0"]);
-    assert_error(&folder(&zip(&[], CompressionMethod::STORE)), &["x_train is missing; found no arrays"]);
+    let empty = folder(&zip(&[], CompressionMethod::STORE));
+    assert_error(&empty, &["contains no known data set", "an .npz archive with x_train"]);
+    let error = Dataset::open(&empty.path().join("mnist.npz"), None, Conversion::default()).unwrap_err();
+    assert!(error.to_string().contains("x_train is missing; found no arrays"), "{error}");
     let twice = [("x_train.npy", &images(1)[..]), ("x_train.npy", b"")];
     assert_error(&folder(&zip(&twice, CompressionMethod::STORE)), &["x_train occurs twice"]);
     let mut other =
@@ -245,6 +250,9 @@ fn two_archives_in_a_folder_are_refused_with_their_names() {
     fs::copy(folder.path().join("mnist.npz"), folder.path().join("other.npz")).unwrap();
     assert_error(&folder, &["several data sets: ", "other.npz; choose one"]);
     assert!(Dataset::open(&folder.path().join("other.npz"), None, Conversion::default()).is_ok());
+    // Results of another program.
+    fs::write(folder.path().join("other.npz"), zip(&[("loss.npy", b"")], CompressionMethod::STORE)).unwrap();
+    assert_eq!(open(folder.path()).train.labels, [5, 0, 4]);
 }
 
 #[test]

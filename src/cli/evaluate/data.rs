@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::super::data_args::{DataArgs, find};
 use super::super::{Failure, notice};
 use crate::data::{
-    Channels, Conversion, DataLocation, DataSource, Dataset, DatasetKind, ImageSet, OpenOptions,
-    OpenedDataset, TestSet, TestSplit, embedded_fingerprint, embedded_mnist_test,
+    Channels, Conversion, DataError, DataLocation, DataSource, Dataset, DatasetKind, ImageFolderError,
+    ImageSet, OpenOptions, OpenedDataset, TestSet, TestSplit, embedded_fingerprint, embedded_mnist_test,
 };
 use crate::model::Model;
+use crate::wording::count;
 
 /// Test images and what is known about them.
 pub struct EvaluationData {
@@ -21,7 +22,7 @@ pub struct EvaluationData {
     pub location: DataLocation,
     /// Whether they were held out of the images of a folder without a split, as in the model's training.
     pub is_held_out: bool,
-    /// Whether they are the test images of the model's training; `None` if its file does not record these.
+    /// Whether they are the test images of the model's training; `None` if this was not checked.
     pub is_of_training: Option<bool>,
 }
 
@@ -53,24 +54,25 @@ pub fn folder<'a>(args: &'a DataArgs, model: &'a Model) -> Option<&'a Path> {
 /// Reads the test images of the model's training.
 fn open_source(args: &DataArgs, model: &Model, source: &DataSource) -> Result<EvaluationData, Failure> {
     if let DataLocation::Path(path) = &source.location
-        && !path.exists()
+        && matches!(path.try_exists(), Ok(false))
     {
         return Err(Failure::usage(
             format!("the model was trained on {}, which does not exist", path.display()),
-            "name the test images with --data-dir DIR or --dataset KIND",
+            "name the test images with --data-dir PATH or --dataset KIND",
         ));
     }
     let mut options = OpenOptions { kind: source.requested, ..args.options(own_conversion(args, model)) };
     options.skip_bad_images |= source.skip_bad_images;
     options.transpose = options.transpose.or(source.transpose);
     let data = read(&source.location, options, source.test_split)?;
-    if is_converted_alike(args, model) && !are_of(source, &data) {
+    let is_of_training = is_of_training(args, model, source, &data);
+    if is_of_training == Some(false) {
         return Err(Failure::usage(
             format!("the images of {} are not those of the model's training", Place(&data)),
-            "name the test images with --data-dir DIR or --dataset KIND",
+            "name the test images with --data-dir PATH or --dataset KIND",
         ));
     }
-    Ok(EvaluationData { is_of_training: Some(true), ..data })
+    Ok(EvaluationData { is_of_training, ..data })
 }
 
 /// Reads the images that the user names, and warns if they are others than in the model's training.
@@ -82,34 +84,28 @@ fn open_named(
     let conversion = Conversion { fit: args.conversion().fit.or(model.info.fit), ..args.conversion() };
     let (location, mut options) = (args.location(), args.options(conversion));
     let Some(source) = source else { return read(&location, options, None) };
-    if location == source.location {
-        options.transpose = options.transpose.or(source.transpose);
-    }
-    let is_like = is_converted_alike(args, model);
-    let is_of_training = |data: &EvaluationData| match data.images.channels == model.network.channels {
-        true if is_like => are_of(source, data),
-        _ => data.location == source.location && data.is_held_out == source.test_split.is_some(),
+    let is_same_place = location == source.location;
+    options.skip_bad_images |= source.skip_bad_images;
+    options.transpose = options.transpose.or(source.transpose.filter(|_| is_same_place));
+    let checked = |data: EvaluationData| {
+        let is_of_training = is_of_training(args, model, source, &data);
+        EvaluationData { is_of_training, ..data }
     };
     // The folder may be the model's, of which only some images were not trained on.
-    if let Some(split) = source.test_split {
-        let with_bad =
-            OpenOptions { skip_bad_images: options.skip_bad_images || source.skip_bad_images, ..options };
-        if let Ok(data) = read(&location, with_bad, Some(split))
-            && is_of_training(&data)
-        {
-            return Ok(EvaluationData { is_of_training: Some(true), ..data });
+    let mut data = checked(read(&location, options, source.test_split)?);
+    if data.is_held_out && !data.is_of_training.unwrap_or(is_same_place) {
+        data = checked(read(&location, options, None)?);
+    }
+    if data.is_of_training == Some(false) {
+        let (place, before) = (Place(&data), PlaceOf(&source.location, source.kind));
+        match is_same_place {
+            true => notice::warning(format_args!("the images of {place} have changed since training")),
+            false => notice::warning(format_args!(
+                "{place} is not the data that the model was tested with in training, {before}"
+            )),
         }
     }
-    let data = read(&location, options, None)?;
-    let is_of_training = is_of_training(&data);
-    if !is_of_training {
-        notice::warning(format_args!(
-            "{} is not the data that the model was tested with in training, {}",
-            Place(&data),
-            PlaceOf(&source.location, source.kind)
-        ));
-    }
-    Ok(EvaluationData { is_of_training: Some(is_of_training), ..data })
+    Ok(data)
 }
 
 /// Reads the images of a model whose file does not record them. Files of earlier versions have a name to go by.
@@ -118,7 +114,7 @@ fn open_guessed(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failur
     let Some(kind) = NAMED.into_iter().find(|kind| Some(kind.name()) == name) else {
         return Err(Failure::usage(
             "the model file does not record which images to test with",
-            "name them with --data-dir DIR or --dataset KIND",
+            "name them with --data-dir PATH or --dataset KIND",
         ));
     };
     notice::note(format_args!(
@@ -138,10 +134,24 @@ fn own_conversion(args: &DataArgs, model: &Model) -> Conversion {
     Conversion { fit: fit.or(model.info.fit), channels: channels.or(channels_of(model)) }
 }
 
-/// Whether images are converted as in training, without which they have other fingerprints.
-fn is_converted_alike(args: &DataArgs, model: &Model) -> bool {
+/// Whether these are the test images of the model's training. `None` if they are not recognised but would not be either
+/// if they were, as they are converted in another way and so have another fingerprint.
+fn is_of_training(
+    args: &DataArgs,
+    model: &Model,
+    source: &DataSource,
+    data: &EvaluationData,
+) -> Option<bool> {
     let Conversion { fit, channels } = args.conversion();
-    (fit.is_none() || fit == model.info.fit) && (channels.is_none() || channels == channels_of(model))
+    let transpose = args.options(Conversion::default()).transpose;
+    let is_converted_alike = (fit.is_none() || fit == model.info.fit)
+        && (channels.is_none() || channels == channels_of(model))
+        && (transpose.is_none() || transpose == source.transpose)
+        && data.images.channels == model.network.channels;
+    match are_of(source, data) {
+        true => Some(true),
+        false => is_converted_alike.then_some(false),
+    }
 }
 
 fn channels_of(model: &Model) -> Option<Channels> {
@@ -159,12 +169,18 @@ fn are_of(source: &DataSource, data: &EvaluationData) -> bool {
     known == Some(&source.test.fingerprint) || source.test.are_first_of(&data.images)
 }
 
-/// Reads test images; with a split, those that it holds out of a folder without test images.
+/// Reads test images; with a split, those that it holds out of a folder without test images. If it cannot hold out any, as
+/// a class has one image, all images of the folder are read.
 fn read(
     location: &DataLocation,
     options: OpenOptions,
     split: Option<TestSplit>,
 ) -> Result<EvaluationData, Failure> {
+    let test_of = |Dataset { kind, test, class_names, .. }| TestSet {
+        kind,
+        images: Arc::unwrap_or_clone(test),
+        class_names,
+    };
     let mut is_held_out = false;
     let test = match (find(location)?, split) {
         (None, _) => embedded_mnist_test(options.conversion).map(|images| TestSet {
@@ -173,17 +189,20 @@ fn read(
             class_names: None,
         }),
         (Some(path), None) => options.open_test(&path),
-        (Some(path), Some(split)) => options.open(&path).and_then(|opened| {
-            let data = match opened {
-                OpenedDataset::Split(data) => data,
-                OpenedDataset::Unsplit(folder) => {
+        (Some(path), Some(split)) => match options.open(&path) {
+            Ok(OpenedDataset::Split(data)) => Ok(test_of(data)),
+            Ok(OpenedDataset::Unsplit(folder)) => match folder.split(split.share, split.seed) {
+                Err(
+                    DataError::OneImage { .. } | DataError::ImageFolder(ImageFolderError::OneImage { .. }),
+                ) => options.open_test(&path),
+                held_out => {
                     is_held_out = true;
-                    folder.split(split.share, split.seed)?
+                    held_out.map(test_of)
                 }
-            };
-            let Dataset { kind, test, class_names, .. } = data;
-            Ok(TestSet { kind, images: Arc::unwrap_or_clone(test), class_names })
-        }),
+            },
+            // Training images that are missing or invalid do not matter.
+            Err(_) => options.open_test(&path),
+        },
     };
     let TestSet { kind, images, class_names } = test.map_err(Failure::input)?;
     Ok(EvaluationData {
@@ -199,10 +218,12 @@ fn read(
 /// For a line: "10000 test images of MNIST (built in)".
 impl fmt::Display for EvaluationData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held_out = if self.is_held_out { ", held out in training," } else { "" };
-        let (images, test) = (self.images.len(), if self.is_held_out { "" } else { "test " });
-        let plural = if images == 1 { "" } else { "s" };
-        write!(f, "{images} {test}image{plural}{held_out} of {}", Place(self))
+        let (images, place) = (self.images.len(), Place(self));
+        match self.is_held_out {
+            true if images == 1 => write!(f, "1 image of {place} that was held out in training"),
+            true => write!(f, "{images} images of {place} that were held out in training"),
+            false => write!(f, "{} of {place}", count(images, "test image")),
+        }
     }
 }
 

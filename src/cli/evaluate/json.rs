@@ -10,7 +10,8 @@ const MAX_MATRIX: usize = 1_000;
 
 /// The whole evaluation as one object. `data` says which images these are: their location, the known data set or `null`,
 /// whether they were held out of a folder without a split, and whether they are the test images of the model's training
-/// (`null` if the model file does not record these). Classes have their label and their name; fractions are from 0 to 1, and `null` if
+/// (`null` if this was not checked: the model file does not record these, or the images are converted in another way).
+/// Classes have their label and their name; fractions are from 0 to 1, and `null` if
 /// their denominator is 0. With more than 1,000 classes, `confusion` is `null`, and `confusion_counts` lists the label,
 /// the prediction and the number of images of each pair that occurs.
 pub fn object(evaluation: &Evaluation, info: &ModelInfo, data: &EvaluationData, weights_hash: &str) -> Value {

@@ -1,5 +1,6 @@
 //! `lenet-gpu evaluate`.
 
+mod classes;
 mod data;
 mod json;
 mod pictures;
@@ -14,7 +15,7 @@ use crate::model::Model;
 use crate::train::weights_hash;
 use clap::Args;
 
-use super::data_args::{DataArgs, check_class_names, check_fit, check_labels};
+use super::data_args::{DataArgs, check_channels, check_labels};
 use super::engine::EngineArgs;
 use super::model_arg::{LoadedModel, ModelArg};
 use super::progress::Progress;
@@ -30,12 +31,20 @@ Examples:
   lenet-gpu evaluate model.safetensors --data-dir ~/fashion --json
           Evaluate on the test images in another folder, with JSON output";
 
+const DATA_DIR_HELP: &str = "Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its \
+                             format is detected [default: the data that the model was trained on]";
+const FIT_HELP: &str = "How images are fitted to 32×32 [default: as in the model's training]";
+const CHANNELS_HELP: &str = "Number of input channels [default: the model's, or for other data as stored]";
+
 /// Evaluate a model on test images
 ///
 /// Prints the loss (negative log-likelihood), the accuracy, the precision, recall and F1 of each class, the confusion
 /// matrix and the calibration error.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
+#[command(mut_arg("data_dir", |arg| arg.help(DATA_DIR_HELP)))]
+#[command(mut_arg("fit", |arg| arg.help(FIT_HELP)))]
+#[command(mut_arg("channels", |arg| arg.help(CHANNELS_HELP)))]
 pub struct EvaluateArgs {
     #[command(flatten)]
     model: ModelArg,
@@ -65,11 +74,11 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     inputs.extend(data::folder(&args.data, &model).map(Input::Folder));
     args.pictures.check(network.classes, &inputs, output, args.json)?;
     args.data.check(&[Subset::Test])?;
-    let (data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;
+    let (mut data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;
+    check_channels(*network, data.images.channels)?;
+    classes::match_labels(&model, data.class_names.as_deref(), Arc::make_mut(&mut data.images))?;
     let test = Arc::clone(&data.images);
-    check_class_names(info.class_names.as_deref(), data.class_names.as_deref())?;
     check_labels(*network, &test)?;
-    check_fit(*network, test.channels, test.classes())?;
 
     // The batch size affects only training; engines choose their own for evaluation.
     let mut opened = device.engine(&Setup::new(*network, 1))?;

@@ -1,5 +1,7 @@
 //! An evaluation as text.
 
+use crate::cli::data_args::class_in_message;
+use crate::cli::fit::width;
 use crate::cli::terminal;
 use crate::escape::escape;
 use crate::evaluate::{CALIBRATION_BINS, ConfusionMatrix, Evaluation};
@@ -44,7 +46,7 @@ pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> Vec<String> {
         pairs(confusion, &names)
     };
     let mut lines = vec![first, second, third];
-    lines.extend(chance(confusion, tally.correct, &names));
+    lines.extend(chance(confusion, tally.correct, info.class_names.as_deref()));
     lines.push(String::new());
     lines.extend(scores(confusion, &names));
     lines.push(String::new());
@@ -52,13 +54,19 @@ pub fn report(evaluation: &Evaluation, info: &ModelInfo) -> Vec<String> {
     lines
 }
 
-/// Says that the accuracy is about the share of the largest class, if it is.
-fn chance(confusion: &ConfusionMatrix, correct: usize, names: &[String]) -> Option<String> {
+/// Says that the accuracy is about the share of the largest class, if it is and the images are enough to tell. If all
+/// classes have as many images, none is the largest.
+fn chance(confusion: &ConfusionMatrix, correct: usize, names: Option<&[String]>) -> Option<String> {
     let counts = confusion.class_counts();
-    let (class, share) = counts.largest().filter(|_| counts.is_at_chance(correct))?;
+    let (class, share) = counts.largest()?;
+    let largest = counts.values()[class];
+    let is_balanced = counts.values().iter().all(|&count| count == 0 || count == largest);
+    if is_balanced || !counts.can_tell_chance() || !counts.is_at_chance(correct) {
+        return None;
+    }
     Some(format!(
         "always predicting {}, the largest class, has an accuracy of {:.2} %",
-        names[class],
+        class_in_message(class, names),
         100.0 * share
     ))
 }
@@ -105,7 +113,7 @@ fn matrix(confusion: &ConfusionMatrix, names: &[String], columns: usize) -> Vec<
         [line(HEADING, headings.to_vec())].into_iter().chain(lines).collect::<Vec<_>>()
     };
     let named = table(names, names, 5);
-    let fits = |line: &String| line.chars().count() <= columns;
+    let fits = |line: &String| width(line) <= columns;
     if widest(names.iter().map(String::as_str)) <= MAX_HEADING && named.iter().all(fits) {
         return named;
     }
@@ -131,7 +139,7 @@ fn percent(fraction: Option<f64>) -> String {
 }
 
 fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
-    texts.into_iter().map(|text| text.chars().count()).max().unwrap_or(0)
+    texts.into_iter().map(width).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -148,6 +156,22 @@ mod tests {
 
     fn names(names: [&str; 2]) -> Vec<String> {
         names.map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn an_accuracy_at_chance_is_reported_for_enough_images_of_unequal_classes() {
+        let names = names(["cat", "dog"]);
+        let reported = |[cats, dogs]: [usize; 2], correct| {
+            let mut confusion = ConfusionMatrix::new(2);
+            (0..cats).for_each(|_| confusion.add(0, 0));
+            (0..dogs).for_each(|_| confusion.add(1, 0));
+            chance(&confusion, correct, Some(&names))
+        };
+        let line = "always predicting class \"cat\", the largest class, has an accuracy of 60.00 %";
+        assert_eq!(reported([60, 40], 60).as_deref(), Some(line));
+        for (images, correct) in [([60, 40], 90), ([50, 50], 50), ([5, 3], 5), ([8, 0], 8)] {
+            assert_eq!(reported(images, correct), None, "{images:?}");
+        }
     }
 
     #[test]

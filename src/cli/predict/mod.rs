@@ -11,8 +11,9 @@ use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
 use crate::model::Model;
+use crate::model::lenet::IMAGE_SIDE;
 use crate::predict::{
-    AutoChoice, Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing,
+    AutoChoice, Classifier, ImageError, NoDigit, PredictError, Preparation, PreparedImage, Preprocessing,
 };
 use crate::report::{ContactSheet, MAX_TILES, Tile};
 use crate::wording::count;
@@ -27,7 +28,7 @@ use super::model_arg::{LoadedModel, ModelOption};
 use super::progress::Progress;
 use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
-use prediction::ImagePrediction;
+use prediction::{ImagePrediction, no_digit_json};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -39,7 +40,7 @@ Examples:
           Classify one image from stdin
 
 Images that cannot be read are reported on stderr; the others are still classified, and the exit code is \
-2.";
+2. The same holds for images without a digit; --json prints \"digits\": [] for them.";
 
 /// Classify images
 ///
@@ -74,8 +75,7 @@ pub struct PredictArgs {
     )]
     top: NonZeroUsize,
 
-    /// Least confidence for a sure answer, 0 to 1: the probability, for digits in photographs times their resemblance to
-    /// MNIST's [default: 0.28 for digits in photographs, 0 otherwise]
+    /// Confidence below which an answer is `not sure`, 0 to 1 [default: 0.28 for digits in photographs, 0 otherwise]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share, help_heading = "Output")]
     min_confidence: Option<f64>,
 
@@ -152,17 +152,20 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let mut classifier =
         Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
 
-    let min_confidence = args.min_confidence.unwrap_or(match preparation.preprocessing() {
-        Preprocessing::Digit => Classifier::MIN_CONFIDENCE,
-        _ => 0.0,
-    });
+    let min_confidence = args.min_confidence.unwrap_or(classifier.min_confidence());
     let progress = Progress::start("classifying", images.len());
     let mut tiles = Vec::new();
     let mut tiles_left_out = false;
     let mut unread = Unread::default();
     for batch in images.chunks(batch) {
         let prepared = prepare(batch, preparation, &progress, &mut unread);
-        for prediction in classify(&mut classifier, prepared, min_confidence)? {
+        for (source, prediction) in classify(&mut classifier, prepared, min_confidence)? {
+            let Some(prediction) = prediction else {
+                if args.json {
+                    output.json(&no_digit_json(source).to_string())?;
+                }
+                continue;
+            };
             let written = if args.json {
                 output.json(&prediction.json(&classifier, args.top.get()).to_string())
             } else {
@@ -187,8 +190,13 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     if unread.count == 0 {
         return Ok(Ending::Done);
     }
-    if unread.no_digit {
+    if unread.no_digit_in_small {
         notice::note("hint: --preprocess none passes images to the network without looking for a digit");
+    }
+    if unread.no_digit_in_large {
+        notice::note(
+            "hint: digits lower than 6 % of an image's shorter side are not looked for; crop the photograph",
+        );
     }
     if let Some(error) = &unread.memory {
         notice::note(format_args!("hint: {}", hints::more_memory(error)));
@@ -225,19 +233,21 @@ fn note_preprocessing(args: &PredictArgs, model: &Model, preparation: Preparatio
 #[derive(Debug, Default)]
 struct Unread {
     count: usize,
-    /// Whether no digit was found in one of them.
-    no_digit: bool,
+    /// Whether no digit was found in an image of the network's size, which may be prepared already.
+    no_digit_in_small: bool,
+    /// Whether none was found in a larger one.
+    no_digit_in_large: bool,
     /// The most memory that was missing.
     memory: Option<OverBudget>,
 }
 
-/// Reads and prepares images in parallel. Warns of those that cannot be read or prepared.
+/// Reads and prepares images in parallel. Warns of those that cannot be read or show no digit, and leaves out the former.
 fn prepare<'a>(
     images: &'a [ImageSource],
     preparation: Preparation,
     progress: &Progress,
     unread: &mut Unread,
-) -> Vec<(&'a ImageSource, PreparedImage)> {
+) -> Vec<(&'a ImageSource, Option<PreparedImage>)> {
     let prepare = |image: &ImageSource| {
         let prepared = image.prepare(preparation);
         progress.advance(1);
@@ -247,13 +257,20 @@ fn prepare<'a>(
     let mut ready = Vec::with_capacity(images.len());
     for (image, prepared) in images.iter().zip(prepared) {
         match prepared {
-            Ok(prepared) => ready.push((image, prepared)),
+            Ok(prepared) => ready.push((image, Some(prepared))),
             Err(error) => {
                 notice::warning(format_args!("{image} {error}"));
                 unread.count += 1;
-                unread.no_digit |= matches!(error, ImageError::NoDigit(_));
-                if let ImageError::File(ImageFileError::Memory { source, .. }) = error {
-                    unread.memory = unread.memory.max(Some(source));
+                match error {
+                    ImageError::NoDigit(NoDigit { side }) => {
+                        unread.no_digit_in_small |= side <= IMAGE_SIDE;
+                        unread.no_digit_in_large |= side > IMAGE_SIDE;
+                        ready.push((image, None));
+                    }
+                    ImageError::File(ImageFileError::Memory { source, .. }) => {
+                        unread.memory = unread.memory.max(Some(source));
+                    }
+                    ImageError::File(_) => {}
                 }
             }
         }
@@ -261,24 +278,30 @@ fn prepare<'a>(
     ready
 }
 
-/// Classifies prepared images.
+/// Classifies prepared images; those without a digit have no prediction.
 fn classify<'a>(
     classifier: &mut Classifier,
-    prepared: Vec<(&'a ImageSource, PreparedImage)>,
+    prepared: Vec<(&'a ImageSource, Option<PreparedImage>)>,
     min_confidence: f64,
-) -> Result<Vec<ImagePrediction<'a>>, Failure> {
+) -> Result<Vec<(&'a ImageSource, Option<ImagePrediction<'a>>)>, Failure> {
+    let images: Vec<_> =
+        prepared.iter().filter_map(|(source, image)| Some((source, image.as_ref()?))).collect();
     let readings =
-        classifier.read_batch(prepared.iter().map(|(_, image)| image)).map_err(|error| match error {
+        classifier.read_batch(images.iter().map(|(_, image)| *image)).map_err(|error| match error {
             PredictError::NonFinite { image } => Failure::Work(anyhow!(
                 "{}: the predicted probabilities are not finite; the model's weights are too large or corrupt",
-                prepared[image].0
+                images[image].0
             )),
             error => Failure::work(error),
         })?;
-    let images = prepared.into_iter().zip(readings);
-    Ok(images
-        .map(|((source, input), reading)| ImagePrediction { source, input, reading, min_confidence })
-        .collect())
+    let mut readings = readings.into_iter();
+    let predictions = prepared.into_iter().map(|(source, input)| {
+        let prediction = input.and_then(|input| {
+            Some(ImagePrediction { source, input, reading: readings.next()?, min_confidence })
+        });
+        (source, prediction)
+    });
+    Ok(predictions.collect())
 }
 
 fn contact_sheet(tiles: Vec<Tile>) -> ContactSheet {

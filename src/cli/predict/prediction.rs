@@ -15,12 +15,20 @@ pub struct ImagePrediction<'a> {
     pub min_confidence: f64,
 }
 
+/// The JSON object of an image in which no digit was found.
+pub fn no_digit_json(source: &ImageSource) -> Value {
+    json!({ "image": source.to_string(), "digits": [], "sure": false })
+}
+
 impl ImagePrediction<'_> {
     /// One line: the image and its `top` most probable classes, or the number that its digits form and each digit.
     pub fn text(&self, classifier: &Classifier, top: usize) -> String {
         let mut line = self.source.to_string();
         if !self.is_sure() {
-            line += "  not sure:";
+            line += &match self.reading.has_unread() {
+                true => "  not sure (a digit may be missing):".to_owned(),
+                false => format!("  not sure (confidence {:.2}):", self.reading.confidence()),
+            };
         }
         let named = |ranked: &RankedClass| {
             format!("{} {}", classifier.class_name(ranked.class), percent(ranked.probability))
@@ -33,7 +41,7 @@ impl ImagePrediction<'_> {
             }
             digits => {
                 let digits: Vec<String> = digits.iter().map(|digit| named(&digit.best())).collect();
-                let number = self.number(classifier);
+                let number = self.reading.number(classifier);
                 line += &format!("  {number} {}", percent(self.reading.probability()));
                 line += &format!("  ({})", digits.join(", "));
             }
@@ -46,13 +54,13 @@ impl ImagePrediction<'_> {
         let mut object = match self.reading.predictions() {
             [prediction] => self.digit_json(prediction, classifier, top),
             _ => json!({
-                "class": self.number(classifier),
+                "class": self.reading.number(classifier),
                 "probability": self.reading.probability(),
-                "confidence": self.reading.confidence(),
-                "sure": self.is_sure(),
             }),
         };
         object["image"] = self.source.to_string().into();
+        object["confidence"] = self.reading.confidence().into();
+        object["sure"] = self.is_sure().into();
         let digits = self.reading.predictions();
         if digits.iter().any(|digit| digit.place().is_some()) {
             let digits = digits.iter().map(|digit| self.digit_json(digit, classifier, top));
@@ -105,21 +113,6 @@ impl ImagePrediction<'_> {
 
     fn is_sure(&self) -> bool {
         self.reading.confidence() >= self.min_confidence
-    }
-
-    /// The digits of all lines, with a space between lines.
-    fn number(&self, classifier: &Classifier) -> String {
-        let mut number = String::new();
-        let mut line = 0;
-        for prediction in self.reading.predictions() {
-            let of_digit = prediction.place().map_or(0, |place| place.line);
-            if of_digit != line {
-                number.push(' ');
-                line = of_digit;
-            }
-            number += &classifier.class_name(prediction.best().class);
-        }
-        number
     }
 }
 

@@ -1,8 +1,6 @@
 //! The built-in presets.
 
-use anyhow::anyhow;
-
-use crate::cli::Failure;
+use crate::cli::{Failure, usage};
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -18,7 +16,12 @@ pub const PRESETS: &[(&str, &str)] =
 pub fn preset(name: &str) -> Result<&'static str, Failure> {
     let found = PRESETS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text).ok_or_else(|| {
-        let names: Vec<_> = PRESETS.iter().map(|(name, _)| *name).collect();
-        Failure::Input(anyhow!("unknown preset {name:?}; presets are {}", names.join(", ")))
+        let names = || PRESETS.iter().map(|(name, _)| *name);
+        let hint = usage::similar_name(name, names()).map_or_else(
+            || "`lenet-gpu presets` describes them".to_owned(),
+            |similar| format!("did you mean {similar}?"),
+        );
+        let names = names().collect::<Vec<_>>().join(", ");
+        Failure::usage(format!("unknown preset {name:?}; presets are {names}"), hint)
     })
 }

@@ -56,7 +56,7 @@ impl RecipeFile {
                 ));
             }
         };
-        checked.map_err(|error| format!("invalid table [{name}]: {}", error.message().replace('\n', " ")))
+        checked.map_err(|error| format!("invalid table [{name}]: {}", hyphenated(error.message())))
     }
 
     /// The program that wrote the file, if the file names it. For messages.
@@ -69,6 +69,25 @@ impl RecipeFile {
 
 fn check<'de, T: Deserialize<'de>>(table: &Table) -> Result<(), toml::de::Error> {
     underscored(table.clone()).try_into::<T>().map(drop)
+}
+
+/// A message on one line with names as they are written in files: with hyphens, once, and without former ones.
+fn hyphenated(message: &str) -> String {
+    const FORMER: [&str; 1] = ["`probes`"];
+    let message = message.replace('\n', " ");
+    let spelt = |(index, part): (usize, &str)| match index % 2 {
+        1 => format!("`{}`", part.replace('_', "-")),
+        _ => part.to_owned(),
+    };
+    let message: String = message.split('`').enumerate().map(spelt).collect();
+    let Some((what, names)) = message.split_once(", expected one of ") else { return message };
+    let mut shown: Vec<&str> = Vec::new();
+    for name in names.split(", ") {
+        if !shown.contains(&name) && !FORMER.contains(&name) {
+            shown.push(name);
+        }
+    }
+    format!("{what}, expected one of {}", shown.join(", "))
 }
 
 /// The line, counted from 1, that contains a byte of a text.
@@ -114,6 +133,17 @@ mod tests {
     fn the_config_of_a_run_is_a_recipe() {
         let file = RecipeFile::parse("config.toml", RUN).unwrap();
         assert_eq!((file.summary, file.options.unwrap()["epochs"].as_integer()), (None, Some(3)));
+    }
+
+    #[test]
+    fn names_in_messages_are_spelt_as_in_files() {
+        for (replaced, name) in [("epochs = 3.0", "batch-size"), ("init = \"pytorch\"", "init-from")] {
+            let text = RUN.replace(replaced, "foo-bar = 1");
+            let message = RecipeFile::parse("config.toml", &text).err().unwrap().to_string();
+            assert!(message.contains("`foo-bar`, expected one of"), "{message}");
+            assert_eq!(message.matches(&format!("`{name}`")).count(), 1, "{message}");
+            assert!(!message.contains('_') && !message.contains("probes"), "{message}");
+        }
     }
 
     #[test]

@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 
 use crate::files::read_text;
 use crate::train::RunDirectory;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
 use toml::{Table, Value};
 
 pub use built_in::{PRESETS, preset};
 
+use super::hints::RUN_FOLDER;
 use super::train::OptimizerKind;
 use super::{Cli, Failure, usage};
 use file::RecipeFile;
@@ -71,18 +72,23 @@ impl Recipe {
     /// The recipe in a file, or in the folder of a run.
     fn load(path: &Path) -> Result<Self, Failure> {
         let path = &if path.is_dir() { RunDirectory::config_path(path) } else { path.to_owned() };
-        let text = read_text(path)
-            .with_context(|| format!("--config: cannot read {}", path.display()))
-            .map_err(Failure::Input)?;
+        let text = read_text(path).map_err(|error| {
+            Failure::unreadable(
+                format!("--config: cannot read {}", path.display()),
+                format!("--config takes a file of options, or {RUN_FOLDER}"),
+                error,
+            )
+        })?;
         Self::parse(&path.display().to_string(), &text)
     }
 
     /// The options of a run to resume.
     fn of_run(run: &Path) -> Result<Self, Failure> {
         let (path, text) = RunDirectory::read_config(run).map_err(|error| {
-            Failure::usage(
-                format!("--resume: {} is not a run: cannot read its config.toml: {error:#}", run.display()),
-                "--resume takes the folder of a run, such as runs/mnist-20261122-174530",
+            Failure::unreadable(
+                format!("--resume: {} is not a run: cannot read its config.toml", run.display()),
+                format!("--resume takes {RUN_FOLDER}"),
+                error,
             )
         })?;
         let mut recipe = Self::parse(&path.display().to_string(), &text)?;
@@ -370,7 +376,8 @@ mod tests {
 
     #[test]
     fn an_unknown_option_of_a_recipe_gets_a_similar_name() {
-        for (name, similar) in [("epoch", "\"epochs\""), ("batch_siz", "\"batch-size\""), ("zzz", "--help")] {
+        for (name, similar) in [("epoch", "\"epochs\""), ("batch_sizes", "\"batch-size\""), ("zzz", "--help")]
+        {
             let failure = Recipe::parse("mine.toml", &format!("[options]\n{name} = 3")).unwrap_err();
             assert!(failure.hint().unwrap().contains(similar), "{name}");
         }

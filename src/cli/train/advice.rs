@@ -1,6 +1,7 @@
 //! Warnings about data and results that a plain accuracy would hide: imbalanced classes, divergence, and an accuracy at
 //! chance. Each is one line that says what to try.
 
+use crate::cli::data_args::class_in_message;
 use crate::cli::notice;
 use crate::data::{ClassCounts, Dataset};
 use crate::train::{Divergence, RunSummary};
@@ -14,7 +15,7 @@ pub fn imbalance(counts: &ClassCounts, names: Option<&[String]>) {
     notice::warning(format_args!(
         "the classes are imbalanced: {} has {:.2} % of the training images; try --class-weights balanced, and judge the \
          model by the balanced accuracy of `lenet-gpu evaluate`",
-        name(class, names),
+        class_in_message(class, names),
         100.0 * share
     ));
 }
@@ -56,17 +57,9 @@ pub fn result(summary: &RunSummary, data: &Dataset, trained: u64, class_weighted
         "the test accuracy of {:.2} % is no better than that of always predicting {}, the class of {:.2} % of the test \
          images; {advice}",
         100.0 * last.test_accuracy,
-        name(class, data.class_names.as_deref()),
+        class_in_message(class, data.class_names.as_deref()),
         100.0 * share
     ));
-}
-
-/// A class in a message.
-fn name(class: usize, names: Option<&[String]>) -> String {
-    match names.and_then(|names| names.get(class)) {
-        Some(name) => format!("class {name:?}"),
-        None => format!("class {class}"),
-    }
 }
 
 /// A loss in few digits: 2.303, 1.5e20.

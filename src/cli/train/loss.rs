@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use toml::{Table, Value};
 
+use crate::cli::data_args::class_in_message;
 use crate::cli::{Failure, values};
 use crate::data::ClassCounts;
 use crate::engine::{ClassWeights, Loss, LossKind, Reduction};
@@ -54,9 +55,10 @@ impl LossArgs {
             Some(path) => {
                 let option = || format!("--class-weights {}", path.display());
                 let text = read_text(path).map_err(|error| {
-                    Failure::usage(
-                        format!("{}: {error}", option()),
+                    Failure::unreadable(
+                        format!("{}: cannot read the file", option()),
                         "`--class-weights balanced` computes the weights from the training images",
+                        error,
                     )
                 })?;
                 let weights = parse(&text, counts, names).with_context(option).map_err(Failure::Input)?;
@@ -73,32 +75,35 @@ fn parse(text: &str, counts: &ClassCounts, names: Option<&[String]>) -> anyhow::
     let classes = counts.values().len();
     let name =
         |class: usize| names.and_then(|names| names.get(class)).map_or(class.to_string(), String::clone);
+    let shown = |class: usize| class_in_message(class, names);
     let mut weights = vec![None; classes];
     for (key, value) in &table {
         // A name may be a number too, and then means the class of that name.
         let by_name = || (0..classes).find(|&class| name(class) == *key);
         let by_label = || key.parse().ok().filter(|&class: &usize| class < classes);
         let Some(class) = by_name().or_else(by_label) else {
-            let last = name(classes - 1);
-            return Err(anyhow!(
-                "there is no class {key:?}; the {classes} classes are {} to {last}",
-                name(0)
-            ));
+            let (first, last) = (shown(0), shown(classes - 1));
+            return Err(anyhow!("there is no class {key:?}; the {classes} classes are {first} to {last}"));
         };
         let weight = match value {
             Value::Integer(weight) => *weight as f32,
             Value::Float(weight) => *weight as f32,
-            _ => return Err(anyhow!("{key}: must be a number; a name with a dot or a space needs quotes")),
+            _ => {
+                return Err(anyhow!(
+                    "{}: must be a number; a name with a dot or a space needs quotes",
+                    shown(class)
+                ));
+            }
         };
         if !(weight >= 0.0 && weight.is_finite()) {
-            return Err(anyhow!("{key}: {value} must be at least 0 and finite"));
+            return Err(anyhow!("{}: {value} must be at least 0 and finite", shown(class)));
         }
         if weights[class].replace(weight).is_some() {
-            return Err(anyhow!("class {} has two weights, by its name and its label", name(class)));
+            return Err(anyhow!("{} has two weights, by its name and its label", shown(class)));
         }
     }
     if let Some(class) = weights.iter().position(Option::is_none) {
-        return Err(anyhow!("class {} has no weight; every class needs a line CLASS = WEIGHT", name(class)));
+        return Err(anyhow!("{} has no weight; every class needs a line CLASS = WEIGHT", shown(class)));
     }
     let weights: Vec<f32> = weights.into_iter().flatten().collect();
     if !weights.iter().zip(counts.values()).any(|(&weight, &count)| weight > 0.0 && count > 0) {
@@ -129,19 +134,22 @@ mod tests {
     fn wrong_weights_are_rejected_in_one_line() {
         let names = ["cat", "dog", "owl"];
         for (text, problem) in [
-            ("cat = 1\ndog = 2", "class owl has no weight"),
-            ("cat = 1\ndog = 2\nowl = 3\nfox = 4", "there is no class \"fox\"; the 3 classes are cat to owl"),
+            ("cat = 1\ndog = 2", "class \"owl\" has no weight"),
+            (
+                "cat = 1\ndog = 2\nowl = 3\nfox = 4",
+                "there is no class \"fox\"; the 3 classes are class \"cat\" to class \"owl\"",
+            ),
             ("cat = 1\ndog = 2\n3 = 3", "there is no class \"3\""),
-            ("cat = 1\ndog = 2\nowl = -1", "owl: -1 must be at least 0 and finite"),
-            ("cat = 1\ndog = nan\nowl = 1", "dog: nan must be at least 0"),
+            ("cat = 1\ndog = 2\nowl = -1", "class \"owl\": -1 must be at least 0 and finite"),
+            ("cat = 1\ndog = nan\nowl = 1", "class \"dog\": nan must be at least 0"),
             ("cat = 1\ndog = 1e300\nowl = 1", "must be at least 0 and finite"),
-            ("cat = \"1\"\ndog = 1\nowl = 1", "cat: must be a number"),
-            ("cat.b = 1\ndog = 1\nowl = 1", "cat: must be a number; a name with a dot"),
-            ("cat = 1\n0 = 1\ndog = 1\nowl = 1", "class cat has two weights"),
+            ("cat = \"1\"\ndog = 1\nowl = 1", "class \"cat\": must be a number"),
+            ("cat.b = 1\ndog = 1\nowl = 1", "class \"cat\": must be a number; a name with a dot"),
+            ("cat = 1\n0 = 1\ndog = 1\nowl = 1", "class \"cat\" has two weights"),
             ("cat = 1\ncat = 1", "invalid TOML"),
             ("cat 1", "invalid TOML"),
             ("cat = 0\ndog = 1\nowl = 0", "no class with training images has a weight above 0"),
-            ("", "class cat has no weight"),
+            ("", "class \"cat\" has no weight"),
         ] {
             let found = parsed(text, Some(&names)).unwrap_err();
             assert!(found.contains(problem) && !found.contains('\n'), "{text:?}: {found}");

@@ -30,14 +30,14 @@ use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
-use crate::data::{ClassCounts, Subset};
+use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
     TrainingConfig,
 };
-use crate::wording::count;
+use crate::wording::{self, count};
 use fingerprint::Fingerprints;
 use network::InitialNetwork;
 use progress::Progress;
@@ -223,6 +223,7 @@ pub fn run(
     };
     if !args.output.quiet {
         notice::note(device);
+        notice::note(images_of(&data, args.data.names_a_set()));
         note_resumed_step(&state, training.total_steps(data.train.len()));
     }
     if may_warn_of_imbalance {
@@ -233,10 +234,10 @@ pub fn run(
     let interrupt = Interrupt::listen(move || ending::stopped(&run))
         .context("cannot listen for Ctrl-C")
         .map_err(Failure::Work)?;
-    let progress = if args.output.quiet || args.output.json {
+    let progress = if args.output.quiet {
         Progress::silent()
     } else {
-        Progress::new(&training, data.train.len())
+        Progress::new(&training, data.train.len(), !args.output.json)
     };
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
     let files = Files { directory, config, info, fingerprints };
@@ -244,8 +245,9 @@ pub fn run(
     let json = args.output.json.then_some(&mut *output);
     let mut session = Session { started, stopping, saver, progress, interrupt, json };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
-    session.progress.finish();
-    let mut saved = session.saver.finish();
+    let Session { progress, saver, .. } = session;
+    drop(progress);
+    let mut saved = saver.finish();
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
     if summary.outcome != RunOutcome::Interrupted {
@@ -253,6 +255,25 @@ pub fn run(
         advice::result(&summary, &data, trained, class_weighted);
     }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
+}
+
+/// What the run learns from: "60,000 training and 10,000 test images of MNIST (built in), 10 classes".
+fn images_of(data: &Dataset, is_named: bool) -> String {
+    let name = match data.kind {
+        _ if !is_named => "MNIST (built in)".to_owned(),
+        Some(kind) if kind.name() != data.name => format!("{} ({kind})", data.name),
+        _ => data.name.clone(),
+    };
+    let number = |images: &ImageSet| wording::whole(images.len() as u64);
+    let validation = data.validation.as_ref().map(|images| format!("{} validation ", number(images)));
+    let separator = if validation.is_some() { ", " } else { " " };
+    format!(
+        "{} training{separator}{}and {} test images of {name}, {}",
+        number(&data.train),
+        validation.unwrap_or_default(),
+        number(&data.test),
+        count(data.classes, "class")
+    )
 }
 
 /// Notes the step from which a run is resumed.
@@ -281,11 +302,6 @@ fn unusable(error: RunError) -> Failure {
     match error {
         RunError::Read { ref source, .. } if source.kind() == ErrorKind::FileTooLarge => {
             Failure::input(error)
-        }
-        RunError::Make { ref source, .. }
-            if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
-        {
-            Failure::work(error)
         }
         RunError::Read { .. } | RunError::Write { .. } | RunError::File(_) => Failure::work(error),
         _ => Failure::input(error),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::last_layer::{LastLayer, compare};
-use crate::cli::data_args::check_fit;
+use crate::cli::data_args::check_channels;
 use crate::cli::model_arg::model_file;
 use crate::cli::{Failure, notice};
 use crate::data::Dataset;
@@ -15,7 +15,8 @@ use crate::train::InitialWeights;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Batch normalisation after the activations of conv1, conv2, fc1 and fc2
+    /// Batch normalisation after the activations of conv1, conv2, fc1 and fc2 [default: false, or that of the
+    /// --init-from model]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, hide_possible_values = true)]
     #[arg(default_missing_value = "true", action = clap::ArgAction::Set)]
     batch_norm: Option<bool>,
@@ -63,7 +64,10 @@ impl NetworkArgs {
 
     fn random(&self, data: &Dataset, seed: u64) -> InitialNetwork {
         if self.freeze == Frozen::Conv {
-            notice::warning("--freeze conv without --init-from: conv1 and conv2 keep random weights");
+            notice::warning(
+                "--freeze conv without --init-from: conv1 and conv2 keep random weights; start from trained ones with --init-from \
+                 MODEL",
+            );
         }
         let network = LeNet5 {
             batch_norm: self.batch_norm.unwrap_or(false),
@@ -83,7 +87,7 @@ impl NetworkArgs {
         quiet: bool,
     ) -> Result<InitialNetwork, Failure> {
         let model = weights::load(&model_file(file)?).map_err(Failure::input)?;
-        check_fit(model.network, data.train.channels, model.network.classes)?;
+        check_channels(model.network, data.train.channels)?;
         self.check_batch_norm(file, &model.network)?;
         let note = |text: String| {
             if !quiet {

@@ -18,32 +18,37 @@ const COLUMNS: usize = 80;
 pub struct Progress {
     epochs: u64,
     display: Display,
+    has_lines: bool,
 }
 
 #[derive(Debug)]
 enum Display {
     /// The bar and its template.
     Bar(ProgressBar, Cell<&'static str>),
-    Lines,
-    Silent,
+    Nothing,
 }
 
 impl Progress {
-    /// Lines, and a bar if stderr is a terminal.
-    pub fn new(config: &TrainingConfig, samples: usize) -> Self {
+    /// A bar if stderr is a terminal, and with `has_lines` a line for each epoch.
+    pub fn new(config: &TrainingConfig, samples: usize, has_lines: bool) -> Self {
+        if has_lines {
+            notice::note("loss and accuracy of each epoch:");
+        }
         let display = if terminal::can_overwrite() {
-            let bar = ProgressBar::new(config.total_images(samples));
+            // Empty until the first update gives it its style.
+            let bar =
+                ProgressBar::new(config.total_images(samples)).with_style(progress::style("{wide_msg}"));
             progress::show(&bar);
             Display::Bar(bar, Cell::default())
         } else {
-            Display::Lines
+            Display::Nothing
         };
-        Self { epochs: config.epochs_started(samples), display }
+        Self { epochs: config.epochs_started(samples), display, has_lines }
     }
 
     /// Shows nothing.
     pub fn silent() -> Self {
-        Self { epochs: 0, display: Display::Silent }
+        Self { epochs: 0, display: Display::Nothing, has_lines: false }
     }
 
     /// Shows the progress within an epoch.
@@ -89,9 +94,8 @@ impl Progress {
 
     /// Shows the metrics of a finished epoch.
     pub fn epoch(&self, record: &EpochRecord) {
-        match &self.display {
-            Display::Bar(..) | Display::Lines => notice::note(self.line(record)),
-            Display::Silent => {}
+        if self.has_lines {
+            notice::note(self.line(record));
         }
     }
 
@@ -128,9 +132,11 @@ impl Progress {
         let width = self.epochs.to_string().len();
         format!("epoch {epoch:>width$}/{}", self.epochs)
     }
+}
 
+impl Drop for Progress {
     /// Removes the bar.
-    pub fn finish(&self) {
+    fn drop(&mut self) {
         if let Display::Bar(..) = &self.display {
             progress::hide();
         }
@@ -170,7 +176,7 @@ mod tests {
     use crate::engine::Tally;
 
     fn progress(epochs: u64) -> Progress {
-        Progress { epochs, display: Display::Lines }
+        Progress { epochs, display: Display::Nothing, has_lines: true }
     }
 
     fn without_validation(record: EpochRecord) -> EpochRecord {

@@ -117,8 +117,8 @@ impl Resumed {
         let sizes = |data: &DataConfig| (data.validation, data.test);
         if sizes(&before.data) != sizes(&config.data) {
             let images = |data: &DataConfig| match data.validation {
-                None => format!("{} test images", data.test),
-                Some(validation) => format!("{validation} validation and {} test images", data.test),
+                None => count(data.test, "test image"),
+                Some(validation) => format!("{validation} validation and {}", count(data.test, "test image")),
             };
             return Err(Failure::usage(
                 format!(

@@ -62,7 +62,15 @@ impl PublishedSet {
                 &CIFAR_10,
                 "none was published; cite Krizhevsky, 2009",
             ),
-            _ => return None,
+            DatasetKind::Cifar100
+            | DatasetKind::Qmnist
+            | DatasetKind::EmnistBalanced
+            | DatasetKind::EmnistByclass
+            | DatasetKind::EmnistBymerge
+            | DatasetKind::EmnistDigits
+            | DatasetKind::EmnistLetters
+            | DatasetKind::EmnistMnist
+            | DatasetKind::Folder => return None,
         };
         Some(Self {
             kind,

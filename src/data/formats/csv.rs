@@ -66,6 +66,11 @@ pub enum CsvFault {
     )]
     Columns { line: u64, columns: usize },
 
+    #[error(
+        "line {line}, column {column}: the labels must be in the first or the last of the {columns} columns"
+    )]
+    LabelColumn { line: u64, column: usize, columns: usize },
+
     #[error("the images have no labels: line {line} has {columns} columns, one for each pixel")]
     NoLabels { line: u64, columns: usize },
 
@@ -143,6 +148,15 @@ pub(in crate::data) fn hold(reader: &mut dyn BufRead) -> Result<(ImageSet, Reser
     Ok((images, memory.keep(bytes)))
 }
 
+/// Whether the first line is that of a table of images.
+pub(in crate::data) fn has_images(reader: &mut dyn BufRead) -> Result<bool, CsvError> {
+    let mut records = Records::new(reader)?;
+    let Some(Record { line, text, ends }) = records.next()? else { return Ok(false) };
+    let fields = Fields { text, ends };
+    let found = Columns::find(line, &fields, fields.is_header());
+    Ok(matches!(found, Ok(_) | Err(CsvFault::NoLabels { .. } | CsvFault::LabelColumn { .. })))
+}
+
 /// Whether the first line is that of a table of images without labels, such as the `test.csv` of Kaggle's Digit
 /// Recognizer.
 pub(in crate::data) fn has_no_labels(reader: &mut dyn BufRead) -> Result<bool, CsvError> {
@@ -176,11 +190,15 @@ impl Columns {
             let (channels, side) = square(values)?;
             SIDES.contains(&side).then_some((channels, side, side))
         };
-        let is_label =
-            |name: &&[u8]| LABEL_NAMES.iter().any(|label| name.eq_ignore_ascii_case(label.as_bytes()));
-        let named = if is_header { fields.iter().position(|name| is_label(&name)) } else { None };
+        let named = if is_header { fields.named_label() } else { None };
         let is_unlabelled = named.is_none() && size(count).is_some();
-        match size(count - 1).filter(|_| named.is_none_or(|label| label == 0 || label == count - 1)) {
+        let without_labels = size(count - 1);
+        if let (Some(label), Some(_)) =
+            (named.filter(|&label| label > 0 && label < count - 1), without_labels)
+        {
+            return Err(CsvFault::LabelColumn { line, column: label + 1, columns: count });
+        }
+        match without_labels {
             // Some numbers of columns allow both, and a header that names no label decides.
             Some(size) if !(is_unlabelled && is_header) => {
                 let columns = Self { label: named.unwrap_or(0), count, first: line };
@@ -209,9 +227,21 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Whether they are the names of columns. Some of those may be numbers, but not the first.
+    /// The first column with a name of the column of labels.
+    fn named_label(&self) -> Option<usize> {
+        let is_label = |name: &[u8]| {
+            LABEL_NAMES.iter().any(|label| name.trim_ascii().eq_ignore_ascii_case(label.as_bytes()))
+        };
+        self.iter().position(is_label)
+    }
+
+    /// Whether they are the names of columns. Most pixels may have numbers as names if there is a column `label`. Without
+    /// it, a record whose label alone is damaged must not be taken for a header, as its image would be lost.
     fn is_header(&self) -> bool {
-        self.iter().next().is_some_and(|field| number(field).is_none())
+        let mut are_names = self.iter().map(|field| number(field).is_none());
+        self.named_label().is_some()
+            || are_names.next() == Some(true)
+                && 2 * (1 + are_names.filter(|is_name| *is_name).count()) >= self.ends.len()
     }
 }
 

@@ -9,8 +9,8 @@
 
 use std::io::{self, Read};
 
-use super::grow;
 use super::gzip::ParseError;
+use super::{MAX_SIDE, grow};
 use crate::memory::{self, OverBudget, Reservation};
 
 /// The type byte of unsigned bytes, the type of images and labels.
@@ -18,6 +18,9 @@ const UNSIGNED_BYTE: u8 = 0x08;
 
 /// The type byte of 32-bit integers, the type of QMNIST's extended labels.
 const INTEGER: u8 = 0x0c;
+
+/// The bytes of a label in an image set.
+const LABEL_LEN: u64 = size_of::<u16>() as u64;
 
 /// The largest number of value bytes in one file, 4 GiB: a bound on what is decompressed.
 const MAX_VALUES: u64 = 1 << 32;
@@ -48,7 +51,7 @@ pub fn read_images(reader: impl Read, max_len: u64) -> Result<IdxImages, IdxErro
 /// # Errors
 /// As [`read_images`].
 pub fn read_labels(reader: impl Read, max_len: u64) -> Result<Vec<u8>, IdxError> {
-    Ok(hold_labels(reader, max_len)?.0)
+    Ok(read(reader, max_len, UNSIGNED_BYTE, ["labels"], 0)?.1)
 }
 
 /// Reads a table of 32-bit integers, which has rank 2, and returns its first column: the classes of QMNIST's images.
@@ -57,12 +60,24 @@ pub fn read_labels(reader: impl Read, max_len: u64) -> Result<Vec<u8>, IdxError>
 /// # Errors
 /// As [`read_images`], and if a class is negative or larger than 65,535.
 pub fn read_class_column(reader: impl Read, max_len: u64) -> Result<Vec<u16>, IdxError> {
-    let ([_, columns], values, _memory) = read(reader, max_len, INTEGER, ["labels", "columns"])?;
+    Ok(hold_class_column(reader, max_len)?.0)
+}
+
+/// [`read_class_column`] with the memory that is reserved for the classes.
+pub(in crate::data) fn hold_class_column(
+    reader: impl Read,
+    max_len: u64,
+) -> Result<(Vec<u16>, Reservation<'static>), IdxError> {
+    let ([count, columns], values, memory) =
+        read(reader, max_len, INTEGER, ["labels", "columns"], LABEL_LEN)?;
     let (integers, _) = values.as_chunks::<4>();
-    let classes = integers.iter().step_by(columns).map(|&value| i32::from_be_bytes(value)).enumerate();
-    classes
-        .map(|(record, value)| u16::try_from(value).map_err(|_| IdxFault::Class { record, value }.into()))
-        .collect()
+    let mut classes = Vec::with_capacity(count);
+    for (record, &value) in integers.iter().step_by(columns).enumerate() {
+        let value = i32::from_be_bytes(value);
+        classes.push(u16::try_from(value).map_err(|_| IdxFault::Class { record, value })?);
+    }
+    drop(values);
+    Ok((classes, memory.keep(count as u64 * LABEL_LEN)))
 }
 
 /// [`read_images`] with the memory that is reserved for them.
@@ -71,17 +86,18 @@ pub(in crate::data) fn hold_images(
     max_len: u64,
 ) -> Result<(IdxImages, Reservation<'static>), IdxError> {
     let ([count, height, width], pixels, memory) =
-        read(reader, max_len, UNSIGNED_BYTE, ["images", "height", "width"])?;
+        read(reader, max_len, UNSIGNED_BYTE, ["images", "height", "width"], 0)?;
     Ok((IdxImages { count, height, width, pixels }, memory))
 }
 
-/// [`read_labels`] with the memory that is reserved for them.
+/// Reads labels as [`read_labels`] does, widened, with the memory that is reserved for them.
 pub(in crate::data) fn hold_labels(
     reader: impl Read,
     max_len: u64,
-) -> Result<(Vec<u8>, Reservation<'static>), IdxError> {
-    let (_, labels, memory) = read(reader, max_len, UNSIGNED_BYTE, ["labels"])?;
-    Ok((labels, memory))
+) -> Result<(Vec<u16>, Reservation<'static>), IdxError> {
+    let ([count], labels, memory) = read(reader, max_len, UNSIGNED_BYTE, ["labels"], LABEL_LEN)?;
+    let labels = labels.into_iter().map(u16::from).collect();
+    Ok((labels, memory.keep(count as u64 * LABEL_LEN)))
 }
 
 /// The reason why no images or labels could be read.
@@ -152,6 +168,10 @@ pub enum IdxFault {
     )]
     TooLarge { dimensions: String },
 
+    /// A side of the images is too long.
+    #[error("the header fields are {dimensions}; at most {MAX_SIDE} pixels on a side are supported")]
+    Side { dimensions: String },
+
     /// The file ends within its values.
     #[error(
         "the header fields {dimensions} imply {claimed} bytes of values, but the file has {bound}{actual}; \
@@ -168,12 +188,14 @@ pub enum IdxFault {
 }
 
 /// Reads a file whose rank is the number of `fields`, the names of its dimensions. The first name is that of the
-/// file's contents. Returns the dimensions, the bytes of the values and the memory that is reserved for them.
+/// file's contents. Returns the dimensions, the bytes of the values and the memory that is reserved: for the values, and
+/// `extra` bytes for each image or label.
 fn read<const RANK: usize>(
     mut reader: impl Read,
     max_len: u64,
     value_type: u8,
     fields: [&'static str; RANK],
+    extra: u64,
 ) -> Result<([usize; RANK], Vec<u8>, Reservation<'static>), IdxError> {
     let header_len = 4 + 4 * RANK;
     let mut header = Vec::with_capacity(header_len);
@@ -204,7 +226,11 @@ fn read<const RANK: usize>(
         return Err(cut_off("at most ", most).into());
     }
 
-    let memory = memory::hold(claimed)?;
+    if RANK == 3 && sizes[1..].iter().any(|&side| side > MAX_SIDE) {
+        return Err(IdxFault::Side { dimensions: dimensions() }.into());
+    }
+
+    let memory = memory::hold(claimed + extra * u64::from(sizes[0]))?;
     let mut values = Vec::new();
     while (values.len() as u64) < claimed {
         let room = grow(&mut values, claimed as usize) as u64;

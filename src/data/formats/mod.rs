@@ -12,12 +12,15 @@ pub(super) mod tar_gz;
 /// The largest number of bytes allocated because a header claims them. For more, a buffer grows while reading.
 const MAX_PREALLOCATED: usize = 64 << 20;
 
-/// Allocates room for more of the `total` bytes that a full buffer shall have: at most as many as it has, so that a
-/// wrong total is noticed before all of it is allocated, and never more than are missing. Returns the number of bytes
+/// The largest side of an image in pixels.
+const MAX_SIDE: u32 = 16_384;
+
+/// Allocates room for more of the `total` values that a full buffer shall have: at most as many as it has, so that a
+/// wrong total is noticed before all of it is allocated, and never more than are missing. Returns the number of values
 /// that there is room for.
-fn grow(bytes: &mut Vec<u8>, total: usize) -> usize {
-    let more = bytes.len().max(MAX_PREALLOCATED).min(total - bytes.len());
-    bytes.reserve_exact(more);
+fn grow<T>(values: &mut Vec<T>, total: usize) -> usize {
+    let more = values.len().max(MAX_PREALLOCATED / size_of::<T>()).min(total - values.len());
+    values.reserve_exact(more);
     more
 }
 
@@ -29,7 +32,8 @@ fn square(values: usize) -> Option<(usize, usize)> {
     })
 }
 
-/// Moves the channels of images of H×W×C, of which there is at least one, to the front: C×H×W.
+/// Moves the channels of images of H×W×C, of which there is at least one, to the front: C×H×W. This
+/// takes a copy of one image.
 fn channels_first(pixels: &mut [u8], channels: usize, image_len: usize) {
     let plane = image_len / channels;
     let mut copy = vec![0; image_len];

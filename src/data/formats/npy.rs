@@ -8,7 +8,7 @@
 use std::io::{self, Read};
 
 use super::gzip::ParseError;
-use super::{channels_first, grow, square};
+use super::{MAX_SIDE, channels_first, grow, square};
 use crate::data::ImageSet;
 use crate::memory::{self, OverBudget, Reservation};
 
@@ -74,6 +74,10 @@ pub enum NpyFault {
         "its shape is {shape}; images have the shape (N, height, width), (N, height, width, 3) or (N, 3, height, width)"
     )]
     ImageShape { shape: String },
+
+    /// A side of the images is too long.
+    #[error("its shape is {shape}; at most {MAX_SIDE} pixels on a side are supported")]
+    Side { shape: String },
 
     /// The shape is not that of labels.
     #[error("its shape is {shape}; labels have the shape (N,), one number for each image{}", one_hot(*columns))]
@@ -150,6 +154,9 @@ pub(in crate::data) fn hold_images(
     let Layout { channels, height, width, is_channels_last } =
         Layout::of(&header.shape[..]).ok_or_else(wrong_shape)?;
     let claimed = header.check_size(1, max_len)?;
+    if height.max(width) > MAX_SIDE as usize {
+        return Err(NpyFault::Side { shape: header.shape() }.into());
+    }
 
     let memory = memory::hold(claimed)?;
     let mut pixels = Vec::new();
@@ -162,6 +169,7 @@ pub(in crate::data) fn hold_images(
     header.check_end(reader, claimed)?;
     let image_len = channels * height * width; // at most `claimed`, since there is at least one image
     if is_channels_last && channels > 1 {
+        let _copy = memory::hold(image_len as u64)?;
         channels_first(&mut pixels, channels, image_len);
     }
     Ok((Unlabelled { count: pixels.len() / image_len, channels, height, width, pixels }, memory))
@@ -186,7 +194,7 @@ pub(in crate::data) fn hold_labels(
     let claimed = header.check_size(width as u64, max_len)?;
 
     let memory = memory::hold(count * size_of::<u16>() as u64)?;
-    let mut labels = Vec::with_capacity(count as usize); // at most `claimed`, which fits
+    let mut labels = Vec::new();
     let mut bytes = Vec::with_capacity(LABEL_CHUNK);
     while (labels.len() as u64) < count {
         let room = ((count - labels.len() as u64) * width as u64).min(LABEL_CHUNK as u64);
@@ -198,7 +206,11 @@ pub(in crate::data) fn hold_labels(
         for value in bytes.chunks_exact(width) {
             let value = integer(value, order, kind);
             let wrong = |_| NpyFault::Label { index: labels.len(), value: value.to_string() };
-            labels.push(u16::try_from(value).map_err(wrong)?);
+            let label = u16::try_from(value).map_err(wrong)?;
+            if labels.len() == labels.capacity() {
+                grow(&mut labels, count as usize); // at most `claimed`, which fits
+            }
+            labels.push(label);
         }
     }
     header.check_end(reader, claimed)?;

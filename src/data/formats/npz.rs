@@ -82,6 +82,11 @@ impl NpzFile {
         Ok(Self { path: path.to_owned(), archive, arrays, max_len })
     }
 
+    /// Whether there is an array of one of these names.
+    pub fn contains(&self, names: &[&str]) -> bool {
+        self.arrays.iter().any(|array| names.contains(&&*array.name))
+    }
+
     /// The array of the first of these names that there is.
     pub fn find(&self, names: &[&'static str]) -> Result<&Array, DataError> {
         let found = names.iter().find_map(|name| self.arrays.iter().find(|array| array.name == *name));

@@ -101,6 +101,12 @@ impl CsvFiles {
         })
     }
 
+    /// Whether the first file is a table of images, and not a list of files for example.
+    pub fn has_images(&self) -> Result<bool, DataError> {
+        let Some(first) = self.first() else { return Ok(false) };
+        gzip::read(first, |text, _| Ok(csv::has_images(text)?), |file, fault| DataError::Csv { file, fault })
+    }
+
     /// The training file if it is the only one with labels: there is no other, or the test file has none.
     pub fn only_labelled(&self) -> Result<Option<&Path>, DataError> {
         let Some(train) = &self.train else { return Ok(None) };

@@ -7,7 +7,7 @@ use crate::data::folder_listing::FolderListing;
 use crate::data::formats::{gzip, idx};
 use crate::data::loaded::{Loaded, bytes_of};
 use crate::data::{DataError, DatasetKind, ImageSet, labels};
-use crate::memory;
+use crate::memory::Reservation;
 
 /// How the four files are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl IdxFiles {
             || gzip::read(&self.images, |bytes, max_len| Ok(idx::hold_images(bytes, max_len)?), invalid),
             || self.read_labels(),
         );
-        let ((images, mut memory), labels) = (images?, labels?);
+        let ((images, mut memory), (labels, of_labels)) = (images?, labels?);
         if images.count != labels.len() {
             return Err(DataError::CountsDiffer {
                 images_file: self.images.display().to_string(),
@@ -57,9 +57,7 @@ impl IdxFiles {
                 labels: labels.len(),
             });
         }
-        let what = || self.labels.display().to_string();
-        let of_labels = memory::hold((labels.len() * size_of::<u16>()) as u64);
-        memory.merge(of_labels.map_err(|source| DataError::Memory { what: what(), source })?);
+        memory.merge(of_labels);
         let images = ImageSet {
             channels: 1,
             height: images.height,
@@ -68,19 +66,17 @@ impl IdxFiles {
             labels,
         };
         debug_assert_eq!(memory.bytes(), bytes_of(&images));
-        labels::check(&images.labels, named, what)?;
+        labels::check(&images.labels, named, || self.labels.display().to_string())?;
         Ok(Loaded { images, memory: Some(memory) })
     }
 
-    fn read_labels(&self) -> Result<Vec<u16>, DataError> {
+    fn read_labels(&self) -> Result<(Vec<u16>, Reservation<'static>), DataError> {
         let invalid = |file, fault| DataError::Idx { file, fault };
         let name = self.labels.file_name().unwrap_or_default().to_string_lossy();
         if name.contains(QMNIST_LABELS) {
-            return gzip::read(&self.labels, |bytes, len| Ok(idx::read_class_column(bytes, len)?), invalid);
+            return gzip::read(&self.labels, |bytes, len| Ok(idx::hold_class_column(bytes, len)?), invalid);
         }
-        let (labels, _memory) =
-            gzip::read(&self.labels, |bytes, max_len| Ok(idx::hold_labels(bytes, max_len)?), invalid)?;
-        Ok(labels.into_iter().map(u16::from).collect())
+        gzip::read(&self.labels, |bytes, max_len| Ok(idx::hold_labels(bytes, max_len)?), invalid)
     }
 }
 

@@ -14,24 +14,51 @@ pub fn is_archive(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"))
 }
 
-/// The archives in a folder.
+/// The archives in a folder that contain arrays of images or labels, or that cannot be read, which is reported later.
 pub fn locate(listing: &FolderListing) -> Vec<PathBuf> {
     let visible = |name: &str| !name.starts_with('.') && is_archive(Path::new(name));
-    listing.files(visible).map(|(_, path)| path).collect()
+    let known = [ArrayNames::of(Subset::Train), ArrayNames::of(Subset::Test)];
+    let is_data_set = |path: &PathBuf| {
+        let has_any = |file: NpzFile| {
+            known.iter().any(|names| file.contains(names.images) || file.contains(names.labels))
+        };
+        NpzFile::open(path).map_or(true, has_any)
+    };
+    listing.files(visible).map(|(_, path)| path).filter(is_data_set).collect()
 }
 
-/// The names of the arrays of images and labels, Keras's first.
-fn array_names(subset: Subset) -> [&'static [&'static str]; 2] {
-    match subset {
-        Subset::Train => [&["x_train", "train_images"], &["y_train", "train_labels"]],
-        Subset::Test => [&["x_test", "test_images"], &["y_test", "test_labels"]],
+/// The names that arrays of images and of labels may have, Keras's first.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrayNames {
+    images: &'static [&'static str],
+    labels: &'static [&'static str],
+}
+
+impl ArrayNames {
+    /// MedMNIST's arrays of validation images.
+    const VALIDATION: Self = Self { images: &["val_images"], labels: &["val_labels"] };
+
+    /// The names for a subset.
+    pub fn of(subset: Subset) -> Self {
+        match subset {
+            Subset::Train => {
+                Self { images: &["x_train", "train_images"], labels: &["y_train", "train_labels"] }
+            }
+            Subset::Test => Self { images: &["x_test", "test_images"], labels: &["y_test", "test_labels"] },
+        }
+    }
+
+    /// Those of the validation images, if an archive contains any.
+    pub fn of_validation(path: &Path) -> Result<Option<Self>, DataError> {
+        let has_images = NpzFile::open(path)?.contains(Self::VALIDATION.images);
+        Ok(has_images.then_some(Self::VALIDATION))
     }
 }
 
 /// Reads N images with their labels, which must be those of `named`.
-pub fn read(path: &Path, subset: Subset, named: Option<DatasetKind>) -> Result<Loaded, DataError> {
+pub fn read(path: &Path, names: ArrayNames, named: Option<DatasetKind>) -> Result<Loaded, DataError> {
     let file = NpzFile::open(path)?;
-    let [images_names, labels_names] = array_names(subset);
+    let ArrayNames { images: images_names, labels: labels_names } = names;
     let (images_array, labels_array) = (file.find(images_names)?, file.find(labels_names)?);
     let name = |array: &str| format!("{}: {array}", path.display());
     let (images, mut memory) = file.read(images_array, |bytes, len| Ok(npy::hold_images(bytes, len)?))?;

@@ -19,9 +19,14 @@ pub(super) struct Candidate {
     pub background: f32,
     /// Pixels at the image's edges.
     pub contact: u32,
+    /// Whether it is a mark such as a digit, however wide its strokes are.
+    pub is_mark: bool,
 }
 
-/// The strokes of a digit are at most this wide, in its longer sides. A disc has 0.39, a square 0.5.
+/// The length of an outline for each side of a pixel: 1 along a straight line, 0.71 along a slanted one.
+const LENGTH_PER_SIDE: f32 = 0.85;
+
+/// The strokes of a digit are at most this wide, in its longer sides. A disc measures 0.46, a square 0.59.
 const MAX_STROKE: f32 = 0.34;
 
 /// A digit is at most this wide, in heights.
@@ -30,7 +35,8 @@ const MAX_WIDTH: f32 = 1.9;
 /// A digit's outline must be visible along at least this share.
 const MIN_OUTLINED: f32 = 0.84;
 
-/// A component that fills this share of the smallest rectangle around it, holes included, is a rectangle: a sheet of paper or a box. An ellipse fills 0.79.
+/// A component that fills this share of the smallest rectangle around it, holes included, is a rectangle: a sheet of
+/// paper or a box. An ellipse fills 0.79.
 const RECTANGLE: f32 = 0.9;
 
 /// Rectangles narrower than this share of their length may be a 1.
@@ -39,6 +45,23 @@ const MIN_RECTANGLE_WIDTH: f32 = 0.4;
 /// A digit at the image's edge is cut off along at most this share of the bounding box's outline. A strip along an edge
 /// has about a half.
 const MAX_CONTACT: f32 = 0.3;
+
+/// A digit has at most this many holes: an 8 has two, and strokes that cross by mistake add one. Paper between the letters
+/// of a text has one for each letter.
+const MAX_HOLES: usize = 3;
+
+/// Holes smaller than this, in pixels, are gaps in the ink.
+const MIN_HOLE: u32 = 4;
+
+/// What a frame surrounds is at least this share of its height.
+pub(super) const MIN_FRAMED: f32 = 0.25;
+
+/// A digit's strokes are at most this wide, in those of the disc around it.
+const MAX_FRAMED_STROKE: f32 = 0.6;
+
+/// The outline of a digit on a disc has at least this length, in that of its bounding box. The eye of a 0 has 1, a 7 about
+/// 1.3. A 1 has 1 as well, so a disc around it is taken for a 0.
+const MIN_FRAMED_OUTLINE: f32 = 1.2;
 
 impl Candidate {
     pub fn measure(component: Component, image: &GrayImage, contrast: &Contrast, threshold: u8) -> Self {
@@ -59,15 +82,17 @@ impl Candidate {
             true => (0, 0),
             false => outline(&component, image, contrast, threshold, mean),
         };
-        Self {
+        let mut candidate = Self {
             contrast: mean,
-            // The outline counts sides of pixels: a slanted line has up to √2 times its length.
-            stroke: 2.0 * area / (outline.max(1) as f32 * 0.85),
+            stroke: stroke(component.area, outline),
             outlined: visible as f32 / outline.max(1) as f32,
             background: level as f32 / area / 255.0,
             contact,
+            is_mark: false,
             component,
-        }
+        };
+        candidate.is_mark = candidate.looks_like_a_mark(&contrast.values, threshold);
+        candidate
     }
 
     pub fn bounds(&self) -> &Bounds {
@@ -83,12 +108,33 @@ impl Candidate {
 
     /// Whether it could be a digit by itself.
     pub fn is_digit(&self) -> bool {
+        self.is_mark && self.stroke <= MAX_STROKE * self.bounds().longer() as f32
+    }
+
+    /// The properties of a digit that do not depend on the width of its strokes. The slowest comes last.
+    fn looks_like_a_mark(&self, values: &GrayImage, threshold: u8) -> bool {
         let (width, height) = (self.bounds().width() as f32, self.bounds().height() as f32);
-        self.stroke <= MAX_STROKE * width.max(height)
-            && width <= MAX_WIDTH * height
+        let has_shape = width <= MAX_WIDTH * height
             && self.outlined >= MIN_OUTLINED
             && !is_cut_off(self.bounds(), self.contact)
-            && !self.is_rectangle()
+            && !self.is_rectangle();
+        if !has_shape {
+            return false;
+        }
+        let holes = self.component.holes(MIN_HOLE);
+        holes.len() <= MAX_HOLES && !holes.iter().any(|hole| self.is_disc_around(hole, values, threshold))
+    }
+
+    /// Whether a hole has the shape of a digit, such as a dark digit on a bright disc. The disc is no digit then.
+    fn is_disc_around(&self, hole: &Component, values: &GrayImage, threshold: u8) -> bool {
+        let (width, height) = (hole.bounds.width() as f32, hole.bounds.height() as f32);
+        let (area, outline) = below(hole, values, threshold);
+        let stroke = stroke(area, outline);
+        height >= MIN_FRAMED * self.bounds().height() as f32
+            && width <= MAX_WIDTH * height
+            && stroke <= MAX_STROKE * width.max(height)
+            && stroke <= MAX_FRAMED_STROKE * self.stroke
+            && outline as f32 >= MIN_FRAMED_OUTLINE * 2.0 * (width + height)
     }
 
     fn is_rectangle(&self) -> bool {
@@ -124,6 +170,23 @@ impl Candidate {
         let Some([a, b]) = sides.min_by(|a, b| (a[0] * a[1]).total_cmp(&(b[0] * b[1]))) else { return false };
         filled as f32 >= RECTANGLE * a * b && a.min(b) >= MIN_RECTANGLE_WIDTH * a.max(b)
     }
+}
+
+/// The mean width of strokes with this area and this many sides of pixels at their outline.
+fn stroke(area: u32, outline: u32) -> f32 {
+    2.0 * area as f32 / (outline.max(1) as f32 * LENGTH_PER_SIDE)
+}
+
+/// The area within a hole that is not above the threshold, and the number of sides of pixels at its outline.
+fn below(hole: &Component, values: &GrayImage, threshold: u8) -> (u32, u32) {
+    let is_below = |x: u32, y: u32| values.get_pixel(x, y).0[0] <= threshold;
+    let pixels = hole.runs.iter().flat_map(|run| (run.start..run.end).map(|x| (x, run.y)));
+    // A hole does not reach the image's edges.
+    pixels.filter(|&(x, y)| is_below(x, y)).fold((0, 0), |(area, outline), (x, y)| {
+        let neighbours = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)];
+        let sides = neighbours.into_iter().filter(|&(x, y)| !is_below(x, y)).count();
+        (area + 1, outline + sides as u32)
+    })
 }
 
 /// Whether so much of a component lies at the image's edges that it is no digit.

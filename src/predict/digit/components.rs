@@ -1,6 +1,6 @@
 //! Groups pixels above a threshold into 8-connected components.
 
-use image::GrayImage;
+use image::{GrayImage, Luma};
 
 /// A horizontal run of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,32 @@ impl Component {
     pub fn includes(&self, other: &Self) -> bool {
         let first = other.runs[0];
         self.runs.iter().any(|run| run.y == first.y && (run.start..run.end).contains(&first.start))
+    }
+
+    /// The regions that it surrounds, with all that is in them, except those whose longer side is below `min_side`.
+    pub fn holes(&self, min_side: u32) -> Vec<Self> {
+        let Bounds { left, top, .. } = self.bounds;
+        // With a margin of a pixel, all that is not surrounded is one component.
+        let mut others =
+            GrayImage::from_pixel(self.bounds.width() + 2, self.bounds.height() + 2, Luma([u8::MAX]));
+        for run in &self.runs {
+            (run.start..run.end).for_each(|x| others.put_pixel(x - left + 1, run.y - top + 1, Luma([0])));
+        }
+        let mut holes = group(&others, 0, min_side, Corners::Separate);
+        holes.retain(|hole| hole.bounds.left > 0);
+        for hole in &mut holes {
+            for run in &mut hole.runs {
+                *run = Run { y: run.y + top - 1, start: run.start + left - 1, end: run.end + left - 1 };
+            }
+            let Bounds { left: x, top: y, right, bottom } = hole.bounds;
+            hole.bounds = Bounds {
+                left: x + left - 1,
+                top: y + top - 1,
+                right: right + left - 1,
+                bottom: bottom + top - 1,
+            };
+        }
+        holes
     }
 }
 
@@ -99,7 +125,18 @@ impl Bounds {
 
 /// Returns the components of the pixels above `threshold`, except those whose longer side is below `min_side`.
 pub(super) fn connected(image: &GrayImage, threshold: u8, min_side: u32) -> Vec<Component> {
-    let (runs, parents) = joined_runs(image, threshold);
+    group(image, threshold, min_side, Corners::Join)
+}
+
+/// Whether pixels that touch only at a corner are one component. Where those of a shape are, those around it are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Corners {
+    Join,
+    Separate,
+}
+
+fn group(image: &GrayImage, threshold: u8, min_side: u32, corners: Corners) -> Vec<Component> {
+    let (runs, parents) = joined_runs(image, threshold, corners);
     let mut components: Vec<Component> = Vec::new();
     let mut of_root = vec![u32::MAX; runs.len()];
     let mut bounds: Vec<Bounds> = Vec::new();
@@ -132,7 +169,8 @@ pub(super) fn connected(image: &GrayImage, threshold: u8, min_side: u32) -> Vec<
 }
 
 /// Finds the runs above a threshold, and for each the index of the run that stands for its component.
-fn joined_runs(image: &GrayImage, threshold: u8) -> (Vec<Run>, Vec<u32>) {
+fn joined_runs(image: &GrayImage, threshold: u8, corners: Corners) -> (Vec<Run>, Vec<u32>) {
+    let reach = u32::from(corners == Corners::Join);
     let width = image.width() as usize;
     let mut runs: Vec<Run> = Vec::new();
     let mut parents: Vec<u32> = Vec::new();
@@ -147,10 +185,10 @@ fn joined_runs(image: &GrayImage, threshold: u8) -> (Vec<Run>, Vec<u32>) {
             parents.push(runs.len() as u32);
             runs.push(Run { y: y as u32, start: start as u32, end: x as u32 });
         }
-        // Two ordered rows of runs: runs that share a column or meet at a corner belong together.
+        // Two ordered rows of runs: runs that share a column, or meet at a corner that joins, belong together.
         let (mut upper, mut lower) = (above.start, first);
         while upper < above.end && lower < runs.len() {
-            if runs[upper].start <= runs[lower].end && runs[lower].start <= runs[upper].end {
+            if runs[upper].start < runs[lower].end + reach && runs[lower].start < runs[upper].end + reach {
                 let (one, other) = (root(&mut parents, upper as u32), root(&mut parents, lower as u32));
                 parents[one.max(other) as usize] = one.min(other);
             }
@@ -189,6 +227,24 @@ mod tests {
         let image = drawn(&["#..#", ".#..", "...#"]);
         let areas: Vec<_> = connected(&image, 0, 0).iter().map(|component| component.area).collect();
         assert_eq!(areas, [2, 1, 1]);
+    }
+
+    #[test]
+    fn a_hole_contains_all_that_a_shape_surrounds() {
+        let image = drawn(&[
+            ".........",
+            "..######.",
+            ".#......#",
+            ".#.##...#",
+            ".#......#",
+            "..######.",
+            ".........",
+        ]);
+        let shape = connected(&image, 0, 6).remove(0);
+        let holes = shape.holes(2);
+        assert_eq!(holes.len(), 1);
+        assert_eq!((holes[0].area, holes[0].bounds), (18, Bounds { left: 2, top: 2, right: 8, bottom: 5 }));
+        assert!(shape.holes(7).is_empty());
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
+use super::candidates::Candidate;
 use super::components::{Bounds, Component};
-use super::search::Finding;
+use super::search::{Finding, MAX_GAP, are_on_the_same_sheet};
 use super::{Grey, background::median};
 
 /// One digit's ink.
@@ -33,14 +34,35 @@ const MIN_STROKE: f32 = 0.075;
 /// The width that thin strokes get.
 const WIDENED: f32 = 0.1;
 
-/// Joins strokes to digits and puts these in reading order: line by line, from left to right.
-pub(super) fn assemble(finding: &Finding) -> Vec<Figure> {
+/// Neighbours that share more than this share of the lower one's rows are in one line.
+const SAME_LINE: f32 = 0.4;
+
+/// What may be a digit that was not recognised has at least this share of its neighbour's height: more than a point.
+const MIN_UNREAD: f32 = 0.25;
+
+/// It is at most this high, in its neighbour's heights: the sides of boxes are higher.
+const MAX_UNREAD: f32 = 1.3;
+
+/// It shares at least this share of its rows with its neighbour, and at most this share of its columns.
+const IN_LINE: f32 = 0.5;
+
+/// The digits.
+pub(super) struct Figures {
+    /// Line by line, from left to right.
+    pub in_order: Vec<Figure>,
+    /// Whether something beside them may be another digit.
+    pub has_unread: bool,
+}
+
+/// Joins strokes to digits and puts these in reading order.
+pub(super) fn assemble(finding: &Finding) -> Figures {
     let mut figures: Vec<Figure> = Vec::new();
     for digit in &finding.digits {
         let (parts, bounds) = (vec![digit.component.clone()], *digit.bounds());
         figures.push(Figure { parts, bounds, line: 0, stroke: digit.stroke });
     }
     join_halves(&mut figures);
+    let mut has_unread = false;
     for other in &finding.others {
         let bounds = *other.bounds();
         let nearest = figures
@@ -59,9 +81,23 @@ pub(super) fn assemble(finding: &Finding) -> Vec<Figure> {
         if fits {
             figure.parts.push(other.component.clone());
             figure.bounds = union;
+        } else {
+            has_unread |= is_unread(other, &figure.bounds, &finding.digits[0]);
         }
     }
-    in_reading_order(figures)
+    Figures { in_order: in_reading_order(figures), has_unread }
+}
+
+/// Whether a mark beside a digit, in its line, may be a digit that is too small or too fat to be recognised.
+fn is_unread(mark: &Candidate, digit: &Bounds, example: &Candidate) -> bool {
+    let bounds = mark.bounds();
+    let (width, height) = (bounds.width() as f32, bounds.height() as f32);
+    mark.is_mark
+        && (MIN_UNREAD..MAX_UNREAD).contains(&(height / digit.height() as f32))
+        && bounds.rows_shared(digit) as f32 >= IN_LINE * height.min(digit.height() as f32)
+        && bounds.columns_shared(digit) as f32 <= IN_LINE * width
+        && bounds.distance(digit) <= MAX_GAP * digit.height() as f32
+        && are_on_the_same_sheet(mark, example)
 }
 
 /// Joins two strokes above each other that nearly touch, such as the halves of a 3 whose middle is faint.
@@ -88,7 +124,7 @@ fn join_halves(figures: &mut Vec<Figure>) {
     }
 }
 
-/// Digits of which two neighbours share half of their rows are in one line, so a line may slope.
+/// Digits of which two neighbours share enough of their rows are in one line, so a line may slope.
 fn in_reading_order(mut figures: Vec<Figure>) -> Vec<Figure> {
     figures.sort_by_key(|figure| figure.bounds.left + figure.bounds.right);
     let mut lines: Vec<Vec<Figure>> = Vec::new();
@@ -101,7 +137,7 @@ fn in_reading_order(mut figures: Vec<Figure>) -> Vec<Figure> {
         let line =
             lines.iter_mut().max_by(|a, b| shares(a).partial_cmp(&shares(b)).unwrap_or(Ordering::Equal));
         match line {
-            Some(line) if shares(line) > 0.4 => line.push(figure),
+            Some(line) if shares(line) > SAME_LINE => line.push(figure),
             _ => lines.push(vec![figure]),
         }
     }

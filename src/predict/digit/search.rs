@@ -2,7 +2,7 @@
 
 use image::GrayImage;
 
-use super::candidates::Candidate;
+use super::candidates::{Candidate, MIN_FRAMED};
 use super::components::connected;
 use super::contrast::Contrast;
 use super::{Grey, background};
@@ -12,7 +12,7 @@ pub(super) struct Finding {
     pub contrast: Contrast,
     /// The digits.
     pub digits: Vec<Candidate>,
-    /// Other components on the same background, such as the detached bar of a 5.
+    /// Other components on the same background, such as the detached bar of a 5, or a digit that was not recognised.
     pub others: Vec<Candidate>,
     pub score: f32,
 }
@@ -33,7 +33,27 @@ const AT_EDGE: f32 = 0.5;
 const MIN_SIZE_AT_EDGE: f32 = 0.5;
 
 /// The largest gap between neighbouring digits, in their heights.
-const MAX_GAP: f32 = 2.5;
+pub(super) const MAX_GAP: f32 = 2.5;
+
+/// Closing over these shares of the image's shorter side fills digits, but not sheets of paper and shadows: one for large
+/// digits, one for small ones on a background that changes quickly.
+const CLOSINGS: [u32; 2] = [6, 16];
+
+/// The threshold that completes strokes, in the one that found them: the thin parts of a stroke have half of its contrast.
+const COMPLETION: f32 = 0.55;
+
+/// What several digits that are found together add to the score: a little, so that a large digit beats many specks.
+const TOGETHER: f32 = 0.2;
+
+/// A digit that is put together from several parts is at most this wide, in heights. Two digits that touch are wider.
+const MAX_JOINED_WIDTH: f32 = 0.85;
+
+/// Completion lengthens a digit at most by this factor; more is a line or a shadow that it touches.
+const MAX_GROWTH: f32 = 1.5;
+
+/// The heights, in the best digit's, of digits that only completion shows. They are fainter than those of
+/// [`are_alike`], so less else is allowed.
+const COMPLETED_HEIGHTS: std::ops::Range<f32> = 0.6..1.6;
 
 /// Finds digits in an image, whether they are dark or bright. `noise` is its standard deviation, 0 to 255.
 pub(super) fn search(image: &Grey, noise: f32) -> Option<Finding> {
@@ -45,8 +65,8 @@ pub(super) fn search(image: &Grey, noise: f32) -> Option<Finding> {
         let short = image.width().min(image.height());
         let contrasts = [
             Contrast::new(&image, surface),
-            Contrast::to_closing(&image, short / 6),
-            Contrast::to_closing(&image, (short / 16).max(2)),
+            Contrast::to_closing(&image, short / CLOSINGS[0]),
+            Contrast::to_closing(&image, (short / CLOSINGS[1]).max(2)),
         ];
         best(contrasts.into_iter().filter_map(|contrast| search_in(&image, contrast, noise)))
     });
@@ -77,7 +97,7 @@ fn search_in(image: &GrayImage, contrast: Contrast, noise: f32) -> Option<Findin
     let groups = thresholds.filter_map(|threshold| Some((threshold, group_at(threshold)?)));
     let (threshold, mut group) = groups.max_by(|a, b| a.1.score.total_cmp(&b.1.score))?;
     // Faint strokes are found by a lower threshold, which alone would take up more than digits.
-    let lower = (0.55 * f32::from(threshold)).max(least) as u8;
+    let lower = (COMPLETION * f32::from(threshold)).max(least) as u8;
     if lower < threshold {
         group.complete(candidates(image, &contrast, lower), image);
     }
@@ -121,7 +141,7 @@ impl Group {
         }) {
             digits.push(rest.swap_remove(near));
         }
-        Some(Self { score: quality * libm::powf(digits.len() as f32, 0.2), digits, others })
+        Some(Self { score: quality * libm::powf(digits.len() as f32, TOGETHER), digits, others })
     }
 
     /// Replaces digits by what they belong to at a lower threshold, and adds digits that only this threshold shows.
@@ -143,16 +163,17 @@ impl Group {
             let fits = match union {
                 // Two digits that touch are wide; the halves of one are not.
                 Some(union) => {
-                    let is_one = parts.len() == 1 || bounds.width() as f32 <= 0.85 * bounds.height() as f32;
+                    let is_one = parts.len() == 1
+                        || bounds.width() as f32 <= MAX_JOINED_WIDTH * bounds.height() as f32;
                     let was_at_edge = parts.iter().any(|part| part.contact > 0);
                     is_one
-                        && bounds.longer() as f32 <= 1.5 * union.longer() as f32
+                        && bounds.longer() as f32 <= MAX_GROWTH * union.longer() as f32
                         && (candidate.contact == 0 || was_at_edge)
                 }
                 None => {
                     let ratio = bounds.height() as f32 / anchor.bounds().height() as f32;
                     let reach = MAX_GAP * anchor.bounds().height() as f32;
-                    (0.6..1.6).contains(&ratio)
+                    COMPLETED_HEIGHTS.contains(&ratio)
                         && self.digits.iter().all(|digit| {
                             digit.bounds().columns_shared(&bounds) < 0
                                 || digit.bounds().rows_shared(&bounds) < 0
@@ -192,13 +213,24 @@ fn could_be_digit(candidate: &Candidate, image: &GrayImage) -> bool {
     candidate.is_digit() && (candidate.contact == 0 || size >= MIN_SIZE_AT_EDGE)
 }
 
+/// The ratios of two digits of the same hand, on the same sheet: of their heights (a 7 may descend twice as far as a 0), of
+/// their strokes (pens differ), of their contrasts, and of the brightness of their backgrounds (shadows).
+const HEIGHTS: std::ops::Range<f32> = 0.45..2.2;
+const STROKES: std::ops::Range<f32> = 0.3..3.3;
+const CONTRASTS: std::ops::Range<f32> = 0.45..2.2;
+const BACKGROUNDS: std::ops::Range<f32> = 0.6..1.7;
+
 /// Whether two candidates can be digits of the same hand, on the same sheet.
 fn are_alike(one: &Candidate, other: &Candidate) -> bool {
-    let height = one.bounds().height() as f32 / other.bounds().height() as f32;
-    (0.45..2.2).contains(&height)
-        && (0.3..3.3).contains(&(one.stroke / other.stroke))
-        && (0.45..2.2).contains(&(one.contrast / other.contrast))
-        && (0.6..1.7).contains(&(one.background / other.background.max(0.01)))
+    HEIGHTS.contains(&(one.bounds().height() as f32 / other.bounds().height() as f32))
+        && STROKES.contains(&(one.stroke / other.stroke))
+        && are_on_the_same_sheet(one, other)
+}
+
+/// Whether two candidates have about the same contrast and background.
+pub(super) fn are_on_the_same_sheet(one: &Candidate, other: &Candidate) -> bool {
+    CONTRASTS.contains(&(one.contrast / other.contrast))
+        && BACKGROUNDS.contains(&(one.background / other.background.max(0.01)))
 }
 
 /// Whether a component is a box around something that could be a digit.
@@ -206,6 +238,6 @@ fn is_frame(frame: &Candidate, candidates: &[Candidate]) -> bool {
     candidates.iter().any(|inner| {
         frame.bounds().encloses(inner.bounds())
             && inner.is_digit()
-            && inner.bounds().height() * 4 >= frame.bounds().height()
+            && inner.bounds().height() as f32 >= MIN_FRAMED * frame.bounds().height() as f32
     })
 }

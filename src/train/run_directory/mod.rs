@@ -153,6 +153,14 @@ impl RunDirectory {
         failures
     }
 
+    /// Whether a run's own files include this one, which other programs and commands must not replace.
+    #[cfg(feature = "cli")]
+    pub(crate) fn owns(file: &Path) -> bool {
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return false };
+        let is_run = [CONFIG, METRICS].iter().all(|of_run| folder.join(of_run).is_file());
+        is_run && [CONFIG, METRICS, MODEL, BEST, CHECKPOINT].iter().any(|own| name == *own)
+    }
+
     /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -65,15 +65,7 @@ fn read(images: &[RgbImage]) -> Vec<(String, f64)> {
             return (String::new(), 0.0);
         }
         let reading = readings.next().unwrap();
-        let (mut text, mut line) = (String::new(), 0);
-        for digit in reading.predictions() {
-            let place = digit.place().unwrap();
-            if std::mem::replace(&mut line, place.line) != place.line {
-                text.push(' ');
-            }
-            text += &digit.best().class.to_string();
-        }
-        (text, reading.confidence())
+        (reading.number(&classifier), reading.confidence())
     });
     texts.collect()
 }
@@ -191,7 +183,11 @@ fn doubtful_answers_are_marked_and_the_least_confidence_can_be_chosen() {
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(printed(None).starts_with(&format!("{}  not sure:  ", image.display())), "{}", printed(None));
+    assert!(
+        printed(None).starts_with(&format!("{}  not sure (confidence 0.", image.display())),
+        "{}",
+        printed(None)
+    );
     assert!(!printed(Some("0")).contains("not sure"));
     let found = lines(predict(&TRAINED.1).arg(&image));
     assert_eq!(found[0]["sure"], false);

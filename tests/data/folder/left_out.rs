@@ -108,3 +108,11 @@ fn a_class_with_a_training_run_in_it_has_only_its_own_images() {
     put_run(&folder, "train/cat/run");
     assert_eq!(open(folder.path()).unwrap().train.len(), 6);
 }
+
+#[test]
+fn drawings_beside_the_runs_of_this_program_are_no_class() {
+    let folder = pets();
+    put_run(&folder, "train/runs/pets-1");
+    write_grey(&folder.path().join("train/runs/mistakes.png"), 9, 40);
+    assert_eq!(open(folder.path()).unwrap().class_names.unwrap(), ["cat", "dog"]);
+}

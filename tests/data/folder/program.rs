@@ -58,7 +58,7 @@ fn training_on_image_files_learns_and_stores_the_class_names() {
     evaluate(folder.path(), &run)
         .assert()
         .code(2)
-        .stderr(one_line("class 5 is \"seven\" in the model and \"sieben\" in the data set"));
+        .stderr(one_line("the data set has a class \"sieben\", but the model's classes are \"eight\""));
 }
 
 #[test]

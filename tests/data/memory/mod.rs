@@ -274,6 +274,19 @@ fn gzipped_idx_files_are_refused_by_what_their_headers_claim() {
 }
 
 #[test]
+fn labels_are_refused_before_they_are_decompressed_and_widened() {
+    let folder = tempdir().unwrap();
+    bombs::idx(folder.path(), 1, 1, 28);
+    // 100 MB, which fit, in 0.1 MB; widened they take 200.
+    let file = folder.path().join("t10k-labels-idx1-ubyte.gz");
+    let header = [&[0, 0, 8, 1][..], &100_000_000u32.to_be_bytes()].concat();
+    fs::write(&file, bombs::gzip(&header, 100_000_000)).unwrap();
+    assert!(fs::metadata(&file).unwrap().len() < MIB);
+    let expected = ["not enough memory for ", "t10k-labels-idx1-ubyte.gz: 286 MiB"];
+    assert_refused(&Evaluate::new(1).on(folder.path()), 256, &expected);
+}
+
+#[test]
 fn training_and_test_images_are_counted_together() {
     let folder = tempdir().unwrap();
     bombs::idx(folder.path(), 60_000, 60_000, 28);

@@ -21,6 +21,7 @@ use std::path::Path;
 use image::ImageError;
 use image::error::UnsupportedErrorKind;
 
+use super::MAX_SIDE;
 use crate::files::open_regular;
 use crate::memory::{self, OverBudget, Reservation};
 
@@ -33,9 +34,6 @@ pub const FORMATS: &str = "PNG, JPEG, WebP, BMP, GIF or TIFF";
 /// The extensions of image files.
 pub const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff"];
 
-/// The largest side of an image, in pixels.
-const MAX_SIDE: u32 = 16_384;
-
 /// The memory for what does not depend on the size of an image: a decoder's tables and windows, in bytes.
 const DECODER_MEMORY: u64 = 256 << 10;
 
@@ -45,7 +43,8 @@ const BUFFER_LEN: u64 = 64 << 10;
 /// A decoded image file of any size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFile {
-    /// 1 (grey) or 3 (red, green, blue), whichever the file stores.
+    /// 1 (grey) or 3 (red, green, blue), as the file stores it. Formats that have colour only or that some programs write
+    /// in colour only (BMP, GIF, WebP) are grey if all of their pixels are.
     pub channels: usize,
     /// Height in pixels.
     pub height: usize,

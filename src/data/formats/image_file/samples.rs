@@ -29,6 +29,7 @@ pub fn grey_if_all_are(decoded: Decoded) -> Decoded {
     if others.chunks_exact(plane).all(|other| other == first) {
         image.channels = 1;
         image.pixels.truncate(plane);
+        image.pixels.shrink_to_fit();
     }
     Decoded { image, memory }
 }

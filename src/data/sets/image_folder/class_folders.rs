@@ -36,6 +36,9 @@ struct ClassFolder {
     is_nested: bool,
 }
 
+/// The folder in which `lenet-gpu train` creates the folders of runs.
+const RUNS: &str = "runs";
+
 /// An image file and its class.
 #[derive(Debug, Clone, Copy)]
 pub struct LabelledFile<'a> {
@@ -215,7 +218,9 @@ impl ClassFolder {
                 found => within.deeper(found, &folder),
             }
         }
-        if images.is_empty() {
+        // The drawings of evaluations may be beside the runs.
+        let is_runs = contains_run && name == RUNS;
+        if images.is_empty() || is_runs {
             skipped.folder(path, if contains_run { Reason::Run } else { Reason::Empty });
             return Ok(None);
         }
