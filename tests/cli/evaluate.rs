@@ -101,13 +101,13 @@ fn with_many_classes_the_worst_classes_and_pairs_are_listed() {
     let folder = tempdir().unwrap();
     let network = LeNet5::new(1, 40);
     let parameters = Init::Pytorch.arena(&ParameterTable::new(&network), 0);
-    let class_names = Some((0..40).map(|class| format!("kind {class}")).collect());
+    let class_names = Some((0..40).map(|class| class.to_string()).collect());
     let info = ModelInfo { class_names, ..ModelInfo::default() };
     let model = folder.path().join("model.safetensors");
     fs::write(&model, weights::to_bytes(&Model { network, parameters, info })).unwrap();
     let text = text(evaluate(&model).args(["--dataset", "mnist"]));
     assert!(text.contains("worst 10 classes") && text.contains("confused most often"), "{text}");
-    assert!(text.contains(" predicted as kind ") && !text.contains("class \\ predicted"), "{text}");
+    assert!(text.contains(" predicted as ") && !text.contains("class \\ predicted"), "{text}");
 }
 
 #[test]

@@ -3,19 +3,33 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::Failure;
-use crate::data::ImageSet;
+use crate::cli::{Failure, notice};
+use crate::data::{DatasetKind, ImageSet};
 use crate::model::Model;
 
 /// The most classes of a model that a message lists.
 const LISTED: usize = 10;
 
-/// Replaces the labels of `images`, whose classes have the names `data`, by those of the same names in `model`. Classes
-/// without names are called by their numbers. Nothing is known about the classes of another program's model, whose
-/// labels are taken as they are.
-pub fn match_labels(model: &Model, data: Option<&[String]>, images: &mut ImageSet) -> Result<(), Failure> {
+/// Replaces the labels of `images`, whose classes have the names `data`, by those of the same names in `model`. A model's
+/// classes without names, and digits, are called by their numbers. Labels are taken as they are if nothing is known about
+/// the classes of the data set or of another program's model.
+pub fn match_labels(
+    model: &Model,
+    kind: Option<DatasetKind>,
+    data: Option<&[String]>,
+    images: &mut ImageSet,
+) -> Result<(), Failure> {
     let info = &model.info;
     if info.class_names.is_none() && info.dataset.is_none() {
+        return Ok(());
+    }
+    let are_digits = kind.is_some_and(|kind| kind.classes() == Some(10) && kind.class_names().is_none());
+    if data.is_none() && !are_digits {
+        if info.class_names.is_some() {
+            notice::warning(
+                "the classes of the data set have no names, so its labels are taken as the numbers of the model's classes",
+            );
+        }
         return Ok(());
     }
     let of_model: Vec<String> = (0..model.network.classes).map(|class| info.class(class)).collect();
@@ -62,16 +76,21 @@ mod tests {
     use super::*;
     use crate::model::{LeNet5, ModelInfo};
 
+    /// Stands for MNIST, whose classes have no names but digits.
+    const DIGITS: &str = "MNIST";
+
     fn names(text: &str) -> Option<Vec<String>> {
         (!text.is_empty()).then(|| text.split(' ').map(str::to_owned).collect())
     }
 
     /// The labels 0 to K − 1 of a data set as those of a model.
     fn matched(model: &str, data: &str, labels: Vec<u16>) -> Result<Vec<u16>, String> {
+        let kind = (data == DIGITS).then_some(DatasetKind::Mnist);
+        let data = if data == DIGITS { "" } else { data };
         let info = ModelInfo { dataset: Some("x".into()), class_names: names(model), ..ModelInfo::default() };
         let model = Model { network: LeNet5::new(1, 10), parameters: Vec::new(), info };
         let mut images = ImageSet::new(1, 1, 1, vec![0; labels.len()], labels).unwrap();
-        let result = match_labels(&model, names(data).as_deref(), &mut images);
+        let result = match_labels(&model, kind, names(data).as_deref(), &mut images);
         result.map(|()| images.labels).map_err(|failure| failure.to_string())
     }
 
@@ -81,25 +100,28 @@ mod tests {
         assert_eq!(matched(letters, letters, vec![0, 9]), Ok(vec![0, 9]));
         assert_eq!(matched(letters, "b d j", vec![2, 0, 1]), Ok(vec![9, 1, 3]));
         assert_eq!(matched("", "0 2 7", vec![0, 1, 2]), Ok(vec![0, 2, 7]));
-        assert_eq!(matched("", "", vec![4]), Ok(vec![4]));
+        assert_eq!(matched("", DIGITS, vec![4]), Ok(vec![4]));
+        // Nothing is known about the classes of other data.
+        assert_eq!(matched(letters, "", vec![4]), Ok(vec![4]));
         // Classes without images need no match.
         assert_eq!(matched(letters, "a x", vec![0, 0]), Ok(vec![0, 0]));
     }
 
     #[test]
     fn a_class_that_the_model_does_not_have_is_an_error() {
-        for (model, data) in [("a b c d e f g h i j", "a x"), ("a b c d e f g h i j", ""), ("", "one two")] {
+        for (model, data) in
+            [("a b c d e f g h i j", "a x"), ("a b c d e f g h i j", DIGITS), ("", "one two")]
+        {
             let message = matched(model, data, vec![0, 1]).unwrap_err();
             assert!(message.contains("but the model's classes are"), "{message}");
         }
-        assert!(matched("", "", vec![11]).is_err());
     }
 
     #[test]
     fn the_classes_of_an_unknown_model_are_taken_as_they_are() {
         let model = Model { network: LeNet5::new(1, 10), parameters: Vec::new(), info: ModelInfo::default() };
         let mut images = ImageSet::new(1, 1, 1, vec![0], vec![3]).unwrap();
-        match_labels(&model, names("a b c d").as_deref(), &mut images).unwrap();
+        match_labels(&model, None, names("a b c d").as_deref(), &mut images).unwrap();
         assert_eq!(images.labels, [3]);
     }
 }

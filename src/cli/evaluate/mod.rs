@@ -76,7 +76,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     args.data.check(&[Subset::Test])?;
     let (mut data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;
     check_channels(*network, data.images.channels)?;
-    classes::match_labels(&model, data.class_names.as_deref(), Arc::make_mut(&mut data.images))?;
+    classes::match_labels(&model, data.kind, data.class_names.as_deref(), Arc::make_mut(&mut data.images))?;
     let test = Arc::clone(&data.images);
     check_labels(*network, &test)?;
 
