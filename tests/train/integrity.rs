@@ -353,7 +353,7 @@ fn a_checkpoint_that_no_run_can_have_is_refused_with_the_field() {
             json!(vec![1.0; 9]),
             "config.training.class_weights is 9; expected 10",
         ),
-        ("config/training/class_weights", json!([1.0, -1.0]), "it must be at least 0 and finite"),
+        ("config/training/class_weights", json!([1.0, -1.0]), "it must be 0 or from 0.000001 to 1000000"),
     ];
     for (path, value, expected) in cases {
         let mut edited: Value = serde_json::from_str(ENTRY_V1).unwrap();
