@@ -147,29 +147,22 @@ fn layouts(requested: Option<DatasetKind>) -> [Vec<Layout>; 2] {
     [of_kind, vec![Layout::Npz, Layout::Csv]]
 }
 
-/// A data set that is a single file, or that the path of one of its files stands for.
+/// The data set in a file: a single file, or one of several that form a data set.
 fn detect_file(path: &Path, requested: Option<DatasetKind>) -> Result<Option<PackedFiles>, DataError> {
     if path.is_dir() || requested == Some(DatasetKind::Folder) {
         return Ok(None);
     }
+    let found = |kind, location| Ok(Some(PackedFiles { kind, below: None, location }));
     if let Some(version) = cifar::archive_version(path, requested) {
         let location = Location::Cifar(version, cifar::Location::Archive(path.to_owned()));
-        return Ok(Some(PackedFiles { kind: requested.or(version.stated_kind()), below: None, location }));
+        return found(requested.or(version.stated_kind()), location);
     }
     if npz::is_archive(path) {
-        return Ok(Some(PackedFiles {
-            kind: requested,
-            below: None,
-            location: Location::Npz(path.to_owned()),
-        }));
+        return found(requested, Location::Npz(path.to_owned()));
     }
     if csv::is_table(path) && path.exists() {
         let files = CsvFiles::of(path)?;
-        return Ok(Some(PackedFiles {
-            kind: requested.or(files.kind()),
-            below: None,
-            location: Location::Csv(files),
-        }));
+        return found(requested.or(files.kind()), Location::Csv(files));
     }
     let extension = path.extension().unwrap_or_default();
     if extension.eq_ignore_ascii_case("zip") && path.is_file() {

@@ -15,7 +15,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_lenet-gpu");
 fn open_terminal(columns: u16) -> (File, OwnedFd) {
     let (mut ours, mut theirs) = (0, 0);
     let mut size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the call only writes the two descriptors, and reads the size; null stands for the defaults.
+    // SAFETY: the call only writes the two descriptors, and reads the size; null selects the defaults.
     let opened = unsafe {
         libc::openpty(&mut ours, &mut theirs, std::ptr::null_mut(), std::ptr::null_mut(), &raw mut size)
     };

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::model::{LeNet5, ModelInfo};
 
-    /// Stands for MNIST, whose classes have no names but digits.
+    /// Selects MNIST, whose classes have no names but digits.
     const DIGITS: &str = "MNIST";
 
     fn names(text: &str) -> Option<Vec<String>> {

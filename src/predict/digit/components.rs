@@ -168,7 +168,7 @@ fn group(image: &GrayImage, threshold: u8, min_side: u32, corners: Corners) -> V
     components
 }
 
-/// Finds the runs above a threshold, and for each the index of the run that stands for its component.
+/// Finds the runs above a threshold, and for each the index of the first run of its component.
 fn joined_runs(image: &GrayImage, threshold: u8, corners: Corners) -> (Vec<Run>, Vec<u32>) {
     let reach = u32::from(corners == Corners::Join);
     let width = image.width() as usize;
