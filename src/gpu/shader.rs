@@ -61,10 +61,15 @@ impl Variant {
             (LossKind::Nll | LossKind::CrossEntropy, true) => "weighted_log_softmax",
             (LossKind::Mse, false) => "mse",
             (LossKind::Mse, true) => "weighted_mse",
-            (LossKind::RawNll, false) => "raw_nll",
-            (LossKind::RawNll, true) => "weighted_raw_nll",
+            // Its targets are weighted: see `Self::target`.
+            (LossKind::RawNll, _) => "raw_nll",
         };
         Self { import: "variants/loss", file }
+    }
+
+    /// The target of a loss, with or without class weights.
+    pub fn target(class_weighted: bool) -> Self {
+        Self { import: "variants/target", file: if class_weighted { "weighted" } else { "plain" } }
     }
 
     /// The workspace two values at a time if `aligned`, else as single values.

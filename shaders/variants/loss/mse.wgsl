@@ -4,23 +4,8 @@
 //   dz[k]     = 2 * (z[k] - t[k]) / DIVISOR * loss_scale
 // for the target t = (1 - eps)*onehot(label) + eps/K. DIVISOR is K for the mean reduction, 1 for the sum.
 
-#import shared/logits
+#import shared/logits_as_outputs
 #import shared/outcomes
-
-// Values that are the same for all classes of an image.
-struct LossTerms {
-    // Index of the image's first logit.
-    first: u32,
-    label: u32,
-}
-
-fn loss_terms(first: u32, label: u32) -> LossTerms {
-    return LossTerms(first, label);
-}
-
-fn loss_output(terms: LossTerms, k: u32) -> f32 {
-    return logits[terms.first + k];
-}
 
 fn loss_gradient(terms: LossTerms, k: u32, output: f32) -> f32 {
     let difference = output - target_of(k, terms.label);

@@ -5,29 +5,16 @@
 // for the target t = (1 - eps)*onehot(label) + eps/K. DIVISOR is K for the mean reduction, 1 for the sum.
 
 #import shared/class_weights
-#import shared/logits
+#import shared/logits_as_outputs
 #import shared/outcomes
 
-// Values that are the same for all classes of an image.
-struct LossTerms {
-    // Index of the image's first logit.
-    first: u32,
-    label: u32,
-    // w[label] / DIVISOR
-    factor: f32,
-}
-
-fn loss_terms(first: u32, label: u32) -> LossTerms {
-    return LossTerms(first, label, class_weights[label] / f32(DIVISOR));
-}
-
-fn loss_output(terms: LossTerms, k: u32) -> f32 {
-    return logits[terms.first + k];
+fn factor(label: u32) -> f32 {
+    return class_weights[label] / f32(DIVISOR);
 }
 
 fn loss_gradient(terms: LossTerms, k: u32, output: f32) -> f32 {
     let difference = output - target_of(k, terms.label);
-    return 2.0 * difference * terms.factor * batch.loss_scale;
+    return 2.0 * difference * factor(terms.label) * batch.loss_scale;
 }
 
 fn loss_outcome(terms: LossTerms) -> Outcome {
@@ -36,5 +23,5 @@ fn loss_outcome(terms: LossTerms) -> Outcome {
         let difference = logits[terms.first + k] - target_of(k, terms.label);
         loss += difference * difference;
     }
-    return Outcome(loss * terms.factor, predicted_class(terms.first));
+    return Outcome(loss * factor(terms.label), predicted_class(terms.first));
 }

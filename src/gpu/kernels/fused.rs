@@ -123,6 +123,7 @@ pub fn dense(
     Kernel::new("fused_dense", label, FusedConfig::WORKGROUP, grid, cost, constants)
         .with(Variant::activation(Activation::Relu))
         .with(Variant::loss(setup.loss.kind, setup.class_weighted && backward))
+        .with(Variant::target(setup.class_weighted && backward))
 }
 
 /// `fused_conv_backward`: from the gradient of the second pool to partial sums of the convolutions' gradients.

@@ -63,4 +63,5 @@ pub fn dense_loss(
     let label = format!("{layer} + {weighted}{name}");
     Kernel::new("dense_loss", label, config.workgroup, Grid::workgroup_per_image(), cost, constants)
         .with(Variant::loss(loss.kind, class_weighted))
+        .with(Variant::target(class_weighted))
 }
