@@ -75,6 +75,13 @@ impl fmt::Display for SelectionSplit {
 }
 
 impl ModelInfo {
+    /// Returns the names of `classes` classes, or their numbers if they have none. `None` if nothing is known about the
+    /// classes, because another program wrote the file.
+    pub fn classes(&self, classes: usize) -> Option<Vec<String>> {
+        let is_known = self.class_names.is_some() || self.dataset.is_some();
+        is_known.then(|| (0..classes).map(|class| self.class(class)).collect())
+    }
+
     /// Returns the name of a class, or its number if it has none.
     pub fn class(&self, label: usize) -> String {
         let named = self.class_names.as_ref().and_then(|names| names.get(label));

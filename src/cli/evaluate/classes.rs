@@ -19,20 +19,16 @@ pub fn match_labels(
     data: Option<&[String]>,
     images: &mut ImageSet,
 ) -> Result<(), Failure> {
-    let info = &model.info;
-    if info.class_names.is_none() && info.dataset.is_none() {
-        return Ok(());
-    }
+    let Some(of_model) = model.info.classes(model.network.classes) else { return Ok(()) };
     let are_digits = kind.is_some_and(|kind| kind.classes() == Some(10) && kind.class_names().is_none());
     if data.is_none() && !are_digits {
-        if info.class_names.is_some() {
+        if model.info.class_names.is_some() {
             notice::warning(
                 "the classes of the data set have no names, so its labels are taken as the numbers of the model's classes",
             );
         }
         return Ok(());
     }
-    let of_model: Vec<String> = (0..model.network.classes).map(|class| info.class(class)).collect();
     let of_data = |label: u16| {
         let named = data.and_then(|names| names.get(usize::from(label)));
         named.cloned().unwrap_or_else(|| label.to_string())
@@ -60,10 +56,9 @@ pub fn match_labels(
 
 fn unknown(name: &str, of_model: &[String]) -> Failure {
     let names: Vec<_> = of_model.iter().take(LISTED).map(|name| format!("{name:?}")).collect();
-    let more = if of_model.len() > LISTED {
-        format!(" and {} more", of_model.len() - LISTED)
-    } else {
-        String::new()
+    let more = match of_model.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
     Failure::usage(
         format!("the data set has a class {name:?}, but the model's classes are {}{more}", names.join(", ")),

@@ -22,11 +22,7 @@ pub fn compare(model: &Model, data: &Dataset) -> LastLayer {
     if classes != data.classes {
         return LastLayer::New(format!("the model has {classes} classes, the data set has {}", data.classes));
     }
-    let info = &model.info;
-    if info.class_names.is_none() && info.dataset.is_none() {
-        return LastLayer::Kept;
-    }
-    let before: Vec<_> = (0..classes).map(|class| info.class(class)).collect();
+    let Some(before) = model.info.classes(classes) else { return LastLayer::Kept };
     let now =
         data.class_names.clone().unwrap_or_else(|| (0..classes).map(|class| class.to_string()).collect());
     let Some(different) = (0..classes).find(|&class| before[class] != now[class]) else {

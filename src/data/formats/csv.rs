@@ -8,11 +8,11 @@ use std::io::{self, BufRead};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::gzip::ParseError;
+use super::ParseError;
 use super::square;
 use crate::data::ImageSet;
 use crate::data::loaded::bytes_of;
-use crate::memory::{self, OverBudget, Reservation};
+use crate::memory::{self, Reservation};
 
 /// The sides of images in pixels. Fewer pixels are probably another table.
 const SIDES: std::ops::RangeInclusive<usize> = 8..=256;
@@ -30,26 +30,11 @@ const GROWTH: usize = 4 << 20;
 const LABEL_NAMES: [&str; 4] = ["label", "class", "target", "y"];
 
 /// The reason why no images could be read.
-#[derive(Debug, thiserror::Error)]
-pub enum CsvError {
-    /// The reader failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The text is not a table of images.
-    #[error(transparent)]
-    Format(#[from] CsvFault),
-    /// The images take more memory than the budget allows.
-    #[error(transparent)]
-    Memory(#[from] OverBudget),
-}
+pub type CsvError = ParseError<CsvFault>;
 
-impl From<CsvError> for ParseError<CsvFault> {
-    fn from(error: CsvError) -> Self {
-        match error {
-            CsvError::Io(error) => Self::Io(error),
-            CsvError::Format(fault) => Self::Format(fault),
-            CsvError::Memory(error) => Self::Memory(error),
-        }
+impl From<CsvFault> for CsvError {
+    fn from(fault: CsvFault) -> Self {
+        Self::Format(fault)
     }
 }
 

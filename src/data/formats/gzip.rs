@@ -1,14 +1,15 @@
 //! Data files that may be compressed with gzip.
 
+use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::ParseError;
 use crate::data::DataError;
 use crate::files::open_regular;
-use crate::memory::OverBudget;
 
 /// The first bytes of a gzip file (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -27,17 +28,9 @@ pub fn open(path: &Path) -> Result<(BufReader<File>, u64), DataError> {
     Ok((BufReader::with_capacity(BUFFER_LEN, file), length))
 }
 
-/// The reason why a file could not be parsed: `F` is what can be wrong with its format.
-#[derive(Debug)]
-pub enum ParseError<F> {
-    Io(io::Error),
-    Format(F),
-    Memory(OverBudget),
-}
-
 /// Parses a file with `parse`, whose second argument bounds the number of uncompressed bytes. The file is decompressed if
 /// it starts like gzip, whatever its name. `invalid` makes an error of the file's name and what is wrong with its format.
-pub fn read<T, F>(
+pub fn read<T, F: Error + 'static>(
     path: &Path,
     parse: impl FnOnce(&mut dyn BufRead, u64) -> Result<T, ParseError<F>>,
     invalid: impl FnOnce(String, F) -> DataError,

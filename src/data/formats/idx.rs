@@ -9,9 +9,9 @@
 
 use std::io::{self, Read};
 
-use super::gzip::ParseError;
+use super::ParseError;
 use super::{MAX_SIDE, grow};
-use crate::memory::{self, OverBudget, Reservation};
+use crate::memory::{self, Reservation};
 
 /// The type byte of unsigned bytes, the type of images and labels.
 const UNSIGNED_BYTE: u8 = 0x08;
@@ -101,26 +101,11 @@ pub(in crate::data) fn hold_labels(
 }
 
 /// The reason why no images or labels could be read.
-#[derive(Debug, thiserror::Error)]
-pub enum IdxError {
-    /// The reader failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The bytes are not a valid file.
-    #[error(transparent)]
-    Format(#[from] IdxFault),
-    /// The values take more memory than the budget allows.
-    #[error(transparent)]
-    Memory(#[from] OverBudget),
-}
+pub type IdxError = ParseError<IdxFault>;
 
-impl From<IdxError> for ParseError<IdxFault> {
-    fn from(error: IdxError) -> Self {
-        match error {
-            IdxError::Io(error) => Self::Io(error),
-            IdxError::Format(fault) => Self::Format(fault),
-            IdxError::Memory(error) => Self::Memory(error),
-        }
+impl From<IdxFault> for IdxError {
+    fn from(fault: IdxFault) -> Self {
+        Self::Format(fault)
     }
 }
 

@@ -9,6 +9,25 @@ pub mod npy;
 pub(super) mod npz;
 pub(super) mod tar_gz;
 
+use std::error::Error;
+use std::io;
+
+use crate::memory::OverBudget;
+
+/// The reason why a file could not be parsed: `F` is what can be wrong with its format.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError<F: Error + 'static> {
+    /// The reader failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bytes are not a valid file of the format.
+    #[error(transparent)]
+    Format(F),
+    /// The values take more memory than the budget allows.
+    #[error(transparent)]
+    Memory(#[from] OverBudget),
+}
+
 /// The largest number of bytes allocated because a header claims them. For more, a buffer grows while reading.
 const MAX_PREALLOCATED: usize = 64 << 20;
 

@@ -7,10 +7,10 @@
 
 use std::io::{self, Read};
 
-use super::gzip::ParseError;
+use super::ParseError;
 use super::{MAX_SIDE, channels_first, grow, square};
 use crate::data::ImageSet;
-use crate::memory::{self, OverBudget, Reservation};
+use crate::memory::{self, Reservation};
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
@@ -24,26 +24,11 @@ const MAX_VALUES: u64 = 1 << 32;
 const LABEL_CHUNK: usize = 1 << 13;
 
 /// The reason why no images or labels could be read.
-#[derive(Debug, thiserror::Error)]
-pub enum NpyError {
-    /// The reader failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The bytes are not a valid array of images or labels.
-    #[error(transparent)]
-    Format(#[from] NpyFault),
-    /// The values take more memory than the budget allows.
-    #[error(transparent)]
-    Memory(#[from] OverBudget),
-}
+pub type NpyError = ParseError<NpyFault>;
 
-impl From<NpyError> for ParseError<NpyFault> {
-    fn from(error: NpyError) -> Self {
-        match error {
-            NpyError::Io(error) => Self::Io(error),
-            NpyError::Format(fault) => Self::Format(fault),
-            NpyError::Memory(error) => Self::Memory(error),
-        }
+impl From<NpyFault> for NpyError {
+    fn from(fault: NpyFault) -> Self {
+        Self::Format(fault)
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, ErrorKind, FileReader, ZipArchive, ZipArchiveEntryWayfinder};
 
-use super::gzip::{self, MAX_EXPANSION, ParseError};
+use super::ParseError;
+use super::gzip::{self, MAX_EXPANSION};
 use super::npy::NpyFault;
 use crate::data::DataError;
 

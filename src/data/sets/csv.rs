@@ -104,7 +104,7 @@ impl CsvFiles {
     /// Whether the first file is a table of images, and not a list of files for example.
     pub fn has_images(&self) -> Result<bool, DataError> {
         let Some(first) = self.first() else { return Ok(false) };
-        gzip::read(first, |text, _| Ok(csv::has_images(text)?), |file, fault| DataError::Csv { file, fault })
+        gzip::read(first, |text, _| csv::has_images(text), |file, fault| DataError::Csv { file, fault })
     }
 
     /// The training file if it is the only one with labels: there is no other, or the test file has none.
@@ -112,7 +112,7 @@ impl CsvFiles {
         let Some(train) = &self.train else { return Ok(None) };
         let Some(test) = &self.test else { return Ok(Some(train)) };
         let invalid = |file, fault| DataError::Csv { file, fault };
-        let has_no_labels = gzip::read(test, |text, _| Ok(csv::has_no_labels(text)?), invalid)?;
+        let has_no_labels = gzip::read(test, |text, _| csv::has_no_labels(text), invalid)?;
         Ok(has_no_labels.then_some(train))
     }
 }
@@ -120,7 +120,7 @@ impl CsvFiles {
 /// Reads N images with their labels, which must be those of `named`.
 pub fn read(path: &Path, named: Option<DatasetKind>) -> Result<Loaded, DataError> {
     let invalid = |file, fault| DataError::Csv { file, fault };
-    let (images, memory) = gzip::read(path, |text, _| Ok(csv::hold(text)?), invalid)?;
+    let (images, memory) = gzip::read(path, |text, _| csv::hold(text), invalid)?;
     labels::check(&images.labels, named, || path.display().to_string())?;
     Ok(Loaded { images, memory: Some(memory) })
 }

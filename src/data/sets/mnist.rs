@@ -45,7 +45,7 @@ impl IdxFiles {
     pub fn read(&self, named: Option<DatasetKind>) -> Result<Loaded, DataError> {
         let invalid = |file, fault| DataError::Idx { file, fault };
         let (images, labels) = rayon::join(
-            || gzip::read(&self.images, |bytes, max_len| Ok(idx::hold_images(bytes, max_len)?), invalid),
+            || gzip::read(&self.images, |bytes, max_len| idx::hold_images(bytes, max_len), invalid),
             || self.read_labels(),
         );
         let ((images, mut memory), (labels, of_labels)) = (images?, labels?);
@@ -74,9 +74,9 @@ impl IdxFiles {
         let invalid = |file, fault| DataError::Idx { file, fault };
         let name = self.labels.file_name().unwrap_or_default().to_string_lossy();
         if name.contains(QMNIST_LABELS) {
-            return gzip::read(&self.labels, |bytes, len| Ok(idx::hold_class_column(bytes, len)?), invalid);
+            return gzip::read(&self.labels, |bytes, len| idx::hold_class_column(bytes, len), invalid);
         }
-        gzip::read(&self.labels, |bytes, max_len| Ok(idx::hold_labels(bytes, max_len)?), invalid)
+        gzip::read(&self.labels, |bytes, max_len| idx::hold_labels(bytes, max_len), invalid)
     }
 }
 

@@ -61,8 +61,8 @@ pub fn read(path: &Path, names: ArrayNames, named: Option<DatasetKind>) -> Resul
     let ArrayNames { images: images_names, labels: labels_names } = names;
     let (images_array, labels_array) = (file.find(images_names)?, file.find(labels_names)?);
     let name = |array: &str| format!("{}: {array}", path.display());
-    let (images, mut memory) = file.read(images_array, |bytes, len| Ok(npy::hold_images(bytes, len)?))?;
-    let (labels, of_labels) = file.read(labels_array, |bytes, len| Ok(npy::hold_labels(bytes, len)?))?;
+    let (images, mut memory) = file.read(images_array, |bytes, len| npy::hold_images(bytes, len))?;
+    let (labels, of_labels) = file.read(labels_array, |bytes, len| npy::hold_labels(bytes, len))?;
     if images.count != labels.len() {
         return Err(DataError::CountsDiffer {
             images_file: name(images_array.name()),
