@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use fs4::TryLockError;
 
 use super::metrics_log::ReadMetrics;
-use super::{BEST, CHECKPOINT, CONFIG, LOCK, METRICS, MODEL, OpenRunError, RunDirectory, RunError};
+use super::{BEST, CHECKPOINT, CONFIG, FAILURE, LOCK, METRICS, MODEL, OpenRunError, RunDirectory, RunError};
 use crate::calendar::Utc;
 use crate::files::operations;
 use crate::train::{EpochRecord, RunConfig, RunState, StopReason};
@@ -94,7 +94,7 @@ impl StoredRun {
             _ if is_running => RunStatus::Running,
             Some(reason) => RunStatus::Stopped(reason),
             None if is_done => RunStatus::Finished,
-            None => RunStatus::Interrupted,
+            None => failure(path).map_or(RunStatus::Interrupted, RunStatus::Failed),
         };
         let best = state.best.and_then(|best| usize::try_from(best.epoch).ok()?.checked_sub(1));
         let started = time_in_name(path).unwrap_or_else(|| oldest_file(path));
@@ -233,6 +233,15 @@ fn read_config(run: &Path) -> Result<RunConfig, RunError> {
         path,
         problem: format!("is not a run's configuration: {problem}"),
     })
+}
+
+/// The longest message of a failure that is read, in bytes.
+const MAX_FAILURE: u64 = 1 << 16;
+
+/// The error that ended the run, if it has been recorded.
+fn failure(run: &Path) -> Option<String> {
+    let text = operations::read(&run.join(FAILURE), MAX_FAILURE).ok()?;
+    Some(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
 }
 
 /// The time in the name of a directory that a run without a given name has, such as `mnist-20261122-174530-2`.
