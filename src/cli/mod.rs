@@ -32,6 +32,7 @@ mod progress;
 mod recipe;
 mod repeated;
 mod resume_command;
+mod runs;
 mod terminal;
 mod threads;
 mod train;
@@ -93,6 +94,7 @@ enum Command {
     Export(export::ExportArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
+    Runs(runs::RunsArgs),
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
@@ -103,7 +105,7 @@ enum Command {
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
-        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_))
+        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Runs(_) | Self::Devices(_))
     }
 }
 
@@ -153,6 +155,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),
+        Command::Runs(args) => runs::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),

@@ -8,9 +8,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::TrainingConfig;
 use crate::data::{self, ImageSet};
 use crate::engine::{Engine, EngineError, Epoch, Rule, SampleOutcome, Split, Step, Tally, steps};
+use crate::report::figure::{Axis, Figure, Series, SeriesPoint};
 
 /// The learning rates of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +51,7 @@ pub struct LrSearch {
 }
 
 /// One step of a search.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LrPoint {
     /// The learning rate of the step.
     pub learning_rate: f32,
@@ -59,7 +62,8 @@ pub struct LrPoint {
 }
 
 /// Why a search ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LrSearchEnding {
     /// All rates were tried.
     Finished,
@@ -67,6 +71,60 @@ pub enum LrSearchEnding {
     Exploded,
     /// The observer ended the search.
     Interrupted,
+}
+
+impl LrSearch {
+    /// The suggested learning rate, rounded to two digits: the one at which the smoothed loss falls fastest, as a function
+    /// of the logarithm of the rate. `None` if the loss does not fall.
+    pub fn suggestion(&self) -> Option<f32> {
+        let lowest = self.lowest()?;
+        let log = |point: &LrPoint| libm::log10(f64::from(point.learning_rate));
+        let slope =
+            |pair: &&[LrPoint]| (pair[1].smoothed - pair[0].smoothed) / (log(&pair[1]) - log(&pair[0]));
+        let steepest = self.points[..=lowest].windows(2).min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
+        Some(two_digits(f64::from(steepest[0].learning_rate)))
+    }
+
+    /// The index of the lowest smoothed loss.
+    fn lowest(&self) -> Option<usize> {
+        let by_loss = |a: &usize, b: &usize| self.points[*a].smoothed.total_cmp(&self.points[*b].smoothed);
+        (0..self.points.len()).min_by(by_loss)
+    }
+
+    /// The losses over the learning rates, with the suggestion marked.
+    pub fn figure(&self, title: &str) -> Figure {
+        let point = |point: &LrPoint| SeriesPoint {
+            x: point.learning_rate.into(),
+            mean: point.smoothed,
+            low: point.smoothed,
+            high: point.smoothed,
+        };
+        let series = |name: &str, points: Vec<SeriesPoint>| Series {
+            name: name.to_owned(),
+            runs: 1,
+            points,
+            tails: Vec::new(),
+        };
+        let mut all = vec![series("smoothed loss", self.points.iter().map(point).collect())];
+        if let Some(rate) = self.suggestion()
+            && let Some(nearest) = self.points.iter().find(|point| point.learning_rate >= rate)
+        {
+            all.push(series(&format!("suggested learning rate: {rate}"), vec![point(nearest)]));
+        }
+        Figure {
+            title: title.to_owned(),
+            caption: String::new(),
+            x: Axis::new("Learning rate").logarithmic(),
+            y: Axis::new("Loss"),
+            series: all,
+            threshold: None,
+        }
+    }
+}
+
+/// Rounds to two significant digits.
+fn two_digits(value: f64) -> f32 {
+    format!("{value:.1e}").parse().unwrap_or(value as f32)
 }
 
 /// Trains the network of `engine` on `images` with a rising learning rate. Batch size, seed, shuffling, augmentation and
@@ -232,7 +290,7 @@ impl Losses {
 }
 
 /// Standard deviation of the weights that smooth the losses, in powers of ten of the rate.
-const SMOOTHING: f64 = 0.1;
+const SMOOTHING: f64 = 0.15;
 
 /// Averages each loss with its neighbours, with weights that fall with their distance on the logarithmic axis.
 fn smoothed(points: Vec<(f32, f64)>, range: LrRange, total: usize) -> Vec<LrPoint> {

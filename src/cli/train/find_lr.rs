@@ -3,7 +3,6 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
@@ -15,7 +14,7 @@ use crate::cli::progress::Progress;
 use crate::cli::{Ending, Failure, Output, notice, values};
 use crate::data::Dataset;
 use crate::engine::{Engine, Rule};
-use crate::report::figure::{self, Figure, FigureWriteError, SIZE};
+use crate::report::figure::{self, Figure, FigureWriteError};
 use crate::train::{
     LrPoint, LrRange, LrSearch, LrSearchEnding, RunDirectory, TrainingConfig, find_learning_rate,
 };
@@ -202,7 +201,8 @@ mod tests {
     #[test]
     fn a_range_has_two_rates_the_lower_first() {
         assert_eq!(range("1e-5:0.5"), Ok(LrRange { low: 1e-5, high: 0.5 }));
-        for typed in ["", "1e-3", ":", "1:", ":1", "1:1", "1:1e-3", "0:1", "-1:1", "1e-3:inf", "1:2:3", "a:b"] {
+        for typed in ["", "1e-3", ":", "1:", ":1", "1:1", "1:1e-3", "0:1", "-1:1", "1e-3:inf", "1:2:3", "a:b"]
+        {
             let error = range(typed).unwrap_err();
             assert!(error.starts_with("must be LOW:HIGH"), "{typed:?}: {error}");
         }
