@@ -119,7 +119,7 @@ pub fn run(search: Search, args: &OutputArgs, output: &mut Output) -> Result<End
     }
     let suggestion = found.suggestion();
     if args.json {
-        let LrSearch { points, ending } = &found;
+        let LrSearch { points, ending, .. } = &found;
         let line = serde_json::to_string(&Found { suggestion, ending: *ending, points, figure: &svg });
         output.json(&line.expect("finite numbers and a path can be written as JSON"))?;
     }
