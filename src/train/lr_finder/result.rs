@@ -103,7 +103,7 @@ const SMOOTHING: f64 = 0.15;
 pub(super) fn smoothed(points: Vec<(f32, f64)>, steps_per_decade: f64) -> Vec<LrPoint> {
     let deviation = SMOOTHING * steps_per_decade;
     let weight = |steps: usize| libm::exp(-(steps as f64 / deviation) * (steps as f64 / deviation) / 2.0);
-    let reach = (3.0 * deviation).ceil() as usize;
+    let reach = ((3.0 * deviation).ceil() as usize).min(points.len());
     let weights: Vec<f64> = (0..=reach).map(weight).collect();
     let average = |index: usize| {
         let near = index.saturating_sub(reach)..(index + reach + 1).min(points.len());
