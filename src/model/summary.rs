@@ -12,7 +12,7 @@ const VALUE: u64 = size_of::<f32>() as u64;
 pub struct LayerSummary {
     /// `input`, `conv1`, `bn1`, `pool1`, and so on.
     pub name: &'static str,
-    /// What it computes, with its activation function: "5×5 convolution, ReLU".
+    /// What it computes, with its activation function: "conv 5×5, ReLU".
     pub operation: String,
     /// The shape of its output for one image: channels, height and width; `[n, 1, 1]` for a dense layer.
     pub shape: [usize; 3],
@@ -141,7 +141,7 @@ pub fn layers(network: &LeNet5) -> Vec<LayerSummary> {
 
 fn convolution(name: &'static str, conv: &ConvShape, needs_input_gradient: bool) -> LayerSummary {
     let products = (conv.out_height() * conv.out_width() * conv.weight_len()) as u64;
-    let operation = format!("{0}×{0} convolution, ReLU", conv.size);
+    let operation = format!("conv {0}×{0}, ReLU", conv.size);
     let shape = [conv.filters, conv.out_height(), conv.out_width()];
     LayerSummary {
         multiply_adds: products,
@@ -151,7 +151,7 @@ fn convolution(name: &'static str, conv: &ConvShape, needs_input_gradient: bool)
 }
 
 fn max_pool(name: &'static str, pool: &PoolShape) -> LayerSummary {
-    let operation = format!("{0}×{0} max pooling", pool.window);
+    let operation = format!("max pool {0}×{0}", pool.window);
     LayerSummary::new(name, operation, [pool.channels, pool.out_height(), pool.out_width()])
 }
 
@@ -181,7 +181,7 @@ fn normalisation(
     network.batch_norm.then(|| LayerSummary {
         multiply_adds: values,
         backward_multiply_adds: 2 * values,
-        ..LayerSummary::new(name, "batch normalisation", shape)
+        ..LayerSummary::new(name, "batch norm", shape)
     })
 }
 
