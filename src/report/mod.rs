@@ -11,6 +11,7 @@ pub mod drawing;
 pub mod figure;
 #[cfg(feature = "cli")]
 pub mod page;
+pub mod reliability;
 mod table;
 
 pub use contact_sheet::{ContactSheet, MAX_TILES, Tile};
