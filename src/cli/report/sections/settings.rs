@@ -1,5 +1,7 @@
 //! The options that the user gave, and what the run was configured to do.
 
+use serde::Serialize;
+
 use crate::cli::report::subject::Subject;
 use crate::engine::{Adam, Rule, Sgd};
 use crate::model::Frozen;
@@ -33,11 +35,10 @@ fn training(config: &RunConfig) -> Html {
         epochs if steps < u64::MAX => format!("{}, {}", count(epochs, "epoch"), count(whole(steps), "step")),
         epochs => count(epochs, "epoch"),
     };
-    let named = |value: &dyn erased::Named| value.name();
     let mut all = vec![
         ("Length", length),
         ("Batch size", count(whole(training.batch_size as u64), "image")),
-        ("Learning rate", format!("{}, {}", training.learning_rate, named(&training.schedule.shape))),
+        ("Learning rate", format!("{}, {}", training.learning_rate, name_of(&training.schedule.shape))),
         ("Optimizer", rule(&optimizer.rule)),
         ("Loss", loss_of(config)),
         ("Initial weights", initial(config)),
@@ -90,12 +91,12 @@ fn rule(rule: &Rule) -> String {
 
 fn loss_of(config: &RunConfig) -> String {
     let loss = &config.loss;
-    let name = erased::Named::name(&loss.kind);
+    let name = name_of(&loss.kind);
     let smoothing = match loss.label_smoothing {
         0.0 => String::new(),
         smoothing => format!(", label smoothing {smoothing}"),
     };
-    format!("{name}, {}{smoothing}", erased::Named::name(&loss.reduction))
+    format!("{name}, {}{smoothing}", name_of(&loss.reduction))
 }
 
 fn initial(config: &RunConfig) -> String {
@@ -108,20 +109,10 @@ fn initial(config: &RunConfig) -> String {
     }
 }
 
-/// Names of choices, as their serialization has them.
-mod erased {
-    use serde::Serialize;
-
-    pub trait Named {
-        fn name(&self) -> String;
-    }
-
-    impl<T: Serialize> Named for T {
-        fn name(&self) -> String {
-            match serde_json::to_value(self) {
-                Ok(serde_json::Value::String(name)) => name.replace('-', " "),
-                _ => String::new(),
-            }
-        }
+/// The name of a choice, as its serialization has it.
+fn name_of(choice: &impl Serialize) -> String {
+    match serde_json::to_value(choice) {
+        Ok(serde_json::Value::String(name)) => name.replace('-', " "),
+        _ => String::new(),
     }
 }
