@@ -30,7 +30,15 @@ pub fn draw(bins: &[Bin], title: &str, description: &str) -> Drawing {
     let at = |x: f64, y: f64| (LEFT + x * SIDE, TOP + (1.0 - y) * SIDE);
     let mut elements = Vec::new();
     let mut text = |text: String, at: Point, anchor: Anchor, rotated: bool, colour: Colour| {
-        elements.push(Element::Text(Text { text, at, size: SIZE, weight: Weight::Regular, anchor, rotated, colour }));
+        elements.push(Element::Text(Text {
+            text,
+            at,
+            size: SIZE,
+            weight: Weight::Regular,
+            anchor,
+            rotated,
+            colour,
+        }));
     };
     for tick in 0..=TICKS {
         let value = f64::from(tick) / f64::from(TICKS);
@@ -39,7 +47,13 @@ pub fn draw(bins: &[Bin], title: &str, description: &str) -> Drawing {
         text(label.clone(), (x, TOP + SIDE + 16.0), Anchor::Middle, false, Colour::SoftInk);
         text(label, (LEFT - 8.0, y + SIZE * CAP_HEIGHT / 2.0), Anchor::End, false, Colour::SoftInk);
     }
-    text("Confidence in %".to_owned(), (LEFT + SIDE / 2.0, TOP + SIDE + 36.0), Anchor::Middle, false, Colour::Ink);
+    text(
+        "Confidence in %".to_owned(),
+        (LEFT + SIDE / 2.0, TOP + SIDE + 36.0),
+        Anchor::Middle,
+        false,
+        Colour::Ink,
+    );
     text("Accuracy in %".to_owned(), (SIZE, TOP + SIDE / 2.0), Anchor::Middle, true, Colour::Ink);
     for tick in 0..=TICKS {
         let value = f64::from(tick) / f64::from(TICKS);

@@ -39,7 +39,13 @@ impl Evaluated {
         let mut pixels = Vec::with_capacity(samples.len() * len);
         samples.iter().for_each(|&index| pixels.extend_from_slice(images.image(index)));
         let labels = samples.iter().map(|&index| images.labels[index]).collect();
-        let few = ImageSet { pixels, labels, channels: images.channels, height: images.height, width: images.width };
+        let few = ImageSet {
+            pixels,
+            labels,
+            channels: images.channels,
+            height: images.height,
+            width: images.width,
+        };
         engine.load(Split::Test, Arc::new(few))?;
         let layers = engine.activations(Split::Test)?;
         Ok(Self { images: Arc::clone(images), evaluation, samples, layers, described })

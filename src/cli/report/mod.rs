@@ -15,8 +15,8 @@ use subject::{Subject, Which};
 
 use super::data_args::DataArgs;
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Input, Output, OutputFile, notice, threads};
-use crate::files::{WriteError, is_same_output, write_output};
+use super::{Ending, Failure, Input, Output, OutputFile, notice};
+use crate::files::{check_output, is_same_output, write_output};
 use crate::report::curves;
 use crate::report::page::Page;
 use crate::train::{OpenRunError, RunDirectory, RunError, StoredRun};
@@ -68,10 +68,9 @@ pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
     match &args.runs[..] {
         [run] => one(args, run, output),
         // A comparison is written here.
-        [_, other, ..] => Err(Failure::usage(
-            format!("unexpected run {}", other.display()),
-            "give one run at a time",
-        )),
+        [_, other, ..] => {
+            Err(Failure::usage(format!("unexpected run {}", other.display()), "give one run at a time"))
+        }
         [] => Err(Failure::usage("missing RUN", "give the folder of a run")),
     }
 }
@@ -104,7 +103,7 @@ fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Fai
 /// Checks that a report can be written, without replacing a file of a run unless it is the report.
 fn reserve(path: &Path, own: &Path, inputs: &[Input], output: &mut Output) -> Result<(), Failure> {
     if is_same_output(path, own) {
-        return crate::files::check_output(path).map_err(Failure::input);
+        return check_output(path).map_err(Failure::input);
     }
     output.reserve(&[OutputFile { option: "--output", path, is_text: true }], inputs, false)
 }

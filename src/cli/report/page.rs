@@ -34,7 +34,9 @@ pub fn of(subject: &Subject) -> Page {
         ],
         lead: sections::headline::body(subject),
         sections: sections.into_iter().filter(|section| section.body != Html::default()).collect(),
-        footer: format!("Written by lenet-gpu {VERSION_WITH_COMMIT}. This page is one file and loads nothing from elsewhere."),
+        footer: format!(
+            "Written by lenet-gpu {VERSION_WITH_COMMIT}. This page is one file and loads nothing from elsewhere."
+        ),
     }
 }
 

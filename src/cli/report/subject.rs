@@ -89,15 +89,14 @@ pub fn initial(run: &StoredRun) -> Result<Vec<f32>, String> {
     let draw = |init: &Init| init.arena(&ParameterTable::new(&config.network), config.training.seed);
     match &config.weights {
         InitialWeights::Init(init) => Ok(draw(init)),
-        InitialWeights::InitFrom(path) | InitialWeights::FineTune { init_from: path, .. } => Err(format!(
-            "The run started from the weights in {}, of which it has no copy.",
-            path.display()
-        )),
+        InitialWeights::InitFrom(path) | InitialWeights::FineTune { init_from: path, .. } => {
+            Err(format!("The run started from the weights in {}, of which it has no copy.", path.display()))
+        }
     }
 }
 
 fn evaluated(model: &Model, engine: &EngineArgs, data: &DataArgs) -> Result<Evaluated, Failure> {
-    let Model { network, parameters, info } = model;
+    let Model { network, parameters, .. } = model;
     data.check(&[Subset::Test])?;
     let (mut found, device) = engine.open_concurrently(None, || evaluate::open_data(data, model))?;
     check_channels(*network, found.images.channels)?;
@@ -109,6 +108,5 @@ fn evaluated(model: &Model, engine: &EngineArgs, data: &DataArgs) -> Result<Eval
     let mut opened = device.engine(&Setup::new(*network, 1))?;
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let _progress = Progress::start("evaluating", 0);
-    let _ = info;
     Evaluated::run(&mut *opened.engine, &images, network.classes, described).map_err(Failure::work)
 }

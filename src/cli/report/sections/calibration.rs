@@ -20,12 +20,14 @@ pub fn body(subject: &Subject) -> Html {
         "Whether the network is as often right as it is sure. The expected calibration error is {error}: the mean gap \
          between confidence, which is the probability of the predicted class, and accuracy."
     ));
-    let description = format!("Accuracy by confidence in {CALIBRATION_BINS} bins. Expected calibration error: {error}.");
+    let description =
+        format!("Accuracy by confidence in {CALIBRATION_BINS} bins. Expected calibration error: {error}.");
     let drawing = reliability::draw(&bins, "Reliability diagram", &description);
     let caption = "Bars: accuracy of the images in each bin of confidence. Lines: their mean confidence; above the bar, \
                    the network is too sure. On the dashed line, both are equal.";
     let mut table =
-        DataTable::new("Accuracy by confidence", ["Confidence", "Images", "Mean confidence", "Accuracy"]).numbers(1..4);
+        DataTable::new("Accuracy by confidence", ["Confidence", "Images", "Mean confidence", "Accuracy"])
+            .numbers(1..4);
     for (index, bin) in bins.iter().enumerate().filter(|(_, bin)| bin.images > 0) {
         let edge = |part: usize| format!("{:.1}", 100.0 * part as f64 / CALIBRATION_BINS as f64);
         table.row([

@@ -48,7 +48,10 @@ fn table(run: &StoredRun) -> Html {
     let every = records.len().div_ceil(MAX_ROWS);
     let best = run.best().map(|best| best.epoch);
     let is_shown = |index: usize, record: &EpochRecord| {
-        (index + 1).is_multiple_of(every) || Some(record.epoch) == best || index == 0 || index + 1 == records.len()
+        (index + 1).is_multiple_of(every)
+            || Some(record.epoch) == best
+            || index == 0
+            || index + 1 == records.len()
     };
     let has_validation = records.iter().any(|record| record.validation_loss.is_some());
     let mut columns = vec!["Epoch", "Step", "Learning rate", "Training loss", "Training accuracy"];

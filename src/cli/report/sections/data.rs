@@ -11,10 +11,7 @@ pub fn body(subject: &Subject) -> Html {
     let mut all = vec![
         ("Data set", Html::text(&config.data.name)),
         ("Training", Html::text(&images(config.data.train))),
-        (
-            "Validation",
-            Html::text(&config.data.validation.map_or_else(|| "none".to_owned(), images)),
-        ),
+        ("Validation", Html::text(&config.data.validation.map_or_else(|| "none".to_owned(), images))),
         ("Test", Html::text(&images(config.data.test))),
         ("Classes", Html::text(&whole(config.network.classes as u64))),
         ("Channels", Html::text(&config.network.channels.to_string())),

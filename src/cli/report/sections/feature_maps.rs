@@ -35,7 +35,9 @@ pub fn body(subject: &Subject) -> Html {
     let Ok(evaluated) = &subject.evaluated else { return Html::default() };
     let layers: Vec<(&LayerOutput, usize)> = LAYERS
         .iter()
-        .filter_map(|(name, columns)| Some((evaluated.layers.iter().find(|layer| layer.layer == *name)?, *columns)))
+        .filter_map(|(name, columns)| {
+            Some((evaluated.layers.iter().find(|layer| layer.layer == *name)?, *columns))
+        })
         .collect();
     let mut html = intro(
         "What the layers compute for a test image of some classes, the first of each. The brighter, the larger; each \
@@ -59,7 +61,8 @@ pub fn body(subject: &Subject) -> Html {
         let area = image_area(0, index * IMAGE_SIDE);
         paint_image(&mut inputs, area, &evaluated.images.padded_image(image));
         let label = subject.class(evaluated.images.labels[image].into());
-        let mut row = Html::trusted(format!("<p class=\"title\">{}</p>", title(subject, evaluated, index, &label)));
+        let mut row =
+            Html::trusted(format!("<p class=\"title\">{}</p>", title(subject, evaluated, index, &label)));
         row.push(&area.view("input", &format!("Input: test image {image}, {label}")));
         let mut x = 0;
         for (&(layer, columns), &(width, height_of_layer)) in layers.iter().zip(&areas) {
@@ -90,7 +93,9 @@ fn title(subject: &Subject, evaluated: &Evaluated, sample: usize, label: &str) -
         let class = top.get(rank)?;
         Some((class.class, subject.class(class.class), probability(class.probability)))
     };
-    let Some((predicted, name, confidence)) = said(0) else { return Html::trusted(format!("<b>{class}</b>")) };
+    let Some((predicted, name, confidence)) = said(0) else {
+        return Html::trusted(format!("<b>{class}</b>"));
+    };
     let is_correct = predicted == usize::from(evaluated.images.labels[evaluated.samples[sample]]);
     let tone = if is_correct { "correct" } else { "wrong" };
     let second = said(1).map(|(_, name, confidence)| format!(", then {} {confidence}", Html::text(&name)));

@@ -25,7 +25,9 @@ pub fn body(subject: &Subject) -> Html {
 
 fn interrupted(subject: &Subject) -> String {
     match subject.run.last() {
-        Some(last) => format!("Interrupted after {}, before its last step.", count(last.epoch, "whole epoch")),
+        Some(last) => {
+            format!("Interrupted after {}, before its last step.", count(last.epoch, "whole epoch"))
+        }
         None => "Interrupted within the first epoch, so there are no metrics yet.".to_owned(),
     }
 }
@@ -51,7 +53,12 @@ fn numbers(subject: &Subject) -> Vec<Tile> {
             let wrong = tally.samples - tally.correct;
             let note = format!("of {}", count(whole(tally.samples as u64), "image"));
             tiles.push(tile("Mistakes", whole(wrong as u64), "", note));
-            tiles.push(tile("Test loss", format!("{:.4}", tally.loss()), "", "negative log-likelihood".to_owned()));
+            tiles.push(tile(
+                "Test loss",
+                format!("{:.4}", tally.loss()),
+                "",
+                "negative log-likelihood".to_owned(),
+            ));
         }
         (Err(_), Some(last)) => {
             let of = format!("after epoch {}", last.epoch);

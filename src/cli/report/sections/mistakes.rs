@@ -14,7 +14,10 @@ pub fn body(subject: &Subject) -> Html {
     let (evaluation, images) = (&evaluated.evaluation, &evaluated.images);
     let mistakes = &evaluation.mistakes;
     if mistakes.is_empty() {
-        return intro(&format!("None: all {} are classified correctly.", count(whole(images.len() as u64), "image")));
+        return intro(&format!(
+            "None: all {} are classified correctly.",
+            count(whole(images.len() as u64), "image")
+        ));
     }
     let wrong = evaluation.tally.samples - evaluation.tally.correct;
     let mut html = intro(&format!(
@@ -23,7 +26,8 @@ pub fn body(subject: &Subject) -> Html {
         mistakes.len(),
         count(whole(wrong as u64), "mistake")
     ));
-    let mut sprite = Sprite::new(COLUMNS.min(mistakes.len()) * IMAGE_SIDE, mistakes.len().div_ceil(COLUMNS) * IMAGE_SIDE);
+    let mut sprite =
+        Sprite::new(COLUMNS.min(mistakes.len()) * IMAGE_SIDE, mistakes.len().div_ceil(COLUMNS) * IMAGE_SIDE);
     let mut items = Vec::new();
     for (index, mistake) in mistakes.iter().enumerate() {
         let (column, row) = (index % COLUMNS, index / COLUMNS);

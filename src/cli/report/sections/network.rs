@@ -48,7 +48,9 @@ fn filters(subject: &Subject) -> Html {
     ]);
     let colours = match config.network.channels {
         1 => "Blue weights are negative, white ones 0, orange ones positive".to_owned(),
-        channels => format!("Red, green and blue are the weights of the {}; grey is 0", count(channels, "channel")),
+        channels => {
+            format!("Red, green and blue are the weights of the {}; grey is 0", count(channels, "channel"))
+        }
     };
     html.push(&Html::trusted(format!(
         "<p class=\"caption\">{colours}. Both pictures have the same scale, up to ±{largest:.3}.</p>\n"
@@ -66,7 +68,8 @@ fn picture(id: &'static str, filters: &[f32], channels: usize, largest: f32, hea
     for (index, filter) in filters.chunks_exact(channels * area).enumerate() {
         let at = Area { x: index * SIDE, y: 0, width: SIDE, height: SIDE };
         sprite.paint(at, |column, row| {
-            let weight = |channel: usize| f64::from(filter[channel * area + row * SIDE + column] / largest.max(1e-30));
+            let weight =
+                |channel: usize| f64::from(filter[channel * area + row * SIDE + column] / largest.max(1e-30));
             match channels {
                 3 => {
                     let value = |channel| (127.5 * (1.0 + weight(channel))).round() as u8;

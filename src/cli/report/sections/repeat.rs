@@ -10,7 +10,8 @@ pub fn body(subject: &Subject) -> Html {
     let text = |text: &str| Html::trusted(format!("<p>{}</p>\n", Html::text(text)));
     let mut body = text("To repeat the run in a new folder:");
     body.push(&command(&run.reproduce_command()));
-    let hash = run.weights_hash().map(|hash| format!(" The weights after the last epoch had the hash {hash}."));
+    let hash =
+        run.weights_hash().map(|hash| format!(" The weights after the last epoch had the hash {hash}."));
     let same = "The same version of the program, data, device and driver give the same weights, bit for bit.";
     body.push(&Html::trusted(format!(
         "<p class=\"muted\">{}</p>\n",

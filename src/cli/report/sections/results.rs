@@ -5,7 +5,9 @@ use crate::cli::report::evaluated::Evaluated;
 use crate::cli::report::subject::Subject;
 use crate::evaluate::ConfusionMatrix;
 use crate::report::confusion_matrix;
-use crate::report::page::{Area, DataTable, Html, Sprite, Tone, bar, card, columns, details, figure, intro, notice, pairs};
+use crate::report::page::{
+    Area, DataTable, Html, Sprite, Tone, bar, card, columns, details, figure, intro, notice, pairs,
+};
 use crate::wording::whole;
 
 /// The largest number of classes whose confusion matrix is a drawing with numbers.
@@ -78,7 +80,8 @@ fn matrix(subject: &Subject, confusion: &ConfusionMatrix) -> Html {
         let share = pair.count as f64 / scores[pair.label].support as f64;
         // Few levels keep the palette small.
         let level = (share.sqrt() * 63.0).round().max(8.0) as u8;
-        let [red, green, blue] = if pair.label == pair.predicted { [0x2f, 0x8f, 0xcf] } else { [0xe0, 0x6a, 0x1a] };
+        let [red, green, blue] =
+            if pair.label == pair.predicted { [0x2f, 0x8f, 0xcf] } else { [0xe0, 0x6a, 0x1a] };
         let at = Area { x: pair.predicted, y: pair.label, width: 1, height: 1 };
         sprite.paint(at, |_, _| [red, green, blue, level * 4 + 3]);
     }
@@ -95,7 +98,9 @@ fn confused(subject: &Subject, confusion: &ConfusionMatrix) -> Html {
     if pairs.is_empty() {
         return card("Confused most often", &Html::text("No image was misclassified."));
     }
-    let mut table = DataTable::new("Classes that were confused most often", ["Class", "Predicted as", "Images"]).numbers(2..3);
+    let mut table =
+        DataTable::new("Classes that were confused most often", ["Class", "Predicted as", "Images"])
+            .numbers(2..3);
     for pair in pairs {
         table.row([
             Html::text(&subject.class(pair.label)),

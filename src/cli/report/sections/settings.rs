@@ -11,7 +11,8 @@ use crate::wording::{count, whole};
 
 pub fn body(subject: &Subject) -> Html {
     let run = &subject.run;
-    let mut html = columns([card("Options that were given", &given(run)), card("Training", &training(&run.config))]);
+    let mut html =
+        columns([card("Options that were given", &given(run)), card("Training", &training(&run.config))]);
     html.push(&details("All settings (config.toml)", &listing(&run.config.to_toml())));
     html
 }
@@ -29,7 +30,7 @@ fn given(run: &StoredRun) -> Html {
 }
 
 fn training(config: &RunConfig) -> Html {
-    let RunConfig { training, loss, optimizer, network, data, .. } = config;
+    let RunConfig { training, optimizer, network, data, .. } = config;
     let steps = training.total_steps(data.train);
     let length = match training.epochs {
         epochs if steps < u64::MAX => format!("{}, {}", count(epochs, "epoch"), count(whole(steps), "step")),
