@@ -31,6 +31,7 @@ mod presets;
 mod progress;
 mod recipe;
 mod repeated;
+mod report;
 mod resume_command;
 mod runs;
 mod summary;
@@ -92,6 +93,7 @@ struct Cli {
 enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Report(Box<report::ReportArgs>),
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
     Summary(summary::SummaryArgs),
@@ -161,6 +163,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     match cli.command {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
+        Command::Report(args) => report::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
         Command::Export(args) => export::run(&args, &mut output),
         Command::Summary(args) => summary::run(&args, &mut output),

@@ -30,6 +30,7 @@ pub use optimizer::OptimizerKind;
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
+use super::report::{self, RunEnd};
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
@@ -72,6 +73,8 @@ Files of a run:
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
+  report.html             the run as a page: curves, scores, mistakes, filters, options; `lenet-gpu report` writes it again
+  curves.png              the curves of loss and accuracy
 
 Ctrl-C saves all files and exits with code 130; a second Ctrl-C exits at once.";
 
@@ -142,6 +145,10 @@ struct OutputArgs {
     #[arg(long)]
     json: bool,
 
+    /// Do not write report.html and curves.png at the end
+    #[arg(long)]
+    no_report: bool,
+
     /// Show only warnings, errors and the result
     #[arg(short, long)]
     quiet: bool,
@@ -185,6 +192,7 @@ pub fn run(
     };
     let class_weighted = class_weights.is_some();
     let training = TrainingConfig { checkpoint_every: args.checkpoint.every, class_weights, ..training };
+    let is_new = resumed.as_ref().and_then(Resumed::checkpoint).is_none();
     let may_warn_of_imbalance = resumed.is_none() && !class_weighted;
     if network.batch_norm {
         check_batches(training.batch_size, data.train.len())?;
@@ -270,6 +278,17 @@ pub fn run(
     if summary.outcome != RunOutcome::Interrupted {
         let trained = summary.steps.saturating_mul(training.batch_size as u64);
         advice::result(&summary, &data, trained, class_weighted);
+    }
+    if !args.output.no_report {
+        let files = &saved.files;
+        let end = RunEnd {
+            run: files.directory.stored(&files.config, &summary.outcome),
+            info: files.info(),
+            initial: is_new.then_some(parameters),
+            engine: &mut *opened.engine,
+            test: &data.test,
+        };
+        report::write_at_the_end(end, &files.directory, args.output.quiet);
     }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
