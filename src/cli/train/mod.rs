@@ -16,6 +16,7 @@ mod schedule;
 mod session;
 mod stopping;
 mod target;
+mod tensorboard;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,7 @@ Files of a run:
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
+  events.out.tfevents.*   with --tensorboard
 
 Ctrl-C saves all files and exits with code 130; a second Ctrl-C exits at once.";
 
@@ -121,6 +123,9 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    tensorboard: tensorboard::TensorBoardArgs,
 }
 
 #[derive(Debug, Args)]
@@ -213,6 +218,7 @@ pub fn run(
     // A network that starts from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
     let slug = args.data.slug(data.kind);
+    let is_resumed = resumed.is_some();
     let (directory, state) = match resumed {
         None => (new_directory(args, &slug, &config)?, RunState::default()),
         Some(resumed) => {
@@ -239,14 +245,22 @@ pub fn run(
     } else {
         Progress::new(&training, data.train.len(), !args.output.json)
     };
+    let (tensorboard, step_losses) =
+        args.tensorboard.start(directory.path(), is_resumed, &config, &state, &data.train).unzip();
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
     let files = Files { directory, config, info, fingerprints };
-    let saver = Saver::new(files).map_err(threads::cannot_start)?;
+    let saver = Saver::new(files, tensorboard).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
-    let listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    if let Some(losses) = step_losses {
+        listeners.push(Box::new(losses));
+    }
     let mut session = Session { started, stopping, saver, interrupt, json, listeners };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
     let mut saved = session.finish();
+    if let Some(tensorboard) = &mut saved.tensorboard {
+        tensorboard.finish(&trained);
+    }
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
     if summary.outcome != RunOutcome::Interrupted {
@@ -289,6 +303,7 @@ fn note_resumed_step(state: &RunState, total: u64) {
 
 /// The folder of a new run.
 fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
+    args.tensorboard.prepare(args.output.run_dir.as_deref())?;
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::create(path, config),
         None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),
