@@ -56,10 +56,7 @@ const MAX_WATCHED: usize = 64;
 
 /// The layers' outputs for one input, from those for several.
 fn layers_of(outputs: &[LayerOutput], index: usize) -> Vec<LayerOutput> {
-    let of_input = |output: &LayerOutput| {
-        let len = output.shape.iter().product::<usize>();
-        LayerOutput { values: output.values[index * len..][..len].to_vec(), ..*output }
-    };
+    let of_input = |output: &LayerOutput| LayerOutput { values: output.image(index).to_vec(), ..*output };
     outputs.iter().map(of_input).collect()
 }
 
