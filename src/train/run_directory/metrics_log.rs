@@ -127,6 +127,10 @@ impl ReadMetrics {
         &self.records
     }
 
+    pub fn into_records(self) -> Vec<EpochRecord> {
+        self.records
+    }
+
     /// Checks that the state of a checkpoint follows from the metrics of its epochs.
     pub fn check(&self, state: &RunState, config: &RunConfig, checkpoint: &Path) -> Result<(), RunError> {
         let epochs = usize::try_from(state.epochs).unwrap_or(usize::MAX);

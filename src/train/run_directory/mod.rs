@@ -15,15 +15,19 @@ mod earlier_run;
 mod error;
 mod metrics_log;
 mod saved_file;
+mod stored_run;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use fs4::TryLockError;
 
 pub use earlier_run::{EarlierRun, OpenRunError};
 pub use error::RunError;
+pub use stored_run::{RunStatus, StoredRun};
 
 use super::{Checkpoint, EpochRecord, RunConfig};
 use crate::files::operations;
@@ -227,6 +231,9 @@ fn text_of(config: &RunConfig) -> Vec<u8> {
     config.to_toml().into_bytes()
 }
 
+/// How often the lock is tried, and the pause in between, in milliseconds: [`StoredRun::open`] holds it for a moment.
+const LOCK_TRIES: (usize, u64) = (5, 20);
+
 /// Locks a run directory. Succeeds without a lock on file systems that do not support locking.
 fn lock(path: &Path) -> Result<File, RunError> {
     let lock_path = path.join(LOCK);
@@ -234,8 +241,13 @@ fn lock(path: &Path) -> Result<File, RunError> {
         Ok(lock) => lock,
         Err(source) => return Err(RunError::Write { path: lock_path, source }),
     };
-    match operations::try_lock(&lock, &lock_path) {
-        Err(TryLockError::WouldBlock) => Err(RunError::InProgress { path: path.to_owned() }),
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
+    let (tries, pause) = LOCK_TRIES;
+    for attempt in 1.. {
+        match operations::try_lock(&lock, &lock_path) {
+            Err(TryLockError::WouldBlock) if attempt < tries => thread::sleep(Duration::from_millis(pause)),
+            Err(TryLockError::WouldBlock) => break,
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(lock),
+        }
     }
+    Err(RunError::InProgress { path: path.to_owned() })
 }
