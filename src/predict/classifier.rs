@@ -213,7 +213,7 @@ impl Classifier {
     ) -> Result<Vec<Reading>, PredictError> {
         let images: Vec<&PreparedImage> = images.into_iter().collect();
         let inputs: Vec<&NetworkInput> = images.iter().flat_map(|image| image.inputs()).collect();
-        self.load(&inputs)?;
+        self.load_inputs(&inputs)?;
         let log_probabilities = self.engine.log_probabilities(Split::Test)?;
         let mut rows = log_probabilities.chunks_exact(self.classes).map(<[f32]>::to_vec);
         let readings = images.iter().enumerate().map(|(index, image)| self.reading(index, image, &mut rows));
@@ -243,22 +243,25 @@ impl Classifier {
 
         let mut layers = Vec::with_capacity(watched.len());
         for inputs in watched.chunks(MAX_WATCHED) {
-            self.load(inputs)?;
+            self.load_inputs(inputs)?;
             let outputs = self.engine.activations(Split::Test)?;
             layers.extend((0..inputs.len()).map(|index| layers_of(&outputs, index)));
         }
         let mut rows = Vec::new();
         if !others.is_empty() {
-            self.load(&others)?;
+            self.load_inputs(&others)?;
             rows = self.engine.log_probabilities(Split::Test)?;
         }
 
         // The last layer's output is the log-probabilities.
-        let mut of_watched = layers.iter().map(|layers| layers.last().map_or(Vec::new(), |last| last.values.clone()));
+        let mut of_watched =
+            layers.iter().map(|layers| layers.last().map_or(Vec::new(), |last| last.values.clone()));
         let mut of_others = rows.chunks_exact(self.classes).map(<[f32]>::to_vec);
-        let mut rows = inputs().filter_map(|(_, is_watched)| {
-            if is_watched { of_watched.next() } else { of_others.next() }
-        });
+        let mut rows = inputs().filter_map(
+            |(_, is_watched)| {
+                if is_watched { of_watched.next() } else { of_others.next() }
+            },
+        );
         let readings: Vec<Reading> = images
             .iter()
             .enumerate()
@@ -273,7 +276,7 @@ impl Classifier {
     }
 
     /// Loads inputs into the engine.
-    fn load(&mut self, inputs: &[&NetworkInput]) -> Result<(), EngineError> {
+    fn load_inputs(&mut self, inputs: &[&NetworkInput]) -> Result<(), EngineError> {
         let image_len = self.channels * IMAGE_SIDE * IMAGE_SIDE;
         let mut pixels = Vec::with_capacity(inputs.len() * image_len);
         for input in inputs {

@@ -15,10 +15,7 @@ use crate::predict::{ImageError, PredictError};
 pub enum ServeError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
-    Listen {
-        address: std::net::SocketAddr,
-        source: std::io::Error,
-    },
+    Listen { address: std::net::SocketAddr, source: std::io::Error },
 
     /// The runtime or a thread cannot start, or the listener fails.
     #[error("the server cannot run")]

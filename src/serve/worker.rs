@@ -10,12 +10,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::answer;
 use super::error::{ApiError, ServeError};
-use super::live::{LiveRun, LiveView};
+use super::live::{LiveRun, LiveView, Viewer};
 use super::models::ModelEntry;
 use super::upload::Upload;
+use crate::data::ImageFileError;
 use crate::engine::{Engine, EngineError, Setup};
 use crate::model::{Model, weights};
-use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
+use crate::predict::{
+    Classifier, ImageError, NoDigit, PredictError, Preparation, PreparedImage, Preprocessing,
+};
 use crate::train::weights_hash;
 
 /// The most images in a batch.
@@ -33,14 +36,19 @@ const WATCHED_READINGS: usize = 4;
 /// Creates an engine on the chosen device.
 pub type OpenEngine = Box<dyn FnMut(&Setup) -> Result<Box<dyn Engine>, EngineError> + Send>;
 
-/// How images are classified.
-pub struct Setting {
+/// A model, and how models classify images.
+pub struct ModelSetting {
+    pub model: Model,
+    pub entry: ModelEntry,
+    pub usage: Usage,
+}
+
+/// How models classify images.
+pub struct Usage {
     pub open_engine: OpenEngine,
     pub preprocessing: Preprocessing,
     /// Below this confidence an answer is not sure; `None` for the default.
     pub min_confidence: Option<f64>,
-    /// A run whose latest weights are used.
-    pub live: Option<Arc<LiveRun>>,
 }
 
 /// The model in use.
@@ -68,7 +76,7 @@ type Answer<T> = oneshot::Sender<Result<T, ApiError>>;
 enum Job {
     Read(Read),
     Load(Box<ModelEntry>, Answer<()>),
-    View(Arc<LiveRun>, Answer<LiveView>),
+    View(Answer<LiveView>),
 }
 
 /// An image to classify.
@@ -81,17 +89,18 @@ struct Read {
 }
 
 impl Worker {
-    /// Starts the thread with a model, and waits until its engine is ready.
-    pub fn start(setting: Setting, entry: ModelEntry, model: Model) -> Result<Self, ServeError> {
+    /// Starts the thread with a model, and waits until its engine is ready. With a live run, its latest weights are used.
+    pub fn start(setting: ModelSetting, live: Option<Arc<LiveRun>>) -> Result<Self, ServeError> {
         let (jobs, received) = mpsc::channel(MAX_WAITING);
         let (ready, is_ready) = std_mpsc::sync_channel(1);
         // The engine is created on its thread: some cannot be moved to another.
         thread::Builder::new().name("engine".to_owned()).spawn(move || {
-            let mut setting = setting;
-            match State::new(&mut setting, entry, model) {
+            let ModelSetting { model, entry, mut usage } = setting;
+            match State::new(&mut usage, entry, model) {
                 Ok((state, loaded)) => {
                     let loaded = Arc::new(Mutex::new(loaded));
-                    let engine = Thread { setting, state, loaded: Arc::clone(&loaded) };
+                    let viewer = live.clone().map(Viewer::new);
+                    let engine = Thread { usage, state, loaded: Arc::clone(&loaded), live, viewer };
                     // The receiver waits for this.
                     let _ = ready.send(Ok(loaded));
                     engine.run(received);
@@ -121,8 +130,8 @@ impl Worker {
     }
 
     /// Draws the present state of a live run.
-    pub async fn view(&self, live: Arc<LiveRun>) -> Result<LiveView, ApiError> {
-        self.ask(|answer| Job::View(live, answer)).await
+    pub async fn view(&self) -> Result<LiveView, ApiError> {
+        self.ask(Job::View).await
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, ApiError> {
@@ -142,9 +151,12 @@ fn lock(loaded: &Mutex<LoadedModel>) -> MutexGuard<'_, LoadedModel> {
 
 /// What the thread owns.
 struct Thread {
-    setting: Setting,
+    usage: Usage,
     state: State,
     loaded: Arc<Mutex<LoadedModel>>,
+    live: Option<Arc<LiveRun>>,
+    /// Draws the live run.
+    viewer: Option<Viewer>,
 }
 
 /// A model and its engine.
@@ -157,16 +169,12 @@ struct State {
 }
 
 impl State {
-    fn new(
-        setting: &mut Setting,
-        entry: ModelEntry,
-        model: Model,
-    ) -> Result<(Self, LoadedModel), PredictError> {
+    fn new(usage: &mut Usage, entry: ModelEntry, model: Model) -> Result<(Self, LoadedModel), PredictError> {
         let network = model.network;
         let classes: Vec<String> = (0..network.classes).map(|label| model.info.class(label)).collect();
-        let preparation = Preparation::new(&model, setting.preprocessing)?;
+        let preparation = Preparation::new(&model, usage.preprocessing)?;
         let hash = weights_hash(&model.parameters);
-        let engine = (setting.open_engine)(&Setup::new(network, 1))?;
+        let engine = (usage.open_engine)(&Setup::new(network, 1))?;
         let classifier = Classifier::with_engine(model, engine)?.with_preparation(preparation);
         let loaded = LoadedModel {
             entry,
@@ -176,7 +184,7 @@ impl State {
             device: classifier.device(),
             hash,
         };
-        let min_confidence = setting.min_confidence.unwrap_or(classifier.min_confidence());
+        let min_confidence = usage.min_confidence.unwrap_or(classifier.min_confidence());
         let max_batch = MAX_BATCH.min(MAX_LOG_PROBABILITIES / network.classes).max(1);
         Ok((Self { classifier, min_confidence, max_batch, version: 0 }, loaded))
     }
@@ -201,8 +209,9 @@ impl Thread {
                 Job::Load(entry, answer) => {
                     let _ = answer.send(self.load(*entry));
                 }
-                Job::View(live, answer) => {
-                    let _ = answer.send(live.view().map_err(engine_failure));
+                Job::View(answer) => {
+                    let no_run = || ApiError::not_found("no run is shown");
+                    let _ = answer.send(self.viewer.as_mut().map(Viewer::view).ok_or_else(no_run));
                 }
             }
         }
@@ -213,8 +222,7 @@ impl Thread {
         // Requests of pages that were closed, or that ask anew while one draws.
         let batch: Vec<Read> = batch.into_iter().filter(|read| !read.answer.is_closed()).collect();
         let preparation = self.state.classifier.preparation();
-        let prepared: Vec<_> =
-            batch.par_iter().map(|read| prepare(preparation, &read.image.bytes)).collect();
+        let prepared: Vec<_> = batch.par_iter().map(|read| prepare(preparation, &read.image.bytes)).collect();
         let read: Vec<(&PreparedImage, usize)> = batch
             .iter()
             .zip(&prepared)
@@ -234,7 +242,8 @@ impl Thread {
             Ok(readings) => readings.into_iter(),
             Err(error) => {
                 for (read, prepared) in batch.into_iter().zip(prepared) {
-                    let _ = read.answer.send(Err(prepared.err().unwrap_or_else(|| error.clone())));
+                    let own = prepared.err().map(ApiError::from);
+                    let _ = read.answer.send(Err(own.unwrap_or_else(|| error.clone())));
                 }
                 return;
             }
@@ -243,13 +252,12 @@ impl Thread {
         for (read, prepared) in batch.into_iter().zip(prepared) {
             let images = answer::Batch { images: count, arrived: read.arrived };
             let answered = match prepared {
-                Ok(image) => readings
-                    .next()
-                    .ok_or_else(|| ApiError::internal("the image was not read"))
-                    .map(|read| {
+                Ok(image) => {
+                    readings.next().ok_or_else(|| ApiError::internal("the image was not read")).map(|read| {
                         answer::read(&self.state.classifier, self.state.min_confidence, &image, read, images)
-                    }),
-                Err(Unprepared::NoDigit(reason)) => Ok(answer::nothing(&reason, images)),
+                    })
+                }
+                Err(Unprepared::NoDigit(reason)) => Ok(answer::nothing(reason, images)),
                 Err(Unprepared::Failed(error)) => Err(error),
             };
             let _ = read.answer.send(answered);
@@ -258,7 +266,7 @@ impl Thread {
 
     /// Takes over the latest weights of a live run.
     fn follow_live_run(&mut self) -> Result<(), PredictError> {
-        let Some(live) = &self.setting.live else { return Ok(()) };
+        let Some(live) = &self.live else { return Ok(()) };
         let (version, parameters) = live.parameters();
         if version != self.state.version {
             self.state.classifier.set_parameters(&parameters)?;
@@ -270,7 +278,7 @@ impl Thread {
 
     fn load(&mut self, entry: ModelEntry) -> Result<(), ApiError> {
         let model = weights::load(&entry.path).map_err(ApiError::unprocessable)?;
-        let (state, loaded) = State::new(&mut self.setting, entry, model).map_err(|error| match error {
+        let (state, loaded) = State::new(&mut self.usage, entry, model).map_err(|error| match error {
             PredictError::Engine(EngineError::Device(_)) => engine_failure(error),
             error => ApiError::unprocessable(error),
         })?;
@@ -281,26 +289,41 @@ impl Thread {
 }
 
 /// Why an image has no reading.
-enum Unprepared {
-    /// It shows no digit; the reason.
-    NoDigit(String),
+#[derive(Debug)]
+pub enum Unprepared {
+    /// It shows no digit.
+    NoDigit(NoDigit),
     Failed(ApiError),
 }
 
-impl Unprepared {
-    fn err(self) -> ApiError {
-        match self {
-            Self::NoDigit(reason) => ApiError::unprocessable(reason),
-            Self::Failed(error) => error,
+impl From<Unprepared> for ApiError {
+    fn from(error: Unprepared) -> Self {
+        match error {
+            Unprepared::NoDigit(error) => ImageError::NoDigit(error).into(),
+            Unprepared::Failed(error) => error,
         }
     }
 }
 
 /// Decodes an image file and finds its digits.
-fn prepare(preparation: Preparation, file: &[u8]) -> Result<PreparedImage, Unprepared> {
-    decode(preparation, file).map_err(|error| match error {
-        Undecoded::Image(ImageError::NoDigit(error)) => Unprepared::NoDigit(format!("the image {error}")),
-        Undecoded::Image(error) => Unprepared::Failed(error.into()),
-        Undecoded::Panic(error) => Unprepared::Failed(error),
+pub fn prepare(preparation: Preparation, file: &[u8]) -> Result<PreparedImage, Unprepared> {
+    // A defect of a decoder must not end the server.
+    let decoded = panic::catch_unwind(AssertUnwindSafe(|| preparation.read_from(file)));
+    decoded.unwrap_or_else(|_| Err(ImageFileError::Undecodable("the decoder failed".into()).into())).map_err(
+        |error| match error {
+            ImageError::NoDigit(error) => Unprepared::NoDigit(error),
+            error => Unprepared::Failed(error.into()),
+        },
+    )
+}
+
+/// The answer if the engine fails.
+fn engine_failure(error: PredictError) -> ApiError {
+    ApiError::internal(match error {
+        PredictError::NonFinite { .. } => {
+            "the predicted probabilities are not finite; the model's weights are too large or corrupt"
+                .to_owned()
+        }
+        error => error.to_string(),
     })
 }
