@@ -28,6 +28,7 @@ mod notice;
 mod output;
 mod paper;
 mod predict;
+mod preprocessing_args;
 mod presets;
 mod progress;
 mod recipe;
@@ -35,6 +36,7 @@ mod repeated;
 mod report;
 mod resume_command;
 mod runs;
+mod serve;
 mod summary;
 mod terminal;
 mod threads;
@@ -62,6 +64,7 @@ Examples:
   lenet-gpu evaluate runs/mnist-20261122-174530
                                       evaluate the model of a run
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
+  lenet-gpu serve                     draw a digit in the browser and watch the network read it
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu summary                   show the layers of the network
@@ -101,6 +104,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Report(Box<report::ReportArgs>),
     Predict(predict::PredictArgs),
+    Serve(serve::ServeArgs),
     Export(export::ExportArgs),
     Summary(summary::SummaryArgs),
     Data(data::DataArgs),
@@ -172,6 +176,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
         Command::Report(args) => report::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
+        Command::Serve(args) => serve::run(args, &mut output),
         Command::Export(args) => export::run(&args, &mut output),
         Command::Summary(args) => summary::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),

@@ -14,6 +14,7 @@ mod progress;
 mod resume;
 mod saver;
 mod schedule;
+mod serve;
 mod session;
 mod stopping;
 mod target;
@@ -36,7 +37,7 @@ use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
 use crate::escape::escape;
-use crate::model::ModelInfo;
+use crate::model::{Model, ModelInfo};
 use crate::train::{
     self, Checkpoint, DataConfig, Listener, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
     TrainingConfig,
@@ -48,6 +49,7 @@ use network::InitialNetwork;
 use progress::{Progress, ProgressMode, Run};
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
+use serve::{RunServer, ShownRun};
 use session::Session;
 
 const AFTER_HELP: &str = "\
@@ -137,6 +139,9 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     tensorboard: tensorboard::TensorBoardArgs,
+
+    #[command(flatten)]
+    page: serve::ServeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -181,6 +186,7 @@ pub fn run(
     let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
+    let server = args.page.listen()?;
     let ((data, test_split), device) = args
         .engine
         .open_concurrently(engine_before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
@@ -286,6 +292,13 @@ pub fn run(
     let (tensorboard, step_losses) =
         args.tensorboard.start(directory.path(), is_resumed, &config, &state, &data.train).unzip();
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let shown = server.map(|server| {
+        let model = Model { network, parameters, info: info.clone() };
+        let device = opened.engine.name();
+        let (training, data, directory) = (&training, &data, &directory);
+        ShownRun { model, device, training, data, directory, interrupt: interrupt.clone() }.serve(server)
+    });
+    let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };
     let saver = Saver::new(files, tensorboard).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
@@ -293,8 +306,12 @@ pub fn run(
     if let Some(losses) = step_losses {
         listeners.push(Box::new(losses));
     }
+    listeners.extend(page.as_ref().map(RunServer::listener));
     let mut session = Session { started, stopping, saver, interrupt, json, listeners };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
+    if let (Some(page), Ok(summary)) = (&mut page, &trained) {
+        page.end(summary.outcome);
+    }
     let mut saved = session.finish();
     if let Some(tensorboard) = &mut saved.tensorboard {
         tensorboard.finish(&trained);
