@@ -1,0 +1,160 @@
+// The page of a run in progress: shows the run as the server tells it, and can stop it.
+
+import * as api from "./api.js";
+import { $, bytes, make, paint, paintImage, palette, percent, showProblem } from "./dom.js";
+
+const COLUMNS = [
+  ["Epoch", ({ epoch }) => epoch],
+  ["Loss, train", ({ train_loss }) => train_loss.toFixed(4)],
+  ["validation", ({ validation_loss }) => validation_loss?.toFixed(4)],
+  ["test", ({ test_loss }) => test_loss.toFixed(4)],
+  ["Accuracy, train", ({ train_accuracy }) => percent(train_accuracy, 2)],
+  ["validation", ({ validation_accuracy }) => validation_accuracy == null ? null : percent(validation_accuracy, 2)],
+  ["test", ({ test_accuracy }) => percent(test_accuracy, 2)],
+  ["Images/s", ({ images_per_second }) => whole(images_per_second)],
+];
+
+let run = {};
+let hasEnded = false;
+
+// Takes the changed parts of the run.
+function change(news) {
+  run = { ...run, ...news };
+  hasEnded = Boolean(run.state) && run.state !== "running";
+  if (news.charts) showCharts(news.charts);
+  if (news.filters) showFilters(news.filters);
+  if (news.mistakes) showMistakes(news.mistakes);
+  if (news.epochs) showEpochs(news.epochs);
+  showState();
+}
+
+function showState() {
+  const { name, device, state, progress, epochs = [] } = run;
+  $("name").textContent = name;
+  $("device").textContent = device;
+  $("state").textContent = state;
+  $("state").className = `chip ${state}`;
+  $("stop").hidden = hasEnded;
+  const share = progress ? progress.images / progress.total_images : 0;
+  $("progress").value = state === "finished" ? 1 : share;
+  document.title = `${hasEnded ? state : percent(share, 0)} · ${name}`;
+
+  const best = epochs.reduce((a, b) => (a && a.test_accuracy >= b.test_accuracy ? a : b), null);
+  const last = epochs.at(-1);
+  const figures = [
+    ["Epoch", progress ? `${progress.epoch} of ${progress.epochs}` : last?.epoch],
+    ["Loss", progress?.loss?.toFixed(4) ?? last?.train_loss.toFixed(4)],
+    ["Training accuracy", progress?.accuracy == null ? last && percent(last.train_accuracy, 2) : percent(progress.accuracy, 2)],
+    ["Best test accuracy", best && `${percent(best.test_accuracy, 2)}`, best && `epoch ${best.epoch}`],
+    ["Images per second", progress?.images_per_second ? whole(progress.images_per_second) : last && whole(last.images_per_second)],
+    hasEnded ? ["Training time", duration(epochs.reduce((sum, epoch) => sum + epoch.seconds, 0))]
+             : ["Remaining", progress?.seconds_left == null ? null : duration(progress.seconds_left)],
+  ];
+  $("figures").replaceChildren(...figures.map(([title, value, note]) =>
+    make("div", {}, make("dt", { textContent: title }),
+      make("dd", { textContent: value ?? "–" }, ...(note ? [" ", make("span", { className: "small", textContent: note })] : [])))));
+
+  $("end").hidden = !hasEnded;
+  if (hasEnded && last) {
+    const draw = make("a", { href: "/draw", className: "button", textContent: "Draw with this model" });
+    const sentence = state === "finished" ? "Finished" : `Ended early (${state})`;
+    $("end").replaceChildren(
+      make("span", {}, make("b", { textContent: `${sentence}: ${percent(last.test_accuracy, 2)}` }), ` of the test images after ${last.epoch} epoch${last.epoch === 1 ? "" : "s"}. The model is in ${run.path ?? name}.`), draw);
+  } else if (hasEnded) {
+    $("end").textContent = "Ended before the first epoch was complete.";
+  }
+}
+
+// The charts are the server's own markup. A parsed document does not run scripts.
+function showCharts(charts) {
+  for (const name of ["loss", "accuracy"]) {
+    const parsed = new DOMParser().parseFromString(charts[name] ?? "", "text/html");
+    $(name).replaceChildren(...parsed.body.childNodes);
+  }
+}
+
+function showFilters({ shape: [count, channels, height, width], min, max, values }) {
+  const all = bytes(values);
+  const parent = $("filters");
+  while (parent.childElementCount < count) parent.append(make("canvas"));
+  parent.setAttribute("role", "img");
+  parent.setAttribute("aria-label", `${count} filters of ${height}×${width}, weights from ${min.toFixed(2)} to ${max.toFixed(2)}`);
+  const area = height * width;
+  [...parent.children].forEach((canvas, filter) => {
+    const weights = all.subarray(filter * channels * area, (filter + 1) * channels * area);
+    if (channels === 3) {
+      const colours = Array.from({ length: area }, (_, i) => [weights[i], weights[area + i], weights[2 * area + i]]);
+      paint(canvas, width, height, colours.map((_, i) => i), colours);
+    } else {
+      paint(canvas, width, height, weights, palette(min, max));
+    }
+  });
+  $("filters-note").textContent = channels === 3
+    ? "Red, green and blue weights as colours; grey is 0."
+    : `Weights from ${min.toFixed(2)} (blue) through 0 (black) to ${max.toFixed(2)} (orange).`;
+}
+
+function showMistakes(mistakes) {
+  $("mistakes").replaceChildren(...mistakes.map((mistake) => {
+    const canvas = make("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "Test image");
+    paintImage(canvas, mistake);
+    return make("figure", { title: `${mistake.label}, read as ${mistake.predicted} with probability ${percent(mistake.probability)}` }, canvas,
+      make("figcaption", {}, make("b", { className: "true", textContent: mistake.label }), " → ", make("b", { className: "false", textContent: mistake.predicted })));
+  }));
+  if (mistakes.length) $("mistakes-note").textContent = "True class → what the network reads, the surest mistakes first.";
+  else if (run.epochs?.length) $("mistakes-note").textContent = "None.";
+}
+
+function showEpochs(epochs) {
+  $("epochs").hidden = !epochs.length;
+  const columns = COLUMNS.filter(([, value]) => epochs.some((epoch) => value(epoch) != null));
+  $("epochs-head").replaceChildren(make("tr", {}, ...columns.map(([title]) => make("th", { scope: "col", textContent: title }))));
+  const best = Math.max(...epochs.map((epoch) => epoch.test_accuracy));
+  const rows = epochs.map((epoch) => make("tr", { className: epoch.test_accuracy === best ? "best" : "" },
+    ...columns.map(([, value]) => make("td", { textContent: value(epoch) ?? "" }))));
+  $("epochs-body").replaceChildren(...rows.reverse());
+}
+
+const whole = (number) => Math.round(number).toLocaleString("en");
+
+function duration(seconds) {
+  const rounded = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${rounded % 60} s` : `${rounded} s`;
+}
+
+$("stop").onclick = () => $("confirm").showModal();
+$("confirm").onclose = async () => {
+  if ($("confirm").returnValue !== "yes") return;
+  $("stop").disabled = true;
+  try {
+    await api.stop();
+    $("stop").textContent = "Stopping…";
+  } catch (error) {
+    $("stop").disabled = false;
+    showProblem(error);
+  }
+};
+
+async function refresh() {
+  change(await api.run());
+  showProblem(null);
+}
+
+let wasLost = false;
+function connection(isThere) {
+  if (hasEnded) return;
+  if (!isThere) showProblem(new Error("The connection is lost: trying again. If the run has ended, its results are in its folder."));
+  else if (wasLost) refresh().catch(showProblem);
+  wasLost = !isThere;
+}
+
+try {
+  await refresh();
+  if (!hasEnded) api.subscribe(change, connection);
+} catch (error) {
+  showProblem(error);
+}
