@@ -2,12 +2,15 @@
 //! of images.
 //!
 //! A [`figure::Figure`] describes a chart: series of runs, axes, a caption. It is laid out as a [`drawing::Drawing`], a
-//! list of shapes and text from which both the SVG and the PNG file are written.
+//! list of shapes and text from which both the SVG and the PNG file are written. A [`page::Page`] is an HTML file that shows
+//! them with tables and pictures.
 
 pub mod confusion_matrix;
 mod contact_sheet;
 pub mod drawing;
 pub mod figure;
+#[cfg(feature = "cli")]
+pub mod page;
 mod table;
 
 pub use contact_sheet::{ContactSheet, MAX_TILES, Tile};
