@@ -34,7 +34,7 @@ use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
 use crate::model::ModelInfo;
 use crate::train::{
-    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
+    self, Checkpoint, DataConfig, Listener, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
     TrainingConfig,
 };
 use crate::wording::{self, count};
@@ -243,11 +243,10 @@ pub fn run(
     let files = Files { directory, config, info, fingerprints };
     let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
-    let mut session = Session { started, stopping, saver, progress, interrupt, json };
+    let listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    let mut session = Session { started, stopping, saver, interrupt, json, listeners };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
-    let Session { progress, saver, .. } = session;
-    drop(progress);
-    let mut saved = saver.finish();
+    let mut saved = session.finish();
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
     if summary.outcome != RunOutcome::Interrupted {

@@ -3,11 +3,12 @@
 //! A line that cannot be written is dropped: a closed or full stderr does not end a run.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
 use indicatif::ProgressBar;
 
 use crate::cli::{notice, progress, terminal};
-use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
+use crate::train::{EpochProgress, EpochRecord, Listener, RunError, Snapshot, TrainingConfig};
 use crate::wording;
 
 /// The columns that the lines of epochs fit in.
@@ -51,8 +52,7 @@ impl Progress {
         Self { epochs: 0, display: Display::Nothing, has_lines: false }
     }
 
-    /// Shows the progress within an epoch.
-    pub fn update(&self, progress: &EpochProgress) {
+    fn update(&self, progress: &EpochProgress) {
         let Display::Bar(bar, current) = &self.display else {
             return;
         };
@@ -92,13 +92,6 @@ impl Progress {
         }
     }
 
-    /// Shows the metrics of a finished epoch.
-    pub fn epoch(&self, record: &EpochRecord) {
-        if self.has_lines {
-            notice::note(self.line(record));
-        }
-    }
-
     /// The metrics of an epoch on a line of at most 80 columns, of which the speed takes those that are left; with `-v`, also
     /// the hash of the weights.
     fn line(&self, record: &EpochRecord) -> String {
@@ -131,6 +124,22 @@ impl Progress {
     fn epoch_of(&self, epoch: u64) -> String {
         let width = self.epochs.to_string().len();
         format!("epoch {epoch:>width$}/{}", self.epochs)
+    }
+}
+
+impl Listener for Progress {
+    /// Shows the progress within an epoch.
+    fn progress(&mut self, progress: &EpochProgress) -> ControlFlow<()> {
+        self.update(progress);
+        ControlFlow::Continue(())
+    }
+
+    /// Shows the metrics of a finished epoch.
+    fn epoch(&mut self, record: &EpochRecord, _: &Snapshot) -> Result<ControlFlow<()>, RunError> {
+        if self.has_lines {
+            notice::note(self.line(record));
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 
