@@ -26,7 +26,8 @@ async function ask(path, options) {
 const post = (path, body, type) => ask(path, { method: "POST", body, headers: type ? { "Content-Type": type } : {} });
 const image = (blob) => blob.type || "application/octet-stream";
 
-// {version, device, training, model: {id, name, dataset, classes, channels, test_accuracy, hash} or null}
+// {version, device, training, corrections, max_bytes, preprocessing,
+// model: {id, name, dataset, classes, channels, test_accuracy, epochs, hash} or null}
 export const status = () => ask("/api/status");
 
 // [{id, name, started, dataset, epochs, test_accuracy, state, is_loaded}]
@@ -35,7 +36,7 @@ export const models = async () => (await ask("/api/models")).models;
 // Loads a model of the list; resolves to the new status.
 export const chooseModel = (id) => post("/api/model", JSON.stringify({ id }), "application/json");
 
-// Classifies an image file: {number, readings, reason, milliseconds, batch}.
+// Classifies an image file: {number, readings, reason, is_sure, milliseconds, batch}.
 export const predict = (blob) => post("/api/predict?detail=true", blob, image(blob));
 
 // Saves an image under its true class; resolves to {path, images}.

@@ -59,11 +59,12 @@ function show(result) {
 function showChosen() {
   const readings = answer?.readings ?? [];
   const reading = readings[chosen];
-  const isSure = readings.length > 0 && readings.every((each) => each.is_sure) && !answer.reason;
+  const isSure = readings.length > 0 && answer.is_sure;
   surface.chosen = chosen;
   surface.redraw();
 
   $("answer").classList.toggle("unsure", readings.length > 0 && !isSure);
+  $("number").classList.toggle("few", readings.length > 1);
   $("number").classList.toggle("long", readings.length > 4 || (reading?.class.length ?? 0) > 3);
   if (readings.length > 1) $("number").replaceChildren(...digits(readings));
   else $("number").textContent = reading?.class ?? "";
@@ -86,8 +87,8 @@ function why(readings, reading, isSure) {
   const parts = [];
   if (readings.length > 1) parts.push(`Digit ${chosen + 1} of ${readings.length}: choose another for its details.`);
   if (!isSure) {
-    parts.push(`Probability ${percent(reading.probability)}, confidence ${percent(reading.confidence, 0)}`);
-    parts.push(answer.reason ?? "It may be something else.");
+    parts.push(`Probability ${percent(reading.probability)}, confidence ${percent(reading.confidence, 0)}.`);
+    if (answer.reason) parts.push(answer.reason);
   }
   return parts.join(" ");
 }
@@ -147,6 +148,7 @@ function showStatus(news) {
   const { model, device, training } = status;
   $("device").textContent = device;
   $("pages").hidden = !training;
+  $("model").disabled = training; // the model is that of the run
   const accuracy = model?.test_accuracy == null ? "" : ` · ${percent(model.test_accuracy, 2)}`;
   $("model-name").textContent = model ? `${model.name}${accuracy}` : "No model";
   const classes = model?.classes ?? [];
@@ -208,8 +210,8 @@ $("correction").onsubmit = async (event) => {
   const { place } = answer.readings[chosen];
   try {
     const file = place && answer.readings.length > 1 ? await surface.cropToFile(place) : await surface.toFile();
-    const { path, images } = await api.saveCorrection(file, label);
-    const folder = path.split(/[\\/]/).slice(0, -2).join("/") || ".";
+    const { images } = await api.saveCorrection(file, label);
+    const folder = status.corrections;
     const command = make("code", { textContent: `lenet-gpu train --data-dir ${folder} --init-from ${status.model.id}` });
     const saved = `Saved: ${images} image${images === 1 ? "" : "s"} in ${folder}. Train on them with`;
     $("saved").replaceChildren(saved, " ", command);

@@ -16,7 +16,7 @@ const stages = new Map();
 
 function stage(parent, name, title, what) {
   if (!stages.has(name)) {
-    const caption = make("figcaption", {}, make("b", { textContent: title }), " ", make("span", { className: "small", textContent: what }));
+    const caption = make("figcaption", {}, make("b", { textContent: title }), " ", make("span", { className: "muted small", textContent: what }));
     const maps = make("div", { className: "maps" });
     const figure = make("figure", { className: `stage ${name}` }, caption, maps);
     stages.set(name, { figure, maps });

@@ -3,6 +3,8 @@
 import * as api from "./api.js";
 import { $, bytes, make, paint, paintImage, palette, percent, showProblem } from "./dom.js";
 
+const BADGES = { running: "accent", finished: "good", failed: "bad" };
+
 const COLUMNS = [
   ["Epoch", ({ epoch }) => epoch],
   ["Loss, train", ({ train_loss }) => train_loss.toFixed(4)],
@@ -15,6 +17,7 @@ const COLUMNS = [
 ];
 
 let run = {};
+let classes = []; // names of the labels
 let hasEnded = false;
 
 // Takes the changed parts of the run.
@@ -33,7 +36,7 @@ function showState() {
   $("name").textContent = name;
   $("device").textContent = device;
   $("state").textContent = state;
-  $("state").className = `chip ${state}`;
+  $("state").className = `badge ${BADGES[state] ?? ""}`;
   $("stop").hidden = hasEnded;
   const share = progress ? progress.images / progress.total_images : 0;
   $("progress").value = state === "finished" ? 1 : share;
@@ -51,15 +54,15 @@ function showState() {
              : ["Remaining", progress?.seconds_left == null ? null : duration(progress.seconds_left)],
   ];
   $("figures").replaceChildren(...figures.map(([title, value, note]) =>
-    make("div", {}, make("dt", { textContent: title }),
-      make("dd", { textContent: value ?? "–" }, ...(note ? [" ", make("span", { className: "small", textContent: note })] : [])))));
+    make("div", { className: "card tile" }, make("dt", { textContent: title }),
+      make("dd", { textContent: value ?? "–" }), ...(note ? [make("dd", { className: "note", textContent: note })] : []))));
 
   $("end").hidden = !hasEnded;
   if (hasEnded && last) {
     const draw = make("a", { href: "/draw", className: "button", textContent: "Draw with this model" });
     const sentence = state === "finished" ? "Finished" : `Ended early (${state})`;
     $("end").replaceChildren(
-      make("span", {}, make("b", { textContent: `${sentence}: ${percent(last.test_accuracy, 2)}` }), ` of the test images after ${last.epoch} epoch${last.epoch === 1 ? "" : "s"}. The model is in ${run.path ?? name}.`), draw);
+      make("span", {}, make("b", { textContent: `${sentence}: ${percent(last.test_accuracy, 2)}` }), ` of the test images after ${last.epoch} epoch${last.epoch === 1 ? "" : "s"}. The model is in ${name}.`), draw);
   } else if (hasEnded) {
     $("end").textContent = "Ended before the first epoch was complete.";
   }
@@ -68,7 +71,7 @@ function showState() {
 // The charts are the server's own markup. A parsed document does not run scripts.
 function showCharts(charts) {
   for (const name of ["loss", "accuracy"]) {
-    const parsed = new DOMParser().parseFromString(charts[name] ?? "", "text/html");
+    const parsed = new DOMParser().parseFromString(charts[name], "text/html");
     $(name).replaceChildren(...parsed.body.childNodes);
   }
 }
@@ -96,12 +99,11 @@ function showFilters({ shape: [count, channels, height, width], min, max, values
 
 function showMistakes(mistakes) {
   $("mistakes").replaceChildren(...mistakes.map((mistake) => {
-    const canvas = make("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", "Test image");
+    const [label, predicted] = [classes[mistake.label] ?? mistake.label, classes[mistake.predicted] ?? mistake.predicted];
+    const canvas = make("canvas", { ariaHidden: true });
     paintImage(canvas, mistake);
-    return make("figure", { title: `${mistake.label}, read as ${mistake.predicted} with probability ${percent(mistake.probability)}` }, canvas,
-      make("figcaption", {}, make("b", { className: "true", textContent: mistake.label }), " → ", make("b", { className: "false", textContent: mistake.predicted })));
+    return make("figure", { title: `${label}, read as ${predicted} with probability ${percent(mistake.probability)}` }, canvas,
+      make("figcaption", {}, make("b", { className: "correct", textContent: label }), " → ", make("b", { className: "wrong", textContent: predicted })));
   }));
   if (mistakes.length) $("mistakes-note").textContent = "True class → what the network reads, the surest mistakes first.";
   else if (run.epochs?.length) $("mistakes-note").textContent = "None.";
@@ -139,22 +141,15 @@ $("confirm").onclose = async () => {
   }
 };
 
-async function refresh() {
-  change(await api.run());
-  showProblem(null);
-}
-
-let wasLost = false;
 function connection(isThere) {
-  if (hasEnded) return;
-  if (!isThere) showProblem(new Error("The connection is lost: trying again. If the run has ended, its results are in its folder."));
-  else if (wasLost) refresh().catch(showProblem);
-  wasLost = !isThere;
+  const lost = "The connection is lost: trying again. If the run has ended, its results are in its folder.";
+  if (!hasEnded) showProblem(isThere ? null : new Error(lost));
 }
 
 try {
-  await refresh();
-  if (!hasEnded) api.subscribe(change, connection);
+  classes = (await api.status()).model?.classes ?? [];
+  change(await api.run());
+  if (!hasEnded) api.subscribe(change, connection); // which begins with the present state
 } catch (error) {
   showProblem(error);
 }

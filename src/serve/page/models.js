@@ -6,15 +6,15 @@ import { $, make, percent, showProblem } from "./dom.js";
 // Opens the dialog; calls `chosen` with the new status if another model was loaded.
 export async function openModels(chosen) {
   const list = $("models-list");
-  list.replaceChildren(make("p", { className: "small", textContent: "Reading the runs…" }));
+  list.replaceChildren(make("p", { className: "muted small", textContent: "Reading the runs…" }));
   $("models").showModal();
   try {
     const models = await api.models();
     list.replaceChildren(...models.map((model) => row(model, chosen)));
-    if (!models.length) list.append(make("p", { textContent: "No runs yet. Train a model with: lenet-gpu train" }));
+    if (!models.length) list.append(make("p", {}, "No runs yet. Train a model with ", make("code", { textContent: "lenet-gpu train" })));
     list.querySelector("[aria-current]")?.focus();
   } catch (error) {
-    list.replaceChildren(make("p", { className: "problem", textContent: error.message }));
+    list.replaceChildren(make("p", { className: "notice bad", textContent: error.message }));
   }
 }
 
@@ -26,7 +26,7 @@ function row(model, chosen) {
   const button = make("button", { type: "button", className: "choice" },
     make("b", { textContent: model.name }),
     make("span", { className: "rate", textContent: accuracy == null ? "–" : percent(accuracy, 2) }),
-    make("span", { className: "small", textContent: details }));
+    make("span", { className: "muted small", textContent: details }));
   if (model.is_loaded) button.setAttribute("aria-current", "true");
   button.onclick = async () => {
     button.disabled = true;
