@@ -248,6 +248,22 @@ fn label(value: f64, step: f64, largest: f64) -> String {
     if value < 0.0 { format!("−{digits}") } else { digits }
 }
 
+/// Formats a value of a curve with about five digits: 12, 98.712, 0.00123, 25,310, 1.5e-7.
+pub(super) fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = libm::log10(value.abs()).floor();
+    let step = libm::exp10((magnitude - 4.0).max(if magnitude >= 4.0 { 0.0 } else { f64::NEG_INFINITY }));
+    let text = label(value, step, value.abs());
+    match text.split_once('.') {
+        Some((_, decimals)) if !decimals.contains('e') => {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => text,
+    }
+}
+
 /// Inserts a comma before every group of three digits.
 fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
@@ -288,6 +304,16 @@ mod tests {
         assert_eq!(
             linear(1e8, 1e8 + 20.0),
             ["1e8", "1.00000005e8", "1.0000001e8", "1.00000015e8", "1.0000002e8"]
+        );
+    }
+
+    #[test]
+    fn numbers_have_about_five_digits() {
+        let written =
+            [0.0, 12.0, 98.7124, 0.001_234_5, 25_310.4, -0.5, 1e12, 1.5e-7, 1e-3, 9_999.96].map(number);
+        assert_eq!(
+            written,
+            ["0", "12", "98.712", "0.0012345", "25,310", "−0.5", "1e12", "1.5e-7", "0.001", "10,000"]
         );
     }
 
