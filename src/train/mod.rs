@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod divergence;
+mod given_options;
 mod invalid_value;
 mod listener;
 mod metrics;
@@ -20,12 +21,16 @@ mod training_config_check;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use divergence::Divergence;
+#[cfg(feature = "cli")]
+pub(crate) use given_options::quoted;
 pub use invalid_value::InvalidValue;
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use metrics::{EpochRecord, weights_hash};
 pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, InitialWeights, Program, RunConfig};
-pub use run_directory::{EarlierRun, FinishedFiles, OpenRunError, RunDirectory, RunError};
+pub use run_directory::{
+    EarlierRun, FinishedFiles, OpenRunError, RunDirectory, RunError, RunStatus, StoredRun,
+};
 pub use run_state::RunState;
 pub use schedule::{DEFAULT_STEP_FACTOR, Schedule, Shape};
 pub use stopping::{StopReason, Stopping};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::checkpoints::{BestModel, Checkpoints};
+use super::metrics_csv;
 use super::metrics_log::MetricsLog;
 use super::saved_file::SavedFile;
 use super::{CONFIG, LOCK, METRICS, REPLACED, RunDirectory, RunError, lock, text_of};
@@ -100,7 +101,17 @@ impl RunDirectory {
         let mut config = SavedFile::new(path.join(CONFIG), text_of(config));
         config.write()?;
         let checkpoints = Checkpoints::new(Self::checkpoint_path(path), None, BestModel::None);
-        Ok(Self { path: path.to_owned(), config, metrics, model: None, checkpoints, _lock: lock })
+        let metrics_csv = metrics_csv::new(path);
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+            metrics,
+            metrics_csv,
+            failure: None,
+            model: None,
+            checkpoints,
+            _lock: lock,
+        })
     }
 }
 
