@@ -111,7 +111,9 @@ class Page:
         return self.browser.ask(method, self.session, **parameters)
 
     def open(self, url):
-        self.ask("Page.navigate", url=str(url))
+        result = self.ask("Page.navigate", url=str(url))
+        if "errorText" in result:
+            raise AssertionError(f"{url}: {result['errorText']}")
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def run(self, script):
