@@ -25,6 +25,9 @@ export function showProblem(error) {
   line.textContent = error ? error.message : "";
 }
 
+// A path as it is typed in a shell.
+export const quoted = (path) => (/^[\w./\\:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+
 export const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 // Colours from 0 to 1, dark to bright, as feature maps are shown.

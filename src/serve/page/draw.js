@@ -1,13 +1,14 @@
 // The page to draw on: sends what is on the sheet to the server, and shows the answer and what led to it.
 
 import * as api from "./api.js";
-import { $, make, percent, showProblem } from "./dom.js";
+import { $, make, percent, quoted, showProblem } from "./dom.js";
 import { showInside } from "./inside.js";
 import { openModels } from "./models.js";
 import { Surface } from "./surface.js";
 
 const PAUSE = 40; // milliseconds between two requests at least
 const MOST_BARS = 10;
+const BUSY = 503; // asked again
 
 let status = null;
 let answer = null;
@@ -23,18 +24,21 @@ async function read() {
   isReading = true;
   while (isStale) {
     isStale = false;
-    const pause = new Promise((resolve) => setTimeout(resolve, PAUSE));
+    let pause = PAUSE;
+    const started = performance.now();
     const file = await surface.toFile();
     try {
       const result = file && status?.model ? await api.predict(file) : null;
       if (surface.isEmpty === !file) show(result);
       showProblem(null);
     } catch (error) {
-      // A file that is no image concerns the sheet; everything else the server.
-      show(null);
+      if (error.status === BUSY) {
+        isStale = true;
+        pause = 500;
+      } else show(null);
       showProblem(error);
     }
-    await pause;
+    await new Promise((resolve) => setTimeout(resolve, started + pause - performance.now()));
   }
   isReading = false;
 }
@@ -212,7 +216,8 @@ $("correction").onsubmit = async (event) => {
     const file = place && answer.readings.length > 1 ? await surface.cropToFile(place) : await surface.toFile();
     const { images } = await api.saveCorrection(file, label);
     const folder = status.corrections;
-    const command = make("code", { textContent: `lenet-gpu train --data-dir ${folder} --init-from ${status.model.id}` });
+    const options = `--data-dir ${quoted(folder)} --init-from ${quoted(status.model.path ?? status.model.name)}`;
+    const command = make("code", { textContent: `lenet-gpu train ${options}` });
     const saved = `Saved: ${images} image${images === 1 ? "" : "s"} in ${folder}. Train on them with`;
     $("saved").replaceChildren(saved, " ", command);
     $("label").value = "";

@@ -1,7 +1,7 @@
 // The page of a run in progress: shows the run as the server tells it, and can stop it.
 
 import * as api from "./api.js";
-import { $, bytes, make, paint, paintImage, palette, percent, showProblem } from "./dom.js";
+import { $, bytes, make, paint, paintImage, palette, percent, quoted, showProblem } from "./dom.js";
 
 const BADGES = { running: "accent", finished: "good", failed: "bad" };
 
@@ -17,7 +17,7 @@ const COLUMNS = [
 ];
 
 let run = {};
-let classes = []; // names of the labels
+let model = null; // as in the status
 let hasEnded = false;
 
 // Takes the changed parts of the run.
@@ -59,10 +59,12 @@ function showState() {
 
   $("end").hidden = !hasEnded;
   if (hasEnded && last) {
-    const draw = make("a", { href: "/draw", className: "button", textContent: "Draw with this model" });
+    const path = model?.path ?? name;
     const sentence = state === "finished" ? "Finished" : `Ended early (${state})`;
     $("end").replaceChildren(
-      make("span", {}, make("b", { textContent: `${sentence}: ${percent(last.test_accuracy, 2)}` }), ` of the test images after ${last.epoch} epoch${last.epoch === 1 ? "" : "s"}. The model is in ${name}.`), draw);
+      make("b", { textContent: `${sentence}: ${percent(last.test_accuracy, 2)}` }),
+      ` of the test images after ${last.epoch} epoch${last.epoch === 1 ? "" : "s"}. Draw with the model: `,
+      make("code", { textContent: `lenet-gpu serve ${quoted(path)}` }));
   } else if (hasEnded) {
     $("end").textContent = "Ended before the first epoch was complete.";
   }
@@ -94,12 +96,12 @@ function showFilters({ shape: [count, channels, height, width], min, max, values
   });
   $("filters-note").textContent = channels === 3
     ? "Red, green and blue weights as colours; grey is 0."
-    : `Weights from ${min.toFixed(2)} (blue) through 0 (black) to ${max.toFixed(2)} (orange).`;
+    : `Weights from ${min.toFixed(2).replace("-", "−")} (blue) through 0 (black) to ${max.toFixed(2)} (orange).`;
 }
 
 function showMistakes(mistakes) {
   $("mistakes").replaceChildren(...mistakes.map((mistake) => {
-    const [label, predicted] = [classes[mistake.label] ?? mistake.label, classes[mistake.predicted] ?? mistake.predicted];
+    const [label, predicted] = [mistake.label, mistake.predicted].map((index) => model?.classes[index] ?? index);
     const canvas = make("canvas", { ariaHidden: true });
     paintImage(canvas, mistake);
     return make("figure", { title: `${label}, read as ${predicted} with probability ${percent(mistake.probability)}` }, canvas,
@@ -147,7 +149,7 @@ function connection(isThere) {
 }
 
 try {
-  classes = (await api.status()).model?.classes ?? [];
+  model = (await api.status()).model;
   change(await api.run());
   if (!hasEnded) api.subscribe(change, connection); // which begins with the present state
 } catch (error) {
