@@ -7,12 +7,12 @@ const BADGES = { running: "accent", finished: "good", failed: "bad" };
 
 const COLUMNS = [
   ["Epoch", ({ epoch }) => epoch],
-  ["Loss, train", ({ train_loss }) => train_loss.toFixed(4)],
-  ["validation", ({ validation_loss }) => validation_loss?.toFixed(4)],
-  ["test", ({ test_loss }) => test_loss.toFixed(4)],
-  ["Accuracy, train", ({ train_accuracy }) => percent(train_accuracy, 2)],
+  ["Accuracy: test", ({ test_accuracy }) => percent(test_accuracy, 2)],
   ["validation", ({ validation_accuracy }) => validation_accuracy == null ? null : percent(validation_accuracy, 2)],
-  ["test", ({ test_accuracy }) => percent(test_accuracy, 2)],
+  ["training", ({ train_accuracy }) => percent(train_accuracy, 2)],
+  ["Loss: test", ({ test_loss }) => test_loss.toFixed(4)],
+  ["validation", ({ validation_loss }) => validation_loss?.toFixed(4)],
+  ["training", ({ train_loss }) => train_loss.toFixed(4)],
   ["Images/s", ({ images_per_second }) => whole(images_per_second)],
 ];
 
