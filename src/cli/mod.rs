@@ -27,11 +27,13 @@ mod notice;
 mod output;
 mod paper;
 mod predict;
+mod preprocessing_args;
 mod presets;
 mod progress;
 mod recipe;
 mod repeated;
 mod resume_command;
+mod serve;
 mod terminal;
 mod threads;
 mod train;
@@ -58,6 +60,7 @@ Examples:
   lenet-gpu evaluate runs/mnist-20261122-174530
                                       evaluate the model of a run
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
+  lenet-gpu serve                     draw a digit in the browser and watch the network read it
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu devices                   list the devices to train on
@@ -90,6 +93,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
+    Serve(serve::ServeArgs),
     Export(export::ExportArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
@@ -149,6 +153,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
+        Command::Serve(args) => serve::run(args, &mut output),
         Command::Export(args) => export::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),

@@ -52,4 +52,64 @@
 //!
 //! [`EpochRecord`]: crate::train::EpochRecord
 
+mod answer;
 mod assets;
+mod corrections;
+mod error;
+mod events;
+mod guard;
+mod live;
+mod models;
+mod routes;
+mod server;
+mod upload;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+pub use error::ServeError;
+pub use live::{AboutRun, LiveRun, Publisher};
+pub use models::{LIVE_ID, Library, ModelEntry};
+pub use routes::{App, Source};
+pub use server::Server;
+pub use worker::{ModelSetting, Usage};
+
+use corrections::Corrections;
+use upload::Uploads;
+use worker::Worker;
+
+/// What a server offers.
+pub struct Site {
+    pub source: Source,
+    /// The model that is loaded first, and how models are used.
+    pub setting: ModelSetting,
+    /// The folder of corrected answers. It is created with the first.
+    pub corrections: PathBuf,
+}
+
+impl Site {
+    /// Opens the engine, on a thread of its own, and gets everything ready to answer requests to `server`.
+    ///
+    /// # Errors
+    /// If the engine cannot run the model, a thread cannot start, or the memory budget is too small.
+    pub fn open(self, server: &Server) -> Result<App, ServeError> {
+        let Self { source, setting, corrections } = self;
+        let uploads = Uploads::new()?;
+        let live = match &source {
+            Source::Live(run) => Some(Arc::clone(run)),
+            Source::Library(_) => None,
+        };
+        Ok(App {
+            worker: Worker::start(setting, live)?,
+            corrections: Arc::new(Corrections::new(corrections)),
+            uploads,
+            streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
+            source,
+            guard: server.guard(),
+            view: tokio::sync::Mutex::default(),
+        })
+    }
+}

@@ -13,6 +13,7 @@ mod progress;
 mod resume;
 mod saver;
 mod schedule;
+mod serve;
 mod session;
 mod stopping;
 mod target;
@@ -32,7 +33,7 @@ use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
-use crate::model::ModelInfo;
+use crate::model::{Model, ModelInfo};
 use crate::train::{
     self, Checkpoint, DataConfig, Listener, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
     TrainingConfig,
@@ -43,6 +44,7 @@ use network::InitialNetwork;
 use progress::Progress;
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
+use serve::{RunServer, ShownRun};
 use session::Session;
 
 const AFTER_HELP: &str = "\
@@ -121,6 +123,9 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    page: serve::ServeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +161,7 @@ pub fn run(
     let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
+    let server = args.page.listen()?;
     let ((data, test_split), device) = args
         .engine
         .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
@@ -240,12 +246,23 @@ pub fn run(
         Progress::new(&training, data.train.len(), !args.output.json)
     };
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let shown = server.map(|server| {
+        let model = Model { network, parameters, info: info.clone() };
+        let device = opened.engine.name();
+        let (training, data, directory) = (&training, &data, &directory);
+        ShownRun { model, device, training, data, directory, interrupt: interrupt.clone() }.serve(server)
+    });
+    let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };
     let saver = Saver::new(files).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
-    let listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    listeners.extend(page.as_ref().map(RunServer::listener));
     let mut session = Session { started, stopping, saver, interrupt, json, listeners };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
+    if let (Some(page), Ok(summary)) = (&mut page, &trained) {
+        page.end(summary.outcome);
+    }
     let mut saved = session.finish();
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
