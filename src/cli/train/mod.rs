@@ -293,7 +293,7 @@ pub fn run(
         args.tensorboard.start(directory.path(), is_resumed, &config, &state, &data.train).unzip();
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
     let shown = server.map(|server| {
-        let model = Model { network, parameters, info: info.clone() };
+        let model = Model { network, parameters: parameters.clone(), info: info.clone() };
         let device = opened.engine.name();
         let (training, data, directory) = (&training, &data, &directory);
         ShownRun { model, device, training, data, directory, interrupt: interrupt.clone() }.serve(server)
