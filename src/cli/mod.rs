@@ -11,6 +11,7 @@ mod color;
 mod data;
 mod data_args;
 mod devices;
+mod doctor;
 mod engine;
 mod engine_config;
 mod evaluate;
@@ -69,6 +70,7 @@ Examples:
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu summary                   show the layers of the network
   lenet-gpu devices                   list the devices to train on
+  lenet-gpu doctor                    examine this machine, its drivers and its device
   lenet-gpu verify                    check every kernel on your GPU
   lenet-gpu bench --backend vulkan,cpu
 
@@ -112,6 +114,7 @@ enum Command {
     Runs(runs::RunsArgs),
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
+    Doctor(doctor::DoctorArgs),
     Verify(verify::VerifyArgs),
     Tune(tune::TuneArgs),
     Bench(bench::BenchArgs),
@@ -184,6 +187,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Presets(args) => presets::run(&args, &mut output),
         Command::Runs(args) => runs::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
+        Command::Doctor(args) => doctor::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),
         Command::Bench(args) => bench::run(&args, &mut output),

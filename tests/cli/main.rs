@@ -9,6 +9,7 @@ mod bench;
 mod commands;
 #[cfg(unix)]
 mod display;
+mod doctor;
 mod documents;
 mod environment;
 mod evaluate;
@@ -22,4 +23,5 @@ mod paper;
 mod predict;
 mod scenes;
 mod sources;
+mod summary;
 mod terminal;
