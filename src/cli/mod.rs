@@ -33,6 +33,7 @@ mod recipe;
 mod repeated;
 mod report;
 mod resume_command;
+mod summary;
 mod terminal;
 mod threads;
 mod train;
@@ -61,6 +62,7 @@ Examples:
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
+  lenet-gpu summary                   show the layers of the network
   lenet-gpu devices                   list the devices to train on
   lenet-gpu verify                    check every kernel on your GPU
   lenet-gpu bench --backend vulkan,cpu
@@ -93,6 +95,7 @@ enum Command {
     Report(Box<report::ReportArgs>),
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
+    Summary(summary::SummaryArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
     Paper(paper::PaperArgs),
@@ -105,7 +108,10 @@ enum Command {
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
-        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_))
+        !matches!(
+            self,
+            Self::Export(_) | Self::Summary(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_)
+        )
     }
 }
 
@@ -153,6 +159,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Report(args) => report::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
         Command::Export(args) => export::run(&args, &mut output),
+        Command::Summary(args) => summary::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),

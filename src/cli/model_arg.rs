@@ -59,7 +59,8 @@ impl ModelOption {
     }
 }
 
-fn load(path: &Path) -> Result<LoadedModel, Failure> {
+/// Loads the model that a path names.
+pub fn load(path: &Path) -> Result<LoadedModel, Failure> {
     let path = model_file(path)?;
     let model = weights::load(&path).map_err(Failure::input)?;
     Ok(LoadedModel { path, model })
