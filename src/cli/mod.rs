@@ -33,6 +33,7 @@ mod recipe;
 mod repeated;
 mod report;
 mod resume_command;
+mod runs;
 mod summary;
 mod terminal;
 mod threads;
@@ -98,6 +99,7 @@ enum Command {
     Summary(summary::SummaryArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
+    Runs(runs::RunsArgs),
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
@@ -110,7 +112,12 @@ impl Command {
     fn computes(&self) -> bool {
         !matches!(
             self,
-            Self::Export(_) | Self::Summary(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_)
+            Self::Export(_)
+                | Self::Summary(_)
+                | Self::Data(_)
+                | Self::Presets(_)
+                | Self::Runs(_)
+                | Self::Devices(_)
         )
     }
 }
@@ -163,6 +170,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),
+        Command::Runs(args) => runs::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),

@@ -241,6 +241,14 @@ fn belongs_in_recipes(argument: &Arg) -> bool {
     !names_recipe && argument.get_help_heading() != Some("Output")
 }
 
+/// An option of `train` by its name or a former one: its present name and its default.
+pub fn option(name: &str) -> Option<(String, Option<String>)> {
+    let command = train_command();
+    let argument = find(&command, name).filter(|argument| belongs_in_recipes(argument))?;
+    let default = argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
+    Some((argument.get_long()?.to_owned(), default))
+}
+
 fn train_command() -> Command {
     let mut command = Cli::command();
     command.build();

@@ -148,7 +148,7 @@ struct OutputArgs {
 }
 
 /// The folder of runs without `--run-dir`.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// Trains a network. `options` are all options given, whether typed or from a preset, a file or the resumed run;
 /// `started` is when the program started.
