@@ -21,6 +21,7 @@ mod options;
 mod outputs;
 mod paper;
 mod predict;
+mod report;
 mod scenes;
 mod sources;
 mod terminal;
