@@ -22,6 +22,7 @@ mod options;
 mod outputs;
 mod paper;
 mod predict;
+mod report;
 mod runs;
 mod scenes;
 mod sources;
