@@ -242,8 +242,8 @@ impl View<'_> {
             Some(now) => (loss(now.loss), format!("{} %", percent(now.accuracy))),
             None => ("–".to_owned(), "–".to_owned()),
         };
-        let gap = if self.is_wide { "  " } else { " " };
-        let mut x = self.text(8, y, &format!("{value:>6}{gap}"), Style::new());
+        let (column, gap) = if self.is_wide { (9, "  ") } else { (8, " ") };
+        let mut x = self.text(column, y, &format!("{value:>6}{gap}"), Style::new());
         x = self.text(x, y, &format!("{accuracy:>7}"), Style::new().bold());
         let Some((best, epoch)) = best else { return };
         let best = percent(best);
@@ -433,13 +433,13 @@ mod tests {
         assert!(shown[0].ends_with("─ lr 0.001 ─ 1,000 images/s ──"), "{shown:#?}");
         assert!(shown[1].starts_with(" ") && shown[1].contains('┤'), "{shown:#?}");
         assert!(shown[2].contains("    loss│") && shown[2].contains("accuracy│"), "{shown:#?}");
-        assert_eq!(shown[6], "⠒ train  0.0153   99.34 %", "{shown:#?}");
-        assert_eq!(shown[7], "× val    0.0523   98.40 %   best 98.40 % in epoch 1");
-        assert_eq!(shown[8], "• test   0.0478   98.52 %   best 98.52 % in epoch 1");
+        assert_eq!(shown[6], "⠒ train  0.0153  99.37 %", "{shown:#?}");
+        assert_eq!(shown[7], "× val    0.0523  98.40 %   best 98.40 % in epoch 1");
+        assert_eq!(shown[8], "• test   0.0478  98.52 %   best 98.52 % in epoch 1");
         assert!(shown[9].starts_with("epoch 2/3 ━━━━━"), "{shown:#?}");
-        assert!(shown[9].contains("  50 %     3 s left  run ━━━━━"), "{shown:#?}");
+        assert!(shown[9].contains("  50 %    3 s left  run ━━━━━"), "{shown:#?}");
         // 9 s of training and two evaluations.
-        assert!(shown[9].ends_with("  50 %    10 s left"), "{shown:#?}");
+        assert!(shown[9].ends_with("  50 %   10 s left"), "{shown:#?}");
     }
 
     #[test]
@@ -482,6 +482,6 @@ mod tests {
         let run = run(None);
         let shown = shown(&run, &state(&run), 40, 4);
         assert_eq!(shown.len(), 1);
-        assert!(shown[0].starts_with("epoch 2/3 ━") && shown[0].ends_with("50 %    10 s left"), "{shown:#?}");
+        assert!(shown[0].starts_with("epoch 2/3 ━") && shown[0].ends_with("50 %   10 s left"), "{shown:#?}");
     }
 }
