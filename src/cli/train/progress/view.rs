@@ -96,7 +96,8 @@ pub fn draw(run: &Run, state: &State, size: Size, marker: Marker) -> Buffer {
     let has_chart = chart >= *ROWS_OF_CHART.start() && width >= COLUMNS_OF_ONE;
 
     let rows = lines.len() + if has_chart { chart } else { 0 };
-    let mut view = View { run, state, is_wide, buffer: Buffer::empty(Rect::new(0, 0, width, rows as u16)) };
+    let mut view =
+        View { run, state, is_wide, marker, buffer: Buffer::empty(Rect::new(0, 0, width, rows as u16)) };
     let mut y = 0;
     for line in [
         Line::Device,
@@ -110,7 +111,7 @@ pub fn draw(run: &Run, state: &State, size: Size, marker: Marker) -> Buffer {
     ] {
         match line {
             Line::Charts if has_chart => {
-                view.charts(y, chart as u16, marker);
+                view.charts(y, chart as u16);
                 y += chart as u16;
             }
             line if lines.contains(&line) => {
@@ -136,6 +137,8 @@ struct View<'a> {
     run: &'a Run,
     state: &'a State,
     is_wide: bool,
+    /// What the lines of charts consist of.
+    marker: Marker,
     buffer: Buffer,
 }
 
@@ -153,7 +156,8 @@ impl View<'_> {
                 let tally = self.state.progress.map(|progress| progress.tally);
                 let now = tally.filter(|tally| tally.samples > 0);
                 let now = now.map(|tally| Metrics { loss: tally.loss(), accuracy: tally.accuracy() });
-                self.metrics(y, "⠒ train", TRAIN, now, None);
+                let mark = if self.marker == Marker::Braille { '⠒' } else { '─' };
+                self.metrics(y, &format!("{mark} train"), TRAIN, now, None);
             }
             Line::Validation => {
                 let now = self.state.history.last().and_then(|epoch| epoch.validation);
@@ -257,7 +261,7 @@ impl View<'_> {
         }
     }
 
-    fn charts(&mut self, y: u16, height: u16, marker: Marker) {
+    fn charts(&mut self, y: u16, height: u16) {
         let Run { validation, test, .. } = *self.run;
         let history = &self.state.history;
         let extent = history.extent();
@@ -277,7 +281,7 @@ impl View<'_> {
             },
         ];
         let area = Rect { x: 0, y, width: if self.is_wide { half } else { width }, height };
-        chart::draw(&mut self.buffer, area, Quantity::Loss, &losses, extent, marker);
+        chart::draw(&mut self.buffer, area, Quantity::Loss, &losses, extent, self.marker);
         if !self.is_wide {
             return;
         }
@@ -296,7 +300,7 @@ impl View<'_> {
             },
         ];
         let area = Rect { x: second, y, width: width - second, height };
-        chart::draw(&mut self.buffer, area, Quantity::Accuracy, &accuracies, extent, marker);
+        chart::draw(&mut self.buffer, area, Quantity::Accuracy, &accuracies, extent, self.marker);
     }
 
     /// A bar between a name and a percentage with the time that is left. What has no room is left out: the bar, the time,
