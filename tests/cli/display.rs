@@ -1,6 +1,7 @@
 //! What is seen on terminals of several widths and abilities, through a pseudo-terminal.
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -29,6 +30,10 @@ fn program(arguments: &[&str]) -> Command {
 
 fn size(columns: u16, rows: u16) -> libc::winsize {
     libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+fn emulator(columns: u16, rows: u16) -> vt100::Parser {
+    vt100::Parser::new(NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap(), 0)
 }
 
 /// A command whose stdout and stderr are a terminal.
@@ -71,7 +76,7 @@ impl Terminal {
                 }
             }
         });
-        let screen = vt100::Parser::new(rows, columns, 0);
+        let screen = emulator(columns, rows);
         Self { child, end, received, written: String::new(), screen }
     }
 
@@ -98,12 +103,12 @@ impl Terminal {
     /// The lines of the screen.
     fn lines(&self) -> Vec<String> {
         let columns = self.screen.screen().size().1;
-        self.screen.screen().rows(0, columns).map(|line| line.trim_end().to_owned()).collect()
+        self.screen.screen().rows(0, columns.get()).map(|line| line.trim_end().to_owned()).collect()
     }
 
     fn resize(&mut self, columns: u16, rows: u16) {
         let size = size(columns, rows);
-        self.screen.screen_mut().set_size(rows, columns);
+        self.screen.screen_mut().set_size(NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap());
         // SAFETY: the descriptor is open, and the call only reads the size.
         assert_eq!(unsafe { libc::ioctl(self.end.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }, 0);
     }
@@ -380,7 +385,7 @@ fn pipes_get_colours_only_if_they_are_asked_for() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert_eq!(has_colors(&stderr), expected, "{arguments:?}: {stderr:?}");
-        let mut screen = vt100::Parser::new(10, 200, 0);
+        let mut screen = emulator(200, 10);
         screen.process(stderr.replace('\n', "\r\n").as_bytes());
         assert!(screen.screen().contents().starts_with("error: "), "{stderr:?}");
     }
