@@ -7,6 +7,8 @@
 mod allocator;
 mod bench;
 mod choices;
+mod color;
+mod completions;
 mod data;
 mod data_args;
 mod devices;
@@ -21,6 +23,7 @@ pub mod fuzzing;
 mod hints;
 mod interrupt;
 mod kernel_args;
+mod man;
 mod memory_args;
 mod model_arg;
 mod notice;
@@ -70,7 +73,7 @@ Exit codes: 0 success; 1 failure; 2 wrong usage or input; 130 interrupted.";
 // The last occurrence of an option counts, so that typed options override those of recipes, which come before them.
 // `repeated` rejects different values of an option among the typed ones.
 #[derive(Debug, Parser)]
-#[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP)]
+#[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP, styles = color::STYLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -83,6 +86,11 @@ struct Cli {
     // Commands that show more have a field of this name.
     #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
+
+    /// Colours: on a terminal, in files and pipes as well, or nowhere; `auto` honours NO_COLOR and CLICOLOR_FORCE
+    // `color::apply` finds it before clap prints help or an error.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Output")]
+    color: color::Color,
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,12 +106,15 @@ enum Command {
     Verify(verify::VerifyArgs),
     Tune(tune::TuneArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
-        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_))
+        use Command::{Completions, Data, Devices, Export, Man, Presets};
+        !matches!(self, Export(_) | Data(_) | Presets(_) | Devices(_) | Completions(_) | Man(_))
     }
 }
 
@@ -124,6 +135,7 @@ pub fn main() -> ExitCode {
 pub fn run_with(arguments: Vec<OsString>) -> u8 {
     let started = Instant::now();
     interrupt::survive_file_size_limit();
+    color::apply(&arguments);
     match run(arguments, started) {
         Ok(Ending::Done) => 0,
         Ok(Ending::Interrupted) => interrupt::EXIT_CODE,
@@ -157,6 +169,8 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),
         Command::Bench(args) => bench::run(&args, &mut output),
+        Command::Completions(args) => completions::run(&args, &mut output),
+        Command::Man(args) => man::run(&args, &mut output),
     }
 }
 

@@ -21,5 +21,7 @@ mod outputs;
 mod paper;
 mod predict;
 mod scenes;
+mod shell;
 mod sources;
+mod tensorboard;
 mod terminal;

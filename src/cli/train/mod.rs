@@ -33,6 +33,7 @@ use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
+use crate::escape::escape;
 use crate::model::ModelInfo;
 use crate::train::{
     self, Checkpoint, DataConfig, Listener, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
@@ -41,7 +42,7 @@ use crate::train::{
 use crate::wording::{self, count};
 use fingerprint::Fingerprints;
 use network::InitialNetwork;
-use progress::Progress;
+use progress::{Progress, ProgressMode, Run};
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
 use session::Session;
@@ -140,13 +141,18 @@ struct OutputArgs {
     #[arg(long)]
     json: bool,
 
-    /// Show only warnings, errors and the result
+    /// Progress on stderr: `auto` prints a line per epoch, unless with --json, and shows a live view on a terminal; `plain`
+    /// prints the lines only, `none` neither
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    progress: ProgressMode,
+
+    /// Show only warnings, errors and the result; implies --progress none
     #[arg(short, long)]
     quiet: bool,
 }
 
 /// The folder of runs without `--run-dir`.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// Trains a network. `options` are all options given, whether typed or from a preset, a file or the resumed run;
 /// `started` is when the program started.
@@ -157,13 +163,13 @@ pub fn run(
     output: &mut Output,
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
-    let before = resumed.as_ref().and_then(Resumed::engine);
+    let engine_before = resumed.as_ref().and_then(Resumed::engine);
     let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
     let ((data, test_split), device) = args
         .engine
-        .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
+        .open_concurrently(engine_before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
     let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
     let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
     {
@@ -219,6 +225,7 @@ pub fn run(
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
     let slug = args.data.slug(data.kind);
     let is_resumed = resumed.is_some();
+    let before = resumed.as_ref().map(|resumed| resumed.metrics().to_vec()).unwrap_or_default();
     let (directory, state) = match resumed {
         None => (new_directory(args, &slug, &config)?, RunState::default()),
         Some(resumed) => {
@@ -240,10 +247,16 @@ pub fn run(
     let interrupt = Interrupt::listen(move || ending::stopped(&run))
         .context("cannot listen for Ctrl-C")
         .map_err(Failure::Work)?;
-    let progress = if args.output.quiet {
-        Progress::silent()
-    } else {
-        Progress::new(&training, data.train.len(), !args.output.json)
+    let progress = {
+        let mode = if args.output.quiet { ProgressMode::None } else { args.output.progress };
+        let run = Run {
+            device: escape(&config.engine.name).into_owned(),
+            config: training.clone(),
+            samples: data.train.len(),
+            validation: data.validation.as_ref().map(|images| images.len()),
+            test: data.test.len(),
+        };
+        Progress::start(mode, !args.output.json, run, &state, &before)
     };
     let (tensorboard, step_losses) =
         args.tensorboard.start(directory.path(), is_resumed, &config, &state, &data.train).unzip();
