@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 
@@ -67,21 +68,12 @@ fn page(command: &Command) -> (String, String) {
     // The usage of `--help`: clap_mangen would list every option.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim().to_owned();
-    let man = Man::new(command.clone().override_usage(usage))
-        .source(format!("lenet-gpu {VERSION}"))
-        .manual("lenet-gpu manual");
-    let mut page = Vec::new();
-    let in_memory = "writing to memory does not fail";
-    man.render_title(&mut page).expect(in_memory);
-    man.render_name_section(&mut page).expect(in_memory);
-    man.render_synopsis_section(&mut page).expect(in_memory);
-    man.render_description_section(&mut page).expect(in_memory);
-    man.render_options_section(&mut page).expect(in_memory);
-    if command.get_subcommands().any(|command| !command.is_hide_set()) {
-        man.render_subcommands_section(&mut page).expect(in_memory);
-    }
-    let page = String::from_utf8(page).expect("the pages are UTF-8");
     let after_help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let command = command.clone().override_usage(usage).after_help(Resettable::Reset);
+    let man = Man::new(command).source(format!("lenet-gpu {VERSION}")).manual("lenet-gpu manual");
+    let mut page = Vec::new();
+    man.render(&mut page).expect("writing to memory does not fail");
+    let page = String::from_utf8(page).expect("the pages are UTF-8");
     (man.get_filename(), page + &sections(&after_help))
 }
 
