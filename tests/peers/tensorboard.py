@@ -11,10 +11,12 @@ import contextlib
 import io
 import json
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +30,14 @@ PROGRAM = Path(sys.argv[1] if len(sys.argv) > 1 else "target/release/lenet-gpu")
 BATCH, IMAGES = 64, 1_280
 
 
+def command_line(*options):
+    limits = ["--limit-train", str(IMAGES), "--limit-test", "200"]
+    return [PROGRAM, "train", "--backend", "cpu", *limits, "-q", *options]
+
+
 def train(run, *options):
-    command = [PROGRAM, "train", "--backend", "cpu", "--limit-train", str(IMAGES), "--limit-test", "200", "-q"]
-    subprocess.run([*command, *options, *(["--run-dir", run] if "--resume" not in options else [])], check=True)
+    folder = [] if "--resume" in options else ["--run-dir", run]
+    subprocess.run([*command_line(*options), *folder], check=True, stdout=subprocess.DEVNULL)
 
 
 def read(folder):
@@ -67,7 +74,7 @@ SCALARS = {
 }
 
 
-def check(run, gradients=True):
+def check(run, is_complete=True):
     """Compares the events of a run with its metrics and its model."""
     events, tensors = read(run), weights(run)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -82,7 +89,9 @@ def check(run, gradients=True):
 
     # The losses within an epoch have its mean: every value is over as many images, except for the last of an epoch.
     losses = [(event.step, event.value) for event in events.Scalars("loss/train_step")]
-    equal("steps of the losses", [step for step, _ in losses], list(range(1, steps[-1] + 1)))
+    found = [step for step, _ in losses]
+    equal("steps of the losses", found, list(range(1, len(found) + 1)))
+    assert found[-1] >= steps[-1], f"the last loss is of step {found[-1]} of {steps[-1]}"
     images = records[0]["step"] * BATCH
     if images == IMAGES:
         mean = np.mean([value for step, value in losses if step <= steps[0]])
@@ -98,7 +107,9 @@ def check(run, gradients=True):
         equal(f"steps of {name}", [histogram.step for histogram in histograms], steps)
         last = histograms[-1].histogram_value
         equal(f"values of {name}", (last.num, sum(last.bucket)), (tensor.size, tensor.size))
-        equal(f"limits of {name}", (last.min, last.max), (float(tensor.min()), float(tensor.max())))
+        if is_complete:
+            # Otherwise the model has been trained for some steps more.
+            equal(f"limits of {name}", (last.min, last.max), (float(tensor.min()), float(tensor.max())))
         if "running" not in name:
             gradient = events.Histograms(f"gradients/{name}")[-1].histogram_value
             equal(f"gradients of {name}", sum(gradient.bucket), tensor.size)
@@ -122,14 +133,15 @@ def session_groups(folder):
 def check_hparams(folder):
     """Checks what the HParams tab shows of the runs in a folder."""
     groups = session_groups(folder)
-    equal("runs", sorted(groups), ["adam", "repeated", "sgd"])
     values = {name: group.hparams["lr"].number_value for name, group in groups.items()}
-    equal("learning rates", values, {"adam": 0.001, "repeated": 0.001, "sgd": 0.02})
+    equal("learning rates", values, {"adam": 0.001, "interrupted": 0.001, "repeated": 0.001, "sgd": 0.02})
     equal("momentum", groups["sgd"].hparams["momentum"].number_value, 0.9)
     equal("optimizer", groups["sgd"].hparams["optimizer"].string_value, "sgd")
     equal("batch norm", groups["sgd"].hparams["batch-norm"].bool_value, True)
     for name, group in groups.items():
-        equal(f"status of {name}", group.sessions[0].status, api_pb2.STATUS_SUCCESS)
+        # TensorBoard keeps the first status that it reads, and the interrupted run can be resumed.
+        status = api_pb2.STATUS_UNKNOWN if name == "interrupted" else api_pb2.STATUS_SUCCESS
+        equal(f"status of {name}", group.sessions[0].status, status)
         metrics = {metric.name.tag: metric.value for metric in group.metric_values}
         last = json.loads((folder / name / "metrics.jsonl").read_text().splitlines()[-1])
         equal(f"test accuracy of {name}", metrics["accuracy/test"], float(np.float32(last["test_accuracy"])))
@@ -143,6 +155,17 @@ def main():
     options = ["--optimizer", "sgd", "--momentum", "0.9", "--lr", "0.02", "--batch-norm", "--validation-split", "0.2"]
     train(runs / "sgd", "--epochs", "2", *options, "--class-weights", "balanced", "--tensorboard")
     check(runs / "sgd")
+
+    interrupted = runs / "interrupted"
+    command = [*command_line("--epochs", "1000", "--tensorboard"), "--run-dir", interrupted]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    metrics = interrupted / "metrics.jsonl"
+    while not (metrics.exists() and metrics.read_text()):
+        equal("exit code of a run of 1000 epochs", process.poll(), None)
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    equal("exit code after Ctrl-C", process.wait(), 130)
+    check(interrupted, is_complete=False)
 
     # A run that is killed once the events of its second epoch are written, but not its checkpoint.
     repeated = runs / "repeated"
