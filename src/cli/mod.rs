@@ -8,6 +8,7 @@ mod allocator;
 mod bench;
 mod choices;
 mod color;
+mod completions;
 mod data;
 mod data_args;
 mod devices;
@@ -23,6 +24,7 @@ pub mod fuzzing;
 mod hints;
 mod interrupt;
 mod kernel_args;
+mod man;
 mod memory_args;
 mod model_arg;
 mod notice;
@@ -118,19 +120,17 @@ enum Command {
     Verify(verify::VerifyArgs),
     Tune(tune::TuneArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
+        use Command::{Completions, Data, Devices, Export, Man, Presets, Runs, Summary};
         !matches!(
             self,
-            Self::Export(_)
-                | Self::Summary(_)
-                | Self::Data(_)
-                | Self::Presets(_)
-                | Self::Devices(_)
-                | Self::Runs(_)
+            Export(_) | Summary(_) | Data(_) | Presets(_) | Runs(_) | Devices(_) | Completions(_) | Man(_)
         )
     }
 }
@@ -191,6 +191,8 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),
         Command::Bench(args) => bench::run(&args, &mut output),
+        Command::Completions(args) => completions::run(&args, &mut output),
+        Command::Man(args) => man::run(&args, &mut output),
     }
 }
 

@@ -25,6 +25,8 @@ mod predict;
 mod report;
 mod runs;
 mod scenes;
+mod shell;
 mod sources;
 mod summary;
+mod tensorboard;
 mod terminal;
