@@ -33,6 +33,7 @@ mod progress;
 mod recipe;
 mod repeated;
 mod resume_command;
+mod runs;
 mod serve;
 mod terminal;
 mod threads;
@@ -97,6 +98,7 @@ enum Command {
     Export(export::ExportArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
+    Runs(runs::RunsArgs),
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
     Verify(verify::VerifyArgs),
@@ -107,7 +109,7 @@ enum Command {
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
-        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_))
+        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Runs(_) | Self::Devices(_))
     }
 }
 
@@ -158,6 +160,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),
+        Command::Runs(args) => runs::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),

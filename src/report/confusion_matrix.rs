@@ -140,8 +140,7 @@ impl Sheet {
                 let at = (left + predicted as f64 * cell, top + label as f64 * cell);
                 let text =
                     format!("{count} of {images} images of {} read as {}", names[label], names[predicted]);
-                let area = Shape::rectangle(at, cell, cell, Fill::solid(Colour::Paper));
-                self.elements.push(Element::Shape(Shape { fill: None, tooltip: Some(text), ..area }));
+                self.elements.push(Element::Shape(Shape::tooltip(at, cell, cell, text)));
             }
         }
     }

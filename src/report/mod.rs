@@ -1,12 +1,14 @@
-//! Reports on runs and models: [`figure`]s with curves, [`Table`]s, [`confusion_matrix`] drawings and [`ContactSheet`]s
+//! Reports on runs and models: [`figure`]s, the [`curves`] of
+//! runs, [`Table`]s, [`confusion_matrix`] drawings and [`ContactSheet`]s
 //! of images.
 //!
 //! A [`figure::Figure`] describes a chart: series of runs, axes, a caption. It is laid out as a [`drawing::Drawing`], a
-//! list of shapes and text from which both the SVG and the PNG file are written. A [`page::Page`] is an HTML file that shows
-//! them with tables and pictures.
+//! list of shapes and text from which SVG and PNG files and parts of HTML pages are written. A [`page::Page`] is an HTML
+//! file that shows them with tables and pictures.
 
 pub mod confusion_matrix;
 mod contact_sheet;
+pub mod curves;
 pub mod drawing;
 pub mod figure;
 #[cfg(feature = "cli")]

@@ -13,6 +13,7 @@ mod documents;
 mod environment;
 mod evaluate;
 mod figures;
+mod find_lr;
 mod fine_tuning;
 mod kernels;
 mod models;

@@ -39,6 +39,9 @@ const RESUME: &str = "resume";
 /// device and may not work on another.
 const DEVICE_OPTIONS: [&str; 2] = ["kernels", "kernel-config"];
 
+/// The option that finds a learning rate instead of training.
+const FIND_LR: &str = "find-lr";
+
 const OPTIMIZER: &str = "optimizer";
 
 /// Options of `train` from a file.
@@ -237,8 +240,17 @@ fn is_path(argument: &Arg) -> bool {
 
 /// Whether recipes may have an option. Options for a single run are only allowed on the command line.
 fn belongs_in_recipes(argument: &Arg) -> bool {
-    let names_recipe = argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME].contains(&name));
+    let names_recipe =
+        argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME, FIND_LR].contains(&name));
     !names_recipe && argument.get_help_heading() != Some("Output")
+}
+
+/// An option of `train` by its name or a former one: its present name and its default.
+pub fn option(name: &str) -> Option<(String, Option<String>)> {
+    let command = train_command();
+    let argument = find(&command, name).filter(|argument| belongs_in_recipes(argument))?;
+    let default = argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
+    Some((argument.get_long()?.to_owned(), default))
 }
 
 fn train_command() -> Command {

@@ -4,6 +4,7 @@ mod advice;
 mod augmentation;
 mod checkpoint_args;
 mod ending;
+mod find_lr;
 mod fingerprint;
 mod last_layer;
 mod loss;
@@ -39,6 +40,7 @@ use crate::train::{
     TrainingConfig,
 };
 use crate::wording::{self, count};
+use find_lr::Search;
 use fingerprint::Fingerprints;
 use network::InitialNetwork;
 use progress::Progress;
@@ -61,6 +63,8 @@ Examples:
           one more epoch from the weights of an earlier run
   lenet-gpu train --data-dir photos --validation-split 0.2 --init-from runs/slow/model.safetensors --freeze conv
           fine-tuning: only the dense layers are trained, the last one from new weights if the classes differ
+  lenet-gpu train --find-lr --optimizer sgd --momentum 0.9
+          suggests a learning rate for these options instead of training
   lenet-gpu train --resume runs/slow
           resume an interrupted run, with bit-identical results; add --epochs 5 to extend it
 
@@ -102,6 +106,9 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     schedule: schedule::ScheduleArgs,
+
+    #[command(flatten)]
+    find_lr: find_lr::FindLrArgs,
 
     #[command(flatten)]
     optimizer: optimizer::OptimizerArgs,
@@ -146,7 +153,7 @@ struct OutputArgs {
 }
 
 /// The folder of runs without `--run-dir`.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// Trains a network. `options` are all options given, whether typed or from a preset, a file or the resumed run;
 /// `started` is when the program started.
@@ -199,6 +206,17 @@ pub fn run(
     let mut opened = device.engine(&setup)?;
     opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     let device = format!("training on {}: {}", opened.config.name, opened.reason);
+    let slug = args.data.slug(data.kind);
+    if let Some(range) = args.find_lr.range(&optimizer.rule) {
+        if !args.output.quiet {
+            notice::note(device);
+            notice::note(images_of(&data, args.data.names_a_set()));
+        }
+        let engine = &mut *opened.engine;
+        let search =
+            Search { range, engine, data: &data, training: &training, slug: &slug, options: &options };
+        return find_lr::run(search, &args.output, output);
+    }
     let config = RunConfig {
         program: Program::this(),
         engine: opened.config,
@@ -218,7 +236,6 @@ pub fn run(
     };
     // A network that starts from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
-    let slug = args.data.slug(data.kind);
     let (directory, state) = match resumed {
         None => (new_directory(args, &slug, &config)?, RunState::default()),
         Some(resumed) => {

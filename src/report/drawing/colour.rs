@@ -24,7 +24,7 @@ pub enum Colour {
 }
 
 /// The colours of Okabe and Ito, "Color Universal Design" (2008), which are distinguishable with any kind of colour
-/// vision, without the yellow, which is hard to see on white; then a brown and a grey.
+/// vision, without the yellow, which is hard to see on white; then a violet and a grey.
 const SERIES: [[u8; 3]; 8] = [
     [0x00, 0x72, 0xb2],
     [0xd5, 0x5e, 0x00],
@@ -32,8 +32,8 @@ const SERIES: [[u8; 3]; 8] = [
     [0xcc, 0x79, 0xa7],
     [0xe6, 0x9f, 0x00],
     [0x56, 0xb4, 0xe9],
-    [0x7f, 0x4f, 0x24],
-    [0x80, 0x80, 0x80],
+    [0x7a, 0x5f, 0xc0],
+    [0x6b, 0x72, 0x80],
 ];
 
 impl Colour {

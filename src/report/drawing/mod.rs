@@ -36,6 +36,22 @@ pub enum Element {
     Text(Text),
 }
 
+impl Element {
+    /// The same element elsewhere: `right` and `down` of where it is.
+    pub fn moved(mut self, (right, down): Point) -> Element {
+        let at = |(x, y): Point| (x + right, y + down);
+        match &mut self {
+            Element::Text(text) => text.at = at(text.at),
+            Element::Shape(Shape { geometry: Geometry::Circle { centre, .. }, .. }) => *centre = at(*centre),
+            Element::Shape(Shape { geometry: Geometry::Polyline(points), .. })
+            | Element::Shape(Shape { geometry: Geometry::Polygon(points), .. }) => {
+                points.iter_mut().for_each(|point| *point = at(*point));
+            }
+        }
+        self
+    }
+}
+
 /// A geometry with a fill, a stroke, or both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
@@ -80,6 +96,12 @@ impl Shape {
     pub fn rectangle((x, y): Point, width: f64, height: f64, fill: Fill) -> Shape {
         let corners = vec![(x, y), (x + width, y), (x + width, y + height), (x, y + height)];
         Shape::filled(Geometry::Polygon(corners), fill)
+    }
+
+    /// A rectangle with a tooltip, of which nothing is painted.
+    pub fn tooltip(at: Point, width: f64, height: f64, text: String) -> Shape {
+        let area = Shape::rectangle(at, width, height, Fill::solid(Colour::Paper));
+        Shape { fill: None, tooltip: Some(text), ..area }
     }
 }
 

@@ -63,11 +63,11 @@ fn write_elements(svg: &mut String, drawing: &Drawing, target: Target) -> fmt::R
 fn write_shape(svg: &mut String, shape: &Shape, target: Target) -> fmt::Result {
     let tag = match &shape.geometry {
         Geometry::Polyline(points) => {
-            write!(svg, "<path d=\"{}\"", PathData(points))?;
+            write!(svg, "<path d=\"{}\"", PathData(points, target))?;
             "path"
         }
         Geometry::Polygon(points) => {
-            write!(svg, "<path d=\"{}Z\"", PathData(points))?;
+            write!(svg, "<path d=\"{}Z\"", PathData(points, target))?;
             "path"
         }
         Geometry::Circle { centre: (x, y), radius } => {
@@ -151,13 +151,18 @@ impl fmt::Display for Number {
     }
 }
 
-struct PathData<'a>(&'a [Point]);
+/// The corners of a path. A page has many of them, and a tenth of a unit is less than a pixel.
+struct PathData<'a>(&'a [Point], Target);
 
 impl fmt::Display for PathData<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, &(x, y)) in self.0.iter().enumerate() {
             let command = if index == 0 { 'M' } else { 'L' };
-            write!(f, "{command}{} {}", Number(x), Number(y))?;
+            let rounded = |value: f64| match self.1 {
+                Target::File => Number(value),
+                Target::Page => Number((10.0 * value).round() / 10.0),
+            };
+            write!(f, "{command}{} {}", rounded(x), rounded(y))?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod tooltips;
 use std::path::{Path, PathBuf};
 
 use axis::MIN_LOG_VALUE;
-pub use axis::{Axis, Scale};
+pub use axis::{Axis, Scale, short_number};
 pub use palette::MAX_SERIES;
 pub use series::{Run, Series, SeriesPoint, Tail, legend_text};
 

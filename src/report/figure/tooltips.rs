@@ -1,10 +1,10 @@
 //! Tooltips with the values at each x. They are on columns over the whole height of the plot, so that a value needs no
 //! aiming, and one tooltip shows the values of all series.
 
-use super::axis::number;
+use super::axis::short_number;
 use super::plot::Plot;
 use super::{Figure, Series};
-use crate::report::drawing::{Colour, Element, Fill, Shape};
+use crate::report::drawing::{Element, Shape};
 
 /// The least width of a column, which also bounds their number.
 const MIN_WIDTH: f64 = 8.0;
@@ -16,13 +16,10 @@ pub(super) fn draw(figure: &Figure, plot: &Plot, elements: &mut Vec<Element>) {
         // A column reaches half-way to its neighbours.
         let left = if index == 0 { plot.left } else { (positions[index - 1] + position) / 2.0 };
         let right = positions.get(index + 1).map_or(plot.right, |next| (position + next) / 2.0);
-        let area = Shape::rectangle((left, plot.top), right - left, plot.bottom - plot.top, NONE);
-        elements.push(Element::Shape(Shape { fill: None, tooltip: Some(values(figure, x)), ..area }));
+        let (at, width, height) = ((left, plot.top), right - left, plot.bottom - plot.top);
+        elements.push(Element::Shape(Shape::tooltip(at, width, height, values(figure, x))));
     }
 }
-
-/// Replaced by no fill.
-const NONE: Fill = Fill::solid(Colour::Paper);
 
 /// The x that have a column: all, or some if they are close together.
 fn columns(figure: &Figure, plot: &Plot) -> Vec<f64> {
@@ -49,11 +46,11 @@ fn columns(figure: &Figure, plot: &Plot) -> Vec<f64> {
 
 /// "Epoch 3", and a line for each series with a value there: "train: 98.71 %".
 fn values(figure: &Figure, x: f64) -> String {
-    let mut text = format!("{} {}", figure.x.label, number(x));
+    let mut text = format!("{} {}", figure.x.label, short_number(x));
     for Series { name, points, .. } in &figure.series {
         let Ok(index) = points.binary_search_by(|point| point.x.total_cmp(&x)) else { continue };
         let name = if name.is_empty() { &figure.y.label } else { name };
-        text += &format!("\n{name}: {}", number(points[index].mean));
+        text += &format!("\n{name}: {}", short_number(points[index].mean));
         if let Some(unit) = &figure.y.unit {
             text += &format!(" {unit}");
         }
