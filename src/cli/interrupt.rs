@@ -72,7 +72,7 @@ impl SecondSignal {
             if io::Read::read_exact(&mut received, &mut [0; 2]).is_ok() {
                 has_begun.store(true, Ordering::Relaxed);
                 // Nobody will remove it after the last line.
-                super::progress::hide();
+                super::progress::close();
                 super::notice::note(format_args!("stopped at once; {}", stop()));
                 signal_hook::low_level::exit(EXIT_CODE.into());
             }
@@ -106,7 +106,7 @@ pub fn survive_file_size_limit() {
 }
 
 #[cfg(unix)]
-fn is_ignored(signal: c_int) -> bool {
+pub fn is_ignored(signal: c_int) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action, this only writes the current one to memory of its type.
     let failed = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0;

@@ -7,6 +7,7 @@
 mod allocator;
 mod bench;
 mod choices;
+mod color;
 mod data;
 mod data_args;
 mod devices;
@@ -74,7 +75,7 @@ Exit codes: 0 success; 1 failure; 2 wrong usage or input; 130 interrupted.";
 // The last occurrence of an option counts, so that typed options override those of recipes, which come before them.
 // `repeated` rejects different values of an option among the typed ones.
 #[derive(Debug, Parser)]
-#[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP)]
+#[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP, styles = color::STYLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -87,6 +88,11 @@ struct Cli {
     // Commands that show more have a field of this name.
     #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
+
+    /// Colours: on a terminal, in files and pipes as well, or nowhere; `auto` honours NO_COLOR and CLICOLOR_FORCE
+    // `color::apply` finds it before clap prints help or an error.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Output")]
+    color: color::Color,
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,6 +136,7 @@ pub fn main() -> ExitCode {
 pub fn run_with(arguments: Vec<OsString>) -> u8 {
     let started = Instant::now();
     interrupt::survive_file_size_limit();
+    color::apply(&arguments);
     match run(arguments, started) {
         Ok(Ending::Done) => 0,
         Ok(Ending::Interrupted) => interrupt::EXIT_CODE,

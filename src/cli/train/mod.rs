@@ -34,6 +34,7 @@ use super::interrupt::Interrupt;
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
+use crate::escape::escape;
 use crate::model::{Model, ModelInfo};
 use crate::train::{
     self, Checkpoint, DataConfig, Listener, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
@@ -43,7 +44,7 @@ use crate::wording::{self, count};
 use find_lr::Search;
 use fingerprint::Fingerprints;
 use network::InitialNetwork;
-use progress::Progress;
+use progress::{Progress, ProgressMode, Run};
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
 use serve::{RunServer, ShownRun};
@@ -147,7 +148,12 @@ struct OutputArgs {
     #[arg(long)]
     json: bool,
 
-    /// Show only warnings, errors and the result
+    /// Progress on stderr: `auto` prints a line per epoch, unless with --json, and shows a live view on a terminal; `plain`
+    /// prints the lines only, `none` neither
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    progress: ProgressMode,
+
+    /// Show only warnings, errors and the result; implies --progress none
     #[arg(short, long)]
     quiet: bool,
 }
@@ -164,14 +170,14 @@ pub fn run(
     output: &mut Output,
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
-    let before = resumed.as_ref().and_then(Resumed::engine);
+    let engine_before = resumed.as_ref().and_then(Resumed::engine);
     let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
     let server = args.page.listen()?;
     let ((data, test_split), device) = args
         .engine
-        .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
+        .open_concurrently(engine_before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
     let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
     let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
     {
@@ -236,6 +242,7 @@ pub fn run(
     };
     // A network that starts from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
+    let before = resumed.as_ref().map(|resumed| resumed.metrics().to_vec()).unwrap_or_default();
     let (directory, state) = match resumed {
         None => (new_directory(args, &slug, &config)?, RunState::default()),
         Some(resumed) => {
@@ -257,10 +264,16 @@ pub fn run(
     let interrupt = Interrupt::listen(move || ending::stopped(&run))
         .context("cannot listen for Ctrl-C")
         .map_err(Failure::Work)?;
-    let progress = if args.output.quiet {
-        Progress::silent()
-    } else {
-        Progress::new(&training, data.train.len(), !args.output.json)
+    let progress = {
+        let mode = if args.output.quiet { ProgressMode::None } else { args.output.progress };
+        let run = Run {
+            device: escape(&config.engine.name).into_owned(),
+            config: training.clone(),
+            samples: data.train.len(),
+            validation: data.validation.as_ref().map(|images| images.len()),
+            test: data.test.len(),
+        };
+        Progress::start(mode, !args.output.json, run, &state, &before)
     };
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
     let shown = server.map(|server| {
