@@ -33,9 +33,11 @@ mod presets;
 mod progress;
 mod recipe;
 mod repeated;
+mod report;
 mod resume_command;
 mod runs;
 mod serve;
+mod summary;
 mod terminal;
 mod threads;
 mod train;
@@ -65,6 +67,7 @@ Examples:
   lenet-gpu serve                     draw a digit in the browser and watch the network read it
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
+  lenet-gpu summary                   show the layers of the network
   lenet-gpu devices                   list the devices to train on
   lenet-gpu verify                    check every kernel on your GPU
   lenet-gpu bench --backend vulkan,cpu
@@ -99,9 +102,11 @@ struct Cli {
 enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Report(Box<report::ReportArgs>),
     Predict(predict::PredictArgs),
     Serve(serve::ServeArgs),
     Export(export::ExportArgs),
+    Summary(summary::SummaryArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
     Runs(runs::RunsArgs),
@@ -115,7 +120,15 @@ enum Command {
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
-        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Runs(_) | Self::Devices(_))
+        !matches!(
+            self,
+            Self::Export(_)
+                | Self::Summary(_)
+                | Self::Data(_)
+                | Self::Presets(_)
+                | Self::Runs(_)
+                | Self::Devices(_)
+        )
     }
 }
 
@@ -161,9 +174,11 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     match cli.command {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
+        Command::Report(args) => report::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
         Command::Serve(args) => serve::run(args, &mut output),
         Command::Export(args) => export::run(&args, &mut output),
+        Command::Summary(args) => summary::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),

@@ -31,6 +31,7 @@ pub use optimizer::OptimizerKind;
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
+use super::report::{self, RunEnd};
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
@@ -75,6 +76,8 @@ Files of a run:
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
+  report.html             the run as a page: curves, scores, mistakes, filters, options; `lenet-gpu report` writes it again
+  curves.png              the curves of loss and accuracy
 
 Ctrl-C saves all files and exits with code 130; a second Ctrl-C exits at once.";
 
@@ -148,6 +151,10 @@ struct OutputArgs {
     #[arg(long)]
     json: bool,
 
+    /// Do not write report.html and curves.png at the end
+    #[arg(long)]
+    no_report: bool,
+
     /// Progress on stderr: `auto` prints a line per epoch, unless with --json, and shows a live view on a terminal; `plain`
     /// prints the lines only, `none` neither
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
@@ -197,6 +204,7 @@ pub fn run(
     };
     let class_weighted = class_weights.is_some();
     let training = TrainingConfig { checkpoint_every: args.checkpoint.every, class_weights, ..training };
+    let is_new = resumed.as_ref().and_then(Resumed::checkpoint).is_none();
     let may_warn_of_imbalance = resumed.is_none() && !class_weighted;
     if network.batch_norm {
         check_batches(training.batch_size, data.train.len())?;
@@ -277,10 +285,11 @@ pub fn run(
     };
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
     let shown = server.map(|server| {
-        let model = Model { network, parameters, info: info.clone() };
+        let model = Model { network, parameters: parameters.clone(), info: info.clone() };
         let device = opened.engine.name();
         let (training, data, directory) = (&training, &data, &directory);
-        ShownRun { model, device, training, data, directory, interrupt: interrupt.clone() }.serve(server)
+        let interrupt = interrupt.clone();
+        ShownRun { model, device, training, data, directory, before, interrupt }.serve(server)
     });
     let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };
@@ -299,6 +308,17 @@ pub fn run(
     if summary.outcome != RunOutcome::Interrupted {
         let trained = summary.steps.saturating_mul(training.batch_size as u64);
         advice::result(&summary, &data, trained, class_weighted);
+    }
+    if !args.output.no_report {
+        let files = &saved.files;
+        let end = RunEnd {
+            run: files.directory.stored(&files.config, &summary.outcome),
+            info: files.info(),
+            initial: is_new.then_some(parameters),
+            engine: &mut *opened.engine,
+            test: &data.test,
+        };
+        report::write_at_the_end(end, &files.directory, args.output.quiet);
     }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
