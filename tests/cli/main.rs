@@ -22,5 +22,6 @@ mod outputs;
 mod paper;
 mod predict;
 mod scenes;
+mod serve;
 mod sources;
 mod terminal;
