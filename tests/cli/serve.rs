@@ -33,7 +33,7 @@ impl Served {
         command.args(args).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let is_serve = args[0] == "serve";
-        let output: Box<dyn Read> = match is_serve {
+        let output: Box<dyn Read + Send> = match is_serve {
             true => Box::new(child.stdout.take().unwrap()),
             false => Box::new(child.stderr.take().unwrap()),
         };
