@@ -109,6 +109,8 @@ mod evaluate;
 mod paper;
 #[cfg(feature = "cli")]
 mod serve;
+#[cfg(feature = "cli")]
+mod tensorboard;
 
 // Not part of the API: public for this package's tests and benches alone.
 #[doc(hidden)]

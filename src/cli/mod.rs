@@ -126,8 +126,8 @@ impl Command {
                 | Self::Summary(_)
                 | Self::Data(_)
                 | Self::Presets(_)
-                | Self::Runs(_)
                 | Self::Devices(_)
+                | Self::Runs(_)
         )
     }
 }

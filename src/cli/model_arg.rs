@@ -64,7 +64,7 @@ impl ModelOption {
     }
 }
 
-/// Loads the model that a path names.
+/// Loads the model in a file or in the folder of a run.
 pub fn load(path: &Path) -> Result<LoadedModel, Failure> {
     let path = model_file(path)?;
     let model = weights::load(&path).map_err(Failure::input)?;

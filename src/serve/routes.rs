@@ -265,6 +265,7 @@ impl App {
             "model": {
                 "id": entry.id,
                 "name": entry.name,
+                "path": entry.path.to_string_lossy(),
                 "dataset": entry.dataset,
                 "classes": &classes[..],
                 "channels": channels,

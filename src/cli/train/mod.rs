@@ -18,6 +18,7 @@ mod serve;
 mod session;
 mod stopping;
 mod target;
+mod tensorboard;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -78,6 +79,7 @@ Files of a run:
   checkpoint.safetensors  the state that --resume needs
   report.html             the run as a page: curves, scores, mistakes, filters, options; `lenet-gpu report` writes it again
   curves.png              the curves of loss and accuracy
+  events.out.tfevents.*   with --tensorboard
 
 Ctrl-C saves all files and exits with code 130; a second Ctrl-C exits at once.";
 
@@ -134,6 +136,9 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    tensorboard: tensorboard::TensorBoardArgs,
 
     #[command(flatten)]
     page: serve::ServeArgs,
@@ -251,6 +256,7 @@ pub fn run(
     // A network that starts from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
     let before = resumed.as_ref().map(|resumed| resumed.metrics().to_vec()).unwrap_or_default();
+    let is_resumed = resumed.is_some();
     let (directory, state) = match resumed {
         None => (new_directory(args, &slug, &config)?, RunState::default()),
         Some(resumed) => {
@@ -283,6 +289,8 @@ pub fn run(
         };
         Progress::start(mode, !args.output.json, run, &state, &before)
     };
+    let (tensorboard, step_losses) =
+        args.tensorboard.start(directory.path(), is_resumed, &config, &state, &data.train).unzip();
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
     let shown = server.map(|server| {
         let model = Model { network, parameters: parameters.clone(), info: info.clone() };
@@ -293,9 +301,12 @@ pub fn run(
     });
     let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };
-    let saver = Saver::new(files).map_err(threads::cannot_start)?;
+    let saver = Saver::new(files, tensorboard).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
     let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    if let Some(losses) = step_losses {
+        listeners.push(Box::new(losses));
+    }
     listeners.extend(page.as_ref().map(RunServer::listener));
     let mut session = Session { started, stopping, saver, interrupt, json, listeners };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
@@ -303,6 +314,9 @@ pub fn run(
         page.end(summary.outcome);
     }
     let mut saved = session.finish();
+    if let Some(tensorboard) = &mut saved.tensorboard {
+        tensorboard.finish(&trained);
+    }
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
     if summary.outcome != RunOutcome::Interrupted {
@@ -356,6 +370,7 @@ fn note_resumed_step(state: &RunState, total: u64) {
 
 /// The folder of a new run.
 fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
+    args.tensorboard.prepare(args.output.run_dir.as_deref())?;
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::create(path, config),
         None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),

@@ -29,7 +29,8 @@ async function read() {
     const file = await surface.toFile();
     try {
       const result = file && status?.model ? await api.predict(file) : null;
-      if (surface.isEmpty === !file) show(result);
+      // An answer about another image would have its boxes in the wrong places.
+      if (surface.isEmpty === !file && !(isStale && surface.isImage)) show(result);
       showProblem(null);
     } catch (error) {
       if (error.status === BUSY) {

@@ -95,7 +95,7 @@ function showFilters({ shape: [count, channels, height, width], min, max, values
     }
   });
   $("filters-note").textContent = channels === 3
-    ? "Red, green and blue weights as colours; grey is 0."
+    ? "The weights of red, green and blue as colours."
     : `Weights from ${min.toFixed(2).replace("-", "−")} (blue) through 0 (black) to ${max.toFixed(2)} (orange).`;
 }
 
