@@ -88,15 +88,17 @@ function says(readings, reading, isSure) {
 }
 
 function why(readings, reading, isSure) {
-  if (!reading) return answer?.reason ?? "";
+  if (!reading) return sentence(answer?.reason ?? "");
   const parts = [];
   if (readings.length > 1) parts.push(`Digit ${chosen + 1} of ${readings.length}: choose another for its details.`);
   if (!isSure) {
     parts.push(`Probability ${percent(reading.probability)}, confidence ${percent(reading.confidence, 0)}.`);
-    if (answer.reason) parts.push(answer.reason);
+    if (readings.every((each) => each.is_sure)) parts.push("Something else may be another digit.");
   }
   return parts.join(" ");
 }
+
+const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // The number as one button a digit.
 function digits(readings) {
@@ -144,7 +146,7 @@ function speak() {
   clearTimeout(resting);
   resting = setTimeout(() => {
     const number = answer?.readings.length ? `${answer.number}. ` : "";
-    $("spoken").textContent = surface.isEmpty ? "" : `${number}${$("says").textContent}. ${$("why").textContent}`;
+    $("spoken").textContent = surface.isEmpty ? "" : `${number}${$("says").textContent}. ${$("why").textContent}`.trim();
   }, 700);
 }
 
