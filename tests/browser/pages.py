@@ -206,6 +206,16 @@ class Drawing(Pages):
                 self.assert_reads(page, "7")
                 self.assertTrue(page.run(NO_OVERFLOW))
 
+    def test_what_the_policy_forbids_is_blocked_and_noticed(self):
+        with self.browser.page() as page:
+            page.open(self.server.url)
+            page.run("document.body.setAttribute('style', 'color: red'), document.body.append(Object.assign(document.createElement('script'), "
+                     "{textContent: 'document.title = 1'})), fetch('http://other.example/').catch(() => 0)")
+            complaints = "\n".join(page.complaints())
+            for directive in ("style-src", "script-src", "connect-src"):
+                self.assertIn(directive, complaints)
+            self.assertNotEqual(page.run("document.title"), "1")
+
     def test_a_server_that_is_gone_is_a_line_on_the_page(self):
         with self.program.serve(self.run_folder) as server, self.opened(server.url, expected=["ERR_CONNECTION"]) as page:
             page.wait("document.getElementById('device').textContent")

@@ -25,6 +25,7 @@ mod predict;
 mod report;
 mod runs;
 mod scenes;
+mod serve;
 mod shell;
 mod sources;
 mod summary;
