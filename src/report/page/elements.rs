@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-
 use super::Html;
 
 /// Whether something is good news, and how it is coloured.
@@ -75,12 +72,12 @@ pub fn tiles(tiles: impl IntoIterator<Item = Tile>) -> Html {
 
 /// A paragraph that introduces a section.
 pub fn intro(text: &str) -> Html {
-    Html::trusted(format!("<p class=\"intro\">{}</p>\n", Html::text(text)))
+    Html::trusted(format!("<p class=\"intro\">{}</p>\n", Html::prose(text)))
 }
 
 /// A paragraph that is set off: what is missing and why, or a warning.
 pub fn notice(tone: Tone, text: &str) -> Html {
-    Html::trusted(format!("<p class=\"notice{}\">{}</p>\n", tone.class(), Html::text(text)))
+    Html::trusted(format!("<p class=\"notice{}\">{}</p>\n", tone.class(), Html::prose(text)))
 }
 
 /// A card with a heading; without one if it is empty.
@@ -110,6 +107,12 @@ pub fn command(line: &str) -> Html {
     Html::trusted(format!("<pre class=\"command\"><code>{}</code></pre>\n", Html::text(line)))
 }
 
+/// A text as it is, such as a file, line by line.
+pub fn listing(text: &str) -> Html {
+    let lines: Vec<String> = text.lines().map(|line| Html::text(line).into_string()).collect();
+    Html::trusted(format!("<pre class=\"listing\"><code>{}</code></pre>\n", lines.join("\n")))
+}
+
 /// Content that is shown on request.
 pub fn details(summary: &str, body: &Html) -> Html {
     Html::trusted(format!("<details><summary>{}</summary>\n{body}</details>\n", Html::text(summary)))
@@ -124,44 +127,24 @@ pub fn figure(content: &Html, caption: &str) -> Html {
     Html::trusted(format!("<figure>\n{content}{caption}</figure>\n"))
 }
 
-/// A PNG whose pixels are drawn as sharp squares, `scale` times as large unless there is no room.
-pub fn picture(png: &[u8], (width, height): (usize, usize), scale: usize, alternative: &str) -> Html {
-    let (width, height) = (width * scale, height * scale);
-    let (data, alternative) = (data_uri(png), Html::text(alternative));
-    Html::trusted(format!(
-        "<img class=\"pixels\" width=\"{width}\" height=\"{height}\" alt=\"{alternative}\" src=\"{data}\"/>\n"
-    ))
-}
-
-/// A PNG as the content of a URL.
-pub(super) fn data_uri(png: &[u8]) -> String {
-    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
-}
-
-/// Square pictures with a text each, all of them parts of one PNG of this size: `items` are the left and the top edge of
-/// the pictures, their alternative texts, and what is below them. `id` is unique on the page.
-pub fn gallery(
-    id: &str,
-    png: &[u8],
-    (width, height): (usize, usize),
-    side: usize,
-    items: impl IntoIterator<Item = ((usize, usize), String, Html)>,
-) -> Html {
-    let data = data_uri(png);
-    let mut html = Html::trusted(format!(
-        "<svg class=\"sprite\" aria-hidden=\"true\" xmlns=\"http://www.w3.org/2000/svg\"><defs><image id=\"{id}\" \
-         class=\"pixels\" width=\"{width}\" height=\"{height}\" href=\"{data}\"/></defs></svg>\n\
-         <ul class=\"gallery\">\n"
-    ));
-    for ((x, y), alternative, below) in items {
-        let alternative = Html::text(&alternative);
-        html.markup(&format!(
-            "<li><svg class=\"pixels\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"{x} {y} {side} \
-             {side}\"><title>{alternative}</title><use href=\"#{id}\"/></svg>{below}</li>\n"
-        ));
+/// Pictures with what is below each of them.
+pub fn gallery(items: impl IntoIterator<Item = (Html, Html)>) -> Html {
+    let mut html = Html::trusted("<ul class=\"gallery\">\n");
+    for (picture, below) in items {
+        html.markup(&format!("<li>{picture}{below}</li>\n"));
     }
     html.markup("</ul>\n");
     html
+}
+
+/// A bar for a fraction from 0 to 1, which the text beside it says as well.
+pub fn bar(fraction: f64) -> Html {
+    let width = 100.0 * fraction.clamp(0.0, 1.0);
+    Html::trusted(format!(
+        "<svg class=\"bar\" aria-hidden=\"true\" viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\">\
+         <rect width=\"100\" height=\"8\" fill=\"var(--sunken)\"/>\
+         <rect width=\"{width:.1}\" height=\"8\" fill=\"var(--correct)\"/></svg>"
+    ))
 }
 
 /// A table whose first column names the rows.

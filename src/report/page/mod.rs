@@ -5,12 +5,14 @@
 
 mod elements;
 mod html;
+mod sprite;
 
 pub use elements::{
-    DataTable, Tile, Tone, badge, card, columns, command, details, figure, gallery, intro, notice, pairs,
-    picture, tiles,
+    DataTable, Tile, Tone, badge, bar, card, columns, command, details, figure, gallery, intro, listing,
+    notice, pairs, tiles,
 };
 pub use html::Html;
+pub use sprite::{Area, Pixel, Sprite};
 
 /// The style sheet that all pages share, those of the web server too: colours as variables, type, cards, tables.
 pub const THEME: &str = include_str!("theme.css");
@@ -130,7 +132,12 @@ mod tests {
         ]));
         body.push(&notice(Tone::Warning, HOSTILE));
         body.push(&command(HOSTILE));
-        body.push(&details(HOSTILE, &picture(&[1, 2, 3], (2, 3), 4, HOSTILE)));
+        body.push(&details(HOSTILE, &Sprite::new(2, 3).to_html(4, HOSTILE)));
+        let area = Area { x: 0, y: 0, width: 2, height: 2 };
+        body.push(&Sprite::new(2, 3).definition("sprite"));
+        body.push(&gallery([(area.view("sprite", HOSTILE), Html::text(HOSTILE))]));
+        body.push(&listing(HOSTILE));
+        body.push(&bar(0.5));
         body.push(&figure(&Html::default(), HOSTILE));
         let tile =
             Tile { label: HOSTILE.into(), value: HOSTILE.into(), unit: HOSTILE.into(), note: HOSTILE.into() };
@@ -164,6 +171,8 @@ mod tests {
     #[test]
     fn a_page_requests_nothing() {
         let html = page().to_html();
+        // The only address is the name of a namespace.
+        let html = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         assert!(!html.contains("http:") && !html.contains("https:") && !html.contains("url("), "{html}");
         assert!(html.contains("default-src 'none'"), "{html}");
     }

@@ -30,6 +30,10 @@ impl AppendedFile {
         self.content.extend(line);
     }
 
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
     pub fn is_written(&self) -> bool {
         self.written == Some(self.content.len())
     }

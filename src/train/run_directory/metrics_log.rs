@@ -29,6 +29,12 @@ impl MetricsLog {
         self.0.append(&line);
     }
 
+    /// The metrics of all epochs.
+    pub fn records(&self) -> Vec<EpochRecord> {
+        let lines = self.0.content().split(|&byte| byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
     pub fn is_written(&self) -> bool {
         self.0.is_written()
     }

@@ -1,6 +1,7 @@
 //! Run directories: `config.toml` (the configuration), `metrics.jsonl` (one line per epoch), `model.safetensors` (the
 //! latest weights), `best.safetensors` (the weights of the best epoch) and `checkpoint.safetensors` (everything needed
-//! to resume); and for people, `metrics.csv` (the metrics again) and `failure.txt` (the error that ended the run).
+//! to resume); and for people, `metrics.csv` (the metrics again), `report.html` and
+//! `curves.png` (what the run looks like), and `failure.txt` (the error that ended it).
 //!
 //! Each run has a directory of its own. A directory that is not empty is rejected, so that no run is ever overwritten,
 //! and the directory is created before training starts, so that an unwritable path is reported early. While a run is in
@@ -16,6 +17,7 @@ mod earlier_run;
 mod error;
 mod metrics_csv;
 mod metrics_log;
+mod report_files;
 mod saved_file;
 mod stored_run;
 
@@ -34,6 +36,8 @@ pub use stored_run::{RunStatus, StoredRun};
 use super::{Checkpoint, EpochRecord, RunConfig};
 use crate::files::operations;
 use crate::model::{Model, weights};
+#[cfg(feature = "cli")]
+use crate::tensorboard::is_event_file;
 use appended_file::AppendedFile;
 use checkpoints::{Checkpoints, StoredCheckpoint, content_of_best};
 use metrics_log::MetricsLog;
@@ -53,8 +57,12 @@ const METRICS_CSV: &str = "metrics.csv";
 
 const FAILURE: &str = "failure.txt";
 
+const REPORT: &str = "report.html";
+
+const CURVES: &str = "curves.png";
+
 /// The files that a run writes but never reads. They are replaced as a whole too.
-const DERIVED: [&str; 2] = [METRICS_CSV, FAILURE];
+const DERIVED: [&str; 4] = [METRICS_CSV, FAILURE, REPORT, CURVES];
 
 /// The largest configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -188,7 +196,8 @@ impl RunDirectory {
     pub(crate) fn owns(file: &Path) -> bool {
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return false };
         let is_run = [CONFIG, METRICS].iter().all(|of_run| folder.join(of_run).is_file());
-        is_run && REPLACED.iter().chain(&DERIVED).any(|own| name == *own)
+        let is_own = REPLACED.iter().chain(&DERIVED).any(|own| name == *own);
+        is_run && (is_own || is_event_file(file))
     }
 
     /// The path of the directory.

@@ -11,7 +11,7 @@ use super::metrics_log::ReadMetrics;
 use super::{BEST, CHECKPOINT, CONFIG, FAILURE, LOCK, METRICS, MODEL, OpenRunError, RunDirectory, RunError};
 use crate::calendar::Utc;
 use crate::files::operations;
-use crate::train::{EpochRecord, RunConfig, RunState, StopReason};
+use crate::train::{EpochRecord, RunConfig, RunOutcome, RunState, StopReason};
 
 /// A run in any state: finished, interrupted, or in progress in this or another process.
 ///
@@ -80,10 +80,7 @@ impl StoredRun {
         let is_running = is_locked(path)?;
         let config = read_config(path)?;
         let records = ReadMetrics::read(path.join(METRICS))?.into_records();
-        let mut state = RunState::default();
-        for record in &records {
-            state.finish_epoch(record.clone());
-        }
+        let state = state_after(&records);
         let has = |name: &str| path.join(name).is_file();
         let total = config.training.total_steps(config.data.train);
         let is_done = match records.last() {
@@ -96,10 +93,20 @@ impl StoredRun {
             None if is_done => RunStatus::Finished,
             None => failure(path).map_or(RunStatus::Interrupted, RunStatus::Failed),
         };
+        Ok(Self::new(path, config, records, &state, status))
+    }
+
+    fn new(
+        path: &Path,
+        config: RunConfig,
+        records: Vec<EpochRecord>,
+        state: &RunState,
+        status: RunStatus,
+    ) -> Self {
         let best = state.best.and_then(|best| usize::try_from(best.epoch).ok()?.checked_sub(1));
         let started = time_in_name(path).unwrap_or_else(|| oldest_file(path));
-        let has_checkpoint = has(CHECKPOINT);
-        Ok(Self { path: path.to_owned(), config, records, status, started, has_checkpoint, best })
+        let has_checkpoint = path.join(CHECKPOINT).is_file();
+        Self { path: path.to_owned(), config, records, status, started, has_checkpoint, best }
     }
 
     /// Reads all runs in a folder and in the folders within it, in the order of their paths. A run that cannot be read is
@@ -179,6 +186,29 @@ impl StoredRun {
     pub fn reproduce_command(&self) -> String {
         self.config.reproduce_command()
     }
+}
+
+impl RunDirectory {
+    /// The run in this directory as it would be read, without reading it. `outcome` is how this process ends it.
+    pub fn stored(&self, config: &RunConfig, outcome: &RunOutcome) -> StoredRun {
+        let records = self.metrics.records();
+        let state = state_after(&records);
+        let status = match outcome {
+            RunOutcome::Finished => RunStatus::Finished,
+            RunOutcome::Stopped(reason) => RunStatus::Stopped(*reason),
+            RunOutcome::Interrupted => RunStatus::Interrupted,
+        };
+        StoredRun::new(&self.path, config.clone(), records, &state, status)
+    }
+}
+
+/// The state of a run after these epochs, as far as it follows from them.
+fn state_after(records: &[EpochRecord]) -> RunState {
+    let mut state = RunState::default();
+    for record in records {
+        state.finish_epoch(record.clone());
+    }
+    state
 }
 
 /// Adds the runs below a folder. Folders that cannot be read are left out, except for the first.

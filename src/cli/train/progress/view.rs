@@ -1,0 +1,491 @@
+//! The live view of a run: its curves, its metrics, and how far it is, in at most ten lines.
+//!
+//! ratatui draws charts of Braille dots and lays text out in a buffer, and is what most programs of this kind use. Its
+//! terminals are not used: an inline viewport asks the terminal for the cursor's position and reads the answer from stdin in
+//! raw mode. That stops a job in the background, takes input that is meant for the program or the shell, delays Ctrl-C,
+//! and fails where nothing answers. `progress::footer` puts the lines on the terminal instead.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+use ratatui::symbols::Marker;
+
+use super::chart::{self, Curve, Quantity};
+use super::history::{History, Metrics};
+use super::lines::epoch_of;
+use super::numbers::{loss, percent, rate, whole};
+use crate::cli::progress::duration;
+use crate::cli::terminal::Size;
+use crate::engine::Tally;
+use crate::train::{EpochProgress, TrainingConfig};
+
+/// The most lines of the view.
+const ROWS: usize = 10;
+
+/// The most columns: wider charts would show no more, and lines that are wider than the terminal becomes are torn.
+const COLUMNS: usize = 100;
+
+/// The columns that two charts side by side need.
+const COLUMNS_OF_TWO: u16 = 60;
+
+/// The columns that one chart needs.
+const COLUMNS_OF_ONE: u16 = 24;
+
+/// The lines of a chart.
+const ROWS_OF_CHART: std::ops::RangeInclusive<usize> = 3..=5;
+
+/// What stays the same during a run.
+#[derive(Debug)]
+pub struct Run {
+    /// The engine's name, escaped.
+    pub device: String,
+    pub config: TrainingConfig,
+    /// The numbers of training, validation and test images.
+    pub samples: usize,
+    pub validation: Option<usize>,
+    pub test: usize,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub history: History,
+    /// The last progress; `None` before the first.
+    pub progress: Option<EpochProgress>,
+    /// The mean time that the evaluation of an epoch takes.
+    pub evaluation: Duration,
+}
+
+/// A line of the view, in the order in which they appear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Device,
+    Speed,
+    Charts,
+    Train,
+    Validation,
+    Test,
+    Epoch,
+    Run,
+}
+
+/// The lines for so many columns, those that are left out first at the end.
+fn by_importance(is_wide: bool, has_validation: bool) -> Vec<Line> {
+    let all = [Line::Run, Line::Train, Line::Test, Line::Validation, Line::Epoch, Line::Device, Line::Speed];
+    let is_used = |line: &Line| match line {
+        Line::Validation => has_validation,
+        // With many columns, these are beside others.
+        Line::Epoch | Line::Speed => !is_wide,
+        _ => true,
+    };
+    all.into_iter().filter(is_used).collect()
+}
+
+/// Draws the view for a terminal of this size.
+pub fn draw(run: &Run, state: &State, size: Size, marker: Marker) -> Buffer {
+    let width = size.columns.saturating_sub(1).min(COLUMNS) as u16;
+    // Two of the lasting lines and the line of the cursor stay visible.
+    let height = size.rows.saturating_sub(3).clamp(1, ROWS);
+    let is_wide = width >= COLUMNS_OF_TWO;
+    let mut lines = by_importance(is_wide, run.validation.is_some());
+    lines.truncate(height);
+    let room = height - lines.len();
+    let chart = room.min(*ROWS_OF_CHART.end());
+    let has_chart = chart >= *ROWS_OF_CHART.start() && width >= COLUMNS_OF_ONE;
+
+    let rows = lines.len() + if has_chart { chart } else { 0 };
+    let mut view =
+        View { run, state, is_wide, marker, buffer: Buffer::empty(Rect::new(0, 0, width, rows as u16)) };
+    let mut y = 0;
+    for line in [
+        Line::Device,
+        Line::Speed,
+        Line::Charts,
+        Line::Train,
+        Line::Validation,
+        Line::Test,
+        Line::Epoch,
+        Line::Run,
+    ] {
+        match line {
+            Line::Charts if has_chart => {
+                view.charts(y, chart as u16);
+                y += chart as u16;
+            }
+            line if lines.contains(&line) => {
+                view.line(line, y);
+                y += 1;
+            }
+            _ => {}
+        }
+    }
+    view.buffer
+}
+
+/// The colours of the splits, also in the charts.
+const TRAIN: Color = Color::Cyan;
+const VALIDATION: Color = Color::Magenta;
+const TEST: Color = Color::Green;
+
+/// What marks an epoch's values in the charts.
+const VALIDATION_MARK: char = '×';
+const TEST_MARK: char = '•';
+
+struct View<'a> {
+    run: &'a Run,
+    state: &'a State,
+    is_wide: bool,
+    /// What the lines of charts consist of.
+    marker: Marker,
+    buffer: Buffer,
+}
+
+impl View<'_> {
+    fn line(&mut self, line: Line, y: u16) {
+        let plain = Style::new();
+        match line {
+            Line::Device => self.device(y),
+            Line::Speed => {
+                let texts = [self.speed(), self.learning_rate()];
+                self.text(0, y, &texts.join("  "), plain);
+            }
+            Line::Charts => {}
+            Line::Train => {
+                let tally = self.state.progress.map(|progress| progress.tally);
+                let now = tally.filter(|tally| tally.samples > 0);
+                let now = now.map(|tally| Metrics { loss: tally.loss(), accuracy: tally.accuracy() });
+                let mark = if self.marker == Marker::Braille { '⠒' } else { '─' };
+                self.metrics(y, &format!("{mark} train"), TRAIN, now, None);
+            }
+            Line::Validation => {
+                let now = self.state.history.last().and_then(|epoch| epoch.validation);
+                let best = self.state.history.best(|epoch| Some(epoch.validation?.accuracy));
+                self.metrics(y, &format!("{VALIDATION_MARK} val"), VALIDATION, now, best);
+            }
+            Line::Test => {
+                let now = self.state.history.last().map(|epoch| epoch.test);
+                let best = self.state.history.best(|epoch| Some(epoch.test.accuracy));
+                self.metrics(y, &format!("{TEST_MARK} test"), TEST, now, best);
+            }
+            Line::Epoch => {
+                let (name, fraction, left) = self.epoch();
+                self.bar(0, y, self.buffer.area.width, &name, fraction, &left);
+            }
+            Line::Run => {
+                let (fraction, left) = self.whole_run();
+                let (name, width) = (self.run_name(), self.buffer.area.width);
+                if !self.is_wide {
+                    return self.bar(0, y, width, &name, fraction, &left);
+                }
+                // The run is beside the epoch, below its chart.
+                let (epoch, of_epoch, left_of_epoch) = self.epoch();
+                let (half, second) = halves(width);
+                self.bar(0, y, half, &epoch, of_epoch, &left_of_epoch);
+                self.bar(second, y, width - second, "run", fraction, &left);
+            }
+        }
+    }
+
+    fn text(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
+        let room = self.buffer.area.width.saturating_sub(x);
+        if room == 0 {
+            return x;
+        }
+        self.buffer.set_stringn(x, y, text, room.into(), style).0
+    }
+
+    /// A rule that separates the view from the lines above it: the device, and with many columns the learning rate and the
+    /// speed.
+    fn device(&mut self, y: u16) {
+        let width = self.buffer.area.width;
+        let (dim, bold) = (Style::new().dim(), Style::new().bold());
+        self.text(0, y, &"─".repeat(width.into()), dim);
+        let right = match self.is_wide {
+            true => format!(" {} ─ {} ", self.learning_rate(), self.speed()),
+            false => String::new(),
+        };
+        let room = usize::from(width).saturating_sub(right.chars().count() + 6);
+        let shown: String = match self.run.device.chars().count() {
+            length if length <= room => self.run.device.clone(),
+            _ => self.run.device.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
+        };
+        self.text(2, y, &format!(" {shown} "), bold);
+        if !right.is_empty() {
+            let x = width.saturating_sub(right.chars().count() as u16 + 2);
+            self.text(x, y, &right, Style::new());
+        }
+    }
+
+    fn speed(&self) -> String {
+        match self.state.progress {
+            Some(EpochProgress { tally, seconds, .. }) if tally.samples > 0 && seconds > 0.0 => {
+                format!("{} images/s", whole(tally.samples as f64 / seconds))
+            }
+            _ => "starting".to_owned(),
+        }
+    }
+
+    fn learning_rate(&self) -> String {
+        let config = &self.run.config;
+        let (total, per_epoch) =
+            (config.total_steps(self.run.samples), config.steps_per_epoch(self.run.samples));
+        let step = self.state.progress.map_or(0, |progress| {
+            let done = (progress.tally.samples as u64).div_ceil(config.batch_size as u64);
+            (progress.epoch - 1) * per_epoch + done.saturating_sub(1)
+        });
+        let factor = config.schedule.factor(step.min(total.saturating_sub(1)), total, per_epoch);
+        format!("lr {}", rate(f64::from(config.learning_rate) * factor))
+    }
+
+    /// The loss and the accuracy of a split, and the best accuracy of all epochs.
+    fn metrics(&mut self, y: u16, name: &str, color: Color, now: Option<Metrics>, best: Option<(f64, u64)>) {
+        self.text(0, y, name, Style::new().fg(color));
+        let (value, accuracy) = match now {
+            Some(now) => (loss(now.loss), format!("{} %", percent(now.accuracy))),
+            None => ("–".to_owned(), "–".to_owned()),
+        };
+        let (column, gap) = if self.is_wide { (9, "  ") } else { (8, " ") };
+        let mut x = self.text(column, y, &format!("{value:>6}{gap}"), Style::new());
+        x = self.text(x, y, &format!("{accuracy:>7}"), Style::new().bold());
+        let Some((best, epoch)) = best else { return };
+        let best = percent(best);
+        let texts = match self.is_wide {
+            true => [format!("   best {best} % in epoch {epoch}"), format!("   best {best} %")],
+            false => [format!(" best {best} ({epoch})"), format!(" best {best}")],
+        };
+        let room = usize::from(self.buffer.area.width - x);
+        if let Some(text) = texts.iter().find(|text| text.chars().count() <= room) {
+            self.text(x, y, text, Style::new());
+        }
+    }
+
+    fn charts(&mut self, y: u16, height: u16) {
+        let Run { validation, test, .. } = *self.run;
+        let history = &self.state.history;
+        let extent = history.extent();
+        let width = self.buffer.area.width;
+        let (half, second) = halves(width);
+        let losses = [
+            Curve { points: history.training(Tally::loss), color: TRAIN, marker: None },
+            Curve {
+                points: history.evaluations(validation.unwrap_or(0), |epoch| Some(epoch.validation?.loss)),
+                color: VALIDATION,
+                marker: Some(VALIDATION_MARK),
+            },
+            Curve {
+                points: history.evaluations(test, |epoch| Some(epoch.test.loss)),
+                color: TEST,
+                marker: Some(TEST_MARK),
+            },
+        ];
+        let area = Rect { x: 0, y, width: if self.is_wide { half } else { width }, height };
+        chart::draw(&mut self.buffer, area, Quantity::Loss, &losses, extent, self.marker);
+        if !self.is_wide {
+            return;
+        }
+        let accuracies = [
+            Curve { points: history.training(Tally::accuracy), color: TRAIN, marker: None },
+            Curve {
+                points: history
+                    .evaluations(validation.unwrap_or(0), |epoch| Some(epoch.validation?.accuracy)),
+                color: VALIDATION,
+                marker: Some(VALIDATION_MARK),
+            },
+            Curve {
+                points: history.evaluations(test, |epoch| Some(epoch.test.accuracy)),
+                color: TEST,
+                marker: Some(TEST_MARK),
+            },
+        ];
+        let area = Rect { x: second, y, width: width - second, height };
+        chart::draw(&mut self.buffer, area, Quantity::Accuracy, &accuracies, extent, self.marker);
+    }
+
+    /// A bar between a name and a percentage with the time that is left. What has no room is left out: the bar, the time,
+    /// and the end of the name.
+    fn bar(&mut self, x: u16, y: u16, width: u16, name: &str, fraction: f64, left: &str) {
+        let (fraction, width) = (fraction.clamp(0.0, 1.0), usize::from(width));
+        let percent = format!(" {:3.0} %", (100.0 * fraction).floor());
+        let mut end = format!("{percent}  {left:>10}");
+        let taken = |end: &str| name.chars().count() + end.chars().count();
+        if taken(&end) > width {
+            end = percent;
+        }
+        let name: String = name.chars().take(width.saturating_sub(end.chars().count())).collect();
+        let bar = width.saturating_sub(taken(&end) + 1);
+        let mut x = self.text(x, y, &name, Style::new());
+        if bar >= 4 {
+            let done = (fraction * bar as f64).round() as usize;
+            x = self.text(x, y, &format!(" {}", "━".repeat(done)), Style::new());
+            x = self.text(x, y, &"─".repeat(bar - done), Style::new().dim());
+        }
+        self.text(x, y, &end, Style::new());
+    }
+
+    fn epochs(&self) -> u64 {
+        self.run.config.epochs_started(self.run.samples)
+    }
+
+    /// With few columns and few lines, the run's bar is the only one, and so names the epoch.
+    fn run_name(&self) -> String {
+        let epochs = self.epochs();
+        let width = epoch_of(1, epochs).len();
+        match self.buffer.area.height {
+            ..6 => epoch_of(self.state.progress.map_or(1, |progress| progress.epoch), epochs),
+            _ => format!("{:width$}", "run"),
+        }
+    }
+
+    /// The name of the epoch that is under way, how much of it is done, and the time that it still takes.
+    fn epoch(&self) -> (String, f64, String) {
+        let Some(EpochProgress { epoch, images, tally, seconds }) = self.state.progress else {
+            return (epoch_of(1, self.epochs()), 0.0, "starting".to_owned());
+        };
+        let samples = self.run.samples as u64;
+        let begin = (epoch - 1) * samples;
+        let end = (begin + samples).min(self.run.config.total_images(self.run.samples));
+        let (done, all) = (images.saturating_sub(begin), end.saturating_sub(begin));
+        let left = match tally.samples {
+            0 => "starting".to_owned(),
+            _ if done >= all => "evaluating".to_owned(),
+            trained => time_left((all - done) as f64 * seconds / trained as f64),
+        };
+        (epoch_of(epoch, self.epochs()), done as f64 / all.max(1) as f64, left)
+    }
+
+    /// How much of the run is done, and the time that it still takes, with its evaluations.
+    fn whole_run(&self) -> (f64, String) {
+        let total = self.run.config.total_images(self.run.samples);
+        let Some(EpochProgress { epoch, images, tally, seconds }) = self.state.progress else {
+            return (0.0, String::new());
+        };
+        let fraction = images as f64 / total.max(1) as f64;
+        if tally.samples == 0 {
+            return (fraction, String::new());
+        }
+        let training = total.saturating_sub(images) as f64 * seconds / tally.samples as f64;
+        let evaluations = (self.epochs() + 1).saturating_sub(epoch) as f64;
+        (fraction, time_left(training + evaluations * self.state.evaluation.as_secs_f64()))
+    }
+}
+
+fn time_left(seconds: f64) -> String {
+    if seconds.is_finite() { format!("{} left", duration(seconds)) } else { String::new() }
+}
+
+/// The width of the first of two parts, and where the second begins.
+fn halves(width: u16) -> (u16, u16) {
+    let half = width.saturating_sub(2) / 2;
+    (half, half + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::EpochRecord;
+
+    const SAMPLES: usize = 6_000;
+
+    fn run(validation: Option<usize>) -> Run {
+        Run {
+            device: "CPU (2 threads)".to_owned(),
+            config: TrainingConfig { epochs: 3.0, batch_size: 60, ..TrainingConfig::default() },
+            samples: SAMPLES,
+            validation,
+            test: 1_000,
+        }
+    }
+
+    /// The state in the middle of the second epoch.
+    fn state(run: &Run) -> State {
+        let total = run.config.total_images(SAMPLES);
+        let mut history = History::new(SAMPLES, 60, total);
+        let mut progress = None;
+        for step in 1..=150_usize {
+            let (epoch, samples) = if step <= 100 { (1, 60 * step) } else { (2, 60 * (step - 100)) };
+            let loss_sum = samples as f64 * 2.3 / step as f64;
+            let tally = Tally { samples, correct: samples - samples / (step + 1), loss_sum, weight: None };
+            let images = 60 * step as u64;
+            let now = EpochProgress { epoch, images, tally, seconds: samples as f64 / 1_000.0 };
+            history.add(&now);
+            progress = Some(now);
+        }
+        history.add_epoch(&EpochRecord {
+            epoch: 1,
+            validation_loss: run.validation.map(|_| 0.0523),
+            validation_accuracy: run.validation.map(|_| 0.984),
+            test_loss: 0.0478,
+            test_accuracy: 0.9852,
+            ..EpochRecord::default()
+        });
+        State { history, progress, evaluation: Duration::from_millis(500) }
+    }
+
+    fn shown(run: &Run, state: &State, columns: usize, rows: usize) -> Vec<String> {
+        let buffer = draw(run, state, Size { columns, rows }, Marker::Braille);
+        super::super::rows::rows(&buffer, false).into_iter().map(|row| row.text).collect()
+    }
+
+    #[test]
+    fn eighty_columns_have_two_charts_and_all_numbers() {
+        let run = run(Some(500));
+        let shown = shown(&run, &state(&run), 80, 24);
+        assert_eq!(shown.len(), 10, "{shown:#?}");
+        assert!(shown[0].starts_with("── CPU (2 threads) ───"), "{shown:#?}");
+        assert!(shown[0].ends_with("─ lr 0.001 ─ 1,000 images/s ──"), "{shown:#?}");
+        assert!(shown[1].starts_with(" ") && shown[1].contains('┤'), "{shown:#?}");
+        assert!(shown[2].contains("    loss│") && shown[2].contains("accuracy│"), "{shown:#?}");
+        assert_eq!(shown[6], "⠒ train  0.0153  99.37 %", "{shown:#?}");
+        assert_eq!(shown[7], "× val    0.0523  98.40 %   best 98.40 % in epoch 1");
+        assert_eq!(shown[8], "• test   0.0478  98.52 %   best 98.52 % in epoch 1");
+        assert!(shown[9].starts_with("epoch 2/3 ━━━━━"), "{shown:#?}");
+        assert!(shown[9].contains("  50 %    3 s left  run ━━━━━"), "{shown:#?}");
+        // 9 s of training and two evaluations.
+        assert!(shown[9].ends_with("  50 %   10 s left"), "{shown:#?}");
+    }
+
+    #[test]
+    fn forty_columns_have_one_chart() {
+        let run = run(None);
+        let shown = shown(&run, &state(&run), 40, 24);
+        assert_eq!(shown.len(), 10, "{shown:#?}");
+        assert!(shown[0].starts_with("── CPU (2 threads) ──"), "{shown:#?}");
+        assert_eq!(shown[1], "1,000 images/s  lr 0.001");
+        assert!(shown[3].contains("    loss│") && !shown.concat().contains("accuracy"), "{shown:#?}");
+        assert_eq!(shown[7], "• test  0.0478 98.52 % best 98.52 (1)");
+        assert!(shown[8].starts_with("epoch 2/3 ━━━"), "{shown:#?}");
+        assert!(shown[9].starts_with("run       ━━━"), "{shown:#?}");
+    }
+
+    #[test]
+    fn every_terminal_has_a_view_that_fits() {
+        for validation in [None, Some(500)] {
+            let run = run(validation);
+            let empty = State {
+                history: History::new(SAMPLES, 60, 3 * SAMPLES as u64),
+                progress: None,
+                evaluation: Duration::ZERO,
+            };
+            for state in [empty, state(&run)] {
+                for columns in 1..130 {
+                    for rows in 1..20 {
+                        let shown = shown(&run, &state, columns, rows);
+                        assert!(shown.len() <= ROWS && shown.len() <= (rows - 1).max(1), "{shown:#?}");
+                        let widest = shown.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+                        assert!(widest < columns, "{columns}: {shown:#?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_line_that_is_left_has_the_epoch_and_the_time() {
+        let run = run(None);
+        let shown = shown(&run, &state(&run), 40, 4);
+        assert_eq!(shown.len(), 1);
+        assert!(shown[0].starts_with("epoch 2/3 ━") && shown[0].ends_with("50 %   10 s left"), "{shown:#?}");
+    }
+}
