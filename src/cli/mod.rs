@@ -59,6 +59,7 @@ Examples:
   lenet-gpu train                     train on MNIST (built in), on the best GPU
   lenet-gpu evaluate runs/mnist-20261122-174530
                                       evaluate the model of a run
+  lenet-gpu runs --sort accuracy      list all runs, the best first
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
