@@ -74,6 +74,7 @@ Examples:
 Files of a run:
   config.toml             all options and the device
   metrics.jsonl           one JSON object per epoch; accuracies are fractions, times cover only training
+  metrics.csv             the same for spreadsheets
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
