@@ -2,21 +2,22 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::cache;
 use crate::data::DatasetKind;
-use crate::data::download::{self, Event, FetchError, FetchOutcome, PublishedFile, PublishedSet, ServerUrl};
+use crate::data::download::{self, Event, FetchError, FetchOutcome, PublishedSet, ServerUrl};
 use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{DecimalBytes, ProgressBar};
 use serde_json::json;
 
 use super::failure::one_line;
 use super::hints::HintedError;
 use super::interrupt::Interrupt;
-use super::{Ending, Failure, Output, notice, progress, terminal, values};
+use super::progress::{self, Display, Row};
+use super::{Ending, Failure, Output, notice, terminal, values};
 
 /// Download and list data sets
 #[derive(Debug, Args)]
@@ -109,7 +110,7 @@ pub fn fetched(kind: DatasetKind, option: &str) -> Result<PathBuf, Failure> {
         Failure::Input(anyhow!("--dataset {kind} requires {option}, the folder of its files"))
     })?;
     download::downloaded(kind).ok_or_else(|| {
-        let length = DecimalBytes(set.length());
+        let length = decimal_bytes(set.length());
         Failure::Input(anyhow!(
             "{kind} is not on this machine; download it ({length}) with `lenet-gpu data fetch {kind}`, or give its \
              folder with {option}"
@@ -140,7 +141,7 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
         progress.show(event);
         if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    progress.end();
+    drop(progress);
     let already = match fetched {
         Ok(FetchOutcome::Downloaded) => "",
         Ok(FetchOutcome::AlreadyPresent) => " already",
@@ -182,68 +183,93 @@ fn by_hand(set: &PublishedSet, args: &FetchArgs, folder: &Path) -> String {
 /// The progress of a download on stderr: a line per file, on a terminal with a bar below, or only warnings.
 struct Progress {
     is_quiet: bool,
-    bar: Option<ProgressBar>,
+    transfer: Arc<Mutex<Transfer>>,
+    _display: Option<Display>,
     /// Warnings of servers that failed. They are shown once another server sends something: if none does, the error
     /// has them all.
     failed: Vec<String>,
 }
 
+/// What the bar shows.
+struct Transfer {
+    what: String,
+    /// The bytes of the file, those present when its download began, and those present now.
+    length: u64,
+    from: u64,
+    bytes: u64,
+    begun: Instant,
+}
+
 impl Progress {
     fn new(is_quiet: bool) -> Self {
-        let bar = (!is_quiet && terminal::can_overwrite()).then(ProgressBar::no_length);
-        // Before it is shown, so that it is never drawn in indicatif's own style.
-        let bar = bar.map(|bar| bar.with_style(progress::style("{wide_msg}")));
-        if let Some(bar) = &bar {
-            progress::show(bar);
-        }
-        Self { is_quiet, bar, failed: Vec::new() }
+        let begun = Instant::now();
+        let transfer =
+            Arc::new(Mutex::new(Transfer { what: String::new(), length: 0, from: 0, bytes: 0, begun }));
+        let drawn = Arc::clone(&transfer);
+        let rows = move |size: terminal::Size| {
+            drawn.lock().unwrap_or_else(PoisonError::into_inner).row(size.columns).into_iter().collect()
+        };
+        let is_shown = !is_quiet && terminal::can_overwrite();
+        let display = is_shown.then(|| Display::start(Duration::ZERO, rows));
+        Self { is_quiet, transfer, _display: display, failed: Vec::new() }
     }
 
     fn show(&mut self, event: Event) {
+        // Notices wait for the thread that draws, which waits for this.
+        let mut transfer = self.transfer.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Requesting { file, url, from } => {
+                let (what, length) = (file.name.clone(), file.length);
+                *transfer = Transfer { what, length, from, bytes: from, begun: Instant::now() };
+                drop(transfer);
                 if !self.is_quiet {
-                    let rest = DecimalBytes(file.length - from.min(file.length));
+                    let rest = decimal_bytes(length - from.min(length));
                     notice::note(format_args!("fetching {url} ({rest})"));
-                }
-                if let Some(bar) = &self.bar {
-                    begin(bar, file, from);
                 }
             }
             Event::Received { bytes } => {
+                transfer.bytes = bytes;
+                drop(transfer);
                 self.failed.drain(..).for_each(notice::warning);
-                if let Some(bar) = &self.bar {
-                    bar.set_position(bytes);
-                }
             }
             Event::ServerFailed { url, error } => self.failed.push(format!("{url}: {error}")),
             Event::Unpacking { file } => {
-                if let Some(bar) = &self.bar {
-                    bar.set_style(progress::style("{wide_msg}"));
-                    bar.set_message(format!("unpacking {}", file.name));
-                }
+                (transfer.what, transfer.length) = (format!("unpacking {}", file.name), 0);
             }
-        }
-    }
-
-    /// Removes the bar, so that other lines can follow.
-    fn end(&self) {
-        if self.bar.is_some() {
-            progress::hide();
         }
     }
 }
 
-/// Starts the bar for a file. Bytes from an earlier download do not count for the speed.
-fn begin(bar: &ProgressBar, file: &PublishedFile, from: u64) {
-    bar.set_style(progress::style(match terminal::stderr_columns() {
-        ..80 => "{wide_msg} {percent:>3} %",
-        _ => "{msg} [{wide_bar}] {decimal_bytes_per_sec}, {percent:>3} %, {eta} left",
-    }));
-    bar.set_length(file.length);
-    bar.set_message(file.name.clone());
-    bar.set_position(from);
-    bar.reset_eta();
+impl Transfer {
+    /// The bar; nothing before the first file. Bytes of an earlier download do not count for the speed.
+    fn row(&self, columns: usize) -> Option<Row> {
+        if self.what.is_empty() {
+            return None;
+        }
+        if self.length == 0 {
+            return Some(progress::line(&self.what, "", columns));
+        }
+        let speed = self.bytes.saturating_sub(self.from) as f64 / self.begun.elapsed().as_secs_f64();
+        let left = self.length.saturating_sub(self.bytes) as f64 / speed;
+        let percent = (100.0 * self.bytes as f64 / self.length as f64).floor();
+        let details = match speed {
+            0.0 => format!("{percent:3} %"),
+            _ => {
+                format!("{}/s, {percent:3} %, {} left", decimal_bytes(speed as u64), progress::duration(left))
+            }
+        };
+        Some(progress::bar(&self.what, self.bytes as f64 / self.length as f64, &details, columns))
+    }
+}
+
+/// "170.5 MB".
+fn decimal_bytes(bytes: u64) -> String {
+    match bytes as f64 {
+        few @ ..1e3 => format!("{few} B"),
+        some @ ..1e6 => format!("{:.1} kB", some / 1e3),
+        many @ ..1e9 => format!("{:.1} MB", many / 1e6),
+        most => format!("{:.2} GB", most / 1e9),
+    }
 }
 
 fn list(args: &ListArgs, output: &mut Output) -> Result<Ending, Failure> {
@@ -275,6 +301,6 @@ fn to_lines(set: &PublishedSet) -> [String; 2] {
         (Some(folder), _) => format!("in {}", folder.display()),
         (None, _) => format!("not downloaded: lenet-gpu data fetch {kind}"),
     };
-    let length = DecimalBytes(set.length()).to_string();
+    let length = decimal_bytes(set.length());
     [format!("{:<14} {length:>10}  {status}", kind.name()), format!("{:27}licence: {}", "", set.licence)]
 }

@@ -326,6 +326,22 @@ impl Chosen {
 }
 
 impl Ready {
+    /// Why the device was chosen.
+    pub fn reason(&self) -> &str {
+        self.chosen.reason()
+    }
+
+    /// Warns if the device is a software adapter.
+    pub fn warn_of_software(&self) {
+        self.chosen.warn_of_software();
+    }
+
+    /// Creates one of several engines on the device.
+    pub fn one_engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
+        self.chosen.check(setup)?;
+        Ok(self.open.engine(setup)?.into_boxed())
+    }
+
     /// Creates an engine on the device, and warns if it is a software adapter.
     pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
         let Self { chosen, open } = self;

@@ -42,6 +42,11 @@ impl Interrupt {
         Ok(Self { requested })
     }
 
+    /// Does what the first signal does.
+    pub fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
     }
@@ -67,7 +72,7 @@ impl SecondSignal {
             if io::Read::read_exact(&mut received, &mut [0; 2]).is_ok() {
                 has_begun.store(true, Ordering::Relaxed);
                 // Nobody will remove it after the last line.
-                super::progress::hide();
+                super::progress::close();
                 super::notice::note(format_args!("stopped at once; {}", stop()));
                 signal_hook::low_level::exit(EXIT_CODE.into());
             }
@@ -101,7 +106,7 @@ pub fn survive_file_size_limit() {
 }
 
 #[cfg(unix)]
-fn is_ignored(signal: c_int) -> bool {
+pub fn is_ignored(signal: c_int) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action, this only writes the current one to memory of its type.
     let failed = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0;

@@ -7,6 +7,7 @@
 mod allocator;
 mod bench;
 mod choices;
+mod color;
 mod data;
 mod data_args;
 mod devices;
@@ -27,6 +28,7 @@ mod notice;
 mod output;
 mod paper;
 mod predict;
+mod preprocessing_args;
 mod presets;
 mod progress;
 mod recipe;
@@ -34,6 +36,7 @@ mod repeated;
 mod report;
 mod resume_command;
 mod runs;
+mod serve;
 mod summary;
 mod terminal;
 mod threads;
@@ -61,6 +64,7 @@ Examples:
   lenet-gpu evaluate runs/mnist-20261122-174530
                                       evaluate the model of a run
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
+  lenet-gpu serve                     draw a digit in the browser and watch the network read it
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu summary                   show the layers of the network
@@ -74,7 +78,7 @@ Exit codes: 0 success; 1 failure; 2 wrong usage or input; 130 interrupted.";
 // The last occurrence of an option counts, so that typed options override those of recipes, which come before them.
 // `repeated` rejects different values of an option among the typed ones.
 #[derive(Debug, Parser)]
-#[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP)]
+#[command(args_override_self = true, version = VERSION_WITH_COMMIT, after_help = AFTER_HELP, styles = color::STYLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -87,6 +91,11 @@ struct Cli {
     // Commands that show more have a field of this name.
     #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
+
+    /// Colours: on a terminal, in files and pipes as well, or nowhere; `auto` honours NO_COLOR and CLICOLOR_FORCE
+    // `color::apply` finds it before clap prints help or an error.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Output")]
+    color: color::Color,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,6 +104,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Report(Box<report::ReportArgs>),
     Predict(predict::PredictArgs),
+    Serve(serve::ServeArgs),
     Export(export::ExportArgs),
     Summary(summary::SummaryArgs),
     Data(data::DataArgs),
@@ -116,8 +126,8 @@ impl Command {
                 | Self::Summary(_)
                 | Self::Data(_)
                 | Self::Presets(_)
-                | Self::Runs(_)
                 | Self::Devices(_)
+                | Self::Runs(_)
         )
     }
 }
@@ -139,6 +149,7 @@ pub fn main() -> ExitCode {
 pub fn run_with(arguments: Vec<OsString>) -> u8 {
     let started = Instant::now();
     interrupt::survive_file_size_limit();
+    color::apply(&arguments);
     match run(arguments, started) {
         Ok(Ending::Done) => 0,
         Ok(Ending::Interrupted) => interrupt::EXIT_CODE,
@@ -165,6 +176,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
         Command::Report(args) => report::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
+        Command::Serve(args) => serve::run(args, &mut output),
         Command::Export(args) => export::run(&args, &mut output),
         Command::Summary(args) => summary::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::color::Label;
 use super::{Failure, progress};
 use crate::escape::escape;
 use crate::files::is_written_through;
@@ -16,14 +17,14 @@ pub fn note(text: impl Display) {
 
 /// Something the user should know.
 pub fn warning(text: impl Display) {
-    line(&format!("warning: {text}"));
+    labelled(Label::Warning, &text.to_string());
 }
 
 /// Why the program ends, and a hint if there is one.
 pub fn failure(failure: &Failure) {
-    line(&format!("error: {failure}"));
+    labelled(Label::Error, &failure.to_string());
     if let Some(hint) = failure.hint() {
-        line(&format!("hint: {hint}"));
+        labelled(Label::Hint, &hint);
     }
 }
 
@@ -45,6 +46,10 @@ pub fn log(record: &log::Record) {
 /// Lines that are escaped already.
 pub fn escaped(lines: &str) {
     let _ = progress::above(|| io::stderr().write_all(format!("{lines}\n").as_bytes()));
+}
+
+fn labelled(label: Label, text: &str) {
+    escaped(&(label.text() + &escape(text)));
 }
 
 fn line(text: &str) {

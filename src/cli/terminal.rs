@@ -3,10 +3,17 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-use terminal_size::{Width, terminal_size_of};
+use terminal_size::{Height, Width, terminal_size_of};
 
-/// The columns of a terminal that does not say how many it has.
-const COLUMNS: usize = 80;
+/// The size of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// The size of a terminal that does not say how large it is.
+const USUAL: Size = Size { columns: 80, rows: 24 };
 
 /// Whether stderr is a terminal on which a line can be overwritten. `TERM=dumb` cannot, and neither can an unknown one, but
 /// consoles of Windows do not set the variable.
@@ -18,14 +25,80 @@ pub fn can_overwrite() -> bool {
     can && io::stderr().is_terminal()
 }
 
-/// The columns of the terminal that stderr is.
-pub fn stderr_columns() -> usize {
-    terminal_size_of(io::stderr()).map_or(COLUMNS, |(Width(columns), _)| columns.into())
+/// Whether the terminal's font is likely to have Braille patterns, and its encoding all characters. The console of Linux has
+/// neither Braille nor much else, and Windows' old console has no such font.
+pub fn has_braille() -> bool {
+    match env::var_os("TERM") {
+        Some(name) => name != "linux",
+        None => env::var_os("WT_SESSION").is_some(),
+    }
+}
+
+/// Whether characters beyond ASCII can be shown: whether the locale, if one is set, is of UTF-8.
+pub fn has_unicode() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
+        let value = env::var_os(name)?.to_string_lossy().to_lowercase();
+        (!value.is_empty()).then_some(value)
+    });
+    // Containers often have no locale, or the one of C, behind a terminal that knows UTF-8.
+    let is_utf8 = |locale: &str| {
+        let encoding = locale.split_once('.').map_or("", |(_, encoding)| encoding);
+        encoding.starts_with("utf-8") || encoding.starts_with("utf8") || encoding.is_empty()
+    };
+    cfg!(windows) || set.as_deref().is_none_or(is_utf8)
+}
+
+/// The size of the terminal that stderr is.
+pub fn size() -> Size {
+    terminal_size_of(io::stderr())
+        .map_or(USUAL, |(Width(columns), Height(rows))| Size { columns: columns.into(), rows: rows.into() })
 }
 
 /// The columns of the terminal that stdout is; `None` if it is none, so that what is saved to a file does not depend on a
 /// terminal.
 pub fn stdout_columns() -> Option<usize> {
-    let columns = || terminal_size_of(io::stdout()).map_or(COLUMNS, |(Width(columns), _)| columns.into());
+    let columns =
+        || terminal_size_of(io::stdout()).map_or(USUAL.columns, |(Width(columns), _)| columns.into());
     io::stdout().is_terminal().then(columns)
+}
+
+/// The columns of the terminal that stderr is, if it is known to break lines anew when it becomes narrower. In others, a
+/// line keeps its row.
+pub fn rewrapping_columns() -> Option<usize> {
+    const VARIABLES: [&str; 8] = [
+        "VTE_VERSION",
+        "KITTY_WINDOW_ID",
+        "ALACRITTY_WINDOW_ID",
+        "KONSOLE_VERSION",
+        "WEZTERM_PANE",
+        "ITERM_SESSION_ID",
+        "TMUX",
+        "WT_SESSION",
+    ];
+    const PROGRAMS: [&str; 4] = ["Apple_Terminal", "ghostty", "vscode", "zed"];
+    const TERMS: [&str; 3] = ["foot", "xterm-kitty", "alacritty"];
+    let is = |variable: &str, names: &[&str]| {
+        env::var_os(variable).is_some_and(|value| names.iter().any(|name| value == *name))
+    };
+    // GNU screen keeps the variables of the terminal that it was started in.
+    let rewraps = env::var_os("STY").is_none()
+        && (VARIABLES.iter().any(|name| env::var_os(name).is_some())
+            || is("TERM_PROGRAM", &PROGRAMS)
+            || is("TERM", &TERMS));
+    rewraps.then(|| size().columns)
+}
+
+/// Whether the program may draw on the terminal that stderr is: false for a job in the background, where the user types
+/// other commands.
+#[cfg(unix)]
+pub fn is_in_foreground() -> bool {
+    // SAFETY: both calls only return a number.
+    let (foreground, own) = unsafe { (libc::tcgetpgrp(libc::STDERR_FILENO), libc::getpgrp()) };
+    // It fails for a terminal that does not control this program, which so has no jobs on it.
+    foreground == -1 || foreground == own
+}
+
+#[cfg(not(unix))]
+pub fn is_in_foreground() -> bool {
+    true
 }

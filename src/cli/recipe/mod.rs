@@ -158,9 +158,9 @@ fn named(origin: &str, options: Table) -> Result<Table, Failure> {
 /// Inserts the options of the recipes that the arguments name: first the preset's, then the file's, then the typed ones.
 /// Options of the recipes that a typed `--optimizer` does not support are omitted.
 pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString>, Failure> {
-    let is_option = |argument: &OsStr| argument.as_encoded_bytes().starts_with(b"-");
-    let first = typed.iter().skip(1).position(|argument| !is_option(argument)).map(|index| index + 1);
-    let (Some(subcommand), Some(matches)) = (first, matches.subcommand_matches(SUBCOMMAND)) else {
+    // Options before it may have values, but none of this name.
+    let subcommand = typed.iter().skip(1).position(|argument| argument == SUBCOMMAND).map(|index| index + 1);
+    let (Some(subcommand), Some(matches)) = (subcommand, matches.subcommand_matches(SUBCOMMAND)) else {
         return Ok(typed);
     };
     let (before, after) = typed.split_at(subcommand + 1);

@@ -14,9 +14,11 @@ mod progress;
 mod resume;
 mod saver;
 mod schedule;
+mod serve;
 mod session;
 mod stopping;
 mod target;
+mod tensorboard;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -34,18 +36,20 @@ use super::report::{self, RunEnd};
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
-use crate::model::ModelInfo;
+use crate::escape::escape;
+use crate::model::{Model, ModelInfo};
 use crate::train::{
-    self, Checkpoint, DataConfig, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
+    self, Checkpoint, DataConfig, Listener, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
     TrainingConfig,
 };
 use crate::wording::{self, count};
 use find_lr::Search;
 use fingerprint::Fingerprints;
 use network::InitialNetwork;
-use progress::Progress;
+use progress::{Progress, ProgressMode, Run};
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
+use serve::{RunServer, ShownRun};
 use session::Session;
 
 const AFTER_HELP: &str = "\
@@ -75,6 +79,7 @@ Files of a run:
   checkpoint.safetensors  the state that --resume needs
   report.html             the run as a page: curves, scores, mistakes, filters, options; `lenet-gpu report` writes it again
   curves.png              the curves of loss and accuracy
+  events.out.tfevents.*   with --tensorboard
 
 Ctrl-C saves all files and exits with code 130; a second Ctrl-C exits at once.";
 
@@ -131,6 +136,12 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    tensorboard: tensorboard::TensorBoardArgs,
+
+    #[command(flatten)]
+    page: serve::ServeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +160,12 @@ struct OutputArgs {
     #[arg(long)]
     no_report: bool,
 
-    /// Show only warnings, errors and the result
+    /// Progress on stderr: `auto` prints a line per epoch, unless with --json, and shows a live view on a terminal; `plain`
+    /// prints the lines only, `none` neither
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    progress: ProgressMode,
+
+    /// Show only warnings, errors and the result; implies --progress none
     #[arg(short, long)]
     quiet: bool,
 }
@@ -166,13 +182,14 @@ pub fn run(
     output: &mut Output,
 ) -> Result<Ending, Failure> {
     let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
-    let before = resumed.as_ref().and_then(Resumed::engine);
+    let engine_before = resumed.as_ref().and_then(Resumed::engine);
     let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
+    let server = args.page.listen()?;
     let ((data, test_split), device) = args
         .engine
-        .open_concurrently(before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
+        .open_concurrently(engine_before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
     let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
     let InitialNetwork { network, parameters, weights } = match resumed.as_ref().and_then(Resumed::checkpoint)
     {
@@ -238,6 +255,8 @@ pub fn run(
     };
     // A network that starts from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
+    let before = resumed.as_ref().map(|resumed| resumed.metrics().to_vec()).unwrap_or_default();
+    let is_resumed = resumed.is_some();
     let (directory, state) = match resumed {
         None => (new_directory(args, &slug, &config)?, RunState::default()),
         Some(resumed) => {
@@ -259,20 +278,44 @@ pub fn run(
     let interrupt = Interrupt::listen(move || ending::stopped(&run))
         .context("cannot listen for Ctrl-C")
         .map_err(Failure::Work)?;
-    let progress = if args.output.quiet {
-        Progress::silent()
-    } else {
-        Progress::new(&training, data.train.len(), !args.output.json)
+    let progress = {
+        let mode = if args.output.quiet { ProgressMode::None } else { args.output.progress };
+        let run = Run {
+            device: escape(&config.engine.name).into_owned(),
+            config: training.clone(),
+            samples: data.train.len(),
+            validation: data.validation.as_ref().map(|images| images.len()),
+            test: data.test.len(),
+        };
+        Progress::start(mode, !args.output.json, run, &state, &before)
     };
+    let (tensorboard, step_losses) =
+        args.tensorboard.start(directory.path(), is_resumed, &config, &state, &data.train).unzip();
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let shown = server.map(|server| {
+        let model = Model { network, parameters: parameters.clone(), info: info.clone() };
+        let device = opened.engine.name();
+        let (training, data, directory) = (&training, &data, &directory);
+        ShownRun { model, device, training, data, directory, interrupt: interrupt.clone() }.serve(server)
+    });
+    let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };
-    let saver = Saver::new(files).map_err(threads::cannot_start)?;
+    let saver = Saver::new(files, tensorboard).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
-    let mut session = Session { started, stopping, saver, progress, interrupt, json };
+    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    if let Some(losses) = step_losses {
+        listeners.push(Box::new(losses));
+    }
+    listeners.extend(page.as_ref().map(RunServer::listener));
+    let mut session = Session { started, stopping, saver, interrupt, json, listeners };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
-    let Session { progress, saver, .. } = session;
-    drop(progress);
-    let mut saved = saver.finish();
+    if let (Some(page), Ok(summary)) = (&mut page, &trained) {
+        page.end(summary.outcome);
+    }
+    let mut saved = session.finish();
+    if let Some(tensorboard) = &mut saved.tensorboard {
+        tensorboard.finish(&trained);
+    }
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
     if summary.outcome != RunOutcome::Interrupted {
@@ -326,6 +369,7 @@ fn note_resumed_step(state: &RunState, total: u64) {
 
 /// The folder of a new run.
 fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
+    args.tensorboard.prepare(args.output.run_dir.as_deref())?;
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::create(path, config),
         None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),

@@ -10,8 +10,8 @@ use crate::cli::{Failure, notice};
 use crate::engine::Engine;
 use crate::files::read_text;
 use crate::train::{
-    Checkpoint, DataConfig, EarlierRun, EngineConfig, OpenRunError, RunConfig, RunDirectory, RunState,
-    Schedule, TrainingConfig,
+    Checkpoint, DataConfig, EarlierRun, EngineConfig, EpochRecord, OpenRunError, RunConfig, RunDirectory,
+    RunState, Schedule, TrainingConfig,
 };
 use crate::wording::count;
 
@@ -61,6 +61,11 @@ impl Resumed {
     /// The last checkpoint; `None` if the run ended before it wrote one.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.0.checkpoint()
+    }
+
+    /// The records of the epochs that the run completed, of which some may come after the checkpoint.
+    pub fn metrics(&self) -> &[EpochRecord] {
+        self.0.metrics()
     }
 
     /// The engine that the run used.

@@ -1,4 +1,5 @@
-//! The listener of a run: saves its files, shows its progress, and ends it if the user interrupts it.
+//! The listener of a run: saves its files, passes what happens on to the other listeners, and ends the run if the user
+//! interrupts it.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -6,22 +7,25 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::advice;
-use super::progress::Progress;
-use super::saver::Saver;
+use super::saver::{Saved, Saver};
 use super::target::Target;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Output, StdoutError};
-use crate::train::{Divergence, EpochProgress, EpochRecord, Listener, RunError, Snapshot, Stopping};
+use crate::train::{
+    Divergence, EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, Snapshot, Stopping,
+};
 
 pub struct Session<'a> {
     /// When the program started.
     pub started: Instant,
     pub stopping: Stopping,
     pub saver: Saver,
-    pub progress: Progress,
     pub interrupt: Interrupt,
     /// Where `--json` prints each epoch's object.
     pub json: Option<&'a mut Output>,
+    /// Who else follows the run, called in this order, after a snapshot was handed to the saver. Each is called from the
+    /// training thread, so what takes long belongs on a thread of its own.
+    pub listeners: Vec<Box<dyn Listener + 'a>>,
 }
 
 /// The object that `--json` prints for an epoch.
@@ -34,20 +38,36 @@ struct JsonLine<'a> {
 }
 
 impl Session<'_> {
-    fn flow(&self) -> ControlFlow<()> {
-        if self.interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    /// Drops the listeners, so that the terminal is free for other lines, and waits until all files are written.
+    pub fn finish(self) -> Saved {
+        drop(self.listeners);
+        self.saver.finish()
     }
+
+    /// Whether the run goes on: all listeners are asked, and then the user.
+    fn flow(&self, listeners: ControlFlow<()>) -> ControlFlow<()> {
+        if self.interrupt.is_requested() { ControlFlow::Break(()) } else { listeners }
+    }
+}
+
+/// Combines two answers: the run ends if either ends it.
+fn either(one: ControlFlow<()>, other: ControlFlow<()>) -> ControlFlow<()> {
+    if one.is_break() { one } else { other }
 }
 
 impl Listener for Session<'_> {
     fn progress(&mut self, progress: &EpochProgress) -> ControlFlow<()> {
-        self.progress.update(progress);
-        self.flow()
+        let flows = self.listeners.iter_mut().map(|listener| listener.progress(progress));
+        let flow = flows.fold(ControlFlow::Continue(()), either);
+        self.flow(flow)
     }
 
     fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError> {
         self.saver.save(Some(record), snapshot);
-        self.progress.epoch(record);
+        let mut flow = ControlFlow::Continue(());
+        for listener in &mut self.listeners {
+            flow = either(flow, listener.epoch(record, snapshot)?);
+        }
         if let Some(output) = &mut self.json {
             let seconds = snapshot.state.seconds;
             let target = Target::after(record, &self.stopping, seconds, self.started);
@@ -58,14 +78,20 @@ impl Listener for Session<'_> {
                 source,
             })?;
         }
-        Ok(self.flow())
-    }
-
-    fn diverged(&mut self, divergence: &Divergence) {
-        advice::divergence(divergence);
+        Ok(self.flow(flow))
     }
 
     fn checkpoint(&mut self, snapshot: &Snapshot) {
         self.saver.save(None, snapshot);
+        self.listeners.iter_mut().for_each(|listener| listener.checkpoint(snapshot));
+    }
+
+    fn evaluated(&mut self, evaluation: &ProgressEvaluation) {
+        self.listeners.iter_mut().for_each(|listener| listener.evaluated(evaluation));
+    }
+
+    fn diverged(&mut self, divergence: &Divergence) {
+        advice::divergence(divergence);
+        self.listeners.iter_mut().for_each(|listener| listener.diverged(divergence));
     }
 }

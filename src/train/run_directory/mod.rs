@@ -36,6 +36,8 @@ pub use stored_run::{RunStatus, StoredRun};
 use super::{Checkpoint, EpochRecord, RunConfig};
 use crate::files::operations;
 use crate::model::{Model, weights};
+#[cfg(feature = "cli")]
+use crate::tensorboard::is_event_file;
 use appended_file::AppendedFile;
 use checkpoints::{Checkpoints, StoredCheckpoint, content_of_best};
 use metrics_log::MetricsLog;
@@ -194,7 +196,8 @@ impl RunDirectory {
     pub(crate) fn owns(file: &Path) -> bool {
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return false };
         let is_run = [CONFIG, METRICS].iter().all(|of_run| folder.join(of_run).is_file());
-        is_run && REPLACED.iter().chain(&DERIVED).any(|own| name == *own)
+        let is_own = REPLACED.iter().chain(&DERIVED).any(|own| name == *own);
+        is_run && (is_own || is_event_file(file))
     }
 
     /// The path of the directory.
