@@ -22,6 +22,7 @@ mod outputs;
 mod paper;
 mod predict;
 mod report;
+mod runs;
 mod scenes;
 mod sources;
 mod terminal;

@@ -88,8 +88,14 @@ fn assert_one_error(stderr: &str) {
     assert!(matches!(errors[..], [error] if error.contains(INJECTED)), "{stderr}");
 }
 
-const FILES: [&str; 5] =
-    ["config.toml", "metrics.jsonl", "model.safetensors", "best.safetensors", "checkpoint.safetensors"];
+const FILES: [&str; 6] = [
+    "config.toml",
+    "metrics.jsonl",
+    "metrics.csv",
+    "model.safetensors",
+    "best.safetensors",
+    "checkpoint.safetensors",
+];
 
 #[test]
 fn files_removed_or_changed_during_a_run_are_written_again() {
