@@ -16,7 +16,7 @@ use subject::{Subject, Which};
 
 use super::data_args::DataArgs;
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Output, OutputFile, notice};
+use super::{Ending, Failure, Input, Output, OutputFile, notice};
 use crate::files::{WriteError, check_output, is_same_output, write_output};
 use crate::report::curves;
 use crate::report::page::Page;
@@ -90,7 +90,7 @@ pub fn open(run: &Path) -> Result<StoredRun, Failure> {
 fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Failure> {
     let stored = open(run)?;
     if let Some(path) = &args.output {
-        reserve(path, output)?;
+        reserve(path, &RunDirectory::report_path_in(run), &[], output)?;
     }
     let which = if args.best { Which::Best } else { Which::Last };
     let subject = Subject::load(stored, which, &args.engine, &args.data)?;
@@ -105,13 +105,13 @@ fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Fai
     Ok(Ending::Done)
 }
 
-/// Checks that a report can be written to this file, which must not be a file of a run, unless it is its report.
-fn reserve(path: &Path, output: &mut Output) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if is_same_output(path, &RunDirectory::report_path_in(folder)) {
+/// Checks that a page can be written, without replacing a file of a run or an input, unless it is `own`: the page that it
+/// replaces.
+fn reserve(path: &Path, own: &Path, inputs: &[Input], output: &mut Output) -> Result<(), Failure> {
+    if is_same_output(path, own) {
         return check_output(path).map_err(Failure::input);
     }
-    output.reserve(&[OutputFile { option: "--output", path, is_text: true }], &[], false)
+    output.reserve(&[OutputFile { option: "--output", path, is_text: true }], inputs, false)
 }
 
 /// Writes a page, and names the file.
