@@ -333,7 +333,7 @@ pub fn run(
             engine: &mut *opened.engine,
             test: &data.test,
         };
-        report::write_at_the_end(end, &files.directory, args.output.quiet);
+        report::write_at_the_end(end, args.output.quiet);
     }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
