@@ -14,6 +14,7 @@ use crate::gpu::adapter::Platform;
 use crate::memory::OverBudget;
 use crate::model::weights::{Foreign, LoadError, WeightsError};
 use crate::paper::PaperError;
+use crate::serve::ServeError;
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
 
 use super::resume_command::resume_command;
@@ -62,6 +63,7 @@ fn of(error: &(dyn Error + 'static)) -> Hint {
         .or_else(|| error.downcast_ref().and_then(choice))
         .or_else(|| error.downcast_ref().and_then(bench_results))
         .or_else(|| error.downcast_ref().and_then(model_file))
+        .or_else(|| error.downcast_ref().and_then(serve))
 }
 
 fn text(hint: &'static str) -> Hint {
@@ -245,6 +247,21 @@ fn bench_results(error: &ResultsError) -> Hint {
             text("`lenet-gpu bench --output FILE` writes a new one")
         }
         ResultsError::Read { .. } => None,
+    }
+}
+
+fn serve(error: &ServeError) -> Hint {
+    match error {
+        ServeError::Listen { source, .. } => match source.kind() {
+            io::ErrorKind::AddrInUse => text("choose another port, or port 0 for any that is free"),
+            io::ErrorKind::PermissionDenied => text("choose a port from 1024"),
+            io::ErrorKind::AddrNotAvailable => {
+                text("--host takes an address of this machine, or 0.0.0.0 for all")
+            }
+            _ => None,
+        },
+        ServeError::Memory(error) => over_budget(error),
+        ServeError::Model(_) | ServeError::Run(_) => None,
     }
 }
 

@@ -78,9 +78,13 @@ impl Saver {
 impl Files {
     /// A model with these parameters.
     pub fn model(&self, parameters: Vec<f32>) -> Model {
+        Model { network: self.config.network, parameters, info: self.info() }
+    }
+
+    /// What models of the run record of their data.
+    pub fn info(&self) -> ModelInfo {
         let source = Some(self.fingerprints.get().source.clone());
-        let info = ModelInfo { source, ..self.info.clone() };
-        Model { network: self.config.network, parameters, info }
+        ModelInfo { source, ..self.info.clone() }
     }
 }
 
