@@ -70,11 +70,20 @@ fn page(command: &Command) -> (String, String) {
     let usage = usage.trim_start_matches("Usage:").trim().to_owned();
     let after_help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let command = command.clone().override_usage(usage).after_help(Resettable::Reset);
-    let man = Man::new(command).source(format!("lenet-gpu {VERSION}")).manual("lenet-gpu manual");
+    let man = Man::new(command);
     let mut page = Vec::new();
     man.render(&mut page).expect("writing to memory does not fail");
     let page = String::from_utf8(page).expect("the pages are UTF-8");
+    let lines = page.lines().map(|line| if line.starts_with(".TH ") { title(line) } else { line.to_owned() });
+    let page: String = lines.map(|line| line + "\n").collect();
     (man.get_filename(), page + &sections(&after_help))
+}
+
+/// The line with a page's title, completed: clap_mangen leaves out a date that is empty, and with it the places of what
+/// follows. There is no date, so that the pages do not depend on the day. Commands are neither stretched nor hyphenated.
+fn title(line: &str) -> String {
+    let name = line.split(' ').nth(1).unwrap_or_default();
+    format!(".TH {} 1 \"\" \"lenet\\-gpu {VERSION}\" \"lenet\\-gpu manual\"\n.ad l\n.nh", name.to_uppercase())
 }
 
 /// The text after the options: headings that end with a colon, lines of two columns, examples with their explanation

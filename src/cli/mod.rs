@@ -66,6 +66,7 @@ Examples:
   lenet-gpu train                     train on MNIST (built in), on the best GPU
   lenet-gpu evaluate runs/mnist-20261122-174530
                                       evaluate the model of a run
+  lenet-gpu runs --sort accuracy      list all runs, the best first
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
   lenet-gpu serve                     draw a digit in the browser and watch the network read it
   lenet-gpu export model.safetensors -o lenet.onnx

@@ -149,8 +149,8 @@ fn there_is_a_manual_page_for_every_command() {
     let first = pages(&folder.path().join("a/man1"));
     let find = |name: &str| &first.iter().find(|(known, _)| known == name).expect(name).1;
     let train = find("lenet-gpu-train.1");
-    assert!(train.starts_with(".ie") || train.contains(".TH lenet-gpu-train 1"), "{}", &train[..200]);
     for part in [
+        ".TH LENET-GPU-TRAIN 1 ",
         ".SH TRAINING",
         "\\-\\-batch\\-size",
         ".SH EXAMPLES",

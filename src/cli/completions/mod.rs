@@ -55,7 +55,7 @@ enum Target {
     #[value(name = "powershell")]
     PowerShell,
     Elvish,
-    /// The runs in the folder for runs, one per line
+    /// The runs in the folder for runs, one per line: the path, a tab, and what it is
     #[value(hide = true)]
     Runs,
     /// The adapters, one per line: the index, a tab, and the name
@@ -74,7 +74,10 @@ pub fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Ending, Failur
         Target::Fish => output.text(&scripts::fish(command()))?,
         Target::PowerShell => output.text(&scripts::plain(Shell::PowerShell, command()))?,
         Target::Elvish => output.text(&scripts::plain(Shell::Elvish, command()))?,
-        Target::Runs => output.text(&lines(runs(Path::new(RUNS))))?,
+        Target::Runs => {
+            let described = runs(Path::new(RUNS)).into_iter().map(|run| run + "\trun");
+            output.text(&lines(described.collect()))?;
+        }
         Target::Adapters => output.text(&lines(adapters()))?,
     }
     Ok(Ending::Done)

@@ -59,7 +59,8 @@ pub(super) fn bash(command: Command) -> String {
     let mut script = String::from(BASH);
     // The command that the current lines are for, and the option.
     let (mut of_command, mut of_option) = ("", "");
-    let text = plain(Shell::Bash, command);
+    // clap_complete 4.6 spells a program's name with a hyphen in two ways, so that no command would be found.
+    let text = plain(Shell::Bash, command).replace("lenet__subcmd__gpu", "lenet__gpu");
     for line in text.lines() {
         let label = line.trim().strip_suffix(')').filter(|label| !label.contains(['(', ' ']));
         match label {
@@ -97,7 +98,10 @@ _lenet_gpu_values() {
 }
 
 _lenet_gpu_runs() {
-    _alternative 'runs:run:_lenet_gpu_values runs run' 'files:file:_files'
+    local ret=1
+    _lenet_gpu_values runs run && ret=0
+    _files && ret=0
+    return ret
 }
 
 _lenet_gpu_adapters() {

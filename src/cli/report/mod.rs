@@ -17,7 +17,7 @@ use subject::{Subject, Which};
 use super::data_args::DataArgs;
 use super::engine::EngineArgs;
 use super::{Ending, Failure, Input, Output, OutputFile, notice};
-use crate::files::{check_output, is_same_output, write_output};
+use crate::files::{WriteError, check_output, is_same_output, write_output};
 use crate::report::curves;
 use crate::report::page::Page;
 use crate::train::{OpenRunError, RunDirectory, RunError, StoredRun};
@@ -89,21 +89,24 @@ pub fn open(run: &Path) -> Result<StoredRun, Failure> {
 /// Writes the report of one run.
 fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Failure> {
     let stored = open(run)?;
-    let own = RunDirectory::report_path_in(run);
-    let path = args.output.as_ref().unwrap_or(&own);
-    reserve(path, &own, &[], output)?;
+    if let Some(path) = &args.output {
+        reserve(path, &RunDirectory::report_path_in(run), &[], output)?;
+    }
     let which = if args.best { Which::Best } else { Which::Last };
     let subject = Subject::load(stored, which, &args.engine, &args.data)?;
-    if let Some(curves) = args.output.is_none().then(|| curves_of(&subject.run)).flatten() {
-        let path = RunDirectory::curves_path_in(run);
-        write_output(&path, &curves).map_err(Failure::work)?;
-        notice::written(&path);
+    let page = page::of(&subject);
+    match &args.output {
+        Some(path) => write(path, &page)?,
+        None => {
+            save(&subject, &page).map_err(Failure::work)?;
+            notice::written(&RunDirectory::report_path_in(run));
+        }
     }
-    write(path, &page::of(&subject))?;
     Ok(Ending::Done)
 }
 
-/// Checks that a report can be written, without replacing a file of a run unless it is the report.
+/// Checks that a page can be written, without replacing a file of a run or an input, unless it is `own`: the page that it
+/// replaces.
 fn reserve(path: &Path, own: &Path, inputs: &[Input], output: &mut Output) -> Result<(), Failure> {
     if is_same_output(path, own) {
         return check_output(path).map_err(Failure::input);
@@ -118,7 +121,13 @@ pub fn write(path: &Path, page: &Page) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The picture of the curves, if there are any.
-fn curves_of(run: &StoredRun) -> Option<Vec<u8>> {
-    curves::png(&run.records, &run.name()).ok()
+/// Writes the report and the picture of the curves into the folder of the run.
+fn save(subject: &Subject, page: &Page) -> Result<(), WriteError> {
+    let run = &subject.run;
+    RunDirectory::write_report(&run.path, page.to_html().as_bytes())?;
+    // Without epochs there are no curves.
+    match curves::png(&run.records, &run.name()) {
+        Ok(curves) => RunDirectory::write_curves(&run.path, &curves),
+        Err(_) => Ok(()),
+    }
 }
