@@ -26,8 +26,8 @@ use crate::wording::count;
 pub struct FindLrArgs {
     /// Find a learning rate instead of training: raise it from LOW to HIGH over at most one epoch (or 100 steps), print the
     /// rate that the losses suggest, and draw them [default range: 1e-6:1 with adam, 1e-5:10 with sgd and gd]
-    #[arg(long, value_name = "LOW:HIGH", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
-    #[arg(value_parser = range)]
+    #[arg(long, value_name = "LOW:HIGH", num_args = 0..=1, require_equals = true)]
+    #[arg(value_parser = range, conflicts_with_all = ["resume", "serve", "tensorboard"])]
     find_lr: Option<Option<LrRange>>,
 }
 
