@@ -433,3 +433,15 @@ fn a_download_names_its_files_on_a_terminal() {
     assert_eq!(code, 1, "{shown:#?}");
     assert!(shown[0].starts_with("fetching http://127.0.0.1:1/cifar-10-binary.tar.gz"), "{shown:#?}");
 }
+
+#[test]
+fn a_list_of_runs_never_wraps() {
+    let scene = crate::runs::scene();
+    for columns in [30, 40, 60, 80, 100, 140] {
+        let (code, written) = run(program(&["runs"]).current_dir(scene.path()), columns);
+        assert_eq!(code, 0, "{written}");
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!(lines.len(), 6, "{written}");
+        assert!(lines.iter().all(|line| line.chars().count() <= columns.into()), "{columns}: {written}");
+    }
+}
