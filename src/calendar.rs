@@ -1,10 +1,10 @@
 //! Dates and times in UTC. The standard library has no calendar.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A date and time in UTC with a resolution of one second, in the Gregorian calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Utc {
     pub year: u64,
     /// 1 to 12.
@@ -27,6 +27,19 @@ impl Utc {
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
         Self { year, month, day, hour, minute, second }
     }
+
+    /// Converts to a system time. Returns `None` if there is no such date or time from 1970 to 9999.
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        let Self { year, month, day, hour, minute, second } = self;
+        if !(1970..=9999).contains(&year) || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        // No date is further than this from the first day of its year.
+        let first = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum::<u64>();
+        let days = (first..first + 366).find(|&days| date_of(days) == (year, month, day))?;
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    }
 }
 
 /// Formats as ISO 8601: `2026-11-22T17:45:30Z`.
@@ -37,9 +50,12 @@ impl fmt::Display for Utc {
     }
 }
 
+fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400)
+}
+
 /// Returns year, month and day of the date `days` days after 1 January 1970.
 fn date_of(days: u64) -> (u64, u64, u64) {
-    let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let (mut year, mut left) = (1970, days);
     loop {
         let length = if is_leap(year) { 366 } else { 365 };
@@ -63,8 +79,6 @@ fn date_of(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -76,7 +90,26 @@ mod tests {
             (1_735_689_599, "2024-12-31T23:59:59Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
-            assert_eq!(Utc::of(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string(), expected);
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(Utc::of(time).to_string(), expected);
+            assert_eq!(Utc::of(time).to_system_time(), Some(time));
+        }
+    }
+
+    #[test]
+    fn a_date_that_does_not_exist_is_no_time() {
+        let new_year = Utc { year: 2026, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+        assert!(new_year.to_system_time().is_some());
+        for wrong in [
+            Utc { month: 13, ..new_year },
+            Utc { month: 0, ..new_year },
+            Utc { month: 2, day: 29, ..new_year },
+            Utc { day: 0, ..new_year },
+            Utc { hour: 24, ..new_year },
+            Utc { year: 1969, ..new_year },
+            Utc { year: 10_000, ..new_year },
+        ] {
+            assert_eq!(wrong.to_system_time(), None, "{wrong}");
         }
     }
 }

@@ -107,6 +107,10 @@ pub mod cli;
 mod evaluate;
 #[cfg(feature = "cli")]
 mod paper;
+#[cfg(feature = "cli")]
+mod serve;
+#[cfg(feature = "cli")]
+mod tensorboard;
 
 // Not part of the API: public for this package's tests and benches alone.
 #[doc(hidden)]

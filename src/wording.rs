@@ -26,6 +26,20 @@ pub(crate) fn whole(value: u64) -> String {
     text
 }
 
+/// A time in seconds, for people: "0.3 s", "42 s", "1m 25s", "2h 05m", "3d 04h".
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        ..60 => format!("{whole} s"),
+        ..3_600 => format!("{}m {:02}s", whole / 60, whole % 60),
+        ..86_400 => format!("{}h {:02}m", whole / 3_600, whole % 3_600 / 60),
+        _ => format!("{}d {:02}h", whole / 86_400, whole % 86_400 / 3_600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +55,22 @@ mod tests {
             (5, "dispatch", "5 dispatches"),
         ] {
             assert_eq!(count(number, noun), expected);
+        }
+    }
+
+    #[test]
+    fn a_duration_has_at_most_two_units() {
+        for (seconds, expected) in [
+            (0.0, "0.0 s"),
+            (9.94, "9.9 s"),
+            (9.96, "10 s"),
+            (59.6, "1m 00s"),
+            (85.0, "1m 25s"),
+            (7_500.0, "2h 05m"),
+            (273_600.0, "3d 04h"),
+            (f64::INFINITY, "213503982334601d 07h"),
+        ] {
+            assert_eq!(duration(seconds), expected);
         }
     }
 

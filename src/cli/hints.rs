@@ -14,6 +14,7 @@ use crate::gpu::adapter::Platform;
 use crate::memory::OverBudget;
 use crate::model::weights::{Foreign, LoadError, WeightsError};
 use crate::paper::PaperError;
+use crate::serve::ServeError;
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
 
 use super::resume_command::resume_command;
@@ -62,6 +63,7 @@ fn of(error: &(dyn Error + 'static)) -> Hint {
         .or_else(|| error.downcast_ref().and_then(choice))
         .or_else(|| error.downcast_ref().and_then(bench_results))
         .or_else(|| error.downcast_ref().and_then(model_file))
+        .or_else(|| error.downcast_ref().and_then(serve))
 }
 
 fn text(hint: &'static str) -> Hint {
@@ -137,7 +139,7 @@ fn run(error: &RunError) -> Hint {
         RunError::HoldsARun { path } => Some(
             format!("`{}` resumes it; use --run-dir to choose another folder", resume_command(path)).into(),
         ),
-        RunError::NoRun { .. } => Some(format!("--resume takes {RUN_FOLDER}").into()),
+        RunError::NoRun { .. } => Some(format!("give {RUN_FOLDER}; `lenet-gpu runs` lists them").into()),
         RunError::NotEmpty { .. } | RunError::Make { .. } => text("use --run-dir to choose another folder"),
         RunError::Metrics { path, .. } | RunError::Mismatch { path, .. } => path.parent().map(|run| {
             let checkpoint = RunDirectory::checkpoint_path(run);
@@ -245,6 +247,21 @@ fn bench_results(error: &ResultsError) -> Hint {
             text("`lenet-gpu bench --output FILE` writes a new one")
         }
         ResultsError::Read { .. } => None,
+    }
+}
+
+fn serve(error: &ServeError) -> Hint {
+    match error {
+        ServeError::Listen { source, .. } => match source.kind() {
+            io::ErrorKind::AddrInUse => text("choose another port, or port 0 for any that is free"),
+            io::ErrorKind::PermissionDenied => text("choose a port from 1024"),
+            io::ErrorKind::AddrNotAvailable => {
+                text("--host takes an address of this machine, or 0.0.0.0 for all")
+            }
+            _ => None,
+        },
+        ServeError::Memory(error) => over_budget(error),
+        ServeError::Model(_) | ServeError::Run(_) => None,
     }
 }
 

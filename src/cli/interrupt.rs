@@ -42,6 +42,11 @@ impl Interrupt {
         Ok(Self { requested })
     }
 
+    /// Does what the first signal does.
+    pub fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
     }

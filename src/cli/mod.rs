@@ -8,9 +8,11 @@ mod allocator;
 mod bench;
 mod choices;
 mod color;
+mod completions;
 mod data;
 mod data_args;
 mod devices;
+mod doctor;
 mod engine;
 mod engine_config;
 mod evaluate;
@@ -22,17 +24,23 @@ pub mod fuzzing;
 mod hints;
 mod interrupt;
 mod kernel_args;
+mod man;
 mod memory_args;
 mod model_arg;
 mod notice;
 mod output;
 mod paper;
 mod predict;
+mod preprocessing_args;
 mod presets;
 mod progress;
 mod recipe;
 mod repeated;
+mod report;
 mod resume_command;
+mod runs;
+mod serve;
+mod summary;
 mod terminal;
 mod threads;
 mod train;
@@ -58,10 +66,14 @@ Examples:
   lenet-gpu train                     train on MNIST (built in), on the best GPU
   lenet-gpu evaluate runs/mnist-20261122-174530
                                       evaluate the model of a run
+  lenet-gpu runs --sort accuracy      list all runs, the best first
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
+  lenet-gpu serve                     draw a digit in the browser and watch the network read it
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
+  lenet-gpu summary                   show the layers of the network
   lenet-gpu devices                   list the devices to train on
+  lenet-gpu doctor                    examine this machine, its drivers and its device
   lenet-gpu verify                    check every kernel on your GPU
   lenet-gpu bench --backend vulkan,cpu
 
@@ -95,21 +107,32 @@ struct Cli {
 enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Report(Box<report::ReportArgs>),
     Predict(predict::PredictArgs),
+    Serve(serve::ServeArgs),
     Export(export::ExportArgs),
+    Summary(summary::SummaryArgs),
     Data(data::DataArgs),
     Presets(presets::PresetsArgs),
+    Runs(runs::RunsArgs),
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
+    Doctor(doctor::DoctorArgs),
     Verify(verify::VerifyArgs),
     Tune(tune::TuneArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
-        !matches!(self, Self::Export(_) | Self::Data(_) | Self::Presets(_) | Self::Devices(_))
+        use Command::{Completions, Data, Devices, Export, Man, Presets, Runs, Summary};
+        !matches!(
+            self,
+            Export(_) | Summary(_) | Data(_) | Presets(_) | Runs(_) | Devices(_) | Completions(_) | Man(_)
+        )
     }
 }
 
@@ -155,15 +178,22 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     match cli.command {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
+        Command::Report(args) => report::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),
+        Command::Serve(args) => serve::run(args, &mut output),
         Command::Export(args) => export::run(&args, &mut output),
+        Command::Summary(args) => summary::run(&args, &mut output),
         Command::Data(args) => data::run(&args, &mut output),
         Command::Paper(args) => paper::run(&args, &mut output),
         Command::Presets(args) => presets::run(&args, &mut output),
+        Command::Runs(args) => runs::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
+        Command::Doctor(args) => doctor::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),
         Command::Bench(args) => bench::run(&args, &mut output),
+        Command::Completions(args) => completions::run(&args, &mut output),
+        Command::Man(args) => man::run(&args, &mut output),
     }
 }
 

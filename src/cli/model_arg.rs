@@ -41,13 +41,18 @@ pub struct LoadedModel {
 impl ModelArg {
     /// Loads the model.
     pub fn load(&self) -> Result<LoadedModel, Failure> {
+        self.load_if_given()?.ok_or_else(|| Failure::usage("missing MODEL", takes()))
+    }
+
+    /// Loads the model, if one is given.
+    pub fn load_if_given(&self) -> Result<Option<LoadedModel>, Failure> {
         match (&self.typed, &self.model) {
             (Some(one), Some(other)) if one != other => {
                 let (one, other) = (one.display(), other.display());
                 Err(Failure::Input(anyhow!("the model is given twice, as {one} and as {other}; remove one")))
             }
-            (Some(path), _) | (_, Some(path)) => load(path),
-            (None, None) => Err(Failure::usage("missing MODEL", takes())),
+            (Some(path), _) | (_, Some(path)) => load(path).map(Some),
+            (None, None) => Ok(None),
         }
     }
 }
@@ -59,7 +64,8 @@ impl ModelOption {
     }
 }
 
-fn load(path: &Path) -> Result<LoadedModel, Failure> {
+/// Loads the model in a file or in the folder of a run.
+pub fn load(path: &Path) -> Result<LoadedModel, Failure> {
     let path = model_file(path)?;
     let model = weights::load(&path).map_err(Failure::input)?;
     Ok(LoadedModel { path, model })

@@ -2,14 +2,9 @@
 
 use std::path::Path;
 
+use crate::train::quoted;
+
 /// The command that resumes a run.
 pub fn resume_command(run: &Path) -> String {
-    let shown = run.display().to_string();
-    let is_plain =
-        shown.chars().all(|character| character.is_alphanumeric() || "/.-_:\\".contains(character));
-    if is_plain {
-        format!("lenet-gpu train --resume {shown}")
-    } else {
-        format!("lenet-gpu train --resume '{}'", shown.replace('\'', r"'\''"))
-    }
+    format!("lenet-gpu train --resume {}", quoted(&run.display().to_string()))
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{Network, gather, gather_augmented};
 use crate::data::{ImageSet, View};
 use crate::engine::{
-    Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, MicroBatch, Mode, Observer, OptimizerState, PerSplit,
-    SampleOutcome, Setup, Split, Step,
+    Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, LayerOutput, MicroBatch, Mode, Observer, OptimizerState,
+    PerSplit, SampleOutcome, Setup, Split, Step,
 };
 
 /// Images per forward and backward pass without batch normalisation: few enough that their activations stay in the
@@ -191,5 +191,16 @@ impl Engine for CpuEngine {
         let mut all = Vec::with_capacity(self.sets.get(split).len() * network.classes);
         self.evaluate_batches(split, |engine| all.extend_from_slice(engine.network.outputs()));
         Ok(loss.kind.log_probabilities(network.classes, all))
+    }
+
+    fn activations(&mut self, split: Split) -> Result<Vec<LayerOutput>, EngineError> {
+        let Setup { network, loss, .. } = self.setup;
+        let mut layers = LayerOutput::of_network(&network, self.sets.get(split).len());
+        self.evaluate_batches(split, |engine| {
+            for (layer, values) in layers.iter_mut().zip(engine.network.layer_outputs()) {
+                layer.values.extend_from_slice(&values);
+            }
+        });
+        Ok(LayerOutput::finished(layers, &loss))
     }
 }

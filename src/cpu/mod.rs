@@ -32,6 +32,7 @@ mod dense_backward;
 mod dense_forward;
 mod dense_loss;
 mod engine;
+mod fixed_batch;
 mod gather;
 mod gather_augmented;
 mod gradient_norm;
@@ -47,6 +48,7 @@ mod sgd;
 mod sparse_gradient;
 
 pub use engine::CpuEngine;
+pub use fixed_batch::FixedBatch;
 // Not part of the API: for `verify`, the tests and the benches.
 #[doc(hidden)]
 pub use self::{

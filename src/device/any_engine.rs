@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::cpu::CpuEngine;
 use crate::data::ImageSet;
-use crate::engine::{Engine, EngineError, Epoch, Observer, OptimizerState, SampleOutcome, Split};
+use crate::engine::{
+    Engine, EngineError, Epoch, LayerOutput, Observer, OptimizerState, SampleOutcome, Split,
+};
 use crate::gpu::GpuEngine;
 
 /// An engine on either kind of device, for callers that need more than the [`Engine`] trait offers.
@@ -83,5 +85,9 @@ impl Engine for AnyEngine {
 
     fn log_probabilities(&mut self, split: Split) -> Result<Vec<f32>, EngineError> {
         self.as_engine_mut().log_probabilities(split)
+    }
+
+    fn activations(&mut self, split: Split) -> Result<Vec<LayerOutput>, EngineError> {
+        self.as_engine_mut().activations(split)
     }
 }

@@ -52,6 +52,12 @@ pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     open_plain(path, OpenOptions::new().write(true).create(true).truncate(false))
 }
 
+/// Opens a regular file for reading.
+pub(crate) fn open_existing(path: &Path) -> io::Result<File> {
+    announce(&Operation::Open, path)?;
+    open_plain(path, OpenOptions::new().read(true))
+}
+
 /// Opens a regular file to append to it.
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     announce(&Operation::Open, path)?;
@@ -109,6 +115,12 @@ pub(crate) fn try_lock(file: &File, path: &Path) -> Result<(), TryLockError> {
     announce(&Operation::Lock, path)?;
     // Called through the trait because newer standard libraries have a method of the same name.
     FileExt::try_lock(file)
+}
+
+/// Locks a file against processes that want it for themselves, but not against other shared locks.
+pub(crate) fn try_lock_shared(file: &File, path: &Path) -> Result<(), TryLockError> {
+    announce(&Operation::Lock, path)?;
+    FileExt::try_lock_shared(file)
 }
 
 /// Sets the length of a file.

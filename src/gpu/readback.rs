@@ -23,10 +23,26 @@ pub fn read<T: Pod>(
     first: usize,
     count: usize,
 ) -> Result<Vec<T>, EngineError> {
-    let size = (count * size_of::<T>()) as u64;
+    read_ranges(context, source, &[(first, count)])
+}
+
+/// Like [`read`], for several ranges at once, each given by its first value and its length. Returns their values one
+/// after the other.
+pub fn read_ranges<T: Pod>(
+    context: &Context,
+    source: &wgpu::Buffer,
+    ranges: &[(usize, usize)],
+) -> Result<Vec<T>, EngineError> {
+    let bytes = |values: usize| (values * size_of::<T>()) as u64;
+    let count = ranges.iter().map(|&(_, count)| count).sum();
+    let size = bytes(count);
     let staging = context.checked(|| buffer(context, "readback", size, STAGING))?;
     let mut encoder = context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    encoder.copy_buffer_to_buffer(source, (first * size_of::<T>()) as u64, &staging, 0, size);
+    let mut to = 0;
+    for &(first, count) in ranges {
+        encoder.copy_buffer_to_buffer(source, bytes(first), &staging, to, bytes(count));
+        to += bytes(count);
+    }
     let submission = context.queue.submit([encoder.finish()]);
     let mapped = map(&staging, size);
     context.wait(submission)?;

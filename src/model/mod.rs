@@ -11,6 +11,7 @@ pub mod lenet;
 mod model_info;
 pub mod parameters;
 pub mod shapes;
+pub mod summary;
 pub mod weights;
 
 pub use activation::Activation;

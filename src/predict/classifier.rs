@@ -11,7 +11,7 @@ use super::{
 };
 use crate::cpu::CpuEngine;
 use crate::data::{ImageFile, ImageFileError, ImageSet};
-use crate::engine::{Engine, EngineError, Setup, Split};
+use crate::engine::{Engine, EngineError, LayerOutput, Setup, Split};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::weights::{self, LoadError};
 use crate::model::{Model, ModelInfo};
@@ -40,6 +40,24 @@ pub struct Prediction {
 pub struct Reading {
     predictions: Vec<Prediction>,
     has_unread: bool,
+}
+
+/// A reading, and what each layer of the network computed for the first inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadingWithLayers {
+    /// The reading.
+    pub reading: Reading,
+    /// For each of the first inputs the layers' outputs in the network's order, for this input alone (C×H×W values).
+    pub layers: Vec<Vec<LayerOutput>>,
+}
+
+/// The most inputs whose layers are computed at once.
+const MAX_WATCHED: usize = 64;
+
+/// The layers' outputs for one input, from those for several.
+fn layers_of(outputs: &[LayerOutput], index: usize) -> Vec<LayerOutput> {
+    let of_input = |output: &LayerOutput| LayerOutput { values: output.image(index).to_vec(), ..*output };
+    outputs.iter().map(of_input).collect()
 }
 
 /// Why images could not be classified.
@@ -194,29 +212,115 @@ impl Classifier {
         images: impl IntoIterator<Item = &'a PreparedImage>,
     ) -> Result<Vec<Reading>, PredictError> {
         let images: Vec<&PreparedImage> = images.into_iter().collect();
+        let inputs: Vec<&NetworkInput> = images.iter().flat_map(|image| image.inputs()).collect();
+        self.load_inputs(&inputs)?;
+        let log_probabilities = self.engine.log_probabilities(Split::Test)?;
+        let mut rows = log_probabilities.chunks_exact(self.classes).map(<[f32]>::to_vec);
+        let readings = images.iter().enumerate().map(|(index, image)| self.reading(index, image, &mut rows));
+        readings.collect()
+    }
+
+    /// As [`Self::read_batch`], and returns the output of each layer for the first inputs of an image: `images` are prepared
+    /// images, each with the number of such inputs.
+    ///
+    /// # Errors
+    /// As [`Self::read_batch`].
+    ///
+    /// # Panics
+    /// As [`Self::read_batch`].
+    pub fn read_batch_with_layers(
+        &mut self,
+        images: &[(&PreparedImage, usize)],
+    ) -> Result<Vec<ReadingWithLayers>, PredictError> {
+        let inputs = || {
+            images.iter().flat_map(|&(image, count)| {
+                image.inputs().iter().enumerate().map(move |(index, input)| (input, index < count))
+            })
+        };
+        let (watched, others): (Vec<_>, Vec<_>) = inputs().partition(|&(_, is_watched)| is_watched);
+        let [watched, others] =
+            [watched, others].map(|inputs| inputs.into_iter().map(|(input, _)| input).collect::<Vec<_>>());
+
+        let mut layers = Vec::with_capacity(watched.len());
+        for inputs in watched.chunks(MAX_WATCHED) {
+            self.load_inputs(inputs)?;
+            let outputs = self.engine.activations(Split::Test)?;
+            layers.extend((0..inputs.len()).map(|index| layers_of(&outputs, index)));
+        }
+        let mut rows = Vec::new();
+        if !others.is_empty() {
+            self.load_inputs(&others)?;
+            rows = self.engine.log_probabilities(Split::Test)?;
+        }
+
+        // The last layer's output is the log-probabilities.
+        let mut of_watched =
+            layers.iter().map(|layers| layers.last().map_or(Vec::new(), |last| last.values.clone()));
+        let mut of_others = rows.chunks_exact(self.classes).map(<[f32]>::to_vec);
+        let mut rows = inputs().filter_map(
+            |(_, is_watched)| {
+                if is_watched { of_watched.next() } else { of_others.next() }
+            },
+        );
+        let readings: Vec<Reading> = images
+            .iter()
+            .enumerate()
+            .map(|(index, (image, _))| self.reading(index, image, &mut rows))
+            .collect::<Result<_, _>>()?;
+        let mut layers = layers.into_iter();
+        let with_layers = images.iter().zip(readings).map(|(&(image, count), reading)| ReadingWithLayers {
+            reading,
+            layers: layers.by_ref().take(count.min(image.inputs().len())).collect(),
+        });
+        Ok(with_layers.collect())
+    }
+
+    /// Loads inputs into the engine.
+    fn load_inputs(&mut self, inputs: &[&NetworkInput]) -> Result<(), EngineError> {
         let image_len = self.channels * IMAGE_SIDE * IMAGE_SIDE;
-        let mut pixels = Vec::new();
-        for input in images.iter().flat_map(|image| image.inputs()) {
+        let mut pixels = Vec::with_capacity(inputs.len() * image_len);
+        for input in inputs {
             assert_eq!(input.pixels().len(), image_len, "the image was prepared for another model");
             pixels.extend_from_slice(input.pixels());
         }
-        // The engine requires labels; the log-probabilities do not depend on them.
-        let labels = vec![0; pixels.len() / image_len];
+        // The engine requires labels; what is computed does not depend on them.
+        let labels = vec![0; inputs.len()];
         let set = ImageSet { channels: self.channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels };
-        self.engine.load(Split::Test, Arc::new(set))?;
-        let log_probabilities = self.engine.log_probabilities(Split::Test)?;
-        let mut rows = log_probabilities.chunks_exact(self.classes);
-        let readings = images.iter().enumerate().map(|(image, prepared)| {
-            let predictions = prepared.inputs().iter().zip(rows.by_ref()).map(|(input, row)| {
-                match row.iter().all(|log| log.is_finite()) {
-                    true => Ok(self.prediction(input, row.to_vec())),
-                    false => Err(PredictError::NonFinite { image }),
-                }
-            });
-            let predictions = predictions.collect::<Result<_, _>>()?;
-            Ok(Reading { predictions, has_unread: prepared.has_unread() })
+        self.engine.load(Split::Test, Arc::new(set))
+    }
+
+    /// The reading of the image with this index in its batch. `rows` are the log-probabilities of its inputs and of those
+    /// after them.
+    fn reading(
+        &self,
+        image: usize,
+        prepared: &PreparedImage,
+        rows: &mut impl Iterator<Item = Vec<f32>>,
+    ) -> Result<Reading, PredictError> {
+        let predictions = prepared.inputs().iter().zip(rows).map(|(input, row)| {
+            match row.iter().all(|log| log.is_finite()) {
+                true => Ok(self.prediction(input, row)),
+                false => Err(PredictError::NonFinite { image }),
+            }
         });
-        readings.collect()
+        let predictions = predictions.collect::<Result<_, _>>()?;
+        Ok(Reading { predictions, has_unread: prepared.has_unread() })
+    }
+
+    /// Replaces the weights by others for the same network.
+    ///
+    /// # Errors
+    /// [`PredictError::Engine`] if the engine fails.
+    ///
+    /// # Panics
+    /// If the parameters' length is not the engine's network's.
+    pub fn set_parameters(&mut self, parameters: &[f32]) -> Result<(), PredictError> {
+        Ok(self.engine.set_parameters(parameters)?)
+    }
+
+    /// The name of the device.
+    pub fn device(&self) -> String {
+        self.engine.name()
     }
 
     fn prediction(&self, input: &NetworkInput, log_probabilities: Vec<f32>) -> Prediction {

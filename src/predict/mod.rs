@@ -25,7 +25,7 @@ mod preparation;
 mod ranking;
 
 pub use auto::{AutoChoice, AutoReason};
-pub use classifier::{Classifier, PredictError, Prediction, Reading};
+pub use classifier::{Classifier, PredictError, Prediction, Reading, ReadingWithLayers};
 pub use digit::NoDigit;
 pub use preparation::{DigitPlace, ImageError, NetworkInput, Preparation, PreparedImage, Preprocessing};
 pub use ranking::RankedClass;

@@ -1,17 +1,11 @@
 //! Draws a confusion matrix: a row for each class, a column for each predicted class.
 
 use super::drawing::font::{CAP_HEIGHT, Weight, truncate, width as text_width, wrap};
-use super::drawing::{Anchor, Colour, Drawing, Element, Fill, Geometry, Point, Shape, Stroke, Text};
-use super::figure::palette::{GRID, INK, SOFT_INK};
-
-/// The colours of correct and wrong predictions: Okabe and Ito's blue and vermilion, which are distinguishable with any
-/// kind of colour vision.
-const CORRECT: Colour = Colour(0x00, 0x72, 0xb2);
-const WRONG: Colour = Colour(0xd5, 0x5e, 0x00);
+use super::drawing::{Anchor, Colour, Drawing, Element, Fill, Point, Shape, Stroke, Text};
 
 /// The largest number of classes for which cells show their counts.
 const MAX_NUMBERED: usize = 30;
-/// The largest number of classes for which rows and columns are named.
+/// The largest number of classes for which rows and columns are named, and cells have tooltips.
 const MAX_NAMED: usize = 100;
 
 /// The side of a matrix whose cells show no counts.
@@ -28,7 +22,8 @@ const LEADING: f64 = 1.35;
 const MAX_NAME_WIDTH: f64 = 120.0;
 
 /// Draws a K×K confusion matrix. `rows` holds one slice per class with the number of its images predicted as each class;
-/// `names` holds the K class names. The opacity of a cell is the square root of its share of its row, so that a few
+/// `names` holds the K class names. Without a title, the explanation below it is left out too, and both are text
+/// alternatives only: a page can then say it in its own text. The opacity of a cell is the square root of its share of its row, so that a few
 /// mistakes are visible beside many correct predictions.
 ///
 /// # Panics
@@ -41,11 +36,12 @@ pub fn draw(rows: &[&[u64]], names: &[String], title: &str) -> Drawing {
     let cell = if numbered { NUMBERED_CELL } else { (SIDE / classes as f64).floor().max(MIN_CELL) };
     let side = cell * classes as f64;
     let name_size = if numbered { BODY } else { (cell * 0.9).min(BODY) };
-    let names: Vec<String> = match classes <= MAX_NAMED {
+    let shown_names: Vec<String> = match classes <= MAX_NAMED {
         true => names.iter().map(|name| truncate(name, name_size, Weight::Regular, MAX_NAME_WIDTH)).collect(),
         false => vec![String::new(); classes],
     };
-    let widest = names.iter().map(|name| text_width(name, name_size, Weight::Regular)).fold(0.0, f64::max);
+    let widest =
+        shown_names.iter().map(|name| text_width(name, name_size, Weight::Regular)).fold(0.0, f64::max);
 
     let mut sheet = Sheet { elements: Vec::new() };
     let left = MARGIN + LEADING * BODY + widest + BODY / 2.0;
@@ -53,8 +49,9 @@ pub fn draw(rows: &[&[u64]], names: &[String], title: &str) -> Drawing {
     let description = "Rows are true classes, columns are predicted classes; the diagonal, in blue, is correct. The \
         opacity of a cell is the square root of its share of its row.";
     let mut y = MARGIN;
+    let shown = if title.is_empty() { "" } else { description };
     for (text, size, weight, colour) in
-        [(title, TITLE, Weight::Bold, INK), (description, BODY - 2.0, Weight::Regular, SOFT_INK)]
+        [(title, TITLE, Weight::Bold, Colour::Ink), (shown, BODY - 2.0, Weight::Regular, Colour::SoftInk)]
     {
         for line in wrap(text, size, weight, width - 2.0 * MARGIN) {
             y += LEADING * size;
@@ -62,38 +59,51 @@ pub fn draw(rows: &[&[u64]], names: &[String], title: &str) -> Drawing {
         }
     }
     y += LEADING * BODY + BODY;
-    sheet.text("predicted class", (left + side / 2.0, y), BODY, Weight::Regular, Anchor::Middle, SOFT_INK);
+    sheet.text(
+        "predicted class",
+        (left + side / 2.0, y),
+        BODY,
+        Weight::Regular,
+        Anchor::Middle,
+        Colour::SoftInk,
+    );
     // Names that are wider than their column are rotated.
     let rotated = widest > cell - 4.0;
     y += BODY / 2.0 + if rotated { widest } else { LEADING * name_size };
     let top = y + BODY / 2.0;
-    sheet.rotated("true class", (MARGIN + BODY, top + side / 2.0), BODY, Anchor::Middle, SOFT_INK);
+    sheet.rotated("true class", (MARGIN + BODY, top + side / 2.0), BODY, Anchor::Middle, Colour::SoftInk);
 
-    for (class, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+    for (class, name) in shown_names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
         let middle = (class as f64 + 0.5) * cell;
         let base = name_size * CAP_HEIGHT / 2.0;
         let at = (left - BODY / 2.0, top + middle + base);
-        sheet.text(name, at, name_size, Weight::Regular, Anchor::End, INK);
+        sheet.text(name, at, name_size, Weight::Regular, Anchor::End, Colour::Ink);
         match rotated {
-            true => sheet.rotated(name, (left + middle + base, y), name_size, Anchor::Start, INK),
-            false => sheet.text(name, (left + middle, y), name_size, Weight::Regular, Anchor::Middle, INK),
+            true => sheet.rotated(name, (left + middle + base, y), name_size, Anchor::Start, Colour::Ink),
+            false => {
+                sheet.text(name, (left + middle, y), name_size, Weight::Regular, Anchor::Middle, Colour::Ink)
+            }
         }
     }
     for (label, row) in rows.iter().enumerate() {
         let images: u64 = row.iter().sum();
         for (predicted, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
             let at = (left + predicted as f64 * cell, top + label as f64 * cell);
-            let colour = if label == predicted { CORRECT } else { WRONG };
+            let colour = if label == predicted { Colour::Correct } else { Colour::Wrong };
             let opacity = (count as f64 / images as f64).sqrt();
             let fill = Fill { colour, opacity };
             sheet.elements.push(Element::Shape(Shape::rectangle(at, cell, cell, fill)));
             if numbered {
-                sheet.number(count, at, cell, if opacity > 0.6 { Colour::WHITE } else { INK });
+                sheet.number(count, at, cell, if opacity > 0.6 { Colour::Paper } else { Colour::Ink });
             }
         }
     }
+    if classes <= MAX_NAMED {
+        sheet.tooltips(rows, names, (left, top), cell);
+    }
     sheet.lines((left, top), cell, if numbered { classes } else { 1 }, side);
     let height = (top + side + MARGIN).ceil();
+    let title = if title.is_empty() { "Confusion matrix" } else { title };
     let (title, description) = (title.to_owned(), description.to_owned());
     Drawing { width: width.ceil(), height, title, description, elements: sheet.elements }
 }
@@ -122,6 +132,19 @@ impl Sheet {
         self.text(&text, at, size, Weight::Regular, Anchor::Middle, colour);
     }
 
+    /// Adds a tooltip to each cell that is not empty. It covers the cell's number, which would hide it from the mouse.
+    fn tooltips(&mut self, rows: &[&[u64]], names: &[String], (left, top): Point, cell: f64) {
+        for (label, row) in rows.iter().enumerate() {
+            let images: u64 = row.iter().sum();
+            for (predicted, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
+                let at = (left + predicted as f64 * cell, top + label as f64 * cell);
+                let text =
+                    format!("{count} of {images} images of {} read as {}", names[label], names[predicted]);
+                self.elements.push(Element::Shape(Shape::tooltip(at, cell, cell, text)));
+            }
+        }
+    }
+
     /// Draws lines around the matrix, and between its cells if there are several `steps`.
     fn lines(&mut self, (left, top): Point, cell: f64, steps: usize, side: f64) {
         for step in 0..=steps {
@@ -129,12 +152,8 @@ impl Sheet {
             let across = vec![(left, top + at), (left + side, top + at)];
             let down = vec![(left + at, top), (left + at, top + side)];
             for line in [across, down] {
-                let stroke = Some(Stroke::solid(GRID, 1.0));
-                self.elements.push(Element::Shape(Shape {
-                    geometry: Geometry::Polyline(line),
-                    fill: None,
-                    stroke,
-                }));
+                let stroke = Stroke::solid(Colour::Grid, 1.0);
+                self.elements.push(Element::Shape(Shape::line(line, stroke)));
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use super::drawing::font::{Weight, truncate, wrap};
 use super::drawing::{Anchor, Colour, Drawing, Element, Fill, InvalidSize, Point, Shape, Text};
-use super::figure::palette::{INK, SOFT_INK};
 use crate::model::lenet::IMAGE_SIDE;
 
 /// The largest number of images on one sheet.
@@ -68,8 +67,8 @@ impl ContactSheet {
         let mut elements = Vec::new();
         let mut y = MARGIN;
         for (text, size, weight, colour) in [
-            (&self.title, TITLE, Weight::Bold, INK),
-            (&self.description, SECOND_LINE, Weight::Regular, SOFT_INK),
+            (&self.title, TITLE, Weight::Bold, Colour::Ink),
+            (&self.description, SECOND_LINE, Weight::Regular, Colour::SoftInk),
         ] {
             for text in wrap(text, size, weight, width - 2.0 * MARGIN) {
                 y += LEADING * size;
@@ -95,8 +94,8 @@ impl Tile {
         elements.extend(self.image((x, y)));
         let mut below = y + IMAGE;
         for (text, size, weight, colour) in [
-            (&self.first_line, FIRST_LINE, Weight::Bold, INK),
-            (&self.second_line, SECOND_LINE, Weight::Regular, SOFT_INK),
+            (&self.first_line, FIRST_LINE, Weight::Bold, Colour::Ink),
+            (&self.second_line, SECOND_LINE, Weight::Regular, Colour::SoftInk),
         ] {
             below += LEADING * size;
             let text = truncate(text, size, weight, IMAGE + GAP / 2.0);
@@ -129,7 +128,7 @@ impl Tile {
         let plane = IMAGE_SIDE * IMAGE_SIDE;
         let last = self.pixels.len() / plane - 1;
         let channel = |index: usize| self.pixels[index.min(last) * plane + row * IMAGE_SIDE + column];
-        Colour(channel(0), channel(1), channel(2))
+        Colour::Rgb(channel(0), channel(1), channel(2))
     }
 }
 

@@ -1,13 +1,18 @@
-//! Reports on runs and models: [`figure`]s with curves, [`Table`]s, [`confusion_matrix`] drawings and [`ContactSheet`]s
-//! of images.
+//! Reports on runs and models: [`figure`]s, the [`curves`] of runs, [`Table`]s, [`confusion_matrix`] and [`reliability`]
+//! drawings, [`ContactSheet`]s of images, and HTML pages with all of them.
 //!
 //! A [`figure::Figure`] describes a chart: series of runs, axes, a caption. It is laid out as a [`drawing::Drawing`], a
-//! list of shapes and text from which both the SVG and the PNG file are written.
+//! list of shapes and text from which SVG and PNG files and parts of HTML pages are written.
 
+pub mod compared_curves;
 pub mod confusion_matrix;
 mod contact_sheet;
+pub mod curves;
 pub mod drawing;
 pub mod figure;
+#[cfg(feature = "cli")]
+pub mod page;
+pub mod reliability;
 mod table;
 
 pub use contact_sheet::{ContactSheet, MAX_TILES, Tile};

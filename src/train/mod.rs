@@ -6,8 +6,10 @@
 
 mod checkpoint;
 mod divergence;
+mod given_options;
 mod invalid_value;
 mod listener;
+mod lr_finder;
 mod metrics;
 mod run;
 mod run_config;
@@ -20,12 +22,17 @@ mod training_config_check;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use divergence::Divergence;
+#[cfg(feature = "cli")]
+pub(crate) use given_options::quoted;
 pub use invalid_value::InvalidValue;
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
+pub use lr_finder::{LrPoint, LrRange, LrSearch, LrSearchEnding, find_learning_rate};
 pub use metrics::{EpochRecord, weights_hash};
 pub use run::{RunOutcome, RunSummary, TrainError, evaluate, train};
 pub use run_config::{DataConfig, EngineConfig, InitialWeights, Program, RunConfig};
-pub use run_directory::{EarlierRun, FinishedFiles, OpenRunError, RunDirectory, RunError};
+pub use run_directory::{
+    EarlierRun, FinishedFiles, OpenRunError, RunDirectory, RunError, RunStatus, StoredRun,
+};
 pub use run_state::RunState;
 pub use schedule::{DEFAULT_STEP_FACTOR, Schedule, Shape};
 pub use stopping::{StopReason, Stopping};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::TrainingConfig;
+use super::invalid_value::require;
 use crate::data::Fit;
 use crate::engine::{Loss, Optimizer};
 use crate::model::{Init, LeNet5};
@@ -48,6 +49,22 @@ impl RunConfig {
     /// If it is not TOML or not a configuration.
     pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
         underscored(text.parse()?).try_into()
+    }
+
+    /// Checks that the sizes in a configuration that was read are ones that a run can have. Serde checks names and types
+    /// only.
+    ///
+    /// # Errors
+    /// Returns what is wrong with the first value that is out of range.
+    pub(super) fn check_sizes(&self) -> Result<(), String> {
+        let Self { data, network, training, .. } = self;
+        let range = |name, value, expected, is_valid: bool| {
+            require(is_valid, name, value, expected).map_err(|error| error.to_string())
+        };
+        range("data.train", data.train, "at least 1", data.train >= 1)?;
+        range("network.channels", network.channels, "1 or 3", matches!(network.channels, 1 | 3))?;
+        range("network.classes", network.classes, "2 to 65536", (2..=1 << 16).contains(&network.classes))?;
+        training.check_ranges().map_err(|error| format!("training: {error}"))
     }
 }
 

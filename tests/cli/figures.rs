@@ -3,12 +3,12 @@ use std::fs;
 use std::num::NonZeroUsize;
 
 use image::{ImageFormat, RgbImage};
-use lenet_gpu::report::Table;
 use lenet_gpu::report::drawing::{Anchor, Drawing, Element, Geometry, Shape, font};
 use lenet_gpu::report::figure::{
     Axis, Figure, FigureError, MAX_VALUE, PIXELS_PER_UNIT, Run, SIZE, Series, SeriesPoint, Tail, Threshold,
     legend_text,
 };
+use lenet_gpu::report::{Table, confusion_matrix};
 use proptest::prelude::*;
 use roxmltree::Document;
 
@@ -130,6 +130,132 @@ fn text_that_looks_like_xml_is_escaped() {
     assert!(texts.iter().any(|text| text == "a < b & c > d \u{fffd}"), "{texts:?}");
 }
 
+/// Checks that every text takes the width that the layout has counted on.
+fn check_text_lengths(svg: &str) {
+    let document = Document::parse(svg).unwrap();
+    let texts: Vec<_> = document.descendants().filter(|node| node.has_tag_name("text")).collect();
+    assert!(!texts.is_empty());
+    for text in texts {
+        let number = |name| text.attribute(name).map(|value| value.parse::<f64>().unwrap());
+        let weight = match text.attribute("font-weight") {
+            Some(_) => font::Weight::Bold,
+            None => font::Weight::Regular,
+        };
+        let (words, size) = (text.text().unwrap(), number("font-size").unwrap());
+        let expected = font::width(words, size, weight);
+        let found = number("textLength").unwrap();
+        // Both numbers are written with two decimals.
+        assert!(
+            (found - expected).abs() < 0.006 + 0.006 * expected / size,
+            "{words}: {found}, not {expected}"
+        );
+        assert_eq!(text.attribute("lengthAdjust"), Some("spacingAndGlyphs"), "{words}");
+    }
+}
+
+#[test]
+fn every_text_takes_the_same_width_in_any_font() {
+    let figure = figure(vec![adam(), descent()]);
+    check_text_lengths(&drawn(&figure).to_svg());
+    let html = figure.to_html().unwrap();
+    for svg in html.split_inclusive("</svg>").filter_map(|part| part.find("<svg").map(|start| &part[start..]))
+    {
+        check_text_lengths(svg);
+    }
+    check_text_lengths(&matrix("Confusion").to_svg());
+}
+
+#[test]
+fn text_of_unknown_width_is_not_stretched() {
+    let svg = drawn(&figure(vec![Series { name: "数字".to_owned(), ..adam() }])).to_svg();
+    let document = Document::parse(&svg).unwrap();
+    let name = document.descendants().find(|node| node.has_tag_name("text") && node.text() == Some("数字"));
+    assert_eq!(name.unwrap().attribute("textLength"), None);
+}
+
+fn matrix(title: &str) -> Drawing {
+    let names = ["cat", "<dog>"].map(str::to_owned);
+    confusion_matrix::draw(&[&[90, 10], &[0, 100]], &names, title)
+}
+
+#[test]
+fn a_drawing_in_a_page_has_only_the_colours_of_the_page() {
+    let stopped = Series::from_runs("Adam", &[run(&[91.0, 96.0], true), run(&[90.0, 93.0], true)]).unwrap();
+    let series = (0..8).map(|index| Series { name: index.to_string(), ..stopped.clone() }).collect();
+    for html in [figure(series).to_html().unwrap(), matrix("Confusion").to_html()] {
+        let html = format!("<page>{html}</page>");
+        let document = Document::parse(&html).unwrap();
+        let mut painted = 0;
+        for node in document.descendants() {
+            for paint in ["fill", "stroke"].iter().filter_map(|name| node.attribute(*name)) {
+                assert!(paint == "none" || paint.starts_with("var(--"), "{paint}");
+                painted += 1;
+            }
+            // A content security policy forbids styles, and ids would be there several times.
+            assert_eq!((node.attribute("style"), node.attribute("id")), (None, None));
+        }
+        assert!(painted > 10);
+    }
+    let html = figure(vec![adam(), descent()]).to_html().unwrap();
+    for variable in ["ink", "muted", "grid", "paper", "series-1", "series-2"] {
+        assert!(html.contains(&format!("\"var(--{variable})\"")), "{variable}");
+    }
+    let html = matrix("").to_html();
+    assert!(html.contains("\"var(--correct)\"") && html.contains("\"var(--wrong)\""), "{html}");
+}
+
+#[test]
+fn a_chart_in_a_page_has_two_layouts_with_text_alternatives_and_no_title() {
+    let figure = figure(vec![adam(), descent()]);
+    let html = figure.to_html().unwrap();
+    let document = Document::parse(&html).unwrap();
+    let layouts: Vec<_> = document.root_element().children().filter(|node| node.is_element()).collect();
+    assert_eq!(
+        layouts.iter().map(|node| node.attribute("class")).collect::<Vec<_>>(),
+        [Some("wide"), Some("narrow")]
+    );
+    for layout in layouts {
+        assert_eq!(layout.attribute("role"), Some("img"));
+        assert_eq!(layout.attribute("aria-label"), Some("Training accuracy"));
+        let description =
+            layout.children().find(|node| node.has_tag_name("desc")).and_then(|node| node.text());
+        assert_eq!(description, Some(figure.caption.as_str()));
+        let texts = layout.children().filter(|node| node.has_tag_name("text")).filter_map(|node| node.text());
+        assert!(texts.clone().all(|text| text != "Training accuracy"));
+        assert!(texts.clone().any(|text| text == "Accuracy (%)"));
+    }
+}
+
+#[test]
+fn a_chart_in_a_page_shows_the_values_at_each_x_under_the_mouse() {
+    let html = figure(vec![descent()]).to_html().unwrap();
+    for expected in ["Epoch 1\nGradient descent: 42 %", "Epoch 4\nGradient descent: 76 %"] {
+        assert_eq!(html.matches(&format!("<title>{expected}</title>")).count(), 2, "{html}");
+    }
+    let tooltip = "10 of 100 images of cat read as &lt;dog&gt;";
+    assert!(matrix("").to_html().contains(tooltip));
+}
+
+#[test]
+fn long_names_are_cut_in_a_page() {
+    let long = Series { name: "run-".repeat(200), ..adam() };
+    assert!(matches!(error(&figure(vec![long.clone()])), FigureError::NoRoom { .. }));
+    assert!(figure(vec![long]).to_html().unwrap().contains("run-…</text>"));
+}
+
+#[test]
+fn hostile_names_are_text_in_a_page() {
+    let hostile = "\"><script>alert(1)</script>";
+    let mut figure = figure(vec![Series { name: hostile.to_owned(), ..adam() }]);
+    (figure.title, figure.caption) = (hostile.to_owned(), hostile.to_owned());
+    let html = figure.to_html().unwrap();
+    assert!(!html.contains("<script"), "{html}");
+    assert_eq!(
+        Document::parse(&html).unwrap().descendants().filter(|node| node.has_tag_name("script")).count(),
+        0
+    );
+}
+
 #[test]
 fn the_legend_mentions_stops_only_if_a_run_was_stopped() {
     let texts = visible_text(&drawn(&figure(vec![descent()])).to_svg());
@@ -160,10 +286,10 @@ fn invalid_figures_are_rejected_with_the_name_of_the_series() {
         message(&figure(vec![adam(), adam()])),
         "figure 'Training accuracy' has two series named 'Adam'; names must be unique"
     );
-    let six = (0..6).map(|index| Series { name: index.to_string(), ..adam() }).collect();
+    let nine = (0..9).map(|index| Series { name: index.to_string(), ..adam() }).collect();
     assert_eq!(
-        message(&figure(six)),
-        "figure 'Training accuracy' has 6 series; at most 5 can be distinguished"
+        message(&figure(nine)),
+        "figure 'Training accuracy' has 9 series; at most 8 can be distinguished"
     );
     let mut logarithmic = figure(vec![Series::from_runs("Adam", &[run(&[0.5, 0.0], false)]).unwrap()]);
     logarithmic.y = logarithmic.y.logarithmic();

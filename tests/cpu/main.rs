@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod activations;
 mod engine;
 mod frozen;
 mod golden;

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod activations;
 mod bounds;
 mod engine;
 mod frozen;

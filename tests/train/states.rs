@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lenet_gpu::data::{Dataset, Fit, ImageSet};
 use lenet_gpu::engine::{
-    ClassWeights, Engine, EngineError, Epoch, Loss, LossKind, Observer, Optimizer, OptimizerState, PerSplit,
-    SampleOutcome, Split,
+    ClassWeights, Engine, EngineError, Epoch, LayerOutput, Loss, LossKind, Observer, Optimizer,
+    OptimizerState, PerSplit, SampleOutcome, Split,
 };
 use lenet_gpu::model::{Init, LeNet5, Model, ModelInfo, ParameterTable};
 use lenet_gpu::train::{
@@ -101,6 +101,10 @@ impl Engine for Idle {
     }
 
     fn log_probabilities(&mut self, _: Split) -> Result<Vec<f32>, EngineError> {
+        unimplemented!("not used by the loop")
+    }
+
+    fn activations(&mut self, _: Split) -> Result<Vec<LayerOutput>, EngineError> {
         unimplemented!("not used by the loop")
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use lenet_gpu::data::{self, Augmentation, Dataset, Fit, ImageSet, View};
 use lenet_gpu::engine::{
-    ClassWeights, Engine, EngineError, Epoch, NonFinite, Observer, OptimizerState, PerSplit, SampleOutcome,
-    Split, Step,
+    ClassWeights, Engine, EngineError, Epoch, LayerOutput, NonFinite, Observer, OptimizerState, PerSplit,
+    SampleOutcome, Split, Step,
 };
 use lenet_gpu::train::{
     Divergence, EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunOutcome, RunState,
@@ -62,6 +62,10 @@ impl Engine for FakeEngine {
     }
 
     fn log_probabilities(&mut self, _: Split) -> Result<Vec<f32>, EngineError> {
+        unimplemented!("not used by the loop")
+    }
+
+    fn activations(&mut self, _: Split) -> Result<Vec<LayerOutput>, EngineError> {
         unimplemented!("not used by the loop")
     }
 

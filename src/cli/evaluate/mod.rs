@@ -15,6 +15,9 @@ use crate::model::Model;
 use crate::train::weights_hash;
 use clap::Args;
 
+pub use classes::match_labels;
+pub use data::open as open_data;
+
 use super::data_args::{DataArgs, check_channels, check_labels};
 use super::engine::EngineArgs;
 use super::model_arg::{LoadedModel, ModelArg};

@@ -10,21 +10,19 @@ use crate::data::ImageFileError;
 use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
-use crate::model::Model;
 use crate::model::lenet::IMAGE_SIDE;
-use crate::predict::{
-    AutoChoice, Classifier, ImageError, NoDigit, PredictError, Preparation, PreparedImage, Preprocessing,
-};
+use crate::predict::{Classifier, ImageError, NoDigit, PredictError, Preparation, PreparedImage};
 use crate::report::{ContactSheet, MAX_TILES, Tile};
 use crate::wording::count;
 use anyhow::anyhow;
+use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 
 use super::engine::EngineArgs;
 use super::memory_args::MemoryArgs;
 use super::model_arg::{LoadedModel, ModelOption};
+use super::preprocessing_args::{ConfidenceArgs, PreprocessingArgs};
 use super::progress::Progress;
 use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
@@ -55,9 +53,8 @@ pub struct PredictArgs {
     #[arg(required = true, value_name = "IMAGE", help = images::help())]
     images: Vec<PathBuf>,
 
-    /// Preprocessing of the images
-    #[arg(long, value_enum, value_name = "METHOD", default_value_t = PreprocessArg::Auto, help_heading = "Images")]
-    preprocess: PreprocessArg,
+    #[command(flatten)]
+    preprocessing: PreprocessingArgs,
 
     #[command(flatten)]
     memory: MemoryArgs,
@@ -75,9 +72,8 @@ pub struct PredictArgs {
     )]
     top: NonZeroUsize,
 
-    /// Confidence below which an answer is `not sure`, 0 to 1 [default: 0.28 for digits in photographs, 0 otherwise]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share, help_heading = "Output")]
-    min_confidence: Option<f64>,
+    #[command(flatten)]
+    confidence: ConfidenceArgs,
 
     /// Draw each input of the network, one per digit, with the predicted class (the first 500); - writes the PNG to
     /// stdout and the predictions to stderr
@@ -94,35 +90,6 @@ pub struct PredictArgs {
     quiet: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PreprocessArg {
-    /// `mnist` for a model trained on MNIST, or, with a note, for a greyscale model of ten classes whose data set is
-    /// unknown; otherwise `none`
-    Auto,
-    /// Pad or resize to 32×32, as in the model's training
-    None,
-    /// Find the digits in a photograph or scan and convert each to the form of MNIST's images: white ink on black,
-    /// cropped, scaled into 20×20 and centred by its centre of mass
-    Mnist,
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("must be from 0 to 1".to_owned()),
-    }
-}
-
-impl From<PreprocessArg> for Preprocessing {
-    fn from(arg: PreprocessArg) -> Self {
-        match arg {
-            PreprocessArg::Auto => Self::Auto,
-            PreprocessArg::None => Self::Fit,
-            PreprocessArg::Mnist => Self::Digit,
-        }
-    }
-}
-
 /// The number of images read and classified at once, which bounds the memory in use.
 const BATCH: usize = 1024;
 
@@ -133,7 +100,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
     let LoadedModel { path: model_path, model } = args.model.load()?;
     let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
-    let preparation = Preparation::new(&model, args.preprocess.into()).map_err(Failure::input)?;
+    let preparation = args.preprocessing.preparation(&model)?;
     let images = images::resolve(&args.images)?;
     images::check_existence(&images)?;
     if let Some(path) = &args.contact_sheet {
@@ -148,11 +115,11 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     if !args.quiet {
         notice::note(format_args!("classifying on {}: {}", opened.config.name, opened.reason));
     }
-    note_preprocessing(args, &model, preparation);
+    args.preprocessing.note(&model, preparation, args.quiet);
     let mut classifier =
         Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
 
-    let min_confidence = args.min_confidence.unwrap_or(classifier.min_confidence());
+    let min_confidence = args.confidence.min_confidence.unwrap_or(classifier.min_confidence());
     let progress = Progress::start("classifying", images.len());
     let mut tiles = Vec::new();
     let mut tiles_left_out = false;
@@ -207,26 +174,6 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
         count(images.len(), "image"),
         if unread.count == 1 { "the warning" } else { "the warnings" }
     )))
-}
-
-/// Notes which preprocessing was chosen and why, even with `--quiet` if it is a guess.
-fn note_preprocessing(args: &PredictArgs, model: &Model, preparation: Preparation) {
-    let method = match preparation.preprocessing() {
-        Preprocessing::Digit => "mnist",
-        _ => "none",
-    };
-    let choice = AutoChoice::of(model);
-    let reason = &choice.reason;
-    match args.preprocess {
-        PreprocessArg::Auto if choice.is_guess => notice::note(format_args!(
-            "preprocessing: {method}, a guess, because {reason}; --preprocess mnist or none chooses"
-        )),
-        _ if args.quiet => {}
-        PreprocessArg::Auto => {
-            notice::note(format_args!("preprocessing: {method}, because {reason}"));
-        }
-        _ => notice::note(format_args!("preprocessing: {method}, as requested")),
-    }
 }
 
 /// The images that could not be prepared.

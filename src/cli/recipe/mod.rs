@@ -12,7 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::files::read_text;
-use crate::train::RunDirectory;
+use crate::train::{RunConfig, RunDirectory};
 use anyhow::anyhow;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
@@ -38,6 +38,9 @@ const RESUME: &str = "resume";
 /// Options that a resumed run does not take over: its checkpoint has the kernel configuration, which is kept on the same
 /// device and may not work on another.
 const DEVICE_OPTIONS: [&str; 2] = ["kernels", "kernel-config"];
+
+/// The option that finds a learning rate instead of training.
+const FIND_LR: &str = "find-lr";
 
 const OPTIMIZER: &str = "optimizer";
 
@@ -237,8 +240,38 @@ fn is_path(argument: &Arg) -> bool {
 
 /// Whether recipes may have an option. Options for a single run are only allowed on the command line.
 fn belongs_in_recipes(argument: &Arg) -> bool {
-    let names_recipe = argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME].contains(&name));
+    let names_recipe =
+        argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME, FIND_LR].contains(&name));
     !names_recipe && argument.get_help_heading() != Some("Output")
+}
+
+/// An option of `train` by its name or a former one: its present name and its default.
+pub fn option(name: &str) -> Option<(String, Option<String>)> {
+    let command = train_command();
+    let argument = find(&command, name).filter(|argument| belongs_in_recipes(argument))?;
+    let default = argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
+    Some((argument.get_long()?.to_owned(), default))
+}
+
+/// The value of an option in runs, as it is typed: what was given, or else the default; empty if there is none.
+pub fn values<'a>(name: &str, configs: impl IntoIterator<Item = &'a RunConfig>) -> Vec<String> {
+    let default = option(name).and_then(|(_, default)| default);
+    configs.into_iter().map(|config| value(config, name, default.as_deref()).unwrap_or_default()).collect()
+}
+
+/// The value of an option with this default in a run.
+pub fn value(config: &RunConfig, name: &str, default: Option<&str>) -> Option<String> {
+    if let Some((_, given)) = config.given_options().into_iter().find(|(given, _)| given == name) {
+        return Some(given);
+    }
+    // The defaults of these depend on other options.
+    match name {
+        "lr" => Some(config.training.learning_rate.to_string()),
+        "batch-size" => Some(config.training.batch_size.to_string()),
+        "warmup" => Some(config.training.schedule.warmup.to_string()),
+        "backend" => Some(config.engine.backend.clone()),
+        _ => default.map(str::to_owned),
+    }
 }
 
 fn train_command() -> Command {

@@ -76,6 +76,7 @@ pub fn stopped(run: &Path) -> String {
 /// The failure of a run. Saves what is known, and notes which checkpoint the run can be continued from.
 pub fn failed(saved: &mut Saved, error: TrainError) -> Failure {
     let directory = &mut saved.files.directory;
+    directory.set_failure(&one_line(&error));
     let FinishedFiles { failures, .. } = directory.finish();
     for failure in &failures {
         notice::warning(one_line(failure));

@@ -4,6 +4,7 @@ mod advice;
 mod augmentation;
 mod checkpoint_args;
 mod ending;
+mod find_lr;
 mod fingerprint;
 mod last_layer;
 mod loss;
@@ -13,9 +14,11 @@ mod progress;
 mod resume;
 mod saver;
 mod schedule;
+mod serve;
 mod session;
 mod stopping;
 mod target;
+mod tensorboard;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -29,21 +32,24 @@ pub use optimizer::OptimizerKind;
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::EngineArgs;
 use super::interrupt::Interrupt;
+use super::report::{self, RunEnd};
 use super::{Ending, Failure, Output, notice, threads};
 use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
 use crate::engine::{Optimizer, Setup};
 use crate::escape::escape;
-use crate::model::ModelInfo;
+use crate::model::{Model, ModelInfo};
 use crate::train::{
     self, Checkpoint, DataConfig, Listener, Program, RunConfig, RunDirectory, RunError, RunOutcome, RunState,
     TrainingConfig,
 };
 use crate::wording::{self, count};
+use find_lr::Search;
 use fingerprint::Fingerprints;
 use network::InitialNetwork;
 use progress::{Progress, ProgressMode, Run};
 use resume::{Now, Resumed};
 use saver::{Files, Saver};
+use serve::{RunServer, ShownRun};
 use session::Session;
 
 const AFTER_HELP: &str = "\
@@ -60,15 +66,21 @@ Examples:
           one more epoch from the weights of an earlier run
   lenet-gpu train --data-dir photos --validation-split 0.2 --init-from runs/slow/model.safetensors --freeze conv
           fine-tuning: only the dense layers are trained, the last one from new weights if the classes differ
+  lenet-gpu train --find-lr --optimizer sgd --momentum 0.9
+          suggests a learning rate for these options instead of training
   lenet-gpu train --resume runs/slow
           resume an interrupted run, with bit-identical results; add --epochs 5 to extend it
 
 Files of a run:
   config.toml             all options and the device
   metrics.jsonl           one JSON object per epoch; accuracies are fractions, times cover only training
+  metrics.csv             the same for spreadsheets
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
+  report.html             the run as a page: curves, scores, mistakes, filters, options; `lenet-gpu report` writes it again
+  curves.png              the curves of loss and accuracy
+  events.out.tfevents.*   with --tensorboard
 
 Ctrl-C saves all files and exits with code 130; a second Ctrl-C exits at once.";
 
@@ -103,6 +115,9 @@ pub struct TrainArgs {
     schedule: schedule::ScheduleArgs,
 
     #[command(flatten)]
+    find_lr: find_lr::FindLrArgs,
+
+    #[command(flatten)]
     optimizer: optimizer::OptimizerArgs,
 
     #[command(flatten)]
@@ -122,6 +137,12 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    tensorboard: tensorboard::TensorBoardArgs,
+
+    #[command(flatten)]
+    page: serve::ServeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +157,10 @@ struct OutputArgs {
     #[arg(long)]
     json: bool,
 
+    /// Do not write report.html and curves.png at the end
+    #[arg(long)]
+    no_report: bool,
+
     /// Progress on stderr: `auto` prints a line per epoch, unless with --json, and shows a live view on a terminal; `plain`
     /// prints the lines only, `none` neither
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
@@ -147,7 +172,7 @@ struct OutputArgs {
 }
 
 /// The folder of runs without `--run-dir`.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// Trains a network. `options` are all options given, whether typed or from a preset, a file or the resumed run;
 /// `started` is when the program started.
@@ -162,6 +187,7 @@ pub fn run(
     let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
     let seed = args.schedule.seed;
     args.data.check(&[Subset::Train, Subset::Test])?;
+    let server = args.page.listen()?;
     let ((data, test_split), device) = args
         .engine
         .open_concurrently(engine_before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
@@ -184,6 +210,7 @@ pub fn run(
     };
     let class_weighted = class_weights.is_some();
     let training = TrainingConfig { checkpoint_every: args.checkpoint.every, class_weights, ..training };
+    let is_new = resumed.as_ref().and_then(Resumed::checkpoint).is_none();
     let may_warn_of_imbalance = resumed.is_none() && !class_weighted;
     if network.batch_norm {
         check_batches(training.batch_size, data.train.len())?;
@@ -199,6 +226,17 @@ pub fn run(
     let mut opened = device.engine(&setup)?;
     opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
     let device = format!("training on {}: {}", opened.config.name, opened.reason);
+    let slug = args.data.slug(data.kind);
+    if let Some(range) = args.find_lr.range(&optimizer.rule) {
+        if !args.output.quiet {
+            notice::note(device);
+            notice::note(images_of(&data, args.data.names_a_set()));
+        }
+        let engine = &mut *opened.engine;
+        let search =
+            Search { range, engine, data: &data, training: &training, slug: &slug, options: &options };
+        return find_lr::run(search, &args.output, output);
+    }
     let config = RunConfig {
         program: Program::this(),
         engine: opened.config,
@@ -218,8 +256,8 @@ pub fn run(
     };
     // A network that starts from other weights may have more classes, whose names are unknown.
     let class_names = data.class_names.clone().filter(|names| names.len() == network.classes);
-    let slug = args.data.slug(data.kind);
     let before = resumed.as_ref().map(|resumed| resumed.metrics().to_vec()).unwrap_or_default();
+    let is_resumed = resumed.is_some();
     let (directory, state) = match resumed {
         None => (new_directory(args, &slug, &config)?, RunState::default()),
         Some(resumed) => {
@@ -252,19 +290,50 @@ pub fn run(
         };
         Progress::start(mode, !args.output.json, run, &state, &before)
     };
+    let (tensorboard, step_losses) =
+        args.tensorboard.start(directory.path(), is_resumed, &config, &state, &data.train).unzip();
     let info = ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
+    let shown = server.map(|server| {
+        let model = Model { network, parameters: parameters.clone(), info: info.clone() };
+        let device = opened.engine.name();
+        let (training, data, directory) = (&training, &data, &directory);
+        let interrupt = interrupt.clone();
+        ShownRun { model, device, training, data, directory, before, interrupt }.serve(server)
+    });
+    let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };
-    let saver = Saver::new(files).map_err(threads::cannot_start)?;
+    let saver = Saver::new(files, tensorboard).map_err(threads::cannot_start)?;
     let json = args.output.json.then_some(&mut *output);
-    let listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(progress)];
+    if let Some(losses) = step_losses {
+        listeners.push(Box::new(losses));
+    }
+    listeners.extend(page.as_ref().map(RunServer::listener));
     let mut session = Session { started, stopping, saver, interrupt, json, listeners };
     let trained = train::train(&mut *opened.engine, &data, &training, state, &mut session);
+    if let (Some(page), Ok(summary)) = (&mut page, &trained) {
+        page.end(summary.outcome);
+    }
     let mut saved = session.finish();
+    if let Some(tensorboard) = &mut saved.tensorboard {
+        tensorboard.finish(&trained);
+    }
     let summary = trained.map_err(|error| ending::failed(&mut saved, error))?;
     ending::save_rest(&mut saved, &summary, &mut *opened.engine)?;
     if summary.outcome != RunOutcome::Interrupted {
         let trained = summary.steps.saturating_mul(training.batch_size as u64);
         advice::result(&summary, &data, trained, class_weighted);
+    }
+    if !args.output.no_report {
+        let files = &saved.files;
+        let end = RunEnd {
+            run: files.directory.stored(&files.config, &summary.outcome),
+            info: files.info(),
+            initial: is_new.then_some(parameters),
+            engine: &mut *opened.engine,
+            test: &data.test,
+        };
+        report::write_at_the_end(end, args.output.quiet);
     }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }
@@ -302,6 +371,7 @@ fn note_resumed_step(state: &RunState, total: u64) {
 
 /// The folder of a new run.
 fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
+    args.tensorboard.prepare(args.output.run_dir.as_deref())?;
     let directory = match &args.output.run_dir {
         Some(path) => RunDirectory::create(path, config),
         None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::fingerprint::Fingerprints;
+use super::tensorboard::TensorBoard;
 use crate::cli::failure::one_line;
 use crate::cli::notice;
 use crate::engine::OptimizerState;
@@ -24,6 +25,7 @@ pub struct Saver {
 /// A run's files, and what could not be written.
 pub struct Saved {
     pub files: Files,
+    pub tensorboard: Option<TensorBoard>,
     /// Why some files are not written yet.
     unwritten: Vec<String>,
 }
@@ -47,9 +49,9 @@ struct Job {
 
 impl Saver {
     /// Starts the writing thread.
-    pub fn new(files: Files) -> io::Result<Self> {
+    pub fn new(files: Files, tensorboard: Option<TensorBoard>) -> io::Result<Self> {
         let (jobs, received) = sync_channel(QUEUE_LENGTH);
-        let saved = Saved { files, unwritten: Vec::new() };
+        let saved = Saved { files, tensorboard, unwritten: Vec::new() };
         Ok(Self { jobs, writer: thread::Builder::new().spawn(|| saved.save_all(received))? })
     }
 
@@ -76,9 +78,13 @@ impl Saver {
 impl Files {
     /// A model with these parameters.
     pub fn model(&self, parameters: Vec<f32>) -> Model {
+        Model { network: self.config.network, parameters, info: self.info() }
+    }
+
+    /// What models of the run record of their data.
+    pub fn info(&self) -> ModelInfo {
         let source = Some(self.fingerprints.get().source.clone());
-        let info = ModelInfo { source, ..self.info.clone() };
-        Model { network: self.config.network, parameters, info }
+        ModelInfo { source, ..self.info.clone() }
     }
 }
 
@@ -97,6 +103,10 @@ impl Saved {
         let model = self.files.model(parameters);
         let Files { directory, config, fingerprints, .. } = &mut self.files;
         if let Some(record) = record {
+            // Before the checkpoint: what a resumed run does not repeat is there.
+            if let Some(tensorboard) = &mut self.tensorboard {
+                tensorboard.epoch(&record, &model.parameters);
+            }
             directory.set_model(&model);
             directory.append(&record);
         }

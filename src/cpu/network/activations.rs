@@ -51,6 +51,34 @@ pub struct Activations<'a, T: Real> {
 }
 
 impl<T: Real> Network<T> {
+    /// The outputs of conv1 and conv2 after ReLU for the last batch. They are recomputed if they are not stored.
+    fn conv_outputs(&self) -> [Cow<'_, [T]>; 2] {
+        let parameter = |name| &self.parameters[self.table.get(name).range()];
+        let x = &self.x[..self.batch * self.shape.image_len()];
+        let y = &self.conv1.pooled.output.value[..self.batch * self.shape.pool1().out_len()];
+        [
+            self.conv1.conv_output(x, parameter("conv1.weight"), parameter("conv1.bias")),
+            self.conv2.conv_output(y, parameter("conv2.weight"), parameter("conv2.bias")),
+        ]
+    }
+
+    /// Returns the outputs of the layers for the last batch: conv1, pool1, conv2, pool2, fc1, fc2 and the last layer's.
+    /// Those that are not stored are recomputed.
+    pub(crate) fn layer_outputs(&self) -> [Cow<'_, [T]>; 7] {
+        let (net, batch) = (&self.shape, self.batch);
+        let [conv1, conv2] = self.conv_outputs();
+        let stored = [
+            (&self.conv1.pooled.output, net.pool1().out_len()),
+            (&self.conv2.pooled.output, net.pool2().out_len()),
+            (&self.fc1.activated, net.fc1().outputs),
+            (&self.fc2.activated, net.fc2().outputs),
+            (&self.outputs, net.classes),
+        ];
+        let [pool1, pool2, fc1, fc2, outputs] =
+            stored.map(|(layer, len)| Cow::Borrowed(&layer.value[..batch * len]));
+        [conv1, pool1, conv2, pool2, fc1, fc2, outputs]
+    }
+
     /// Returns all activations of the last batch. Those that are not stored are recomputed.
     pub fn activations(&self) -> Activations<'_, T> {
         let (net, batch) = (&self.shape, self.batch);
@@ -73,13 +101,10 @@ impl<T: Real> Network<T> {
             let [bn1, bn2, bn3, bn4] = [bn1, bn2, bn3, bn4].map(|norm| part(&norm.normalised));
             Some([&bn1[conv1], &bn2[conv2], &bn3[fc1], &bn4[fc2]])
         };
-        let parameter = |name| &self.parameters[self.table.get(name).range()];
-        let (x, y) = (&self.x[image], &self.conv1.pooled.output.value[pool1]);
-        let conv1 = self.conv1.conv_output(x, parameter("conv1.weight"), parameter("conv1.bias"));
-        let conv2 = self.conv2.conv_output(y, parameter("conv2.weight"), parameter("conv2.bias"));
+        let [conv1, conv2] = self.conv_outputs();
         Activations {
-            x,
-            pool1: y,
+            x: &self.x[image],
+            pool1: &self.conv1.pooled.output.value[pool1],
             argmax1: &self.conv1.pooled.argmax[pool1],
             pool2: &self.conv2.pooled.output.value[pool2],
             argmax2: &self.conv2.pooled.argmax[pool2],

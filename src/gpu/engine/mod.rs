@@ -1,5 +1,6 @@
 //! The engine on the GPU: runs a recording over the batches of an epoch.
 
+mod activations;
 mod limits;
 mod submit;
 
@@ -17,7 +18,8 @@ use super::recording::{BufferName, Fault, Recording, WorkspaceTensor};
 use super::residency::{Policy, Residency};
 use crate::data::ImageSet;
 use crate::engine::{
-    Engine, EngineError, Epoch, Mode, Observer, OptimizerState, PerSplit, SampleOutcome, Setup, Split, steps,
+    Engine, EngineError, Epoch, LayerOutput, Mode, Observer, OptimizerState, PerSplit, SampleOutcome, Setup,
+    Split, steps,
 };
 use crate::model::ParameterTable;
 
@@ -49,6 +51,8 @@ pub struct GpuEngine {
     pub(super) splits: PerSplit<LoadedSplit>,
     /// Optimizer steps so far.
     step: u64,
+    /// Computes what the fused kernels do not store; `None` until it is needed.
+    layered: Option<Box<GpuEngine>>,
 }
 
 impl GpuEngine {
@@ -59,9 +63,17 @@ impl GpuEngine {
     /// [`EngineError::BatchTooLarge`] if the activations of a batch do not fit into a binding,
     /// [`EngineError::Device`] if the device refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
+        limits::check_classes(&context, options.setup.network.classes)?;
+        let recording = Recording::new(&options.setup, &options.kernels);
+        Self::with_recording(context, options, recording)
+    }
+
+    fn with_recording(
+        context: Context,
+        options: GpuOptions,
+        recording: Recording,
+    ) -> Result<Self, EngineError> {
         let setup = &options.setup;
-        limits::check_classes(&context, setup.network.classes)?;
-        let recording = Recording::new(setup, &options.kernels);
         limits::check_batch(setup, &recording, context.largest_binding())?;
         let table = ParameterTable::new(&setup.network);
         let samples = MAX_SAMPLES_PER_SUBMIT
@@ -69,7 +81,16 @@ impl GpuEngine {
             .max(setup.max_forward_batch());
         let executor = Executor::new(context.clone(), recording)?;
         let ring = context.checked(|| Ring::new(&context, samples, table.tensors().len()))?;
-        Ok(Self { context, options, table, executor, ring, splits: PerSplit::default(), step: 0 })
+        Ok(Self {
+            context,
+            options,
+            table,
+            executor,
+            ring,
+            splits: PerSplit::default(),
+            step: 0,
+            layered: None,
+        })
     }
 
     /// The values of the first `images` images of a workspace tensor, as the last batch left them.
@@ -95,6 +116,12 @@ impl GpuEngine {
 
     fn read(&self, name: BufferName, first: usize, count: usize) -> Result<Vec<f32>, EngineError> {
         self.executor.buffers.read(&self.context, name, first, count)
+    }
+
+    /// Forgets the non-finite values of former parameters. The buffer's initial zeros are not valid.
+    fn clear_faults(&self) {
+        let faults = vec![Fault::NONE; self.table.tensors().len()];
+        self.executor.buffers.write(&self.context, BufferName::Faults, &faults);
     }
 
     /// Writes the `len` values of an arena.
@@ -132,8 +159,7 @@ impl Engine for GpuEngine {
     }
 
     fn set_parameters(&mut self, arena: &[f32]) -> Result<(), EngineError> {
-        let faults = vec![Fault::NONE; self.table.tensors().len()];
-        self.executor.buffers.write(&self.context, BufferName::Faults, &faults);
+        self.clear_faults();
         self.write_arena(BufferName::Parameters, self.table.arena_len(), arena)
     }
 
@@ -191,5 +217,9 @@ impl Engine for GpuEngine {
             all.extend(read::<f32>(&self.context, &outputs, 0, order.len() * classes)?);
         }
         Ok(loss.kind.log_probabilities(classes, all))
+    }
+
+    fn activations(&mut self, split: Split) -> Result<Vec<LayerOutput>, EngineError> {
+        self.layer_outputs(split)
     }
 }

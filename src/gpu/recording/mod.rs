@@ -110,11 +110,22 @@ impl Recording {
     /// Records the steps of a setup: with the kernel set of `config` if it supports the setup, else with the layered
     /// one.
     pub fn new(setup: &Setup, config: &KernelConfig) -> Self {
+        Self::with_phases(setup, config, |_| true)
+    }
+
+    /// Like [`Self::new`], with the kernels of an evaluation only.
+    pub(super) fn of_evaluation(setup: &Setup, config: &KernelConfig) -> Self {
+        let all = Self::with_phases(setup, config, |phase| phase.is_in_evaluation());
+        Self { micro_batch: Vec::new(), last_micro_batch: Vec::new(), ..all }
+    }
+
+    fn with_phases(setup: &Setup, config: &KernelConfig, includes: fn(Phase) -> bool) -> Self {
         let table = ParameterTable::new(&setup.network);
-        let step = match config.set_for(setup) {
+        let mut step = match config.set_for(setup) {
             KernelSet::Layered => layered::record(setup, &table, config),
             KernelSet::Fused => fused::record(setup, &table, config),
         };
+        step.kernels.retain(|&(phase, _)| includes(phase));
         let trained = table.trained_len();
         let buffers = buffers::specs(&BufferLengths {
             parameters: table.arena_len(),
@@ -134,7 +145,7 @@ impl Recording {
             buffers,
             micro_batch: dispatches(|phase| matches!(phase, Phase::Always | Phase::Training)),
             last_micro_batch: dispatches(|phase| !matches!(phase, Phase::Evaluation)),
-            evaluation: dispatches(|phase| matches!(phase, Phase::Always | Phase::Evaluation)),
+            evaluation: dispatches(|phase| phase.is_in_evaluation()),
             // Parsing takes longer than everything else here.
             kernels: step.kernels.par_iter().map(|(_, kernel)| RecordedKernel::new(kernel)).collect(),
             record: RecordLayout::new(),
@@ -190,6 +201,12 @@ enum Phase {
     StepEnd,
     /// For every batch of an evaluation.
     Evaluation,
+}
+
+impl Phase {
+    fn is_in_evaluation(self) -> bool {
+        matches!(self, Self::Always | Self::Evaluation)
+    }
 }
 
 /// The kernels of a step in order, and the workspace that they share.

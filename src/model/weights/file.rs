@@ -28,6 +28,15 @@ pub(crate) struct ModelFile<'a> {
     prefix: String,
 }
 
+/// The program that wrote a model file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// The file's format version. From version 2 on, a digest of the content has been verified.
+    pub format: u32,
+    /// The version of lenet-gpu; unknown for models of format version 1.
+    pub program: Option<String>,
+}
+
 impl<'a> ModelFile<'a> {
     /// Reads the header and verifies the digest.
     ///
@@ -102,6 +111,13 @@ impl<'a> ModelFile<'a> {
             parameters.extend(self.values(tensor.name, tensor)?);
         }
         Ok((Model { network, parameters, info }, run))
+    }
+
+    /// What wrote the file. `None` if another program did.
+    pub fn writer(&self) -> Option<Writer> {
+        let text = self.text.as_deref()?;
+        let format = header::version(text).ok()?.get();
+        Some(Writer { format, program: header::program(text) })
     }
 
     /// Reads the values of a tensor that must have the shape of `like`. All must be finite, and variances not negative.

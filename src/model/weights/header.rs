@@ -103,6 +103,14 @@ pub(super) fn version(text: &str) -> Result<NonZeroU32, WeightsError> {
     }
 }
 
+/// The version of lenet-gpu that wrote a header, if the header contains it.
+pub(super) fn program(text: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    // Format version 1 has the program in checkpoints only.
+    let program = value.get("program").or_else(|| value.pointer("/checkpoint/config/program/version"))?;
+    program.as_str().map(str::to_owned)
+}
+
 /// Reads a header whose version is known.
 pub(super) fn parse<Run: DeserializeOwned>(text: &str) -> Result<Header<Run>, WeightsError> {
     serde_json::from_str(text).map_err(|error| invalid(text, error))
@@ -110,9 +118,5 @@ pub(super) fn parse<Run: DeserializeOwned>(text: &str) -> Result<Header<Run>, We
 
 /// The error for an invalid header. It names the version of lenet-gpu that wrote it, if the header contains it.
 fn invalid(text: &str, source: serde_json::Error) -> WeightsError {
-    let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    // Format version 1 has the program in checkpoints only.
-    let program = value.get("program").or_else(|| value.pointer("/checkpoint/config/program/version"));
-    let program = program.and_then(serde_json::Value::as_str).map(str::to_owned);
-    WeightsError::Header { program, source }
+    WeightsError::Header { program: program(text), source }
 }

@@ -50,6 +50,7 @@ use digest::Content;
 
 pub use error::{Damage, LoadError, WeightsError};
 pub(crate) use file::ModelFile;
+pub use file::Writer;
 pub use foreign::Foreign;
 pub(crate) use header::Header;
 
@@ -153,6 +154,15 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
         };
         LoadError { path: path.to_owned(), source }
     })
+}
+
+/// Says what wrote a model file. `None` if another program did, such as PyTorch.
+///
+/// # Errors
+/// If the file cannot be read, is corrupt or is not a safetensors file.
+pub fn writer(path: &Path) -> Result<Option<Writer>, LoadError> {
+    let writer = || Ok(ModelFile::open(&read(path)?)?.writer());
+    writer().map_err(|source| LoadError { path: path.to_owned(), source })
 }
 
 /// Reads a file, unless it is larger than any model.

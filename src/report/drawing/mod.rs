@@ -1,15 +1,18 @@
-//! Vector drawings: lists of shapes and lines of text. SVG and PNG files are written from the same list.
+//! Vector drawings: lists of shapes and lines of text. SVG files, PNG files and parts of HTML pages are written from the
+//! same list.
 
+mod colour;
 pub mod font;
 mod png;
 mod svg;
 
+pub use colour::Colour;
 pub use png::InvalidSize;
 
 /// x and y, from the left and the top edge of the drawing.
 pub type Point = (f64, f64);
 
-/// Shapes and text on a white background; later elements cover earlier ones. Lengths are in SVG user units, 96 per inch.
+/// Shapes and text on white paper; later elements cover earlier ones. Lengths are in SVG user units, 96 per inch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
     /// The width of the drawing.
@@ -33,6 +36,22 @@ pub enum Element {
     Text(Text),
 }
 
+impl Element {
+    /// The same element elsewhere: `right` and `down` of where it is.
+    pub fn moved(mut self, (right, down): Point) -> Element {
+        let at = |(x, y): Point| (x + right, y + down);
+        match &mut self {
+            Element::Text(text) => text.at = at(text.at),
+            Element::Shape(Shape { geometry: Geometry::Circle { centre, .. }, .. }) => *centre = at(*centre),
+            Element::Shape(Shape { geometry: Geometry::Polyline(points), .. })
+            | Element::Shape(Shape { geometry: Geometry::Polygon(points), .. }) => {
+                points.iter_mut().for_each(|point| *point = at(*point));
+            }
+        }
+        self
+    }
+}
+
 /// A geometry with a fill, a stroke, or both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
@@ -42,6 +61,8 @@ pub struct Shape {
     pub fill: Option<Fill>,
     /// How the outline is painted, if at all.
     pub stroke: Option<Stroke>,
+    /// What a viewer shows while the mouse is over the shape, even if nothing of it is painted. PNG files have none.
+    pub tooltip: Option<String>,
 }
 
 /// The outline of a shape.
@@ -60,22 +81,27 @@ pub enum Geometry {
     },
 }
 
-/// Red, green and blue in sRGB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colour(pub u8, pub u8, pub u8);
-
-impl Colour {
-    /// Black.
-    pub const BLACK: Colour = Colour(0, 0, 0);
-    /// White.
-    pub const WHITE: Colour = Colour(255, 255, 255);
-}
-
 impl Shape {
+    /// A shape that is filled only.
+    pub fn filled(geometry: Geometry, fill: Fill) -> Shape {
+        Shape { geometry, fill: Some(fill), stroke: None, tooltip: None }
+    }
+
+    /// Connected line segments.
+    pub fn line(points: Vec<Point>, stroke: Stroke) -> Shape {
+        Shape { geometry: Geometry::Polyline(points), fill: None, stroke: Some(stroke), tooltip: None }
+    }
+
     /// A filled rectangle whose top left corner is `(x, y)`.
     pub fn rectangle((x, y): Point, width: f64, height: f64, fill: Fill) -> Shape {
         let corners = vec![(x, y), (x + width, y), (x + width, y + height), (x, y + height)];
-        Shape { geometry: Geometry::Polygon(corners), fill: Some(fill), stroke: None }
+        Shape::filled(Geometry::Polygon(corners), fill)
+    }
+
+    /// A rectangle with a tooltip, of which nothing is painted.
+    pub fn tooltip(at: Point, width: f64, height: f64, text: String) -> Shape {
+        let area = Shape::rectangle(at, width, height, Fill::solid(Colour::Paper));
+        Shape { fill: None, tooltip: Some(text), ..area }
     }
 }
 
@@ -144,9 +170,25 @@ pub enum Anchor {
 }
 
 impl Drawing {
-    /// Returns the content of an SVG file. Text stays text: it can be searched, selected and read aloud.
+    /// Returns the content of an SVG file. Text stays text: it can be searched, selected and read aloud. It takes the
+    /// same space in every font that the viewer may have.
     pub fn to_svg(&self) -> String {
-        svg::write(self)
+        svg::file(self)
+    }
+
+    /// Returns an `<svg>` element for an HTML page. It has no background, and takes its colours from the page's CSS
+    /// variables ([`Colour::css`]), so it follows the page's light and dark themes. It has no ids and no inline styles. Its
+    /// `width` and `height` are the drawing's; with `max-width: 100%; height: auto` it shrinks with the page.
+    ///
+    /// The title and the description are its text alternatives. The shape with a tooltip under the mouse matches
+    /// `[pointer-events]:hover` if it is not painted, so that the page can show which one it is.
+    pub fn to_html(&self) -> String {
+        svg::element(self, "")
+    }
+
+    /// The same with a class.
+    pub(super) fn to_element(&self, class: &str) -> String {
+        svg::element(self, class)
     }
 
     /// Returns the content of a PNG file with `scale` pixels per unit of length.

@@ -44,7 +44,7 @@ fn draw(drawing: &Drawing, scale: u32) -> Result<Pixmap, InvalidSize> {
         pixels: Pixmap::new(width as u32, height as u32).ok_or(invalid)?,
         scale: Transform::from_scale(scale as f32, scale as f32),
     };
-    canvas.pixels.fill(colour(Colour::WHITE, 1.0));
+    canvas.pixels.fill(colour(Colour::Paper, 1.0));
     for element in &drawing.elements {
         match element {
             Element::Shape(shape) => canvas.draw(shape),
@@ -103,7 +103,8 @@ impl Canvas {
     }
 }
 
-fn colour(Colour(red, green, blue): Colour, opacity: f64) -> tiny_skia::Color {
+fn colour(colour: Colour, opacity: f64) -> tiny_skia::Color {
+    let [red, green, blue] = colour.rgb();
     tiny_skia::Color::from_rgba8(red, green, blue, (opacity * 255.0).round() as u8)
 }
 

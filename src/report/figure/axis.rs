@@ -145,8 +145,9 @@ impl FittedAxis {
         ticks
     }
 
-    /// Returns ticks at 1, 2 and 5 times each power of ten. If these are too many, at powers of ten only; if these are
-    /// too many, at every second, third, ... power of ten. Returns `None` if fewer than [`MIN_TICKS`] are left.
+    /// Returns ticks at 1, 2 and 5 times each power of ten. If these are too many, at 1 and 3 times, at powers of ten only,
+    /// or at every second, third, ... power of ten. A few more than `most` are better than fewer than [`MIN_TICKS`];
+    /// `None` if there are neither.
     fn ticks_by_decade(&self, most: usize) -> Option<Vec<Tick>> {
         let (first, last) = (libm::log10(self.low).floor() as i32, libm::log10(self.high).ceil() as i32);
         let in_decades = |digits: &[f64], every: i32| {
@@ -155,14 +156,19 @@ impl FittedAxis {
                 powers.flat_map(|power| digits.iter().map(move |digit| digit * libm::exp10(power.into())));
             values.filter(|value| (self.low..=self.high).contains(value)).collect::<Vec<f64>>()
         };
-        let mut values = in_decades(&[1.0, 2.0, 5.0], 1);
-        if values.len() > most {
-            values = in_decades(&[1.0], ((last - first) / most.max(1) as i32).max(1));
-        }
+        let every = ((last - first) / most.max(1) as i32).max(1);
+        let candidates: [(&[f64], i32); 3] = [(&[1.0, 2.0, 5.0], 1), (&[1.0, 3.0], 1), (&[1.0], every)];
+        let values = [most, most + MORE_TICKS].into_iter().find_map(|most| {
+            let of_candidates = candidates.iter().map(|&(digits, every)| in_decades(digits, every));
+            of_candidates.into_iter().find(|values| (MIN_TICKS..=most).contains(&values.len()))
+        })?;
         let tick = |value| Tick { value, label: label(value, value, value) };
-        (values.len() >= MIN_TICKS).then(|| values.into_iter().map(tick).collect())
+        Some(values.into_iter().map(tick).collect())
     }
 }
+
+/// How many ticks more than asked for there may be on a logarithmic axis.
+const MORE_TICKS: usize = 2;
 
 /// With fewer ticks, a logarithmic axis cannot be distinguished from a linear one.
 const MIN_TICKS: usize = 3;
@@ -248,6 +254,25 @@ fn label(value: f64, step: f64, largest: f64) -> String {
     if value < 0.0 { format!("−{digits}") } else { digits }
 }
 
+/// Formats a value of a curve with at most five digits, or all of a whole number: 12, 98.712, 0.00123, 25,310, 1.5e-7.
+pub fn short_number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let power = libm::log10(value.abs()).floor();
+    // Small numbers without many zeros are easier to read without a power of ten.
+    let digits = if (-4.0..0.0).contains(&power) {
+        let digits = format!("{:.*}", (4.0 - power) as usize, value.abs());
+        if value < 0.0 { format!("−{digits}") } else { digits }
+    } else {
+        label(value, libm::exp10((power - 4.0).min(0.0)), value.abs())
+    };
+    match digits.contains('.') && !digits.contains('e') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => digits,
+    }
+}
+
 /// Inserts a comma before every group of three digits.
 fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
@@ -292,6 +317,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_about_five_digits() {
+        let written =
+            [0.0, 12.0, 98.7124, 0.001_234_5, 0.067_647_42, 25_310.4, -0.5, 1e12, 1.5e-7, 1e-3, 9_999.96]
+                .map(short_number);
+        assert_eq!(
+            written,
+            [
+                "0",
+                "12",
+                "98.712",
+                "0.0012345",
+                "0.067647",
+                "25,310",
+                "−0.5",
+                "1e12",
+                "1.5e-7",
+                "0.001",
+                "10,000"
+            ]
+        );
+    }
+
+    #[test]
     fn whole_axis_has_integer_ticks_clear_of_the_edge() {
         let epochs = Axis::new("Epoch").whole();
         assert_eq!(labels(epochs.clone(), [1.0, 3.0], Margin::Small, 10), ["1", "2", "3"]);
@@ -324,6 +372,7 @@ mod tests {
         assert_eq!(named(50.0, 2000.0, 9), ["50", "100", "200", "500", "1,000", "2,000"]);
         assert_eq!(named(1.0, 18_750.0, 6), ["1", "10", "100", "1,000", "10,000"]);
         assert_eq!(named(1e-30, 1e30, 6), ["1e-30", "1e-20", "1e-10", "1", "1e10", "1e20", "1e30"]);
+        assert_eq!(named(0.004, 0.6, 3), ["0.01", "0.03", "0.1", "0.3"]);
         assert!(named(50.0, 60.0, 6).len() > 3);
     }
 

@@ -22,6 +22,9 @@ const MAX_MARKERS: usize = 25;
 const CROSS: f64 = 5.5;
 const CROSS_LINE: f64 = 2.0;
 
+/// Width in which points of a line are not told apart.
+const COLUMN: f64 = 2.0;
+
 /// Half the width of the bar that replaces the band of a single point.
 const WHISKER: f64 = 4.0;
 
@@ -68,12 +71,11 @@ pub(super) fn draw_sample(style: Style, series: &Series, (x, y): Point, elements
 pub(super) fn draw_stop_mark(colour: Colour, (x, y): Point, elements: &mut Vec<Element>) {
     let cross = |half: f64, stroke: Stroke| {
         [1.0, -1.0].map(|slope| {
-            let geometry =
-                Geometry::Polyline(vec![(x - half, y - slope * half), (x + half, y + slope * half)]);
-            Element::Shape(Shape { geometry, fill: None, stroke: Some(stroke) })
+            let ends = vec![(x - half, y - slope * half), (x + half, y + slope * half)];
+            Element::Shape(Shape::line(ends, stroke))
         })
     };
-    elements.extend(cross(CROSS + RIM, Stroke::solid(Colour::WHITE, CROSS_LINE + 2.0 * RIM)));
+    elements.extend(cross(CROSS + RIM, Stroke::solid(Colour::Paper, CROSS_LINE + 2.0 * RIM)));
     elements.extend(cross(CROSS, Stroke::solid(colour, CROSS_LINE)));
 }
 
@@ -90,9 +92,31 @@ fn draw_band(style: Style, series: &Series, plot: &Plot, elements: &mut Vec<Elem
             let (_, bottom) = plot.position(point.x, point.low);
             vec![(x - WHISKER, top), (x + WHISKER, top), (x + WHISKER, bottom), (x - WHISKER, bottom)]
         }
-        _ => high.chain(low).collect(),
+        _ => [thinned(high.collect()), thinned(low.collect())].concat(),
     };
     elements.push(filled(band, style.colour));
+}
+
+/// Thins out a line that has more points than the eye can tell apart: of all points within [`COLUMN`] units the highest
+/// and the lowest stay, and the first and the last of the line. A line with few points is unchanged.
+fn thinned(points: Vec<Point>) -> Vec<Point> {
+    let column = |point: &Point| (point.0 / COLUMN).floor();
+    let mut kept = Vec::new();
+    let mut first = 0;
+    for within in points.chunk_by(|a, b| column(a) == column(b)) {
+        let by_height = |a: &(usize, &Point), b: &(usize, &Point)| a.1.1.total_cmp(&b.1.1);
+        let highest = within.iter().enumerate().min_by(by_height);
+        let lowest = within.iter().enumerate().max_by(by_height);
+        let mut indices: Vec<usize> =
+            [highest, lowest].into_iter().flatten().map(|(index, _)| first + index).collect();
+        indices.sort_unstable();
+        kept.extend(indices);
+        first += within.len();
+    }
+    kept.insert(0, 0);
+    kept.push(points.len() - 1);
+    kept.dedup();
+    kept.into_iter().map(|index| points[index]).collect()
 }
 
 fn mean_points(series: &Series, plot: &Plot) -> Vec<Point> {
@@ -104,19 +128,39 @@ fn tail_points(tail: &Tail, plot: &Plot) -> Vec<Point> {
 }
 
 fn line(points: Vec<Point>, style: Style, width: f64) -> Element {
-    let stroke = Some(Stroke { colour: style.colour, width, dash: style.dash });
-    Element::Shape(Shape { geometry: Geometry::Polyline(points), fill: None, stroke })
+    let stroke = Stroke { colour: style.colour, width, dash: style.dash };
+    Element::Shape(Shape::line(thinned(points), stroke))
 }
 
 fn marker(style: Style, point: Point) -> Element {
-    Element::Shape(Shape {
-        geometry: style.marker.geometry(point, MARKER),
-        fill: Some(Fill { colour: style.colour, opacity: 1.0 }),
-        stroke: Some(Stroke::solid(Colour::WHITE, RIM)),
-    })
+    let filled = Shape::filled(style.marker.geometry(point, MARKER), Fill::solid(style.colour));
+    Element::Shape(Shape { stroke: Some(Stroke::solid(Colour::Paper, RIM)), ..filled })
 }
 
 fn filled(polygon: Vec<Point>, colour: Colour) -> Element {
-    let fill = Some(Fill { colour, opacity: BAND_OPACITY });
-    Element::Shape(Shape { geometry: Geometry::Polygon(polygon), fill, stroke: None })
+    Element::Shape(Shape::filled(Geometry::Polygon(polygon), Fill { colour, opacity: BAND_OPACITY }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thinned_line_keeps_its_ends_and_extremes() {
+        // A zigzag with 100 points per column, and one spike.
+        let mut points: Vec<Point> =
+            (0..10_000).map(|index| (f64::from(index) * COLUMN / 100.0, f64::from(index % 7))).collect();
+        points[5_050].1 = -40.0;
+        let thin = thinned(points.clone());
+        assert!(thin.len() <= 202, "{}", thin.len());
+        assert_eq!((thin.first(), thin.last()), (points.first(), points.last()));
+        assert!(thin.contains(&points[5_050]));
+        assert!(thin.is_sorted_by(|a, b| a.0 < b.0));
+    }
+
+    #[test]
+    fn a_line_with_few_points_is_not_thinned() {
+        let points: Vec<Point> = (0..100).map(|index| (f64::from(index) * COLUMN, 1.0)).collect();
+        assert_eq!(thinned(points.clone()), points);
+    }
 }

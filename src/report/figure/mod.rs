@@ -6,14 +6,17 @@ mod layout;
 pub(super) mod palette;
 mod plot;
 mod series;
+mod tooltips;
 
 use std::path::{Path, PathBuf};
 
 use axis::MIN_LOG_VALUE;
-pub use axis::{Axis, Scale};
+pub use axis::{Axis, Scale, short_number};
 pub use palette::MAX_SERIES;
 pub use series::{Run, Series, SeriesPoint, Tail, legend_text};
 
+#[cfg(doc)]
+use super::drawing::Colour;
 use super::drawing::{Drawing, InvalidSize};
 use crate::files::{WriteError, write_output};
 
@@ -22,6 +25,11 @@ pub const SIZE: (u32, u32) = (800, 500);
 
 /// Pixels of a figure's PNG per SVG user unit.
 pub const PIXELS_PER_UNIT: u32 = 2;
+
+/// Width and height of the two layouts of a chart in a page, in CSS pixels.
+pub const WIDE: (u32, u32) = (720, 400);
+/// For a phone.
+pub const NARROW: (u32, u32) = (360, 300);
 
 /// The largest magnitude that can be drawn. Sums and differences of two such numbers are still finite.
 pub const MAX_VALUE: f64 = 1e300;
@@ -177,7 +185,34 @@ impl Figure {
     /// Returns an error if the figure is invalid or a text does not fit.
     pub fn draw(&self, width: u32, height: u32) -> Result<Drawing, FigureError> {
         self.check()?;
-        layout::draw(self, width, height)
+        layout::draw(self, layout::FILE, (width, height))
+    }
+
+    /// Returns the chart as a part of an HTML page, `<div class="chart">`, without the title and the caption: they are its
+    /// text alternatives, and the page shows its own heading. It is drawn as SVG with the page's CSS variables as colours
+    /// ([`Colour::css`]), without ids or inline styles. The values at each x are shown under the mouse.
+    ///
+    /// The chart is there twice, as `<svg class="wide">` ([`WIDE`]) and as `<svg class="narrow">` ([`NARROW`]). The style
+    /// sheet of the page shows the one that fits, best by the space that the chart has:
+    ///
+    /// ```css
+    /// .chart { container-type: inline-size; }
+    /// .chart svg { display: block; width: 100%; height: auto; }
+    /// .chart .narrow { display: none; }
+    /// @container (max-width: 520px) {
+    ///     .chart .wide { display: none; }
+    ///     .chart .narrow { display: block; }
+    /// }
+    /// .chart [pointer-events]:hover { fill: var(--ink); fill-opacity: 0.07; }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if the figure is invalid or a text does not fit. Names of series are cut to fit.
+    pub fn to_html(&self) -> Result<String, FigureError> {
+        self.check()?;
+        let wide = layout::draw(self, layout::PAGE, WIDE)?.to_element("wide");
+        let narrow = layout::draw(self, layout::PAGE, NARROW)?.to_element("narrow");
+        Ok(format!("<div class=\"chart\">\n{wide}{narrow}</div>\n"))
     }
 
     /// Writes `stem`.svg and `stem`.png of [`SIZE`] into a folder, each atomically, and returns their paths.

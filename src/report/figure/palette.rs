@@ -3,10 +3,6 @@
 
 use super::super::drawing::{Colour, Geometry, Point};
 
-pub(in crate::report) const INK: Colour = Colour(0x22, 0x22, 0x22);
-pub(in crate::report) const SOFT_INK: Colour = Colour(0x55, 0x55, 0x55);
-pub(in crate::report) const GRID: Colour = Colour(0xe4, 0xe4, 0xe4);
-
 /// The number of series that can be distinguished in one figure.
 pub const MAX_SERIES: usize = STYLES.len();
 
@@ -27,14 +23,15 @@ pub(super) enum Marker {
     TriangleDown,
 }
 
-/// The colours of Okabe and Ito, "Color Universal Design" (2008), which are distinguishable with any kind of colour
-/// vision, without the yellow, which is hard to see on white.
-const STYLES: [Style; 5] = [
-    Style { colour: Colour(0x00, 0x72, 0xb2), dash: &[], marker: Marker::Circle },
-    Style { colour: Colour(0xd5, 0x5e, 0x00), dash: &[7.0, 3.0], marker: Marker::Square },
-    Style { colour: Colour(0x00, 0x9e, 0x73), dash: &[2.0, 2.5], marker: Marker::Triangle },
-    Style { colour: Colour(0xcc, 0x79, 0xa7), dash: &[9.0, 3.0, 2.0, 3.0], marker: Marker::Diamond },
-    Style { colour: Colour(0xe6, 0x9f, 0x00), dash: &[14.0, 4.0], marker: Marker::TriangleDown },
+const STYLES: [Style; Colour::SERIES] = [
+    Style { colour: Colour::Series(0), dash: &[], marker: Marker::Circle },
+    Style { colour: Colour::Series(1), dash: &[7.0, 3.0], marker: Marker::Square },
+    Style { colour: Colour::Series(2), dash: &[2.0, 2.5], marker: Marker::Triangle },
+    Style { colour: Colour::Series(3), dash: &[9.0, 3.0, 2.0, 3.0], marker: Marker::Diamond },
+    Style { colour: Colour::Series(4), dash: &[14.0, 4.0], marker: Marker::TriangleDown },
+    Style { colour: Colour::Series(5), dash: &[4.0, 2.0], marker: Marker::Circle },
+    Style { colour: Colour::Series(6), dash: &[7.0, 2.0, 2.0, 2.0, 2.0, 2.0], marker: Marker::Square },
+    Style { colour: Colour::Series(7), dash: &[1.5, 1.5], marker: Marker::Triangle },
 ];
 
 /// Returns the style of series `index` of a figure, counted from 0 and below [`MAX_SERIES`].

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::checkpoints::{BestModel, Checkpoints};
+use super::metrics_csv;
 use super::metrics_log::MetricsLog;
 use super::saved_file::SavedFile;
 use super::{CONFIG, LOCK, METRICS, REPLACED, RunDirectory, RunError, lock, text_of};
@@ -43,7 +44,17 @@ impl RunDirectory {
     /// # Panics
     /// If the configuration contains an integer above 2^63 − 1, which TOML cannot represent.
     pub fn create_timestamped(parent: &Path, dataset: &str, config: &RunConfig) -> Result<Self, RunError> {
-        let stem = format!("{dataset}-{}", timestamp(SystemTime::now()));
+        let path = Self::create_timestamped_folder(parent, dataset)?;
+        Self::start(path, config, true)
+    }
+
+    /// Creates a new folder `NAME-DATE-TIME` in `parent`, without a run in it, and returns its path. Date and time are in
+    /// UTC.
+    ///
+    /// # Errors
+    /// Returns an error if the folder cannot be created.
+    pub(crate) fn create_timestamped_folder(parent: &Path, name: &str) -> Result<PathBuf, RunError> {
+        let stem = format!("{name}-{}", timestamp(SystemTime::now()));
         let created = operations::create_folders(parent).and_then(|_| {
             for number in 1..=MAX_NAMES_PER_SECOND {
                 let name = if number == 1 { stem.clone() } else { format!("{stem}-{number}") };
@@ -56,10 +67,23 @@ impl RunDirectory {
             }
             Err(io::ErrorKind::AlreadyExists.into())
         });
-        match created {
-            Ok(path) => Self::start(path, config, true),
-            Err(source) => Err(RunError::Make { path: parent.join(stem), source }),
-        }
+        created.map_err(|source| RunError::Make { path: parent.join(stem), source })
+    }
+
+    /// Creates a folder and its parents, unless it exists. Returns whether it was created.
+    ///
+    /// # Errors
+    /// Returns an error if the folder cannot be created.
+    #[cfg(feature = "cli")]
+    pub(crate) fn create_folder(path: &Path) -> Result<bool, RunError> {
+        operations::create_folders(path).map_err(|source| RunError::Make { path: path.to_owned(), source })
+    }
+
+    /// Removes a folder, if it is empty.
+    #[cfg(feature = "cli")]
+    pub(crate) fn remove_empty_folder(path: &Path) {
+        // What is in use or not empty stays.
+        let _ = operations::remove_folder(path);
     }
 
     /// Takes an empty directory and writes what is known before training. If that fails, an `is_new` directory is
@@ -100,7 +124,17 @@ impl RunDirectory {
         let mut config = SavedFile::new(path.join(CONFIG), text_of(config));
         config.write()?;
         let checkpoints = Checkpoints::new(Self::checkpoint_path(path), None, BestModel::None);
-        Ok(Self { path: path.to_owned(), config, metrics, model: None, checkpoints, _lock: lock })
+        let metrics_csv = metrics_csv::new(path);
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+            metrics,
+            metrics_csv,
+            failure: None,
+            model: None,
+            checkpoints,
+            _lock: lock,
+        })
     }
 }
 

@@ -4,9 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::checkpoints::{BestModel, Checkpoints, StoredCheckpoint};
+use super::metrics_csv;
 use super::metrics_log::ReadMetrics;
 use super::saved_file::SavedFile;
-use super::{BEST, CONFIG, LOCK, METRICS, MODEL, REPLACED, RunDirectory, RunError, lock, text_of};
+use super::{
+    BEST, CONFIG, DERIVED, FAILURE, LOCK, METRICS, MODEL, REPLACED, RunDirectory, RunError, lock, text_of,
+};
 use crate::files::{operations, remove_temporary_files_of};
 use crate::train::{Checkpoint, CheckpointLoadError, EpochRecord, RunConfig};
 
@@ -28,7 +31,7 @@ impl EarlierRun {
     /// Returns an error if the directory does not contain a run, if the run is in progress in another process, or if
     /// its files do not match.
     pub fn open(path: &Path) -> Result<Self, OpenRunError> {
-        for name in REPLACED.into_iter().chain([LOCK]) {
+        for name in REPLACED.into_iter().chain(DERIVED).chain([LOCK]) {
             let path = path.join(name);
             operations::is_plain(&path).map_err(|source| RunError::Irregular { path, source })?;
         }
@@ -86,16 +89,32 @@ impl EarlierRun {
     /// If the configuration contains an integer above 2^63 − 1, which TOML cannot represent.
     pub fn resume(self, config: &RunConfig) -> Result<RunDirectory, RunError> {
         let Self { path, metrics, checkpoint, best, lock } = self;
-        for name in REPLACED {
+        for name in REPLACED.into_iter().chain(DERIVED) {
             remove_temporary_files_of(&path.join(name));
         }
+        let failure = path.join(FAILURE);
+        if failure.exists() {
+            let removed = operations::remove_file(&failure);
+            removed.map_err(|source| RunError::Write { path: failure, source })?;
+        }
         let epochs = checkpoint.as_ref().map_or(0, |(checkpoint, _)| checkpoint.state.epochs);
+        let kept = usize::try_from(epochs).unwrap_or(usize::MAX).min(metrics.records().len());
+        let metrics_csv = metrics_csv::of_epochs(&path, &metrics.records()[..kept]);
         let metrics = metrics.resume(epochs)?;
         let written =
             checkpoint.map(|(checkpoint, content)| StoredCheckpoint::new(content, &checkpoint.state));
         let checkpoints = Checkpoints::new(RunDirectory::checkpoint_path(&path), written, best);
         let config = SavedFile::new(path.join(CONFIG), text_of(config));
-        let mut directory = RunDirectory { path, config, metrics, model: None, checkpoints, _lock: lock };
+        let mut directory = RunDirectory {
+            path,
+            config,
+            metrics,
+            metrics_csv,
+            failure: None,
+            model: None,
+            checkpoints,
+            _lock: lock,
+        };
         match directory.write().into_iter().next() {
             None => Ok(directory),
             Some(failure) => Err(failure),

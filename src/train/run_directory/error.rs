@@ -77,6 +77,15 @@ pub enum RunError {
     #[error(transparent)]
     File(#[from] WriteError),
 
+    /// The configuration is not one that a run can have.
+    #[error("{}: {problem}", path.display())]
+    Config {
+        /// The configuration.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// The metrics log is not what a run can have written, or does not match the checkpoint.
     #[error("{}: line {line} {problem}", path.display())]
     Metrics {

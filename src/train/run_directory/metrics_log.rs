@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RunError;
-use super::saved_file::read_back;
-use crate::files::{operations, write_atomically};
+use super::appended_file::AppendedFile;
+use crate::files::operations;
 use crate::train::{EpochRecord, RunConfig, RunState};
 use crate::wording::count;
 
@@ -14,70 +14,39 @@ const MAX_METRICS: u64 = 1 << 30;
 
 /// The metrics of a run in progress.
 #[derive(Debug)]
-pub(super) struct MetricsLog {
-    path: PathBuf,
-    /// The lines of all epochs.
-    content: Vec<u8>,
-    /// How many bytes of them are on the disk; `None` if the file has to be replaced.
-    written: Option<usize>,
-}
+pub(super) struct MetricsLog(AppendedFile);
 
 impl MetricsLog {
     /// Creates an empty file. Fails if there is one: of two runs that start in a directory, only one succeeds.
     pub fn create(path: PathBuf) -> io::Result<Self> {
         operations::create_new(&path)?;
-        Ok(Self { path, content: Vec::new(), written: Some(0) })
+        Ok(Self(AppendedFile::written(path, Vec::new())))
     }
 
     pub fn append(&mut self, record: &EpochRecord) {
-        self.content.extend(serde_json::to_vec(record).expect("a record can be represented in JSON"));
-        self.content.push(b'\n');
+        let mut line = serde_json::to_vec(record).expect("a record can be represented in JSON");
+        line.push(b'\n');
+        self.0.append(&line);
+    }
+
+    /// The metrics of all epochs.
+    pub fn records(&self) -> Vec<EpochRecord> {
+        let lines = self.0.content().split(|&byte| byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 
     pub fn is_written(&self) -> bool {
-        self.written == Some(self.content.len())
+        self.0.is_written()
     }
 
     /// Writes what is not yet written, and flushes it to disk.
     pub fn write(&mut self) -> Result<(), RunError> {
-        if self.is_written() {
-            return Ok(());
-        }
-        // The file may have been removed or changed, or an earlier write may have left part of a line.
-        let is_intact = |written: usize| match self.path.symlink_metadata() {
-            Ok(metadata) => metadata.is_file() && metadata.len() == written as u64,
-            Err(_) => false,
-        };
-        match self.written.take().filter(|&written| is_intact(written)) {
-            Some(written) => self.append_from(written)?,
-            None => write_atomically(&self.path, &self.content)?,
-        }
-        self.written = Some(self.content.len());
-        Ok(())
-    }
-
-    fn append_from(&mut self, written: usize) -> Result<(), RunError> {
-        let Self { path, content, .. } = self;
-        let append = || {
-            let file = operations::open_append(path)?;
-            // One write per line: a program that follows the file never sees part of a line, unless the disk is full.
-            let appended = operations::write(&file, path, &content[written..])
-                .and_then(|()| operations::sync(&file, path));
-            appended.inspect_err(|_| {
-                // The write error is reported. If this fails too, the file is replaced later.
-                let _ = operations::truncate(&file, path, written as u64);
-            })
-        };
-        let appended = append().map_err(|source| RunError::Write { path: path.clone(), source });
-        if appended.is_err() {
-            self.written = Some(written);
-        }
-        appended
+        self.0.write()
     }
 
     /// Reads the file and compares it with the lines. If they differ, the file is to be replaced.
     pub fn read_back(&mut self) -> Result<(), RunError> {
-        read_back(&self.path, &self.content).inspect_err(|_| self.written = None)
+        self.0.read_back()
     }
 }
 
@@ -127,6 +96,10 @@ impl ReadMetrics {
         &self.records
     }
 
+    pub fn into_records(self) -> Vec<EpochRecord> {
+        self.records
+    }
+
     /// Checks that the state of a checkpoint follows from the metrics of its epochs.
     pub fn check(&self, state: &RunState, config: &RunConfig, checkpoint: &Path) -> Result<(), RunError> {
         let epochs = usize::try_from(state.epochs).unwrap_or(usize::MAX);
@@ -173,12 +146,10 @@ impl ReadMetrics {
         if content.last().is_some_and(|&byte| byte != b'\n') {
             content.push(b'\n');
         }
-        let mut log = MetricsLog { path, written: Some(content.len()), content };
-        if is_missing || log.content != bytes {
-            log.written = None;
-            write_atomically(&log.path, &log.content)?;
-            log.written = Some(log.content.len());
-        }
+        let is_written = !is_missing && content == bytes;
+        let file = if is_written { AppendedFile::written } else { AppendedFile::new };
+        let mut log = MetricsLog(file(path, content));
+        log.write()?;
         Ok(log)
     }
 

@@ -1,6 +1,7 @@
 //! Run directories: `config.toml` (the configuration), `metrics.jsonl` (one line per epoch), `model.safetensors` (the
 //! latest weights), `best.safetensors` (the weights of the best epoch) and `checkpoint.safetensors` (everything needed
-//! to resume).
+//! to resume); and for people, `metrics.csv` (the metrics again), `report.html` and
+//! `curves.png` (what the run looks like), and `failure.txt` (the error that ended it).
 //!
 //! Each run has a directory of its own. A directory that is not empty is rejected, so that no run is ever overwritten,
 //! and the directory is created before training starts, so that an unwritable path is reported early. While a run is in
@@ -9,25 +10,35 @@
 //! Whenever the process ends, the directory can be resumed, or, before it has a configuration, used for a new run.
 //! Metrics are flushed to disk before the checkpoint that counts their epochs.
 
+mod appended_file;
 mod checkpoints;
 mod create;
 mod earlier_run;
 mod error;
+mod metrics_csv;
 mod metrics_log;
+mod report_files;
 mod saved_file;
+mod stored_run;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use fs4::TryLockError;
 
 pub use earlier_run::{EarlierRun, OpenRunError};
 pub use error::RunError;
+pub use stored_run::{RunStatus, StoredRun};
 
 use super::{Checkpoint, EpochRecord, RunConfig};
 use crate::files::operations;
 use crate::model::{Model, weights};
+#[cfg(feature = "cli")]
+use crate::tensorboard::is_event_file;
+use appended_file::AppendedFile;
 use checkpoints::{Checkpoints, StoredCheckpoint, content_of_best};
 use metrics_log::MetricsLog;
 use saved_file::SavedFile;
@@ -39,8 +50,19 @@ const BEST: &str = "best.safetensors";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const LOCK: &str = ".lock";
 
-/// The files that are replaced as a whole.
+/// The files that are replaced as a whole, and from which a run resumes.
 const REPLACED: [&str; 5] = [CONFIG, METRICS, MODEL, BEST, CHECKPOINT];
+
+const METRICS_CSV: &str = "metrics.csv";
+
+const FAILURE: &str = "failure.txt";
+
+const REPORT: &str = "report.html";
+
+const CURVES: &str = "curves.png";
+
+/// The files that a run writes but never reads. They are replaced as a whole too.
+const DERIVED: [&str; 4] = [METRICS_CSV, FAILURE, REPORT, CURVES];
 
 /// The largest configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -54,6 +76,9 @@ pub struct RunDirectory {
     path: PathBuf,
     config: SavedFile,
     metrics: MetricsLog,
+    metrics_csv: AppendedFile,
+    /// `None` unless the run has failed.
+    failure: Option<SavedFile>,
     /// `None` until the first model is known.
     model: Option<SavedFile>,
     checkpoints: Checkpoints,
@@ -96,6 +121,13 @@ impl RunDirectory {
     /// Appends an epoch to the metrics.
     pub fn append(&mut self, record: &EpochRecord) {
         self.metrics.append(record);
+        self.metrics_csv.append(metrics_csv::row(record).as_bytes());
+    }
+
+    /// Sets the error that ended the run, a message of one line. It is removed when the run is resumed.
+    pub fn set_failure(&mut self, message: &str) {
+        let content = format!("{message}\n").into_bytes();
+        self.failure = Some(SavedFile::new(self.path.join(FAILURE), content));
     }
 
     /// Sets the newest checkpoint. At the end of an epoch, call [`Self::append`] first. If that epoch is the best so
@@ -124,6 +156,8 @@ impl RunDirectory {
         failures.extend(self.model.as_mut().and_then(|model| model.write().err()));
         failures.extend(self.metrics.write().err());
         failures.extend(self.checkpoints.write(self.metrics.is_written()));
+        failures.extend(self.metrics_csv.write().err());
+        failures.extend(self.failure.as_mut().and_then(|failure| failure.write().err()));
         failures
     }
 
@@ -141,7 +175,8 @@ impl RunDirectory {
     /// Reads the files that are written. Those that are not as they were written are to be written again.
     fn read_back(&mut self) -> Vec<RunError> {
         let mut failures = Vec::new();
-        for file in [Some(&mut self.config), self.model.as_mut()].into_iter().flatten() {
+        for file in [Some(&mut self.config), self.model.as_mut(), self.failure.as_mut()].into_iter().flatten()
+        {
             if file.is_written() {
                 failures.extend(file.read_back().err());
             }
@@ -150,6 +185,9 @@ impl RunDirectory {
             failures.extend(self.metrics.read_back().err());
         }
         failures.extend(self.checkpoints.read_back());
+        if self.metrics_csv.is_written() {
+            failures.extend(self.metrics_csv.read_back().err());
+        }
         failures
     }
 
@@ -158,7 +196,8 @@ impl RunDirectory {
     pub(crate) fn owns(file: &Path) -> bool {
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return false };
         let is_run = [CONFIG, METRICS].iter().all(|of_run| folder.join(of_run).is_file());
-        is_run && [CONFIG, METRICS, MODEL, BEST, CHECKPOINT].iter().any(|own| name == *own)
+        let is_own = REPLACED.iter().chain(&DERIVED).any(|own| name == *own);
+        is_run && (is_own || is_event_file(file))
     }
 
     /// The path of the directory.
@@ -227,6 +266,9 @@ fn text_of(config: &RunConfig) -> Vec<u8> {
     config.to_toml().into_bytes()
 }
 
+/// How often the lock is tried, and the pause in between, in milliseconds: [`StoredRun::open`] holds it for a moment.
+const LOCK_TRIES: (usize, u64) = (5, 20);
+
 /// Locks a run directory. Succeeds without a lock on file systems that do not support locking.
 fn lock(path: &Path) -> Result<File, RunError> {
     let lock_path = path.join(LOCK);
@@ -234,8 +276,13 @@ fn lock(path: &Path) -> Result<File, RunError> {
         Ok(lock) => lock,
         Err(source) => return Err(RunError::Write { path: lock_path, source }),
     };
-    match operations::try_lock(&lock, &lock_path) {
-        Err(TryLockError::WouldBlock) => Err(RunError::InProgress { path: path.to_owned() }),
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
+    let (tries, pause) = LOCK_TRIES;
+    for attempt in 1.. {
+        match operations::try_lock(&lock, &lock_path) {
+            Err(TryLockError::WouldBlock) if attempt < tries => thread::sleep(Duration::from_millis(pause)),
+            Err(TryLockError::WouldBlock) => break,
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(lock),
+        }
     }
+    Err(RunError::InProgress { path: path.to_owned() })
 }

@@ -45,6 +45,11 @@ pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
     width * size / f64::from(weight.face().units_per_em())
 }
 
+/// Whether the font has all characters of a text.
+pub(super) fn has_all(text: &str, weight: Weight) -> bool {
+    text.chars().all(|letter| weight.face().glyph_index(letter).is_some())
+}
+
 /// Passes the outlines of a line of text to `builder`: in the unit of `size`, starting at (0, 0), with y pointing down.
 pub fn outline(text: &str, size: f64, weight: Weight, builder: &mut dyn OutlineBuilder) {
     let face = weight.face();

@@ -1,0 +1,133 @@
+//! `lenet-gpu report`: a run, or several runs side by side, as one HTML file.
+
+mod comparison;
+mod ending;
+mod evaluated;
+mod page;
+mod sections;
+mod subject;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+pub use ending::{RunEnd, write_at_the_end};
+use subject::{Subject, Which};
+
+use super::data_args::DataArgs;
+use super::engine::EngineArgs;
+use super::{Ending, Failure, Input, Output, OutputFile, notice};
+use crate::files::{WriteError, check_output, is_same_output, write_output};
+use crate::report::curves;
+use crate::report::page::Page;
+use crate::train::{OpenRunError, RunDirectory, RunError, StoredRun};
+
+const AFTER_HELP: &str = "\
+Examples:
+  lenet-gpu report runs/mnist-20261122-174530
+          Write report.html and curves.png into the folder of the run
+  lenet-gpu report runs/photos --data-dir ~/photos -o photos.html
+          Evaluate on the data set in its new place, and write another file
+  lenet-gpu report runs/a runs/b runs/c
+          Compare runs: their curves in one chart, results side by side, and the options that differ; written to
+          runs/comparison.html
+  lenet-gpu report runs -o comparison.html
+          Compare all runs in a folder
+
+`train` writes report.html at the end of each run. The page is one file that loads nothing from elsewhere.";
+
+const DATA_DIR_HELP: &str = "Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its \
+                             format is detected [default: the data that the model was trained on]";
+const FIT_HELP: &str = "How images are fitted to 32×32 [default: as in the model's training]";
+const CHANNELS_HELP: &str = "Number of input channels [default: the model's, or for other data as stored]";
+
+/// Show a run as an HTML page
+///
+/// The page has the curves, the scores of each class, the confusion matrix, the worst mistakes, the calibration, the
+/// filters and feature maps, all options, and the command that repeats the run.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+#[command(mut_arg("data_dir", |arg| arg.help(DATA_DIR_HELP)))]
+#[command(mut_arg("fit", |arg| arg.help(FIT_HELP)))]
+#[command(mut_arg("channels", |arg| arg.help(CHANNELS_HELP)))]
+pub struct ReportArgs {
+    /// Folder of a run; several, or a folder that contains runs, are compared
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+
+    /// File to write; - writes to stdout [default: report.html in the folder of the run; of several runs
+    /// comparison.html beside their folders, or in the current folder if they are in different ones]
+    #[arg(short, long, value_name = "FILE.html", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// Show the weights of the best epoch instead of the last ones
+    #[arg(long)]
+    best: bool,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
+    match &args.runs[..] {
+        [run] if !comparison::is_folder_of_runs(run) => one(args, run, output),
+        _ => comparison::run(args, output),
+    }
+}
+
+/// Opens a run to be read only.
+pub fn open(run: &Path) -> Result<StoredRun, Failure> {
+    StoredRun::open(run).map_err(|error| match error {
+        OpenRunError::Run(error @ RunError::Read { .. }) => Failure::work(error),
+        error => Failure::input(error),
+    })
+}
+
+/// Writes the report of one run.
+fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Failure> {
+    let stored = open(run)?;
+    if let Some(path) = &args.output {
+        reserve(path, &RunDirectory::report_path_in(run), &[], output)?;
+    }
+    let which = if args.best { Which::Best } else { Which::Last };
+    let subject = Subject::load(stored, which, &args.engine, &args.data)?;
+    let page = page::of(&subject);
+    match &args.output {
+        Some(path) => write(path, &page)?,
+        None => {
+            save(&subject, &page).map_err(Failure::work)?;
+            notice::written(&RunDirectory::report_path_in(run));
+        }
+    }
+    Ok(Ending::Done)
+}
+
+/// Checks that a page can be written, without replacing a file of a run or an input, unless it is `own`: the page that it
+/// replaces.
+fn reserve(path: &Path, own: &Path, inputs: &[Input], output: &mut Output) -> Result<(), Failure> {
+    if is_same_output(path, own) {
+        return check_output(path).map_err(Failure::input);
+    }
+    output.reserve(&[OutputFile { option: "--output", path, is_text: true }], inputs, false)
+}
+
+/// Writes a page, and names the file.
+pub fn write(path: &Path, page: &Page) -> Result<(), Failure> {
+    write_output(path, page.to_html().as_bytes()).map_err(Failure::work)?;
+    notice::written(path);
+    Ok(())
+}
+
+/// Writes the report and the picture of the curves into the folder of the run.
+fn save(subject: &Subject, page: &Page) -> Result<(), WriteError> {
+    let run = &subject.run;
+    RunDirectory::write_report(&run.path, page.to_html().as_bytes())?;
+    // Without epochs there are no curves.
+    match curves::png(&run.records, &run.name()) {
+        Ok(curves) => RunDirectory::write_curves(&run.path, &curves),
+        Err(_) => Ok(()),
+    }
+}

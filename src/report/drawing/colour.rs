@@ -1,0 +1,98 @@
+//! Colours: by their role, so that a page can give them other values in its dark theme, or as fixed values.
+
+use std::fmt;
+
+/// The colour of a part of a drawing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// The background, and what is set off against a colour.
+    Paper,
+    /// Text and axes.
+    Ink,
+    /// Text that is less important.
+    SoftInk,
+    /// Lines that guide the eye.
+    Grid,
+    /// The series with this index, counted from 0 and below [`SERIES`](Colour::SERIES).
+    Series(usize),
+    /// Correct predictions.
+    Correct,
+    /// Wrong predictions.
+    Wrong,
+    /// Red, green and blue in sRGB, the same in every theme, as for the pixels of an image.
+    Rgb(u8, u8, u8),
+}
+
+/// The colours of Okabe and Ito, "Color Universal Design" (2008), which are distinguishable with any kind of colour
+/// vision, without the yellow, which is hard to see on white; then a violet and a grey.
+const SERIES: [[u8; 3]; 8] = [
+    [0x00, 0x72, 0xb2],
+    [0xd5, 0x5e, 0x00],
+    [0x00, 0x9e, 0x73],
+    [0xcc, 0x79, 0xa7],
+    [0xe6, 0x9f, 0x00],
+    [0x56, 0xb4, 0xe9],
+    [0x7a, 0x5f, 0xc0],
+    [0x6b, 0x72, 0x80],
+];
+
+impl Colour {
+    /// The number of colours for series.
+    pub const SERIES: usize = SERIES.len();
+
+    /// Black in every theme.
+    pub const BLACK: Colour = Colour::Rgb(0, 0, 0);
+
+    /// Returns red, green and blue on white paper, as in SVG and PNG files.
+    ///
+    /// # Panics
+    /// For [`Colour::Series`], if the index is not below [`SERIES`](Colour::SERIES).
+    pub fn rgb(self) -> [u8; 3] {
+        match self {
+            Colour::Paper => [0xff; 3],
+            Colour::Ink => [0x22; 3],
+            Colour::SoftInk => [0x55; 3],
+            Colour::Grid => [0xe4; 3],
+            Colour::Series(index) => SERIES[index],
+            Colour::Correct => SERIES[0],
+            Colour::Wrong => SERIES[1],
+            Colour::Rgb(red, green, blue) => [red, green, blue],
+        }
+    }
+
+    /// Returns the value in CSS: a variable of the page, such as `var(--ink)`, except for [`Colour::Rgb`].
+    pub fn css(self) -> impl fmt::Display {
+        Css(self)
+    }
+
+    /// Returns the value on white paper in CSS: `#222222`.
+    pub(super) fn hex(self) -> impl fmt::Display {
+        Hex(self)
+    }
+}
+
+struct Css(Colour);
+
+impl fmt::Display for Css {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Colour::Paper => f.write_str("var(--paper)"),
+            Colour::Ink => f.write_str("var(--ink)"),
+            Colour::SoftInk => f.write_str("var(--muted)"),
+            Colour::Grid => f.write_str("var(--grid)"),
+            Colour::Series(index) => write!(f, "var(--series-{})", index + 1),
+            Colour::Correct => f.write_str("var(--correct)"),
+            Colour::Wrong => f.write_str("var(--wrong)"),
+            Colour::Rgb(..) => Hex(self.0).fmt(f),
+        }
+    }
+}
+
+struct Hex(Colour);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [red, green, blue] = self.0.rgb();
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
+}

@@ -1,0 +1,136 @@
+//! The models to choose from: those of the runs in a folder, and the one that the server was started with.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::calendar::Utc;
+use crate::model::ModelInfo;
+use crate::train::{RunDirectory, StoredRun};
+
+/// The ID of a model that is not in the folder of runs. No path in a folder begins with a slash.
+const GIVEN: &str = "/given";
+
+/// The ID of the model of a live run.
+pub const LIVE_ID: &str = "/live";
+
+/// A model that can be loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelEntry {
+    /// Identifies the model: the path of its run in the folder of runs, or one of the names above.
+    pub id: String,
+    /// A name for display.
+    pub name: String,
+    /// The model file.
+    pub path: PathBuf,
+    /// When the run started.
+    pub started: Option<Utc>,
+    /// The name of the data set.
+    pub dataset: Option<String>,
+    /// The number of completed epochs; `None` if unknown.
+    pub epochs: Option<u64>,
+    /// The test accuracy after the last epoch.
+    pub test_accuracy: Option<f64>,
+    /// One word: `running`, `finished`, `stopped`, `interrupted`, `failed`, or `file` for a model that is no run's.
+    pub state: &'static str,
+}
+
+/// Finds models.
+#[derive(Debug, Clone)]
+pub struct Library {
+    runs: PathBuf,
+    given: Option<ModelEntry>,
+}
+
+impl ModelEntry {
+    /// The model of a run in the folder `runs`; `None` if it has none yet.
+    fn of_run(run: &StoredRun, runs: &Path) -> Option<Self> {
+        let path = RunDirectory::model_path_in(&run.path);
+        if !path.is_file() {
+            return None;
+        }
+        let relative = run.path.strip_prefix(runs).ok().filter(|path| !path.as_os_str().is_empty());
+        let name = match relative {
+            // The same on all systems.
+            Some(path) => path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"),
+            None => run.name(),
+        };
+        Some(Self {
+            id: name.clone(),
+            name,
+            path,
+            started: Some(Utc::of(run.started)),
+            dataset: Some(run.config.data.name.clone()),
+            epochs: Some(run.records.len() as u64),
+            test_accuracy: run.last().map(|last| last.test_accuracy),
+            state: run.status.name(),
+        })
+    }
+
+    /// The model in a file, which may be in the folder of a run.
+    pub fn of_file(path: &Path, info: &ModelInfo) -> Self {
+        let run = path.parent().and_then(|folder| StoredRun::open(folder).ok());
+        let is_last = RunDirectory::model_path_in(path.parent().unwrap_or(Path::new(""))) == path;
+        let of_run = run.filter(|_| is_last).and_then(|run| {
+            let entry = Self::of_run(&run, Path::new(""))?;
+            Some(Self { id: GIVEN.to_owned(), name: run.name(), ..entry })
+        });
+        of_run.unwrap_or_else(|| Self {
+            id: GIVEN.to_owned(),
+            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            path: path.to_owned(),
+            started: None,
+            dataset: info.dataset.clone(),
+            epochs: info.selected.map(|selected| selected.epoch),
+            test_accuracy: None,
+            state: "file",
+        })
+    }
+
+    /// As in the list of models, without whether it is loaded.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "started": self.started.map(|started| started.to_string()),
+            "dataset": self.dataset,
+            "epochs": self.epochs,
+            "test_accuracy": self.test_accuracy,
+            "state": self.state,
+        })
+    }
+}
+
+impl Library {
+    /// The models of the runs in a folder, which need not exist, and the model `given`. Returns the library and that
+    /// model's entry, which is the one of its run if it is in the folder.
+    pub fn new(runs: PathBuf, given: ModelEntry) -> (Self, ModelEntry) {
+        let library = Self { runs, given: None };
+        let canonical = |path: &Path| path.canonicalize().ok();
+        let same =
+            |entry: &ModelEntry| entry.path == given.path || canonical(&entry.path) == canonical(&given.path);
+        match library.list().into_iter().find(same) {
+            Some(entry) => (library, entry),
+            None => (Self { given: Some(given.clone()), ..library }, given),
+        }
+    }
+
+    /// All models, the newest first. Runs that cannot be read or that have no model yet are left out.
+    pub fn list(&self) -> Vec<ModelEntry> {
+        let runs = StoredRun::all_in(&self.runs).unwrap_or_default();
+        let runs = runs.into_iter().filter_map(|(_, run)| ModelEntry::of_run(&run.ok()?, &self.runs));
+        let mut models: Vec<ModelEntry> = runs.chain(self.given.clone()).collect();
+        models.sort_by(|one, other| other.started.cmp(&one.started).then_with(|| one.name.cmp(&other.name)));
+        models
+    }
+
+    /// The newest model.
+    pub fn newest(runs: &Path) -> Option<ModelEntry> {
+        Self { runs: runs.to_owned(), given: None }.list().into_iter().next()
+    }
+
+    /// The model with an ID.
+    pub fn find(&self, id: &str) -> Option<ModelEntry> {
+        self.list().into_iter().find(|model| model.id == id)
+    }
+}
