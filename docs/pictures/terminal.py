@@ -31,8 +31,8 @@ COLORS = {
     "red": "#ff7b72", "green": "#7ee787", "brown": "#e3b341", "blue": "#79c0ff", "magenta": "#e2a0ff", "cyan": "#56d4dd",
     "brightred": "#ff7b72", "brightgreen": "#7ee787", "brightbrown": "#e3b341", "brightcyan": "#56d4dd",
 }
-# The strokes of a box-drawing character: left, right, up, down, each 0 (none), 1 (light) or 2 (heavy).
-BOXES = {"─": "1100", "│": "0011", "┤": "1011", "━": "2200", "╸": "2000"}
+# The strokes of a box-drawing character: left, right, up, down.
+BOXES = {"│": "0011", "┤": "1011"}
 
 
 class Screen(pyte.Screen):
@@ -95,9 +95,9 @@ def shapes(symbol, x, y, stroke):
         middle, center = x + CELL / 2, y + LINE / 2
         ends = [(x, center), (x + CELL, center), (middle, y), (middle, y + LINE)]
         return [
-            f'<path d="M{middle:.1f} {center:.1f}L{a:.1f} {b:.1f}" stroke="{stroke}" stroke-width="{(1, 3)[weight == "2"]}"/>'
-            for (a, b), weight in zip(ends, BOXES[symbol])
-            if weight != "0"
+            f'<path d="M{middle:.1f} {center:.1f}L{a:.1f} {b:.1f}" stroke="{stroke}" stroke-width="1"/>'
+            for (a, b), is_drawn in zip(ends, BOXES[symbol])
+            if is_drawn == "1"
         ]
     return None
 
@@ -107,6 +107,16 @@ def row_to_svg(cells, y):
     while column < len(cells):
         cell = cells[column]
         x = MARGIN + column * CELL
+        rule = column
+        while rule < len(cells) and cell.data in "─━" and cells[rule].data == cell.data and color(cells[rule]) == color(cell):
+            rule += 1
+        if rule > column:
+            parts.append(
+                f'<path d="M{x:.1f} {y + LINE / 2:.1f}h{CELL * (rule - column):.1f}" stroke="{color(cell)}" '
+                f'stroke-width="{3 if cell.data == "━" else 1}"/>'
+            )
+            column = rule
+            continue
         drawn = shapes(cell.data, x, y, color(cell))
         if drawn is not None:
             parts += drawn

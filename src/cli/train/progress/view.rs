@@ -193,7 +193,8 @@ impl View<'_> {
         if room == 0 {
             return x;
         }
-        self.buffer.set_stringn(x, y, text, room.into(), style).0
+        // The style of what is written over does not shine through.
+        self.buffer.set_stringn(x, y, text, room.into(), Style::reset().patch(style)).0
     }
 
     /// A rule that separates the view from the lines above it: the device, and with many columns the learning rate and the
@@ -255,7 +256,7 @@ impl View<'_> {
             true => [format!("   best {best} % in epoch {epoch}"), format!("   best {best} %")],
             false => [format!(" best {best} ({epoch})"), format!(" best {best}")],
         };
-        let room = usize::from(self.buffer.area.width - x);
+        let room = usize::from(self.buffer.area.width.saturating_sub(x));
         if let Some(text) = texts.iter().find(|text| text.chars().count() <= room) {
             self.text(x, y, text, Style::new());
         }
