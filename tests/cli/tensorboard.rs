@@ -1,5 +1,5 @@
 //! TensorBoard's event files. Their content is checked by the unit tests of the writer, and against TensorBoard itself by
-//! tests/peers/tensorboard.py.
+//! tests/peers/event_files.py.
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads event files with the `tensorboard` package and compares them with the files of the run.
 
-    tests/peers/tensorboard.py [PROGRAM]
+    tests/peers/event_files.py [PROGRAM]
 
 Trains small runs with PROGRAM, one of which repeats an epoch as after a kill, and checks scalars, images, histograms, text
 and hyper-parameters. Fails with the first difference.
