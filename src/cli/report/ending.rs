@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::evaluated::Evaluated;
 use super::subject::{Subject, Weights, initial};
-use super::{curves_of, page};
+use super::{page, save};
 use crate::cli::failure::one_line;
 use crate::cli::notice;
 use crate::data::ImageSet;
@@ -24,7 +24,7 @@ pub struct RunEnd<'a> {
 }
 
 /// Writes report.html and curves.png into the folder of a run. What fails is a warning: the run itself is saved.
-pub fn write_at_the_end(end: RunEnd, directory: &RunDirectory, is_quiet: bool) {
+pub fn write_at_the_end(end: RunEnd, is_quiet: bool) {
     let RunEnd { run, info, initial: known, engine, test } = end;
     let classes = run.config.network.classes;
     let weights = engine.parameters().map(|parameters| Weights::new(parameters, info, &run));
@@ -36,16 +36,12 @@ pub fn write_at_the_end(end: RunEnd, directory: &RunDirectory, is_quiet: bool) {
         evaluated: evaluated.map_err(|error| format!("The network was not evaluated: {}.", one_line(&error))),
         run,
     };
-    let mut written = directory.write_report(page::of(&subject).to_html().as_bytes());
-    if let Some(curves) = curves_of(&subject.run) {
-        written = written.and(directory.write_curves(&curves));
-    }
-    match written {
-        Ok(()) if !is_quiet => {
-            let report = RunDirectory::report_path_in(directory.path());
+    match save(&subject, &page::of(&subject)) {
+        Ok(()) if is_quiet => {}
+        Ok(()) => {
+            let report = RunDirectory::report_path_in(&subject.run.path);
             notice::note(format_args!("the report is in {}", report.display()));
         }
-        Ok(()) => {}
         Err(error) => notice::warning(format_args!("the report was not written: {}", one_line(&error))),
     }
 }

@@ -1,5 +1,6 @@
 //! `lenet-gpu report`: a run, or several runs side by side, as one HTML file.
 
+mod comparison;
 mod ending;
 mod evaluated;
 mod page;
@@ -16,7 +17,7 @@ use subject::{Subject, Which};
 use super::data_args::DataArgs;
 use super::engine::EngineArgs;
 use super::{Ending, Failure, Input, Output, OutputFile, notice};
-use crate::files::{check_output, is_same_output, write_output};
+use crate::files::{WriteError, check_output, is_same_output, write_output};
 use crate::report::curves;
 use crate::report::page::Page;
 use crate::train::{OpenRunError, RunDirectory, RunError, StoredRun};
@@ -27,6 +28,11 @@ Examples:
           Write report.html and curves.png into the folder of the run
   lenet-gpu report runs/photos --data-dir ~/photos -o photos.html
           Evaluate on the data set in its new place, and write another file
+  lenet-gpu report runs/a runs/b runs/c
+          Compare runs: their curves in one chart, results side by side, and the options that differ; written to
+          runs/comparison.html
+  lenet-gpu report runs -o comparison.html
+          Compare all runs in a folder
 
 `train` writes report.html at the end of each run. The page is one file that loads nothing from elsewhere.";
 
@@ -45,11 +51,12 @@ const CHANNELS_HELP: &str = "Number of input channels [default: the model's, or 
 #[command(mut_arg("fit", |arg| arg.help(FIT_HELP)))]
 #[command(mut_arg("channels", |arg| arg.help(CHANNELS_HELP)))]
 pub struct ReportArgs {
-    /// Folders of runs
+    /// Folder of a run; several, or a folder that contains runs, are compared
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
 
-    /// File to write; - writes to stdout [default: report.html in the folder of the run]
+    /// File to write; - writes to stdout [default: report.html in the folder of the run; of several runs
+    /// comparison.html beside their folders, or in the current folder if they are in different ones]
     #[arg(short, long, value_name = "FILE.html", help_heading = "Output")]
     output: Option<PathBuf>,
 
@@ -66,12 +73,8 @@ pub struct ReportArgs {
 
 pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
     match &args.runs[..] {
-        [run] => one(args, run, output),
-        // A comparison is written here.
-        [_, other, ..] => {
-            Err(Failure::usage(format!("unexpected run {}", other.display()), "give one run at a time"))
-        }
-        [] => Err(Failure::usage("missing RUN", "give the folder of a run")),
+        [run] if !comparison::is_folder_of_runs(run) => one(args, run, output),
+        _ => comparison::run(args, output),
     }
 }
 
@@ -86,21 +89,24 @@ pub fn open(run: &Path) -> Result<StoredRun, Failure> {
 /// Writes the report of one run.
 fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Failure> {
     let stored = open(run)?;
-    let own = RunDirectory::report_path_in(run);
-    let path = args.output.as_ref().unwrap_or(&own);
-    reserve(path, &own, &[], output)?;
+    if let Some(path) = &args.output {
+        reserve(path, &RunDirectory::report_path_in(run), &[], output)?;
+    }
     let which = if args.best { Which::Best } else { Which::Last };
     let subject = Subject::load(stored, which, &args.engine, &args.data)?;
-    if let Some(curves) = args.output.is_none().then(|| curves_of(&subject.run)).flatten() {
-        let path = RunDirectory::curves_path_in(run);
-        write_output(&path, &curves).map_err(Failure::work)?;
-        notice::written(&path);
+    let page = page::of(&subject);
+    match &args.output {
+        Some(path) => write(path, &page)?,
+        None => {
+            save(&subject, &page).map_err(Failure::work)?;
+            notice::written(&RunDirectory::report_path_in(run));
+        }
     }
-    write(path, &page::of(&subject))?;
     Ok(Ending::Done)
 }
 
-/// Checks that a report can be written, without replacing a file of a run unless it is the report.
+/// Checks that a page can be written, without replacing a file of a run or an input, unless it is `own`: the page that it
+/// replaces.
 fn reserve(path: &Path, own: &Path, inputs: &[Input], output: &mut Output) -> Result<(), Failure> {
     if is_same_output(path, own) {
         return check_output(path).map_err(Failure::input);
@@ -115,7 +121,13 @@ pub fn write(path: &Path, page: &Page) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The picture of the curves, if there are any.
-fn curves_of(run: &StoredRun) -> Option<Vec<u8>> {
-    curves::png(&run.records, &run.name()).ok()
+/// Writes the report and the picture of the curves into the folder of the run.
+fn save(subject: &Subject, page: &Page) -> Result<(), WriteError> {
+    let run = &subject.run;
+    RunDirectory::write_report(&run.path, page.to_html().as_bytes())?;
+    // Without epochs there are no curves.
+    match curves::png(&run.records, &run.name()) {
+        Ok(curves) => RunDirectory::write_curves(&run.path, &curves),
+        Err(_) => Ok(()),
+    }
 }

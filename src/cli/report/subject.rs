@@ -11,6 +11,7 @@ use crate::data::Subset;
 use crate::engine::Setup;
 use crate::model::{Init, Model, ModelInfo, ParameterTable, weights};
 use crate::train::{InitialWeights, RunDirectory, StoredRun, weights_hash};
+use crate::wording::whole;
 
 /// A run and its network. What is missing is a sentence that says why.
 #[derive(Debug)]
@@ -102,9 +103,15 @@ fn evaluated(model: &Model, engine: &EngineArgs, data: &DataArgs) -> Result<Eval
     check_channels(*network, found.images.channels)?;
     let names = found.class_names.take();
     evaluate::match_labels(model, found.kind, names.as_deref(), Arc::make_mut(&mut found.images))?;
+    // The run may have tested with the first of them only.
+    if let (Some(true), Some(source)) = (found.is_of_training, &model.info.source)
+        && source.test.images < found.images.len()
+    {
+        found.images = Arc::new(found.images.chunk(0, source.test.images));
+    }
     let images = Arc::clone(&found.images);
     check_labels(*network, &images)?;
-    let described = found.to_string();
+    let described = found.to_string().replacen(&images.len().to_string(), &whole(images.len() as u64), 1);
     let mut opened = device.engine(&Setup::new(*network, 1))?;
     opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let _progress = Progress::start("evaluating", 0);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::listed::{Listed, dataset};
 use crate::calendar::Utc;
+use crate::escape::escape;
 use crate::report::Table;
 use crate::train::{EpochRecord, RunStatus, StoredRun};
 
@@ -52,8 +53,8 @@ pub fn json(listed: &Listed) -> Value {
         "options": options,
         "epochs": run.records.len(),
         "planned_epochs": run.planned_epochs(),
-        "best": run.best(),
-        "last": run.last(),
+        "best": run.best().map(record),
+        "last": run.last().map(record),
         "seconds": run.seconds(),
         "images_per_second": run.images_per_second(),
         "weights_hash": run.weights_hash(),
@@ -67,6 +68,12 @@ pub fn json(listed: &Listed) -> Value {
     Value::Object(fields.flatten().collect())
 }
 
+/// An epoch as in metrics.jsonl: a JSON value holds f64, in which 0.001 would be 0.0010000000474974513.
+fn record(record: &EpochRecord) -> Value {
+    let line = serde_json::to_string(record).unwrap_or_default();
+    serde_json::from_str(&line).unwrap_or_default()
+}
+
 /// All runs as CSV, with a column for each option that one of them was given.
 pub fn csv(listed: &[Listed]) -> String {
     let options_of = |run: &Listed| run.run().map_or_else(Vec::new, StoredRun::non_default_options);
@@ -78,9 +85,9 @@ pub fn csv(listed: &[Listed]) -> String {
         let value = |name: &String| {
             given.iter().find(|(given, _)| given == name).map_or_else(String::new, |(_, value)| value.clone())
         };
-        table
-            .push(cells(run).into_iter().chain(options.iter().map(value)))
-            .expect("each row has all columns");
+        // Control characters are escaped here, because the lines are printed one by one.
+        let cells = cells(run).into_iter().chain(options.iter().map(value));
+        table.push(cells.map(|cell| escape(&cell).into_owned())).expect("each row has all columns");
     }
     table.to_csv()
 }

@@ -74,6 +74,7 @@ Examples:
 Files of a run:
   config.toml             all options and the device
   metrics.jsonl           one JSON object per epoch; accuracies are fractions, times cover only training
+  metrics.csv             the same for spreadsheets
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
@@ -332,7 +333,7 @@ pub fn run(
             engine: &mut *opened.engine,
             test: &data.test,
         };
-        report::write_at_the_end(end, &files.directory, args.output.quiet);
+        report::write_at_the_end(end, args.output.quiet);
     }
     ending::conclude(&summary, &stopping, started, &saved.files, args.output.json, output)
 }

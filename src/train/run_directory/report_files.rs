@@ -16,19 +16,19 @@ impl RunDirectory {
         run.join(CURVES)
     }
 
-    /// Writes the report.
+    /// Writes the report of the run in `run`.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written. The other files of the run are unaffected.
-    pub fn write_report(&self, html: &[u8]) -> Result<(), WriteError> {
-        write_atomically(&Self::report_path_in(&self.path), html)
+    pub fn write_report(run: &Path, html: &[u8]) -> Result<(), WriteError> {
+        write_atomically(&Self::report_path_in(run), html)
     }
 
-    /// Writes the picture of the curves.
+    /// Writes the picture of the curves of the run in `run`.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written. The other files of the run are unaffected.
-    pub fn write_curves(&self, png: &[u8]) -> Result<(), WriteError> {
-        write_atomically(&Self::curves_path_in(&self.path), png)
+    pub fn write_curves(run: &Path, png: &[u8]) -> Result<(), WriteError> {
+        write_atomically(&Self::curves_path_in(run), png)
     }
 }
