@@ -110,6 +110,7 @@ impl Site {
             streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
             source,
             guard: server.guard(),
+            under_way: Arc::default(),
             view: tokio::sync::Mutex::default(),
         })
     }

@@ -41,6 +41,8 @@ pub struct App {
     pub streams: Arc<Semaphore>,
     pub source: Source,
     pub guard: Guard,
+    /// Has an owner more for each request that is under way.
+    pub under_way: Arc<()>,
     /// The last view of the live run.
     pub view: tokio::sync::Mutex<Option<Arc<LiveView>>>,
 }
@@ -81,6 +83,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// Checks each request, and confines each answer.
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let _under_way = Arc::clone(&app.under_way);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let checked = app.guard.check(request.method(), request.uri(), request.headers());
     let mut response = match checked {
@@ -274,6 +277,11 @@ impl App {
                 "hash": hash,
             },
         })
+    }
+
+    /// Whether there is nothing to be answered and nobody to be told how the run ends.
+    pub fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.under_way) == 1 && self.streams.available_permits() == events::MAX_STREAMS
     }
 
     /// The live run, drawn anew if it has changed.
