@@ -1,6 +1,4 @@
-//! The curves of runs by epoch: of one run with all its splits, or of several runs in one figure.
-
-use std::collections::HashMap;
+//! The curves of a run by epoch, with all its splits.
 
 use super::drawing::font::{CAP_HEIGHT, Weight, truncate};
 use super::drawing::{Anchor, Colour, Drawing, Element, Text};
@@ -46,7 +44,7 @@ impl Metric {
     }
 
     /// The value of an epoch, with accuracies in percent. `None` without one, or if it is not finite.
-    fn of(self, record: &EpochRecord) -> Option<f64> {
+    pub(super) fn of(self, record: &EpochRecord) -> Option<f64> {
         let value = match self {
             Metric::TrainLoss => record.train_loss,
             Metric::ValidationLoss => record.validation_loss?,
@@ -61,7 +59,7 @@ impl Metric {
         (-MAX_VALUE..=MAX_VALUE).contains(&value).then_some(value)
     }
 
-    fn axis(self, series: &[Series]) -> Axis {
+    pub(super) fn axis(self, series: &[Series]) -> Axis {
         match self {
             Metric::TrainLoss | Metric::ValidationLoss | Metric::TestLoss => loss_axis(self.name(), series),
             Metric::TrainAccuracy | Metric::ValidationAccuracy | Metric::TestAccuracy => {
@@ -97,23 +95,6 @@ pub fn images_per_second(records: &[EpochRecord]) -> Option<Figure> {
 fn alone(records: &[EpochRecord], metric: Metric) -> Option<Figure> {
     let series = series(String::new(), records, metric).into_iter().collect();
     figure(metric.name(), series, |series| metric.axis(series))
-}
-
-/// One metric of several runs, each a series with the run's name; a name that several runs have is numbered. Runs without
-/// a value have no series. `None` if there is no value at all. A figure has at most
-/// [`MAX_SERIES`](super::figure::MAX_SERIES) series.
-pub fn compare<'a>(
-    metric: Metric,
-    runs: impl IntoIterator<Item = (&'a str, &'a [EpochRecord])>,
-) -> Option<Figure> {
-    let mut seen = HashMap::new();
-    let series = runs.into_iter().filter_map(|(name, records)| {
-        let times: &mut u32 = seen.entry(name).or_default();
-        *times += 1;
-        let name = if *times == 1 { name.to_owned() } else { format!("{name} ({times})") };
-        series(name, records, metric)
-    });
-    figure(metric.name(), series.collect(), |series| metric.axis(series))
 }
 
 /// Width and height of each of the two charts in [`png`].
@@ -296,16 +277,6 @@ mod tests {
         assert!(is_logarithmic(&all));
         all[2].test_loss = -1.0;
         assert!(!is_logarithmic(&all));
-    }
-
-    #[test]
-    fn runs_of_the_same_name_are_numbered() {
-        let (short, long) = (records(2), records(5));
-        let runs = [("runs/a", &short[..]), ("runs/b", &long[..]), ("runs/a", &long[..]), ("empty", &[][..])];
-        let figure = compare(Metric::TestAccuracy, runs).unwrap();
-        assert_eq!(names(&figure), ["runs/a", "runs/b", "runs/a (2)"]);
-        figure.to_html().unwrap();
-        assert_eq!(compare(Metric::ValidationLoss, runs), None);
     }
 
     #[test]

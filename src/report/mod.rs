@@ -4,6 +4,7 @@
 //! A [`figure::Figure`] describes a chart: series of runs, axes, a caption. It is laid out as a [`drawing::Drawing`], a
 //! list of shapes and text from which SVG and PNG files and parts of HTML pages are written.
 
+pub mod compared_curves;
 pub mod confusion_matrix;
 mod contact_sheet;
 pub mod curves;

@@ -60,6 +60,7 @@ mod events;
 mod guard;
 mod live;
 mod models;
+mod prepare;
 mod routes;
 mod server;
 mod upload;

@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::events;
 use super::guard::{Guard, confine};
 use super::live::{LiveRun, LiveView};
-use super::models::{Library, ModelEntry};
+use super::models::Library;
 use super::upload::Uploads;
 use super::worker::{LoadedModel, Worker};
 use crate::predict::Preprocessing;
@@ -239,9 +239,12 @@ impl App {
     fn loaded(&self) -> LoadedModel {
         let mut loaded = self.worker.loaded();
         if let Source::Live(run) = &self.source {
-            let (epochs, test_accuracy) = run.result();
-            let state = run.state_name();
-            loaded.entry = ModelEntry { epochs: Some(epochs), test_accuracy, state, ..loaded.entry };
+            loaded.entry.state = run.state_name();
+            if let Some(last) = run.last() {
+                loaded.entry.epochs = Some(last.epoch);
+                loaded.entry.test_accuracy = Some(last.test_accuracy);
+                loaded.hash = last.weights_hash;
+            }
         }
         loaded
     }

@@ -239,6 +239,7 @@ fn links_pipes_and_folders_among_the_files_of_a_run_are_refused() {
         ".lock",
         "config.toml",
         "metrics.jsonl",
+        "metrics.csv",
         "model.safetensors",
         "best.safetensors",
         "checkpoint.safetensors",

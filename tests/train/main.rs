@@ -12,6 +12,7 @@ mod integrity;
 mod resume;
 mod run_directory;
 mod states;
+mod stored_run;
 mod training_loop;
 mod weights;
 mod write_faults;

@@ -124,6 +124,7 @@ pub fn assert_same(run: &Path, whole: &Path) {
         metrics(run).into_iter().map(timeless).collect()
     };
     assert_eq!(records(run), records(whole));
+    assert_csv_has_the_metrics(run);
     for model in ["model.safetensors", "best.safetensors"] {
         let [of_run, of_whole] = [run, whole].map(|run| weights::load(&run.join(model)).unwrap());
         assert_eq!(of_run.parameters, of_whole.parameters, "{model}");
@@ -131,6 +132,24 @@ pub fn assert_same(run: &Path, whole: &Path) {
     let [of_run, of_whole] = [run, whole].map(checkpoint);
     assert_eq!(of_run.optimizer, of_whole.optimizer);
     assert_eq!(of_run.state.step, of_whole.state.step);
+}
+
+/// Asserts that metrics.csv has the same numbers as metrics.jsonl.
+#[track_caller]
+fn assert_csv_has_the_metrics(run: &Path) {
+    let csv = fs::read_to_string(run.join("metrics.csv")).unwrap();
+    let json = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let mut rows = csv.split_terminator("\r\n").map(|row| row.split(',').collect::<Vec<_>>());
+    let names = rows.next().unwrap();
+    let lines = rows.map(|row| {
+        let fields =
+            names.iter().zip(row).filter(|(_, cell)| !cell.is_empty()).map(|(&name, cell)| match name {
+                "weights_hash" => format!("\"{name}\":\"{cell}\""),
+                _ => format!("\"{name}\":{cell}"),
+            });
+        format!("{{{}}}\n", fields.collect::<Vec<_>>().join(","))
+    });
+    assert_eq!(lines.collect::<String>(), json);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use lenet_gpu::train::weights_hash;
 use rayon::prelude::*;
 
 use crate::crash_points::{SMALL, in_parallel, recover};
-use crate::injection::{self, Fault, INJECTED, Recorded};
+use crate::injection::{self, Fault, INJECTED, KILLED, Recorded};
 use crate::resume::{Scratch, assert_no_temporary_files, assert_same, checkpoint, resume};
 
 /// A finished child.
@@ -88,8 +88,14 @@ fn assert_one_error(stderr: &str) {
     assert!(matches!(errors[..], [error] if error.contains(INJECTED)), "{stderr}");
 }
 
-const FILES: [&str; 5] =
-    ["config.toml", "metrics.jsonl", "model.safetensors", "best.safetensors", "checkpoint.safetensors"];
+const FILES: [&str; 6] = [
+    "config.toml",
+    "metrics.jsonl",
+    "metrics.csv",
+    "model.safetensors",
+    "best.safetensors",
+    "checkpoint.safetensors",
+];
 
 #[test]
 fn files_removed_or_changed_during_a_run_are_written_again() {
@@ -169,4 +175,44 @@ fn a_checkpoint_is_never_ahead_of_the_metrics_or_of_the_best_epoch() {
         assert!(stderr.contains(&format!("checkpoint.safetensors waits for {file}")), "{stderr}");
         assert!(checkpoint(&run).state.step < 9);
     }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_a_warning_and_one_that_was_begun_is_written_on_resume() {
+    let scratch = Scratch::new();
+    let with_report: Vec<&str> = SMALL.into_iter().filter(|option| *option != "--no-report").collect();
+    let run_with = |name: &str, fault: &Fault| {
+        let run = scratch.path(name);
+        let (output, operations) = injection::run(&run, &scratch.train(&run, &with_report), fault);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ended { run, code: output.status.code(), stderr, operations }
+    };
+    let whole = run_with("whole", &Fault::None);
+    let is_of_report =
+        |operation: &Recorded| ["report.html", "curves.png"].contains(&operation.file.as_str());
+    let mut faults = Vec::new();
+    for (at, operation) in (1..).zip(&whole.operations).filter(|(_, operation)| is_of_report(operation)) {
+        faults.extend([Fault::Once(at), Fault::Always(at), Fault::Kill(at)]);
+        faults.extend((operation.kind == "Write").then_some(Fault::Torn(at)));
+    }
+    // Each of the two files is created, written, flushed, read back and renamed.
+    assert!(faults.len() >= 2 * (5 * 3 + 1), "{}", faults.len());
+    let work = |(index, fault): (usize, &Fault)| {
+        let Ended { run, code, stderr, .. } = run_with(&format!("fault-{index}"), fault);
+        match fault {
+            Fault::Kill(_) | Fault::Torn(_) => assert_eq!(code, Some(KILLED), "{fault:?}: {stderr}"),
+            _ => {
+                assert_eq!(code, Some(0), "{fault:?}: {stderr}");
+                let warned =
+                    stderr.lines().find(|line| line.starts_with("warning: the report was not written"));
+                assert!(warned.is_some_and(|line| line.contains(INJECTED)), "{fault:?}: {stderr}");
+            }
+        }
+        assert_same(&run, &whole.run);
+        resume(&run).assert().success();
+        assert_same(&run, &whole.run);
+        assert_no_temporary_files(&run);
+        assert!(["report.html", "curves.png"].iter().all(|file| run.join(file).exists()), "{fault:?}");
+    };
+    in_parallel(|| faults.par_iter().enumerate().for_each(work));
 }

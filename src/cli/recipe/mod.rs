@@ -12,7 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::files::read_text;
-use crate::train::RunDirectory;
+use crate::train::{RunConfig, RunDirectory};
 use anyhow::anyhow;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
@@ -251,6 +251,27 @@ pub fn option(name: &str) -> Option<(String, Option<String>)> {
     let argument = find(&command, name).filter(|argument| belongs_in_recipes(argument))?;
     let default = argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
     Some((argument.get_long()?.to_owned(), default))
+}
+
+/// The value of an option in runs, as it is typed: what was given, or else the default; empty if there is none.
+pub fn values<'a>(name: &str, configs: impl IntoIterator<Item = &'a RunConfig>) -> Vec<String> {
+    let default = option(name).and_then(|(_, default)| default);
+    configs.into_iter().map(|config| value(config, name, default.as_deref()).unwrap_or_default()).collect()
+}
+
+/// The value of an option with this default in a run.
+pub fn value(config: &RunConfig, name: &str, default: Option<&str>) -> Option<String> {
+    if let Some((_, given)) = config.given_options().into_iter().find(|(given, _)| given == name) {
+        return Some(given);
+    }
+    // The defaults of these depend on other options.
+    match name {
+        "lr" => Some(config.training.learning_rate.to_string()),
+        "batch-size" => Some(config.training.batch_size.to_string()),
+        "warmup" => Some(config.training.schedule.warmup.to_string()),
+        "backend" => Some(config.engine.backend.clone()),
+        _ => default.map(str::to_owned),
+    }
 }
 
 fn train_command() -> Command {

@@ -1,5 +1,6 @@
 //! `lenet-gpu report`: a run, or several runs side by side, as one HTML file.
 
+mod comparison;
 mod ending;
 mod evaluated;
 mod page;
@@ -27,6 +28,11 @@ Examples:
           Write report.html and curves.png into the folder of the run
   lenet-gpu report runs/photos --data-dir ~/photos -o photos.html
           Evaluate on the data set in its new place, and write another file
+  lenet-gpu report runs/a runs/b runs/c
+          Compare runs: their curves in one chart, results side by side, and the options that differ; written to
+          runs/comparison.html
+  lenet-gpu report runs -o comparison.html
+          Compare all runs in a folder
 
 `train` writes report.html at the end of each run. The page is one file that loads nothing from elsewhere.";
 
@@ -45,11 +51,12 @@ const CHANNELS_HELP: &str = "Number of input channels [default: the model's, or 
 #[command(mut_arg("fit", |arg| arg.help(FIT_HELP)))]
 #[command(mut_arg("channels", |arg| arg.help(CHANNELS_HELP)))]
 pub struct ReportArgs {
-    /// Folders of runs
+    /// Folder of a run; several, or a folder that contains runs, are compared
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
 
-    /// File to write; - writes to stdout [default: report.html in the folder of the run]
+    /// File to write; - writes to stdout [default: report.html in the folder of the run; of several runs
+    /// comparison.html beside their folders, or in the current folder if they are in different ones]
     #[arg(short, long, value_name = "FILE.html", help_heading = "Output")]
     output: Option<PathBuf>,
 
@@ -66,12 +73,8 @@ pub struct ReportArgs {
 
 pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
     match &args.runs[..] {
-        [run] => one(args, run, output),
-        // A comparison is written here.
-        [_, other, ..] => {
-            Err(Failure::usage(format!("unexpected run {}", other.display()), "give one run at a time"))
-        }
-        [] => Err(Failure::usage("missing RUN", "give the folder of a run")),
+        [run] if !comparison::is_folder_of_runs(run) => one(args, run, output),
+        _ => comparison::run(args, output),
     }
 }
 

@@ -52,8 +52,8 @@ pub fn json(listed: &Listed) -> Value {
         "options": options,
         "epochs": run.records.len(),
         "planned_epochs": run.planned_epochs(),
-        "best": run.best(),
-        "last": run.last(),
+        "best": run.best().map(record),
+        "last": run.last().map(record),
         "seconds": run.seconds(),
         "images_per_second": run.images_per_second(),
         "weights_hash": run.weights_hash(),
@@ -65,6 +65,12 @@ pub fn json(listed: &Listed) -> Value {
         _ => None,
     });
     Value::Object(fields.flatten().collect())
+}
+
+/// An epoch as in metrics.jsonl: a JSON value holds f64, in which 0.001 would be 0.0010000000474974513.
+fn record(record: &EpochRecord) -> Value {
+    let line = serde_json::to_string(record).unwrap_or_default();
+    serde_json::from_str(&line).unwrap_or_default()
 }
 
 /// All runs as CSV, with a column for each option that one of them was given.

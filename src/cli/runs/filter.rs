@@ -136,7 +136,7 @@ impl Filter {
             Field::Time => number(run.map(StoredRun::seconds)),
             Field::Speed => number(run.and_then(StoredRun::images_per_second)),
             Field::Option(name, default) => {
-                run.is_some_and(|run| match option(run, name, default.as_deref()) {
+                run.is_some_and(|run| match recipe::value(&run.config, name, default.as_deref()) {
                     Some(value) => text(&value),
                     None => self.operator == Operator::Unequal,
                 })
@@ -196,22 +196,6 @@ fn datasets(run: &StoredRun) -> Vec<String> {
     let given = run.config.options.get("dataset").and_then(|value| value.as_str());
     let names = [Some(dataset(run)), Some(run.config.data.name.as_str()), given];
     names.into_iter().flatten().map(str::to_owned).collect()
-}
-
-/// The value of an option: what was given, or else the default.
-fn option(run: &StoredRun, name: &str, default: Option<&str>) -> Option<String> {
-    let given = run.non_default_options().into_iter().find(|(given, _)| given == name);
-    if let Some((_, value)) = given {
-        return Some(value);
-    }
-    // The defaults of these depend on other options.
-    match name {
-        "lr" => Some(run.config.training.learning_rate.to_string()),
-        "batch-size" => Some(run.config.training.batch_size.to_string()),
-        "warmup" => Some(run.config.training.schedule.warmup.to_string()),
-        "backend" => Some(run.config.engine.backend.clone()),
-        _ => default.map(str::to_owned),
-    }
 }
 
 #[cfg(test)]

@@ -76,12 +76,19 @@ fn table(runs: &[(&Listed, &StoredRun)], shared: &[(String, String)]) -> Vec<Col
         column("time", true, &|_, run| duration(run.seconds())),
         column("state", false, &|listed, _| listed.state().to_owned()),
         column("options", false, &|_, run| {
-            let mut options = run.non_default_options();
+            let mut options = options(run);
             options.retain(|option| !shared.contains(option));
             shown(&options)
         }),
     ];
     columns.into_iter().filter(|column| column.heading != "options" || !column.is_empty()).collect()
+}
+
+/// The options that were given, without the number of epochs, which has a column.
+fn options(run: &StoredRun) -> Vec<(String, String)> {
+    let mut options = run.non_default_options();
+    options.retain(|(name, _)| name != "epochs");
+    options
 }
 
 /// The options that all of several runs have with the same value.
@@ -90,8 +97,8 @@ fn shared_options(runs: &[(&Listed, &StoredRun)]) -> Vec<(String, String)> {
     if others.is_empty() {
         return Vec::new();
     }
-    let others: Vec<_> = others.iter().map(|(_, run)| run.non_default_options()).collect();
-    let mut shared = first.non_default_options();
+    let others: Vec<_> = others.iter().map(|(_, run)| options(run)).collect();
+    let mut shared = options(first);
     shared.retain(|option| others.iter().all(|other| other.contains(option)));
     shared
 }
@@ -163,4 +170,62 @@ fn shortened(text: &str, room: usize) -> String {
     }
     let kept: String = text.chars().take(room.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Vec<Column> {
+        let column = |heading, is_number, cells: [&str; 2]| Column {
+            heading,
+            cells: cells.map(str::to_owned).to_vec(),
+            is_number,
+        };
+        vec![
+            column("name", false, ["mnist-20261122-174530", "slow"]),
+            column("date", false, [DATE, DATE]),
+            column("data", false, ["MNIST", "Fashion"]),
+            column("epochs", true, ["3/3", "1/20"]),
+            column("best %", true, ["98.71", "–"]),
+            column("last %", true, ["98.71", "–"]),
+            column("time", true, ["1m 25s", "0.0 s"]),
+            column("state", false, ["finished", "interrupted"]),
+            column("options", false, ["lr=1e-3 seed=2 validation-split=0.1", "flip"]),
+        ]
+    }
+
+    #[test]
+    fn a_table_that_fits_is_complete() {
+        let mut table = example();
+        fit(&mut table, 200);
+        assert_eq!(table.len(), 9);
+        let lines = rows(&table);
+        assert_eq!(lines[2].split("  ").next(), Some("slow"));
+        assert!(lines[1].ends_with("finished     lr=1e-3 seed=2 validation-split=0.1"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn options_are_shortened_first_then_columns_are_left_out() {
+        let headings = |room: usize| {
+            let mut table = example();
+            fit(&mut table, room);
+            let lines = rows(&table);
+            assert!(lines.iter().all(|line| width(line) <= room), "{room}: {lines:#?}");
+            table.iter().map(|column| column.heading).collect::<Vec<_>>()
+        };
+        assert_eq!(headings(130).len(), 9);
+        assert_eq!(headings(110).len(), 9);
+        assert_eq!(headings(100), ["name", "data", "epochs", "best %", "last %", "time", "state", "options"]);
+        assert_eq!(headings(80), ["name", "epochs", "best %", "last %", "state", "options"]);
+        assert_eq!(headings(60), ["name", "epochs", "best %", "state"]);
+        assert_eq!(headings(45), ["name", "epochs", "best %", "state"]);
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_text_is_an_ellipsis() {
+        assert_eq!(shortened("lr=1e-3 seed=2", 14), "lr=1e-3 seed=2");
+        assert_eq!(shortened("lr=1e-3 seed=2", 9), "lr=1e-3…");
+        assert_eq!(shortened("a\u{1b}b", 20), r"a\u{1b}b");
+    }
 }

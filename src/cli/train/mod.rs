@@ -296,7 +296,8 @@ pub fn run(
         let model = Model { network, parameters: parameters.clone(), info: info.clone() };
         let device = opened.engine.name();
         let (training, data, directory) = (&training, &data, &directory);
-        ShownRun { model, device, training, data, directory, interrupt: interrupt.clone() }.serve(server)
+        let interrupt = interrupt.clone();
+        ShownRun { model, device, training, data, directory, before, interrupt }.serve(server)
     });
     let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };

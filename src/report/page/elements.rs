@@ -72,12 +72,12 @@ pub fn tiles(tiles: impl IntoIterator<Item = Tile>) -> Html {
 
 /// A paragraph that introduces a section.
 pub fn intro(text: &str) -> Html {
-    Html::trusted(format!("<p class=\"intro\">{}</p>\n", Html::text(text)))
+    Html::trusted(format!("<p class=\"intro\">{}</p>\n", Html::prose(text)))
 }
 
 /// A paragraph that is set off: what is missing and why, or a warning.
 pub fn notice(tone: Tone, text: &str) -> Html {
-    Html::trusted(format!("<p class=\"notice{}\">{}</p>\n", tone.class(), Html::text(text)))
+    Html::trusted(format!("<p class=\"notice{}\">{}</p>\n", tone.class(), Html::prose(text)))
 }
 
 /// A card with a heading; without one if it is empty.

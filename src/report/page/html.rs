@@ -37,6 +37,12 @@ impl Html {
         Self(format!("<code>{}</code>", Self::text(text)))
     }
 
+    /// Text in which what is between backticks has the font of code.
+    pub fn prose(text: &str) -> Self {
+        let parts = text.split('`').enumerate();
+        parts.map(|(index, part)| if index % 2 == 1 { Self::code(part) } else { Self::text(part) }).collect()
+    }
+
     /// Appends a piece.
     pub fn push(&mut self, piece: &Self) {
         self.0.push_str(&piece.0);

@@ -36,9 +36,9 @@ pub use stored_run::{RunStatus, StoredRun};
 use super::{Checkpoint, EpochRecord, RunConfig};
 use crate::files::operations;
 use crate::model::{Model, weights};
-use appended_file::AppendedFile;
 #[cfg(feature = "cli")]
 use crate::tensorboard::is_event_file;
+use appended_file::AppendedFile;
 use checkpoints::{Checkpoints, StoredCheckpoint, content_of_best};
 use metrics_log::MetricsLog;
 use saved_file::SavedFile;

@@ -43,11 +43,11 @@ pub fn body(subject: &Subject) -> Html {
         "What the layers compute for a test image of some classes, the first of each. The brighter, the larger; each \
          layer has a scale of its own for each image.",
     );
-    let mut head = Html::trusted("<p class=\"head\"><b>input</b></p>");
+    let mut head = Html::trusted("<p class=\"name\"><b>input</b></p>");
     for (layer, _) in &layers {
         let [maps, height, width] = layer.shape;
         head.push(&Html::trusted(format!(
-            "<p class=\"head\"><b>{}</b><span>{maps} × {height}×{width}</span></p>",
+            "<p class=\"name\"><b>{}</b><span>{maps} × {height}×{width}</span></p>",
             layer.layer
         )));
     }

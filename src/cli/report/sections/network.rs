@@ -2,14 +2,43 @@
 
 use crate::cli::report::subject::Subject;
 use crate::model::ParameterTable;
-use crate::report::page::{Area, Html, Sprite, card, columns};
-use crate::wording::count;
+use crate::model::summary::{self, NetworkTotals};
+use crate::report::page::{Area, DataTable, Html, Sprite, card, columns};
+use crate::train::InitialWeights;
+use crate::wording::{count, whole};
 
 /// Colours of negative values, zero and positive values.
 const DIVERGING: [[f64; 3]; 3] = [[0.0, 90.0, 170.0], [247.0, 247.0, 247.0], [205.0, 80.0, 0.0]];
 
 pub fn body(subject: &Subject) -> Html {
-    filters(subject)
+    let mut html = filters(subject);
+    html.push(&card("Layers", &layers(subject)));
+    html
+}
+
+/// Shapes, parameters and arithmetic of each layer.
+fn layers(subject: &Subject) -> Html {
+    let all = summary::layers(&subject.run.config.network);
+    let number = |number: u64| match number {
+        0 => Html::text("–"),
+        number => Html::text(&whole(number)),
+    };
+    let columns = ["Layer", "Operation", "Output", "Parameters", "Multiply-adds"];
+    let mut table = DataTable::new("Layers of the network", columns).numbers(2..5);
+    for layer in &all {
+        let shape = Html::text(&layer.shape_text());
+        let (parameters, products) = (number(layer.parameters as u64), number(layer.multiply_adds));
+        table.row([Html::text(layer.name), Html::text(&layer.operation), shape, parameters, products]);
+    }
+    let total = NetworkTotals::of(&all);
+    table.row([
+        Html::text("all"),
+        Html::default(),
+        Html::default(),
+        number(total.parameters as u64),
+        number(total.multiply_adds),
+    ]);
+    table.to_html()
 }
 
 /// Both sets of filters on the same scale.
@@ -26,7 +55,7 @@ fn filters(subject: &Subject) -> Html {
         .fold(0.0, |largest: f32, value| largest.max(value.abs()));
     let config = &subject.run.config;
     let start = match &config.weights {
-        crate::train::InitialWeights::Init(init) => format!("{init}, seed {}", config.training.seed),
+        InitialWeights::Init(init) => format!("{init}, seed {}", config.training.seed),
         _ => "from another model".to_owned(),
     };
     let end = match subject.weights.as_ref().ok().and_then(|weights| weights.epoch) {

@@ -1,0 +1,162 @@
+//! How well the runs did.
+
+use std::cmp::Ordering;
+use std::path::Path;
+
+use super::Compared;
+use super::links::link;
+use crate::cli::report::page::state;
+use crate::report::compared_curves::coloured;
+use crate::report::figure::MAX_SERIES;
+use crate::report::page::{DataTable, Html, Tile, Tone, badge, intro};
+use crate::train::{EpochRecord, RunDirectory, StoredRun};
+use crate::wording::{duration, whole};
+
+/// A column of numbers.
+struct Column {
+    heading: &'static str,
+    value: fn(&StoredRun) -> Option<f64>,
+    shown: fn(f64) -> String,
+    /// Which of two values is better.
+    better: Ordering,
+}
+
+const COLUMNS: [Column; 7] = [
+    Column {
+        heading: "Test accuracy, best epoch",
+        value: |run| run.best().map(|best| best.test_accuracy),
+        shown: percent,
+        better: Ordering::Greater,
+    },
+    Column {
+        heading: "Test accuracy, last epoch",
+        value: |run| run.last().map(|last| last.test_accuracy),
+        shown: percent,
+        better: Ordering::Greater,
+    },
+    Column {
+        heading: "Validation accuracy, best",
+        value: |run| run.best().and_then(|best| best.validation_accuracy),
+        shown: percent,
+        better: Ordering::Greater,
+    },
+    Column {
+        heading: "Training loss",
+        value: |run| run.last().map(|last| last.train_loss),
+        shown: loss,
+        better: Ordering::Less,
+    },
+    Column {
+        heading: "Test loss",
+        value: |run| run.last().map(|last| last.test_loss),
+        shown: loss,
+        better: Ordering::Less,
+    },
+    Column { heading: "Training time", value: time, shown: duration, better: Ordering::Less },
+    Column {
+        heading: "Images/s",
+        value: StoredRun::images_per_second,
+        shown: |speed| whole(speed.round() as u64),
+        better: Ordering::Greater,
+    },
+];
+
+/// The table of results. The best value of each column is marked.
+pub fn body(runs: &[Compared], folder: Option<&Path>) -> Html {
+    let columns: Vec<(&Column, Option<f64>)> = COLUMNS
+        .iter()
+        .filter(|column| runs.iter().any(|compared| (column.value)(&compared.run).is_some()))
+        .map(|column| (column, best(runs, column)))
+        .collect();
+    let headings =
+        ["Run", "State", "Epochs"].into_iter().chain(columns.iter().map(|(column, _)| column.heading));
+    let mut table = DataTable::new("Results", headings).numbers(2..3 + columns.len());
+    let with_curves = runs.iter().filter(|compared| compared.position.is_some()).count();
+    for Compared { run, name, position } in by_accuracy(runs) {
+        let mut named = swatch(*position, coloured(with_curves));
+        named.push(&link(name, &RunDirectory::report_path_in(&run.path), folder));
+        let (text, tone) = state(&run.status);
+        let epochs = format!("{}/{}", run.records.len(), run.planned_epochs());
+        let mut cells = vec![named, badge(&text, tone), Html::text(&epochs)];
+        for (column, best) in &columns {
+            let value = (column.value)(run);
+            let text = value.map_or_else(|| "–".to_owned(), column.shown);
+            let is_best = value.is_some() && value.map(column.shown) == best.map(column.shown);
+            cells.push(if is_best { badge(&text, Tone::Good) } else { Html::text(&text) });
+        }
+        table.row(cells);
+    }
+    let mut html = intro(
+        "The best value of each column is marked. The best epoch of a run is selected on its validation images, or on its \
+         test images if it has no others, which makes that accuracy biased upwards.",
+    );
+    html.push(&Html::trusted(format!("<div class=\"card\">{}</div>\n", table.to_html())));
+    html
+}
+
+/// The most important numbers.
+pub fn tiles(runs: &[Compared]) -> Html {
+    let mut tiles = Vec::new();
+    let mut tile = |column: &Column, label: &str, unit: &str| {
+        let Some(best) = best(runs, column) else { return };
+        let Some(holder) = runs.iter().find(|compared| (column.value)(&compared.run) == Some(best)) else {
+            return;
+        };
+        let value = (column.shown)(best);
+        let value = value.strip_suffix(&format!(" {unit}")).unwrap_or(&value).to_owned();
+        tiles.push(Tile { label: label.to_owned(), value, unit: unit.to_owned(), note: holder.name.clone() });
+    };
+    let [accuracy, _, _, _, loss, _, speed] = &COLUMNS;
+    tile(accuracy, "Best test accuracy", "%");
+    tile(loss, "Lowest test loss", "");
+    tile(speed, "Most images per second", "");
+    let seconds: f64 = runs.iter().map(|compared| compared.run.seconds()).sum();
+    tiles.push(Tile {
+        label: "Training time".to_owned(),
+        value: duration(seconds),
+        unit: String::new(),
+        note: "of all runs".to_owned(),
+    });
+    crate::report::page::tiles(tiles)
+}
+
+/// The best value of a column; `None` if only one run has a value, which is not better than others.
+fn best(runs: &[Compared], column: &Column) -> Option<f64> {
+    let values: Vec<f64> = runs.iter().filter_map(|compared| (column.value)(&compared.run)).collect();
+    let better = |best: f64, value: f64| if value.total_cmp(&best) == column.better { value } else { best };
+    (values.len() > 1).then(|| values.into_iter().reduce(better)).flatten()
+}
+
+/// The runs, the best first; those without a result last.
+fn by_accuracy(runs: &[Compared]) -> Vec<&Compared> {
+    let accuracy =
+        |compared: &Compared| compared.run.best().map_or(-1.0, |best: &EpochRecord| best.test_accuracy);
+    let mut sorted: Vec<&Compared> = runs.iter().collect();
+    sorted.sort_by(|run, other| accuracy(other).total_cmp(&accuracy(run)));
+    sorted
+}
+
+/// The colour of a run in the curves.
+fn swatch(position: Option<usize>, own: usize) -> Html {
+    let colour = match position {
+        Some(position) if position < own => format!("var(--series-{})", position + 1),
+        Some(_) => format!("var(--series-{MAX_SERIES})"),
+        None => "none".to_owned(),
+    };
+    Html::trusted(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" aria-hidden=\"true\" viewBox=\"0 0 10 10\" width=\"10\" height=\"10\" \
+         style=\"margin-right: 0.5rem\"><circle cx=\"5\" cy=\"5\" r=\"5\" fill=\"{colour}\"/></svg>"
+    ))
+}
+
+fn time(run: &StoredRun) -> Option<f64> {
+    Some(run.seconds()).filter(|&seconds| seconds > 0.0)
+}
+
+fn percent(fraction: f64) -> String {
+    format!("{:.2} %", 100.0 * fraction)
+}
+
+fn loss(loss: f64) -> String {
+    format!("{loss:.4}")
+}
