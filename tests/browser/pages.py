@@ -227,13 +227,13 @@ class Drawing(Pages):
 
 class LiveRun(Pages):
     def test_a_live_run_is_followed_to_its_end(self):
-        with self.program.train_live("followed", "--preset", "mnist-fast", "--limit-train", "20000", "--epochs", "3") as server:
+        with self.program.train_live("followed", "--preset", "mnist-fast", "--epochs", "4") as server:
             with self.opened(f"{server.url}/live", expected=["ERR_"]) as page:
                 page.wait("document.querySelectorAll('#epochs-body tr').length > 0")
                 self.assertEqual(page.run("document.querySelectorAll('#filters canvas').length"), 6)
                 self.assertGreater(page.run("document.querySelectorAll('#loss svg').length"), 0)
                 self.assertTrue(page.run("loss.querySelector('svg').getBoundingClientRect().width > 200"))
-                page.wait("!document.getElementById('end').hidden")
+                page.wait("!document.getElementById('end').hidden", patience=90)
                 self.assertRegex(page.text("#end"), r"Finished: 9\d\.\d\d %")
                 self.assertEqual(page.run("progress.value"), 1)
                 self.assertTrue(page.run("document.getElementById('stop').hidden"))
