@@ -54,7 +54,7 @@ fn doctor_describes_the_machine_as_json_without_the_home_folder() {
 fn doctor_shows_each_subject_and_a_verdict() {
     doctor(&["--backend", "cpu"]).assert().success().stdout(
         contains("Backends")
-            .and(contains("Caches and data sets"))
+            .and(contains("Data sets"))
             .and(contains("Environment"))
             .and(contains("the CPU engine: as requested"))
             .and(contains("24 tensors are within their tolerances"))

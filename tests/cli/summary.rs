@@ -90,7 +90,9 @@ fn a_model_of_a_run_is_shown_with_its_epoch_accuracy_and_origin() {
 
     let text = stdout(&[run]);
     let accuracy = format!("2: test accuracy {:.2} %", 100.0 * last["test_accuracy"].as_f64().unwrap());
-    for expected in ["quick-run, finished, 2 epochs", &accuracy, "mnist, built in", "lenet-gpu train"] {
+    for expected in
+        ["quick-run, finished, 2 epochs completed", &accuracy, "mnist, built in", "lenet-gpu train"]
+    {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     // A checkpoint outside of its run's folder still knows its run.

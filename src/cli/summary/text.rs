@@ -81,7 +81,7 @@ pub fn network(network: &LeNet5, layers: &[LayerSummary], columns: usize) -> Vec
     let LeNet5 { channels, classes, batch_norm, activation } = network;
     let with = if *batch_norm { ", batch normalisation" } else { "" };
     let head = format!(
-        "LeNet-5: {} of 32×32, {}, {activation}{with}",
+        "LeNet-5: {} of 32×32, {}, activation {activation}{with}",
         count(channels, "channel"),
         count(classes, "class")
     );
@@ -202,7 +202,7 @@ fn run_facts(run: &RunOrigin) -> Vec<(&'static str, String)> {
     let name = name.as_deref().unwrap_or("a checkpoint");
     let status = status.map(|status| format!(", {status}")).unwrap_or_default();
     let mut facts = vec![
-        ("run", format!("{name}{status}, {}", count(epochs, "epoch"))),
+        ("run", format!("{name}{status}, {} completed", count(epochs, "epoch"))),
         ("trained by", format!("lenet-gpu {}{commit} on {}", program.version, config.engine.name)),
     ];
     facts.extend(command.as_ref().map(|command| ("command", command.clone())));
