@@ -90,7 +90,7 @@ fn doctor_fails_if_the_wanted_device_is_missing() {
         .assert()
         .code(1)
         .stdout(contains("The device does not work.").and(contains("to do: ")).and(contains("--backend cpu")))
-        .stderr("error: Vulkan has no adapter\n");
+        .stderr(contains("error: Vulkan has no adapter\n"));
     doctor(&["--adapter", "no such adapter"])
         .assert()
         .code(2)

@@ -48,7 +48,7 @@ fn a_new_network_has_its_layers_parameters_and_multiply_adds_in_80_columns() {
     let text = stdout(&[]);
     for row in [
         "conv1        conv 5×5, ReLU   6×28×28",
-        "fc1          dense, ReLU          120  48,120     48,000  188 KiB    480 bytes",
+        "fc1          dense, ReLU          120  48,120     48,000  188 KiB    480 B",
     ] {
         assert!(text.contains(row), "{text}");
     }

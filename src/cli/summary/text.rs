@@ -72,7 +72,8 @@ fn number(value: u64) -> String {
 }
 
 fn bytes(value: u64) -> String {
-    if value == 0 { "–".to_owned() } else { Size(value).to_string() }
+    // Columns are narrow.
+    if value == 0 { "–".to_owned() } else { Size(value).to_string().replace(" bytes", " B") }
 }
 
 /// The layers of a network, for so many columns.
