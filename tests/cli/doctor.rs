@@ -54,7 +54,7 @@ fn doctor_describes_the_machine_as_json_without_the_home_folder() {
 fn doctor_shows_each_subject_and_a_verdict() {
     doctor(&["--backend", "cpu"]).assert().success().stdout(
         contains("Backends")
-            .and(contains("Caches and data sets"))
+            .and(contains("Data sets"))
             .and(contains("Environment"))
             .and(contains("the CPU engine: as requested"))
             .and(contains("24 tensors are within their tolerances"))
@@ -90,7 +90,7 @@ fn doctor_fails_if_the_wanted_device_is_missing() {
         .assert()
         .code(1)
         .stdout(contains("The device does not work.").and(contains("to do: ")).and(contains("--backend cpu")))
-        .stderr("error: Vulkan has no adapter\n");
+        .stderr(contains("error: Vulkan has no adapter\n"));
     doctor(&["--adapter", "no such adapter"])
         .assert()
         .code(2)

@@ -48,7 +48,7 @@ fn a_new_network_has_its_layers_parameters_and_multiply_adds_in_80_columns() {
     let text = stdout(&[]);
     for row in [
         "conv1        conv 5×5, ReLU   6×28×28",
-        "fc1          dense, ReLU          120  48,120     48,000  188 KiB    480 bytes",
+        "fc1          dense, ReLU          120  48,120     48,000  188 KiB    480 B",
     ] {
         assert!(text.contains(row), "{text}");
     }
@@ -90,7 +90,9 @@ fn a_model_of_a_run_is_shown_with_its_epoch_accuracy_and_origin() {
 
     let text = stdout(&[run]);
     let accuracy = format!("2: test accuracy {:.2} %", 100.0 * last["test_accuracy"].as_f64().unwrap());
-    for expected in ["quick-run, finished, 2 epochs", &accuracy, "mnist, built in", "lenet-gpu train"] {
+    for expected in
+        ["quick-run, finished, 2 epochs completed", &accuracy, "mnist, built in", "lenet-gpu train"]
+    {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     // A checkpoint outside of its run's folder still knows its run.

@@ -170,10 +170,15 @@ fn drivers(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
 }
 
 fn variables(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
+    // That one says more.
+    let has_fault = |name: &str| {
+        let manifests = &diagnosis.vulkan.manifests;
+        manifests.iter().any(|manifest| manifest.named_by == Some(name) && manifest.fault.is_some())
+    };
     for variable in &diagnosis.environment {
         let shown = format!("{}={}", variable.name, variable.value);
         match variable.name.as_str() {
-            "VK_DRIVER_FILES" | "VK_ICD_FILENAMES" => add(
+            "VK_DRIVER_FILES" | "VK_ICD_FILENAMES" if !has_fault(&variable.name) => add(
                 problems,
                 Severity::Note,
                 format!("{shown}: Vulkan loads only these drivers"),

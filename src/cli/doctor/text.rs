@@ -77,7 +77,10 @@ fn processor(diagnosis: &Diagnosis, text: &mut Text) {
     text.item("cpu", system.cpu.as_deref().unwrap_or("unknown"));
     text.item("features", &if features.is_empty() { "unknown".to_owned() } else { features.join(", ") });
     text.item("threads", &format!("{} of {}", system.threads, count(system.cores, "core")));
-    text.item("memory", &format!("{} for reading data", Size(diagnosis.memory.budget)));
+    text.item(
+        "memory",
+        &format!("{} for reading data, half of what is available", Size(diagnosis.memory.budget)),
+    );
 }
 
 fn devices(diagnosis: &Diagnosis, text: &mut Text) {
@@ -148,8 +151,8 @@ fn drivers(diagnosis: &Diagnosis, text: &mut Text) {
 
 fn storage(diagnosis: &Diagnosis, text: &mut Text) {
     let cache = &diagnosis.cache;
-    text.heading("Caches and data sets");
-    text.item("cache", cache.folder.as_deref().unwrap_or("none"));
+    text.heading("Cache");
+    text.item("folder", cache.folder.as_deref().unwrap_or("none"));
     let pipelines = &cache.pipelines;
     text.item(
         "kernels",
@@ -161,6 +164,7 @@ fn storage(diagnosis: &Diagnosis, text: &mut Text) {
     if cache.tuned {
         text.item("tuned", &format!("{TUNED} is in this folder; --kernel-config {TUNED} uses it"));
     }
+    text.heading("Data sets");
     for dataset in &diagnosis.datasets {
         let name = dataset.name;
         let line = match &dataset.location {
@@ -171,8 +175,8 @@ fn storage(diagnosis: &Diagnosis, text: &mut Text) {
                 Size(dataset.bytes)
             ),
         };
-        // The longest name is wider than the column.
-        text.paragraph(INDENT, &format!("{name:NAME$} {line}"));
+        // Their names are longer than those of other items.
+        text.paragraph(INDENT, &format!("{name:14} {line}"));
     }
 }
 

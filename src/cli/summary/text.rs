@@ -72,7 +72,8 @@ fn number(value: u64) -> String {
 }
 
 fn bytes(value: u64) -> String {
-    if value == 0 { "–".to_owned() } else { Size(value).to_string() }
+    // Columns are narrow.
+    if value == 0 { "–".to_owned() } else { Size(value).to_string().replace(" bytes", " B") }
 }
 
 /// The layers of a network, for so many columns.
@@ -81,7 +82,7 @@ pub fn network(network: &LeNet5, layers: &[LayerSummary], columns: usize) -> Vec
     let LeNet5 { channels, classes, batch_norm, activation } = network;
     let with = if *batch_norm { ", batch normalisation" } else { "" };
     let head = format!(
-        "LeNet-5: {} of 32×32, {}, {activation}{with}",
+        "LeNet-5: {} of 32×32, {}, activation {activation}{with}",
         count(channels, "channel"),
         count(classes, "class")
     );
@@ -202,7 +203,7 @@ fn run_facts(run: &RunOrigin) -> Vec<(&'static str, String)> {
     let name = name.as_deref().unwrap_or("a checkpoint");
     let status = status.map(|status| format!(", {status}")).unwrap_or_default();
     let mut facts = vec![
-        ("run", format!("{name}{status}, {}", count(epochs, "epoch"))),
+        ("run", format!("{name}{status}, {} completed", count(epochs, "epoch"))),
         ("trained by", format!("lenet-gpu {}{commit} on {}", program.version, config.engine.name)),
     ];
     facts.extend(command.as_ref().map(|command| ("command", command.clone())));
