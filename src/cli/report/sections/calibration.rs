@@ -31,7 +31,7 @@ pub fn body(subject: &Subject) -> Html {
     for (index, bin) in bins.iter().enumerate().filter(|(_, bin)| bin.images > 0) {
         let edge = |part: usize| format!("{:.1}", 100.0 * part as f64 / CALIBRATION_BINS as f64);
         table.row([
-            Html::text(&format!("{} to {} %", edge(index), edge(index + 1))),
+            Html::text(&format!("{}–{}\u{a0}%", edge(index), edge(index + 1))),
             Html::text(&whole(bin.images as u64)),
             Html::text(&percent(bin.confidence)),
             Html::text(&percent(bin.accuracy)),
