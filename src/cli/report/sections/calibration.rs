@@ -27,7 +27,7 @@ pub fn body(subject: &Subject) -> Html {
                    the network is too sure. On the dashed line, both are equal.";
     let mut table =
         DataTable::new("Accuracy by confidence", ["Confidence", "Images", "Mean confidence", "Accuracy"])
-            .numbers(1..4);
+            .numbers(0..4);
     for (index, bin) in bins.iter().enumerate().filter(|(_, bin)| bin.images > 0) {
         let edge = |part: usize| format!("{:.1}", 100.0 * part as f64 / CALIBRATION_BINS as f64);
         table.row([
