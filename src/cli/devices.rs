@@ -163,7 +163,7 @@ fn cells(adapter: &AdapterInfo) -> [String; 10] {
 }
 
 /// Formats a size in the largest unit that fits, rounded: drivers often report a limit of 2 GiB less one byte.
-fn bytes(size: u64) -> String {
+pub fn bytes(size: u64) -> String {
     match [(30, "GiB"), (20, "MiB"), (10, "KiB")].iter().find(|(shift, _)| size >> shift > 0) {
         Some((shift, unit)) => format!("{:.0} {unit}", size as f64 / (1u64 << shift) as f64),
         None => format!("{size} B"),

@@ -34,10 +34,14 @@ pub struct DeviceArgs {
 }
 
 impl DeviceArgs {
+    /// The device that is wanted.
+    pub fn request(&self) -> DeviceRequest {
+        DeviceRequest { backend: self.backend.into(), adapter: self.adapter.clone() }
+    }
+
     /// Chooses the device.
     pub fn find(&self) -> Result<Device, Failure> {
-        let request = DeviceRequest { backend: self.backend.into(), adapter: self.adapter.clone() };
-        Device::find(&request).map_err(not_found)
+        Device::find(&self.request()).map_err(not_found)
     }
 
     /// Chooses a GPU, for a command that does not support the CPU engine; `what` is what it would do with it.
@@ -282,7 +286,7 @@ pub fn warn_of_software(name: &str) {
 }
 
 /// The subfolder of the cache for compiled pipelines.
-const PIPELINES: &str = "pipelines";
+pub const PIPELINES: &str = "pipelines";
 
 /// Sorts an engine's error: wrong input if the options ask for something the device does not support.
 pub fn failure(error: EngineError) -> Failure {

@@ -139,7 +139,7 @@ fn run(error: &RunError) -> Hint {
         RunError::HoldsARun { path } => Some(
             format!("`{}` resumes it; use --run-dir to choose another folder", resume_command(path)).into(),
         ),
-        RunError::NoRun { .. } => Some(format!("--resume takes {RUN_FOLDER}").into()),
+        RunError::NoRun { .. } => Some(format!("give {RUN_FOLDER}; `lenet-gpu runs` lists them").into()),
         RunError::NotEmpty { .. } | RunError::Make { .. } => text("use --run-dir to choose another folder"),
         RunError::Metrics { path, .. } | RunError::Mismatch { path, .. } => path.parent().map(|run| {
             let checkpoint = RunDirectory::checkpoint_path(run);

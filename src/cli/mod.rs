@@ -8,9 +8,11 @@ mod allocator;
 mod bench;
 mod choices;
 mod color;
+mod completions;
 mod data;
 mod data_args;
 mod devices;
+mod doctor;
 mod engine;
 mod engine_config;
 mod evaluate;
@@ -22,6 +24,7 @@ pub mod fuzzing;
 mod hints;
 mod interrupt;
 mod kernel_args;
+mod man;
 mod memory_args;
 mod model_arg;
 mod notice;
@@ -63,12 +66,14 @@ Examples:
   lenet-gpu train                     train on MNIST (built in), on the best GPU
   lenet-gpu evaluate runs/mnist-20261122-174530
                                       evaluate the model of a run
+  lenet-gpu runs --sort accuracy      list all runs, the best first
   lenet-gpu predict --model runs/mnist-20261122-174530 seven.jpg
   lenet-gpu serve                     draw a digit in the browser and watch the network read it
   lenet-gpu export model.safetensors -o lenet.onnx
   lenet-gpu data fetch cifar10        download another data set, for train --dataset cifar10
   lenet-gpu summary                   show the layers of the network
   lenet-gpu devices                   list the devices to train on
+  lenet-gpu doctor                    examine this machine, its drivers and its device
   lenet-gpu verify                    check every kernel on your GPU
   lenet-gpu bench --backend vulkan,cpu
 
@@ -112,22 +117,21 @@ enum Command {
     Runs(runs::RunsArgs),
     Paper(paper::PaperArgs),
     Devices(devices::DevicesArgs),
+    Doctor(doctor::DoctorArgs),
     Verify(verify::VerifyArgs),
     Tune(tune::TuneArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
     /// Whether the command needs more than one thread.
     fn computes(&self) -> bool {
+        use Command::{Completions, Data, Devices, Export, Man, Presets, Runs, Summary};
         !matches!(
             self,
-            Self::Export(_)
-                | Self::Summary(_)
-                | Self::Data(_)
-                | Self::Presets(_)
-                | Self::Devices(_)
-                | Self::Runs(_)
+            Export(_) | Summary(_) | Data(_) | Presets(_) | Runs(_) | Devices(_) | Completions(_) | Man(_)
         )
     }
 }
@@ -184,9 +188,12 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
         Command::Presets(args) => presets::run(&args, &mut output),
         Command::Runs(args) => runs::run(&args, &mut output),
         Command::Devices(args) => devices::run(&args, &mut output),
+        Command::Doctor(args) => doctor::run(&args, &mut output),
         Command::Verify(args) => verify::run(&args, &mut output),
         Command::Tune(args) => tune::run(&args, &mut output),
         Command::Bench(args) => bench::run(&args, &mut output),
+        Command::Completions(args) => completions::run(&args, &mut output),
+        Command::Man(args) => man::run(&args, &mut output),
     }
 }
 

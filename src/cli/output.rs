@@ -85,6 +85,11 @@ impl Output {
         self.write(&lines.join("\n"))
     }
 
+    /// Writes a text that has nothing to escape, such as a script.
+    pub fn text(&mut self, text: &str) -> Result<(), StdoutError> {
+        self.write(text.trim_end())
+    }
+
     /// Writes one JSON value. Its strings keep their meaning.
     pub fn json(&mut self, json: &str) -> Result<(), StdoutError> {
         self.write(&escape_json(json))

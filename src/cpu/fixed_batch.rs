@@ -49,3 +49,63 @@ impl FixedBatch {
         self.network.gradient()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cpu::CpuEngine;
+    use crate::engine::{Engine, Epoch, Optimizer, Rule, Setup, Sgd, Split, steps};
+    use crate::model::{Init, ParameterTable};
+
+    fn images() -> ImageSet {
+        let pixels = (0..12 * 784).map(|index| (index * index % 251) as u8).collect();
+        ImageSet { channels: 1, height: 28, width: 28, pixels, labels: (0..12).map(|i| i * 7 % 10).collect() }
+    }
+
+    #[test]
+    fn the_gradient_is_what_a_plain_step_on_the_batch_subtracts() {
+        let weights = ClassWeights::new((0..10).map(|class| 0.5 + class as f32 / 10.0).collect()).unwrap();
+        for (frozen, class_weights) in [(Frozen::None, None), (Frozen::Conv, Some(&weights))] {
+            let (network, images) = (LeNet5::new(1, 10), images());
+            let table = ParameterTable::new(&network);
+            let before = Init::Pytorch.arena(&table, 3);
+            let loss = Loss { label_smoothing: 0.1, ..Loss::default() };
+            let mut batch = FixedBatch::new(network, loss, frozen, class_weights, &images, 8);
+
+            let optimizer = Optimizer { rule: Rule::Sgd(Sgd::default()), frozen, ..Optimizer::default() };
+            let class_weighted = class_weights.is_some();
+            let setup = Setup { optimizer, loss, class_weighted, ..Setup::new(network, 8) };
+            let mut engine = CpuEngine::new(&setup);
+            engine.set_parameters(&before).unwrap();
+            engine.load(Split::Train, Arc::new(images)).unwrap();
+            let (order, steps): (Vec<u32>, _) = ((0..8).collect(), steps(8, 8, 1.0));
+            let epoch = Epoch { class_weights, ..Epoch::new(&order, &steps) };
+            engine.train(&epoch, &mut |_, _| ControlFlow::Continue(())).unwrap();
+
+            let after = engine.parameters().unwrap();
+            let gradient = batch.gradient(&before);
+            for tensor in table.trained() {
+                for index in tensor.range() {
+                    let (gradient, step) = (gradient[index], before[index] - after[index]);
+                    assert!((gradient - step).abs() < 1e-6, "{}: {gradient}, {step}", tensor.name);
+                }
+            }
+            assert!(gradient.iter().any(|value| value.abs() > 1e-3));
+        }
+    }
+
+    #[test]
+    fn a_set_that_is_smaller_than_the_batch_is_used_whole() {
+        let network = LeNet5::new(1, 10);
+        let parameters = Init::Pytorch.arena(&ParameterTable::new(&network), 3);
+        let gradient = |size| {
+            let mut batch = FixedBatch::new(network, Loss::default(), Frozen::None, None, &images(), size);
+            batch.gradient(&parameters).to_vec()
+        };
+        assert_eq!(gradient(12), gradient(64));
+        assert_ne!(gradient(12), gradient(8));
+    }
+}

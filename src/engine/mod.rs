@@ -168,7 +168,7 @@ pub trait Engine {
 
     /// Returns the output of every layer for every image of a split, in order, with the current parameters: conv1, pool1,
     /// conv2, pool2, fc1, fc2 and log_softmax (see [`LayerOutput`]). Batch normalisation uses its running statistics.
-    /// Labels are not used. The values take about 40 KB per image.
+    /// Labels are not used. The values take about 32 KB per image.
     ///
     /// # Errors
     /// [`EngineError::Device`].

@@ -16,7 +16,8 @@ use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
-use super::worker::{LoadedModel, prepare};
+use super::prepare::prepare;
+use super::worker::LoadedModel;
 use crate::files::{operations, write_atomically};
 use crate::hash;
 use crate::model::lenet::IMAGE_SIDE;

@@ -65,10 +65,10 @@ async fn send(app: &App, run: &LiveRun, events: &mpsc::Sender<Bytes>) -> Option<
         if let Some(event) = event(app, sent, now).await {
             events.send(event.into()).await.ok()?;
             sent = Some(now);
-            if now.has_ended {
-                return None;
-            }
             sleep(INTERVAL).await;
+        }
+        if now.has_ended {
+            return None;
         }
         if timeout(SILENCE, changes.changed()).await.is_err() {
             events.send(Bytes::from_static(b":\n\n")).await.ok()?;

@@ -4,8 +4,8 @@
 //! - *Host.* A site can let its own name resolve to 127.0.0.1 (DNS rebinding), and then counts as the same origin. The Host
 //!   header has the site's name then, so only `localhost` and IP addresses are accepted. The port is not compared: it may
 //!   differ if it is forwarded (`ssh -L`, containers), and the origin includes it.
-//! - *Origin.* Browsers send Origin with every POST, and Sec-Fetch-Site with every request. A POST from another origin, which
-//!   includes other ports of this machine, is refused. Programs such as curl send neither.
+//! - *Origin.* Browsers send Origin with every POST, and Sec-Fetch-Site with every request. Questions from another origin,
+//!   which includes other ports of this machine, are refused. Programs such as curl send neither.
 
 use std::net::IpAddr;
 
@@ -58,7 +58,8 @@ impl Guard {
                 ));
             }
         }
-        if method == Method::GET || method == Method::HEAD {
+        // Links from other sites lead to pages; questions are asked by these pages alone.
+        if [Method::GET, Method::HEAD].contains(method) && !uri.path().starts_with("/api/") {
             return Ok(());
         }
         let foreign = || ApiError::forbidden("requests of other sites are refused");
@@ -108,12 +109,12 @@ fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 mod tests {
     use super::*;
 
-    fn status(guard: Guard, method: Method, headers: &[(&'static str, &str)]) -> u16 {
+    fn status(guard: Guard, method: Method, path: &str, headers: &[(&'static str, &str)]) -> u16 {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        let checked = guard.check(&method, &Uri::from_static("/"), &map);
+        let checked = guard.check(&method, &path.parse().unwrap(), &map);
         checked.map_or_else(|error| error.status.as_u16(), |()| 200)
     }
 
@@ -142,18 +143,18 @@ mod tests {
             (lan, "localhost", 403),
         ] {
             let guard = Guard { address: address.parse().unwrap() };
-            assert_eq!(status(guard, Method::GET, &[("host", host)]), expected, "{address} {host:?}");
+            assert_eq!(status(guard, Method::GET, "/", &[("host", host)]), expected, "{address} {host:?}");
         }
         let guard = Guard { address: loopback.parse().unwrap() };
-        assert_eq!(status(guard, Method::GET, &[]), 400);
-        assert_eq!(status(guard, Method::GET, &[("host", "localhost"), ("host", "localhost")]), 400);
+        assert_eq!(status(guard, Method::GET, "/", &[]), 400);
+        assert_eq!(status(guard, Method::GET, "/", &[("host", "localhost"), ("host", "localhost")]), 400);
         let foreign = Uri::from_static("http://evil.example/");
         let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("localhost"))]);
         assert_eq!(guard.check(&Method::GET, &foreign, &headers).unwrap_err().status, 403);
     }
 
     #[test]
-    fn posts_of_other_sites_are_refused() {
+    fn questions_of_other_sites_are_refused() {
         let guard = Guard { address: "127.0.0.1".parse().unwrap() };
         let host = ("host", "localhost:8080");
         for (headers, expected) in [
@@ -169,8 +170,11 @@ mod tests {
             (&[host, ("sec-fetch-site", "same-site")], 403),
             (&[host, ("sec-fetch-site", "none")], 200),
         ] {
-            assert_eq!(status(guard, Method::POST, headers), expected, "{headers:?}");
+            for (method, path) in [(Method::POST, "/api/predict"), (Method::GET, "/api/models")] {
+                assert_eq!(status(guard, method, path, headers), expected, "{path} {headers:?}");
+            }
         }
-        assert_eq!(status(guard, Method::GET, &[host, ("sec-fetch-site", "cross-site")]), 200);
+        let link = [host, ("sec-fetch-site", "cross-site")];
+        assert_eq!(status(guard, Method::GET, "/", &link), 200);
     }
 }

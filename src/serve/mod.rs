@@ -14,7 +14,7 @@
 //! # Questions
 //! All answers are JSON. `base64` stands for standard base64 with padding.
 //!
-//! - `GET /api/status` → `{version, device, training, corrections, max_bytes, preprocessing: "mnist"|"none", model: {id, name,
+//! - `GET /api/status` → `{version, device, training, corrections, max_bytes, preprocessing: "mnist"|"none", model: {id, name, path,
 //!   dataset|null, classes: [NAME..], channels, test_accuracy|null, epochs|null, hash} | null}`. `corrections` is the folder
 //!   that corrected answers are saved in, `max_bytes` the largest image file that is accepted.
 //! - `GET /api/models` → `{models: [{id, name, started|null, dataset|null, epochs, test_accuracy|null, state, is_loaded}]}`, the newest
@@ -60,6 +60,7 @@ mod events;
 mod guard;
 mod live;
 mod models;
+mod prepare;
 mod routes;
 mod server;
 mod upload;
@@ -109,6 +110,7 @@ impl Site {
             streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
             source,
             guard: server.guard(),
+            under_way: Arc::default(),
             view: tokio::sync::Mutex::default(),
         })
     }

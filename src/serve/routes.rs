@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::events;
 use super::guard::{Guard, confine};
 use super::live::{LiveRun, LiveView};
-use super::models::{Library, ModelEntry};
+use super::models::Library;
 use super::upload::Uploads;
 use super::worker::{LoadedModel, Worker};
 use crate::predict::Preprocessing;
@@ -41,6 +41,8 @@ pub struct App {
     pub streams: Arc<Semaphore>,
     pub source: Source,
     pub guard: Guard,
+    /// Has an owner more for each request that is under way.
+    pub under_way: Arc<()>,
     /// The last view of the live run.
     pub view: tokio::sync::Mutex<Option<Arc<LiveView>>>,
 }
@@ -81,6 +83,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// Checks each request, and confines each answer.
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let _under_way = Arc::clone(&app.under_way);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let checked = app.guard.check(request.method(), request.uri(), request.headers());
     let mut response = match checked {
@@ -239,9 +242,12 @@ impl App {
     fn loaded(&self) -> LoadedModel {
         let mut loaded = self.worker.loaded();
         if let Source::Live(run) = &self.source {
-            let (epochs, test_accuracy) = run.result();
-            let state = run.state_name();
-            loaded.entry = ModelEntry { epochs: Some(epochs), test_accuracy, state, ..loaded.entry };
+            loaded.entry.state = run.state_name();
+            if let Some(last) = run.last() {
+                loaded.entry.epochs = Some(last.epoch);
+                loaded.entry.test_accuracy = Some(last.test_accuracy);
+                loaded.hash = last.weights_hash;
+            }
         }
         loaded
     }
@@ -262,6 +268,7 @@ impl App {
             "model": {
                 "id": entry.id,
                 "name": entry.name,
+                "path": entry.path.to_string_lossy(),
                 "dataset": entry.dataset,
                 "classes": &classes[..],
                 "channels": channels,
@@ -270,6 +277,11 @@ impl App {
                 "hash": hash,
             },
         })
+    }
+
+    /// Whether there is nothing to be answered and nobody to be told how the run ends.
+    pub fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.under_way) == 1 && self.streams.available_permits() == events::MAX_STREAMS
     }
 
     /// The live run, drawn anew if it has changed.

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -38,8 +38,9 @@ const MAX_HEADERS: usize = 64;
 /// How often the end is looked for.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How long requests that are under way may take when the server ends.
+/// How long requests that are under way may take when the server ends, and how long their answers may then take to leave.
 const GRACE: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_millis(200);
 
 /// A server that listens but does not answer yet.
 #[derive(Debug)]
@@ -89,13 +90,14 @@ impl Server {
         // One thread suffices: it only moves bytes, and images are computed on others.
         let runtime =
             runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING).build()?;
-        let served = runtime.block_on(serve(self.listener, routes::router(Arc::new(app)), is_stopped));
+        let served = runtime.block_on(serve(self.listener, Arc::new(app), is_stopped));
         runtime.shutdown_timeout(GRACE);
         Ok(served?)
     }
 }
 
-async fn serve(listener: TcpListener, router: Router, is_stopped: &dyn Fn() -> bool) -> std::io::Result<()> {
+async fn serve(listener: TcpListener, app: Arc<App>, is_stopped: &dyn Fn() -> bool) -> std::io::Result<()> {
+    let router = routes::router(Arc::clone(&app));
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let ending = watch::Sender::new(false);
@@ -120,9 +122,16 @@ async fn serve(listener: TcpListener, router: Router, is_stopped: &dyn Fn() -> b
         }
     }
     ending.send_replace(true);
-    // What is still under way after that is given up.
-    let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
-    Ok(())
+    let deadline = Instant::now() + GRACE;
+    loop {
+        let is_idle = app.is_idle();
+        let closed = async { while connections.join_next().await.is_some() {} };
+        let closed = timeout(if is_idle { LINGER } else { TICK }, closed).await;
+        // Browsers open connections that they may never use.
+        if closed.is_ok() || is_idle || Instant::now() >= deadline {
+            return Ok(());
+        }
+    }
 }
 
 async fn serve_connection(stream: TcpStream, router: Router, mut ending: watch::Receiver<bool>) {

@@ -51,7 +51,7 @@ impl Uploads {
     /// Reserves the memory for bodies.
     pub fn new() -> Result<Self, OverBudget> {
         // Decoding an image takes several times its file.
-        let memory = memory::hold(MAX_BODIES.min(memory::limit() / 4))?;
+        let memory = memory::hold(MAX_BODIES.min(memory::limit() / 4).max(UNIT as u64))?;
         let units = Arc::new(Semaphore::new(memory.bytes() as usize / UNIT));
         Ok(Self { memory, units })
     }

@@ -1,6 +1,5 @@
 //! The thread that owns the engine. Requests that have arrived while it was busy are answered as one batch.
 
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as std_mpsc};
 use std::thread;
 use std::time::Instant;
@@ -12,13 +11,11 @@ use super::answer;
 use super::error::{ApiError, ServeError};
 use super::live::{LiveRun, LiveView, Viewer};
 use super::models::ModelEntry;
+use super::prepare::{Unprepared, prepare};
 use super::upload::Upload;
-use crate::data::ImageFileError;
 use crate::engine::{Engine, EngineError, Setup};
 use crate::model::{Model, weights};
-use crate::predict::{
-    Classifier, ImageError, NoDigit, PredictError, Preparation, PreparedImage, Preprocessing,
-};
+use crate::predict::{Classifier, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::train::weights_hash;
 
 /// The most images in a batch.
@@ -271,7 +268,6 @@ impl Thread {
         if version != self.state.version {
             self.state.classifier.set_parameters(&parameters)?;
             self.state.version = version;
-            lock(&self.loaded).hash = weights_hash(&parameters);
         }
         Ok(())
     }
@@ -286,35 +282,6 @@ impl Thread {
         *lock(&self.loaded) = loaded;
         Ok(())
     }
-}
-
-/// Why an image has no reading.
-#[derive(Debug)]
-pub enum Unprepared {
-    /// It shows no digit.
-    NoDigit(NoDigit),
-    Failed(ApiError),
-}
-
-impl From<Unprepared> for ApiError {
-    fn from(error: Unprepared) -> Self {
-        match error {
-            Unprepared::NoDigit(error) => ImageError::NoDigit(error).into(),
-            Unprepared::Failed(error) => error,
-        }
-    }
-}
-
-/// Decodes an image file and finds its digits.
-pub fn prepare(preparation: Preparation, file: &[u8]) -> Result<PreparedImage, Unprepared> {
-    // A defect of a decoder must not end the server.
-    let decoded = panic::catch_unwind(AssertUnwindSafe(|| preparation.read_from(file)));
-    decoded.unwrap_or_else(|_| Err(ImageFileError::Undecodable("the decoder failed".into()).into())).map_err(
-        |error| match error {
-            ImageError::NoDigit(error) => Unprepared::NoDigit(error),
-            error => Unprepared::Failed(error.into()),
-        },
-    )
 }
 
 /// The answer if the engine fails.

@@ -38,7 +38,7 @@ fn value(tag: &str, data: HParamsPluginData) -> SummaryValue {
     let tensor_shape = Some(TensorShapeProto { dim: vec![Dimension { size: 0 }] });
     SummaryValue {
         tag: tag.to_owned(),
-        metadata: Some(SummaryMetadata { plugin_data, ..SummaryMetadata::default() }),
+        metadata: Some(SummaryMetadata { plugin_data }),
         tensor: Some(TensorProto { dtype: DataType::Float.into(), tensor_shape, ..TensorProto::default() }),
         ..SummaryValue::default()
     }

@@ -61,8 +61,6 @@ pub(super) struct SummaryValue {
 pub(super) struct SummaryMetadata {
     #[prost(message, optional, tag = "1")]
     pub(super) plugin_data: Option<PluginData>,
-    #[prost(string, tag = "3")]
-    pub(super) summary_description: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -17,9 +17,6 @@ use crate::train::{EpochRecord, RunConfig, RunState};
 /// The largest number of images in the batch of the gradients, which bounds the memory and the time that they take.
 const MAX_GRADIENT_BATCH: usize = 256;
 
-const FILTERS: &str =
-    "The filters of conv1, at the same scale: grey is 0, black and white are the largest magnitude.";
-
 /// How a run has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -93,10 +90,6 @@ impl RunEvents {
         let mut values = scalars(record);
         values.push(SummaryValue {
             tag: "filters/conv1".to_owned(),
-            metadata: Some(SummaryMetadata {
-                summary_description: FILTERS.to_owned(),
-                ..SummaryMetadata::default()
-            }),
             image: Some(filters::conv1(&self.network, parameters)),
             ..SummaryValue::default()
         });
@@ -162,7 +155,7 @@ fn configuration(config: &RunConfig) -> SummaryValue {
     let plugin_data = Some(PluginData { plugin_name: "text".to_owned(), content: Vec::new() });
     SummaryValue {
         tag: "config".to_owned(),
-        metadata: Some(SummaryMetadata { plugin_data, ..SummaryMetadata::default() }),
+        metadata: Some(SummaryMetadata { plugin_data }),
         tensor: Some(TensorProto {
             dtype: DataType::String.into(),
             tensor_shape: Some(TensorShapeProto::default()),
@@ -268,7 +261,8 @@ pub(super) mod tests {
     #[test]
     fn a_resumed_run_discards_the_events_of_steps_that_it_repeats() {
         let (folder, config) = (tempfile::tempdir().unwrap(), config());
-        let state = RunState { epochs: 1, step: 3, ..RunState::default() };
+        let mut state = RunState::default();
+        (state.epochs, state.step) = (1, 3);
         for (state, expected) in [(&RunState::default(), 0), (&state, 4)] {
             RunEvents::start(folder.path(), &config, state, &images()).unwrap();
             let all = events(folder.path());

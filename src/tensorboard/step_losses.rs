@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_run_resumed_within_an_epoch_goes_on_from_there() {
-        let state = RunState { epochs: 1, step: 5, tally: tally(20, 20.0), ..RunState::default() };
+        let mut state = RunState::default();
+        (state.epochs, state.step, state.tally) = (1, 5, tally(20, 20.0));
         let mut losses = losses(10, 30, &state);
         assert_eq!(losses.next(2, &tally(30, 25.0)), Some((6, 0.5)));
     }

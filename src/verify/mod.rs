@@ -6,6 +6,7 @@
 pub mod comparison;
 pub mod kernels;
 pub mod network;
+pub mod quick;
 mod reproducibility;
 mod tensors;
 pub mod tolerance;

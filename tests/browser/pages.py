@@ -206,6 +206,16 @@ class Drawing(Pages):
                 self.assert_reads(page, "7")
                 self.assertTrue(page.run(NO_OVERFLOW))
 
+    def test_what_the_policy_forbids_is_blocked_and_noticed(self):
+        with self.browser.page() as page:
+            page.open(self.server.url)
+            page.run("document.body.setAttribute('style', 'color: red'), document.body.append(Object.assign(document.createElement('script'), "
+                     "{textContent: 'document.title = 1'})), fetch('http://other.example/').catch(() => 0)")
+            complaints = "\n".join(page.complaints())
+            for directive in ("style-src", "script-src", "connect-src"):
+                self.assertIn(directive, complaints)
+            self.assertNotEqual(page.run("document.title"), "1")
+
     def test_a_server_that_is_gone_is_a_line_on_the_page(self):
         with self.program.serve(self.run_folder) as server, self.opened(server.url, expected=["ERR_CONNECTION"]) as page:
             page.wait("document.getElementById('device').textContent")
@@ -217,13 +227,13 @@ class Drawing(Pages):
 
 class LiveRun(Pages):
     def test_a_live_run_is_followed_to_its_end(self):
-        with self.program.train_live("followed", "--preset", "mnist-fast", "--limit-train", "20000", "--epochs", "3") as server:
+        with self.program.train_live("followed", "--preset", "mnist-fast", "--epochs", "4") as server:
             with self.opened(f"{server.url}/live", expected=["ERR_"]) as page:
                 page.wait("document.querySelectorAll('#epochs-body tr').length > 0")
                 self.assertEqual(page.run("document.querySelectorAll('#filters canvas').length"), 6)
                 self.assertGreater(page.run("document.querySelectorAll('#loss svg').length"), 0)
                 self.assertTrue(page.run("loss.querySelector('svg').getBoundingClientRect().width > 200"))
-                page.wait("!document.getElementById('end').hidden")
+                page.wait("!document.getElementById('end').hidden", patience=90)
                 self.assertRegex(page.text("#end"), r"Finished: 9\d\.\d\d %")
                 self.assertEqual(page.run("progress.value"), 1)
                 self.assertTrue(page.run("document.getElementById('stop').hidden"))

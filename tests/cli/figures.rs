@@ -240,7 +240,7 @@ fn a_chart_in_a_page_shows_the_values_at_each_x_under_the_mouse() {
 fn long_names_are_cut_in_a_page() {
     let long = Series { name: "run-".repeat(200), ..adam() };
     assert!(matches!(error(&figure(vec![long.clone()])), FigureError::NoRoom { .. }));
-    assert!(figure(vec![long]).to_html().unwrap().contains("run-…</text>"));
+    assert!(figure(vec![long]).to_html().unwrap().contains("…</text>"));
 }
 
 #[test]

@@ -112,11 +112,13 @@ fn what_makes_no_sense_is_rejected_before_any_work() {
     ] {
         find_lr(folder.path(), option).assert().code(2).stdout("").stderr(contains(expected));
     }
-    find_lr(folder.path(), "--find-lr")
-        .args(["--resume", "a"])
-        .assert()
-        .code(2)
-        .stderr(contains("cannot be used with"));
+    for other in ["--resume=a", "--serve=0", "--tensorboard"] {
+        find_lr(folder.path(), "--find-lr")
+            .arg(other)
+            .assert()
+            .code(2)
+            .stderr(contains("cannot be used with"));
+    }
     fs::write(folder.path().join("file"), "").unwrap();
     find_lr(folder.path(), "--find-lr").args(["--run-dir", "file/a"]).assert().stdout("").failure();
     assert_eq!(names(folder.path()), ["file"]);

@@ -9,6 +9,7 @@ mod bench;
 mod commands;
 #[cfg(unix)]
 mod display;
+mod doctor;
 mod documents;
 mod environment;
 mod evaluate;
@@ -24,5 +25,9 @@ mod predict;
 mod report;
 mod runs;
 mod scenes;
+mod serve;
+mod shell;
 mod sources;
+mod summary;
+mod tensorboard;
 mod terminal;

@@ -14,10 +14,11 @@ fn lenet_gpu(arguments: &[&str]) -> Command {
 }
 
 /// Every command that does something.
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["train"],
     &["evaluate"],
     &["predict"],
+    &["serve"],
     &["export"],
     &["data", "fetch"],
     &["data", "list"],

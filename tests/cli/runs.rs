@@ -88,7 +88,7 @@ impl Fake<'_> {
 }
 
 /// Four runs in `runs`: the newest is interrupted.
-fn scene() -> TempDir {
+pub fn scene() -> TempDir {
     let folder = tempdir().unwrap();
     let runs = folder.path().join("runs");
     Fake { name: "mnist-20261122-100000", ..FAKE }.write(&runs);

@@ -2,7 +2,7 @@
 //! configuration.
 use crate::common::context;
 use lenet_gpu::gpu::KernelConfig;
-use lenet_gpu::verify::{Check, kernels, network};
+use lenet_gpu::verify::{Check, kernels, network, quick};
 
 /// Runs each check for the seeds and fails with all findings that did not pass.
 #[track_caller]
@@ -52,4 +52,12 @@ fn fused_steps_match_the_reference_with_the_hardware_config() {
     let steps = networks(true).into_iter().filter(|check| check.name.contains("step"));
     let few = steps.filter(|check| !check.name.contains("2500 images"));
     assert_pass(few.collect(), &KernelConfig::HARDWARE, 0..1);
+}
+
+#[test]
+fn a_quick_check_without_time_is_a_whole_step() {
+    let result = quick::on_gpu(&context(), &KernelConfig::SOFTWARE, 0, std::time::Duration::ZERO).unwrap();
+    assert!(result.passed(), "{:?}", result.failures);
+    assert_eq!(result.checks, 1);
+    assert!(result.tensors > 20 && result.of_checks > 100, "{result:?}");
 }

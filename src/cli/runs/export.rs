@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::listed::{Listed, dataset};
 use crate::calendar::Utc;
+use crate::escape::escape;
 use crate::report::Table;
 use crate::train::{EpochRecord, RunStatus, StoredRun};
 
@@ -84,9 +85,9 @@ pub fn csv(listed: &[Listed]) -> String {
         let value = |name: &String| {
             given.iter().find(|(given, _)| given == name).map_or_else(String::new, |(_, value)| value.clone())
         };
-        table
-            .push(cells(run).into_iter().chain(options.iter().map(value)))
-            .expect("each row has all columns");
+        // Control characters are escaped here, because the lines are printed one by one.
+        let cells = cells(run).into_iter().chain(options.iter().map(value));
+        table.push(cells.map(|cell| escape(&cell).into_owned())).expect("each row has all columns");
     }
     table.to_csv()
 }

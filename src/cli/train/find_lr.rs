@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{OutputArgs, RUNS, unusable};
+use crate::cli::hints::HintedError;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::{Ending, Failure, Output, notice, values};
@@ -25,8 +26,8 @@ use crate::wording::count;
 pub struct FindLrArgs {
     /// Find a learning rate instead of training: raise it from LOW to HIGH over at most one epoch (or 100 steps), print the
     /// rate that the losses suggest, and draw them [default range: 1e-6:1 with adam, 1e-5:10 with sgd and gd]
-    #[arg(long, value_name = "LOW:HIGH", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
-    #[arg(value_parser = range)]
+    #[arg(long, value_name = "LOW:HIGH", num_args = 0..=1, require_equals = true)]
+    #[arg(value_parser = range, conflicts_with_all = ["resume", "serve", "tensorboard"])]
     find_lr: Option<Option<LrRange>>,
 }
 
@@ -112,6 +113,11 @@ pub fn run(search: Search, args: &OutputArgs, output: &mut Output) -> Result<End
         notice::note(format_args!("interrupted after {}; nothing was written", steps(&found)));
         return Ok(Ending::Interrupted);
     }
+    if found.points.is_empty() {
+        let message = "the loss of the first step is not finite, whatever the learning rate".to_owned();
+        let hint = Some("try another --init, or other weights with --init-from".to_owned());
+        return Err(Failure::work(HintedError { message, hint }));
+    }
     let title = format!("Learning-rate search on {}", data.name);
     let [svg, _] = folder.write(&found.figure(&title))?;
     if !args.quiet {
@@ -124,18 +130,17 @@ pub fn run(search: Search, args: &OutputArgs, output: &mut Output) -> Result<End
         output.json(&line.expect("finite numbers and a path can be written as JSON"))?;
     }
     let Some(rate) = suggestion else {
-        return Err(Failure::usage(
-            format!(
-                "no learning rate from {:e} to {:e} lowers the loss enough to suggest one; the curve is in {}",
-                range.low,
-                range.high,
-                svg.display()
-            ),
-            "try another range, --find-lr=LOW:HIGH, or another --init",
-        ));
+        let message = format!(
+            "no learning rate from {:e} to {:e} lowers the loss enough to suggest one; the curve is in {}",
+            range.low,
+            range.high,
+            svg.display()
+        );
+        let hint = Some("try another range, --find-lr=LOW:HIGH, or another --init".to_owned());
+        return Err(Failure::work(HintedError { message, hint }));
     };
     if !args.json {
-        output.line(&format!("suggested learning rate {}; the curve is in {}", rate, svg.display()))?;
+        output.line(&format!("suggested learning rate {rate}; the curve is in {}", svg.display()))?;
     }
     Ok(Ending::Done)
 }
@@ -152,7 +157,6 @@ fn ended(found: &LrSearch) -> String {
             let rate = figure::short_number(last.learning_rate.into());
             format!("the loss exploded at a learning rate of {rate}, after {steps}")
         }
-        (LrSearchEnding::Exploded, None) => "the loss of the first step is not finite".to_owned(),
         _ => format!("tried all learning rates, in {steps}"),
     }
 }

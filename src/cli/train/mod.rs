@@ -74,6 +74,7 @@ Examples:
 Files of a run:
   config.toml             all options and the device
   metrics.jsonl           one JSON object per epoch; accuracies are fractions, times cover only training
+  metrics.csv             the same for spreadsheets
   model.safetensors       the weights after the last epoch, under PyTorch's names
   best.safetensors        the weights of the best epoch on the validation images, or else the test images
   checkpoint.safetensors  the state that --resume needs
@@ -296,7 +297,8 @@ pub fn run(
         let model = Model { network, parameters: parameters.clone(), info: info.clone() };
         let device = opened.engine.name();
         let (training, data, directory) = (&training, &data, &directory);
-        ShownRun { model, device, training, data, directory, interrupt: interrupt.clone() }.serve(server)
+        let interrupt = interrupt.clone();
+        ShownRun { model, device, training, data, directory, before, interrupt }.serve(server)
     });
     let mut page = shown.transpose()?;
     let files = Files { directory, config, info, fingerprints };

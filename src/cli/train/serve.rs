@@ -19,7 +19,7 @@ use crate::predict::Preprocessing;
 use crate::serve::{
     AboutRun, LIVE_ID, LiveRun, ModelEntry, ModelSetting, Publisher, ServeError, Server, Site, Source, Usage,
 };
-use crate::train::{Listener, RunDirectory, RunOutcome, StoredRun, TrainingConfig};
+use crate::train::{EpochRecord, Listener, RunDirectory, RunOutcome, TrainingConfig};
 
 /// The folder of corrected answers.
 const CORRECTIONS: &str = "corrections";
@@ -63,17 +63,17 @@ pub struct ShownRun<'a> {
     pub training: &'a TrainingConfig,
     pub data: &'a Dataset,
     pub directory: &'a RunDirectory,
+    /// The epochs before, if the run was resumed.
+    pub before: Vec<EpochRecord>,
     pub interrupt: Interrupt,
 }
 
 impl ShownRun<'_> {
     /// Starts to answer requests.
     pub fn serve(self, server: Server) -> Result<RunServer, Failure> {
-        let Self { model, device, training, data, directory, interrupt } = self;
-        // A run that was resumed has epochs already.
-        let stored = StoredRun::open(directory.path()).ok();
-        let name = stored.as_ref().map_or_else(|| directory.path().display().to_string(), StoredRun::name);
-        let records = stored.map_or(Vec::new(), |run| run.records);
+        let Self { model, device, training, data, directory, before: records, interrupt } = self;
+        let path = directory.path().canonicalize().unwrap_or_else(|_| directory.path().to_owned());
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let samples = data.train.len();
         let about = AboutRun {
             name: name.clone(),

@@ -14,10 +14,9 @@ use crate::train::{EpochRecord, RunConfig, RunOutcome, RunState, RunSummary, Tra
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct TensorBoardArgs {
-    /// Write event files for TensorBoard into the run's folder, or into the folder DIR/RUN; `tensorboard --logdir runs` then
-    /// shows the metrics, the filters of conv1, histograms of all weights and gradients, and the options of all runs. The
-    /// gradients are those of the first batch of the stored training images, of up to 256 images, at the end of each epoch
-    /// [default: off; a resumed run continues the event files in its folder]
+    /// Write event files for TensorBoard into the run's folder, or into DIR/RUN: metrics, the filters of conv1, options, and
+    /// histograms of weights and gradients (of one batch, the first stored training images, at most 256, after each epoch)
+    /// [default: off; a resumed run continues the files in its folder]
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     tensorboard: Option<Option<PathBuf>>,
 }

@@ -13,6 +13,18 @@ pub struct FoundAdapter {
     pub adapter: wgpu::Adapter,
 }
 
+impl FoundAdapter {
+    /// Whether kernels can be timed by the device's own clock.
+    pub fn has_timestamps(&self) -> bool {
+        self.adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// Whether compiled kernels can be stored for later runs.
+    pub fn has_pipeline_cache(&self) -> bool {
+        self.adapter.features().contains(wgpu::Features::PIPELINE_CACHE)
+    }
+}
+
 /// What a backend answered when it was asked for its adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendAnswer {

@@ -131,10 +131,9 @@ impl LiveRun {
         (version, Arc::clone(&self.state().parameters))
     }
 
-    /// The number of completed epochs, and the test accuracy after the last.
-    pub fn result(&self) -> (u64, Option<f64>) {
-        let state = self.state();
-        (state.records.len() as u64, state.records.last().map(|last| last.test_accuracy))
+    /// The last completed epoch.
+    pub fn last(&self) -> Option<EpochRecord> {
+        self.state().records.last().cloned()
     }
 
     /// How far the run has got: `running`, or how it ended.

@@ -12,7 +12,10 @@ use crate::engine::{Engine, Setup};
 use crate::evaluate::Evaluation;
 use crate::model::ParameterTable;
 use crate::model::lenet::IMAGE_SIDE;
+use crate::report::curves;
+use crate::report::figure::Figure;
 use crate::serve::answer;
+use crate::train::EpochRecord;
 
 /// The test images among which mistakes are looked for. All of them would take the CPU from training.
 const IMAGES: usize = 1_000;
@@ -81,7 +84,7 @@ impl Viewer {
             "device": self.run.about.device,
             "state": state.name,
             "epochs": state.records,
-            "charts": charts(&state),
+            "charts": charts(&state.records),
             "filters": self.filters(&state),
             "mistakes": self.mistakes,
         });
@@ -117,6 +120,10 @@ impl Viewer {
 }
 
 /// The curves of the epochs so far; `null` without any, or if they cannot be drawn.
-fn charts(_state: &State) -> Value {
-    Value::Null
+fn charts(records: &[EpochRecord]) -> Value {
+    let html = |figure: Option<Figure>| figure?.to_html().ok();
+    match (html(curves::loss(records)), html(curves::accuracy(records))) {
+        (Some(loss), Some(accuracy)) => json!({ "loss": loss, "accuracy": accuracy }),
+        _ => Value::Null,
+    }
 }

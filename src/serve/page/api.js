@@ -27,7 +27,7 @@ const post = (path, body, type) => ask(path, { method: "POST", body, headers: ty
 const image = (blob) => blob.type || "application/octet-stream";
 
 // {version, device, training, corrections, max_bytes, preprocessing,
-// model: {id, name, dataset, classes, channels, test_accuracy, epochs, hash} or null}
+// model: {id, name, path, dataset, classes, channels, test_accuracy, epochs, hash} or null}
 export const status = () => ask("/api/status");
 
 // [{id, name, started, dataset, epochs, test_accuracy, state, is_loaded}]

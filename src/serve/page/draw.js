@@ -29,7 +29,8 @@ async function read() {
     const file = await surface.toFile();
     try {
       const result = file && status?.model ? await api.predict(file) : null;
-      if (surface.isEmpty === !file) show(result);
+      // An answer about another image would have its boxes in the wrong places.
+      if (surface.isEmpty === !file && !(isStale && surface.isImage)) show(result);
       showProblem(null);
     } catch (error) {
       if (error.status === BUSY) {
@@ -87,15 +88,17 @@ function says(readings, reading, isSure) {
 }
 
 function why(readings, reading, isSure) {
-  if (!reading) return answer?.reason ?? "";
+  if (!reading) return sentence(answer?.reason ?? "");
   const parts = [];
   if (readings.length > 1) parts.push(`Digit ${chosen + 1} of ${readings.length}: choose another for its details.`);
   if (!isSure) {
     parts.push(`Probability ${percent(reading.probability)}, confidence ${percent(reading.confidence, 0)}.`);
-    if (answer.reason) parts.push(answer.reason);
+    if (readings.every((each) => each.is_sure)) parts.push("Something else may be another digit.");
   }
   return parts.join(" ");
 }
+
+const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // The number as one button a digit.
 function digits(readings) {
@@ -143,7 +146,7 @@ function speak() {
   clearTimeout(resting);
   resting = setTimeout(() => {
     const number = answer?.readings.length ? `${answer.number}. ` : "";
-    $("spoken").textContent = surface.isEmpty ? "" : `${number}${$("says").textContent}. ${$("why").textContent}`;
+    $("spoken").textContent = surface.isEmpty ? "" : `${number}${$("says").textContent}. ${$("why").textContent}`.trim();
   }, 700);
 }
 

@@ -10,9 +10,9 @@ const COLUMNS = [
   ["Accuracy: test", ({ test_accuracy }) => percent(test_accuracy, 2)],
   ["validation", ({ validation_accuracy }) => validation_accuracy == null ? null : percent(validation_accuracy, 2)],
   ["training", ({ train_accuracy }) => percent(train_accuracy, 2)],
-  ["Loss: test", ({ test_loss }) => test_loss.toFixed(4)],
-  ["validation", ({ validation_loss }) => validation_loss?.toFixed(4)],
-  ["training", ({ train_loss }) => train_loss.toFixed(4)],
+  ["Loss: test", ({ test_loss }) => fixed(test_loss)],
+  ["validation", ({ validation_loss }) => validation_loss === undefined ? null : fixed(validation_loss)],
+  ["training", ({ train_loss }) => fixed(train_loss)],
   ["Images/s", ({ images_per_second }) => whole(images_per_second)],
 ];
 
@@ -46,7 +46,7 @@ function showState() {
   const last = epochs.at(-1);
   const figures = [
     ["Epoch", progress ? `${progress.epoch} of ${progress.epochs}` : last?.epoch],
-    ["Loss", progress?.loss?.toFixed(4) ?? last?.train_loss.toFixed(4)],
+    ["Loss", progress ? fixed(progress.loss) : last && fixed(last.train_loss)],
     ["Training accuracy", progress?.accuracy == null ? last && percent(last.train_accuracy, 2) : percent(progress.accuracy, 2)],
     ["Best test accuracy", best && `${percent(best.test_accuracy, 2)}`, best && `epoch ${best.epoch}`],
     ["Images per second", progress?.images_per_second ? whole(progress.images_per_second) : last && whole(last.images_per_second)],
@@ -95,7 +95,7 @@ function showFilters({ shape: [count, channels, height, width], min, max, values
     }
   });
   $("filters-note").textContent = channels === 3
-    ? "Red, green and blue weights as colours; grey is 0."
+    ? "The weights of red, green and blue as colours."
     : `Weights from ${min.toFixed(2).replace("-", "−")} (blue) through 0 (black) to ${max.toFixed(2)} (orange).`;
 }
 
@@ -121,6 +121,8 @@ function showEpochs(epochs) {
   $("epochs-body").replaceChildren(...rows.reverse());
 }
 
+// A loss; null stands for one that is not a number, of a run that has diverged.
+const fixed = (loss) => loss?.toFixed(4) ?? "NaN";
 const whole = (number) => Math.round(number).toLocaleString("en");
 
 function duration(seconds) {

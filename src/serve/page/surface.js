@@ -160,6 +160,7 @@ export class Surface {
     if (event.key === "Delete" || event.key === "Backspace") this.clear();
     else if (event.key === "Escape") this.#lift();
     else if (event.key === " " || event.key === "Enter") {
+      if (event.repeat) return event.preventDefault();
       this.#cursor ??= [0.5, 0.25];
       if (this.#stroke) this.#lift();
       else this.#begin(this.#cursor);

@@ -115,6 +115,18 @@ impl StoredRun {
     /// # Errors
     /// Returns an error if the folder cannot be read.
     pub fn all_in(folder: &Path) -> io::Result<Vec<(PathBuf, Result<Self, OpenRunError>)>> {
+        let open = |path: PathBuf| {
+            let run = Self::open(&path);
+            (path, run)
+        };
+        Ok(Self::paths_in(folder)?.into_iter().map(open).collect())
+    }
+
+    /// The paths of the runs that [`Self::all_in`] reads.
+    ///
+    /// # Errors
+    /// Returns an error if the folder cannot be read.
+    pub fn paths_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         if is_run(folder) {
             paths.push(folder.to_owned());
@@ -122,13 +134,7 @@ impl StoredRun {
             find_runs(folder, MAX_DEPTH, &mut paths)?;
         }
         paths.sort_unstable();
-        Ok(paths
-            .into_iter()
-            .map(|path| {
-                let run = Self::open(&path);
-                (path, run)
-            })
-            .collect())
+        Ok(paths)
     }
 
     /// The name of the directory.

@@ -36,15 +36,31 @@ pub fn body(runs: &[Compared]) -> Html {
     html
 }
 
+/// With more runs than this, what all names begin with is left out of the legend, which would be too high otherwise.
+const MAX_FULL_NAMES: usize = 4;
+
 /// The names in the legend: shortened in the middle, and numbered if they are then the same.
 fn legend_names(runs: &[Compared]) -> Vec<String> {
-    let mut names: Vec<String> = runs.iter().map(|compared| shortened(&compared.name)).collect();
+    let names: Vec<&str> = runs.iter().map(|compared| compared.name.as_str()).collect();
+    let shared = if names.len() > MAX_FULL_NAMES { shared_start(&names) } else { 0 };
+    let ellipsis = if shared > 0 { "…" } else { "" };
+    let mut names: Vec<String> =
+        names.iter().map(|name| format!("{ellipsis}{}", shortened(&name[shared..]))).collect();
     for index in 0..names.len() {
         if names[..index].contains(&names[index]) {
             names[index] = format!("{} ({})", names[index], index + 1);
         }
     }
     names
+}
+
+/// The length of what all names begin with, up to a separator: 6 of "mnist-1" and "mnist-12".
+fn shared_start(names: &[&str]) -> usize {
+    let [first, others @ ..] = names else { return 0 };
+    let ends = first.match_indices(['-', '_', '/', '.']).map(|(index, separator)| index + separator.len());
+    let is_shared = |&end: &usize| others.iter().all(|other| other.starts_with(&first[..end]));
+    let is_enough = |&end: &usize| names.iter().all(|name| name.len() > end);
+    ends.filter(is_shared).filter(is_enough).last().unwrap_or(0)
 }
 
 fn shortened(name: &str) -> String {
@@ -60,6 +76,16 @@ fn shortened(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shared_start_ends_with_a_separator() {
+        assert_eq!(shared_start(&["mnist-1", "mnist-12"]), 6);
+        assert_eq!(shared_start(&["mnist-20261101-10", "mnist-20261102-10"]), 6);
+        assert_eq!(shared_start(&["é-a", "é-b"]), 3);
+        for names in [&["a-", "a-b"][..], &["a", "ab"], &["a-b", "c-b"], &[]] {
+            assert_eq!(shared_start(names), 0, "{names:?}");
+        }
+    }
 
     #[test]
     fn a_long_name_keeps_its_start_and_its_end() {

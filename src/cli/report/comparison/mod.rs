@@ -36,7 +36,7 @@ struct Compared {
 pub fn is_folder_of_runs(path: &Path) -> bool {
     path.is_dir()
         && !RunDirectory::config_path(path).exists()
-        && StoredRun::all_in(path).is_ok_and(|runs| !runs.is_empty())
+        && StoredRun::paths_in(path).is_ok_and(|runs| !runs.is_empty())
 }
 
 /// Writes the comparison of runs, and of all runs in folders.

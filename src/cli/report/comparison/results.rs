@@ -23,19 +23,19 @@ struct Column {
 
 const COLUMNS: [Column; 7] = [
     Column {
-        heading: "Test accuracy, best epoch",
+        heading: "Best accuracy",
         value: |run| run.best().map(|best| best.test_accuracy),
         shown: percent,
         better: Ordering::Greater,
     },
     Column {
-        heading: "Test accuracy, last epoch",
+        heading: "Last accuracy",
         value: |run| run.last().map(|last| last.test_accuracy),
         shown: percent,
         better: Ordering::Greater,
     },
     Column {
-        heading: "Validation accuracy, best",
+        heading: "Validation",
         value: |run| run.best().and_then(|best| best.validation_accuracy),
         shown: percent,
         better: Ordering::Greater,
@@ -52,7 +52,7 @@ const COLUMNS: [Column; 7] = [
         shown: loss,
         better: Ordering::Less,
     },
-    Column { heading: "Training time", value: time, shown: duration, better: Ordering::Less },
+    Column { heading: "Time", value: time, shown: duration, better: Ordering::Less },
     Column {
         heading: "Images/s",
         value: StoredRun::images_per_second,
@@ -73,8 +73,9 @@ pub fn body(runs: &[Compared], folder: Option<&Path>) -> Html {
     let mut table = DataTable::new("Results", headings).numbers(2..3 + columns.len());
     let with_curves = runs.iter().filter(|compared| compared.position.is_some()).count();
     for Compared { run, name, position } in by_accuracy(runs) {
-        let mut named = swatch(*position, coloured(with_curves));
-        named.push(&link(name, &RunDirectory::report_path_in(&run.path), folder));
+        let link = link(name, &RunDirectory::report_path_in(&run.path), folder);
+        let swatch = swatch(*position, coloured(with_curves));
+        let named = Html::trusted(format!("<span style=\"white-space: nowrap\">{swatch}{link}</span>"));
         let (text, tone) = state(&run.status);
         let epochs = format!("{}/{}", run.records.len(), run.planned_epochs());
         let mut cells = vec![named, badge(&text, tone), Html::text(&epochs)];
@@ -87,8 +88,9 @@ pub fn body(runs: &[Compared], folder: Option<&Path>) -> Html {
         table.row(cells);
     }
     let mut html = intro(
-        "The best value of each column is marked. The best epoch of a run is selected on its validation images, or on its \
-         test images if it has no others, which makes that accuracy biased upwards.",
+        "Accuracies and losses of the test images: after the best epoch, and after the last one. The best epoch is \
+         selected on the validation images, or else on the test images, which makes its accuracy biased upwards. The \
+         best value of each column is marked.",
     );
     html.push(&Html::trusted(format!("<div class=\"card\">{}</div>\n", table.to_html())));
     html

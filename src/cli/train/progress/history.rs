@@ -17,8 +17,33 @@ pub struct History {
     /// The epoch that is under way, and its outcomes when they were last added.
     epoch: u64,
     tally: Tally,
-    /// The records of the completed epochs.
-    pub records: Vec<EpochRecord>,
+    /// The completed epochs.
+    epochs: Vec<EpochMetrics>,
+}
+
+/// What an epoch's evaluation found.
+#[derive(Debug, Clone, Copy)]
+pub struct EpochMetrics {
+    pub epoch: u64,
+    pub validation: Option<Metrics>,
+    pub test: Metrics,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Metrics {
+    pub loss: f64,
+    pub accuracy: f64,
+}
+
+impl From<&EpochRecord> for EpochMetrics {
+    fn from(record: &EpochRecord) -> Self {
+        let validation = record.validation_loss.zip(record.validation_accuracy);
+        Self {
+            epoch: record.epoch,
+            validation: validation.map(|(loss, accuracy)| Metrics { loss, accuracy }),
+            test: Metrics { loss: record.test_loss, accuracy: record.test_accuracy },
+        }
+    }
 }
 
 /// Points of a chart: images since the run began, a value, and the number of images that it is a mean of.
@@ -34,7 +59,7 @@ impl History {
             bins: Vec::new(),
             epoch: 0,
             tally: Tally::default(),
-            records: Vec::new(),
+            epochs: Vec::new(),
         }
     }
 
@@ -50,8 +75,18 @@ impl History {
             };
             self.count(record.epoch.saturating_sub(1) * self.samples + self.samples / 2, &outcomes);
         }
-        self.records = records.to_vec();
+        self.epochs = records.iter().map(EpochMetrics::from).collect();
         (self.epoch, self.tally) = (epoch, tally);
+    }
+
+    /// Adds a completed epoch.
+    pub fn add_epoch(&mut self, record: &EpochRecord) {
+        self.epochs.push(record.into());
+    }
+
+    /// The epoch that was completed last.
+    pub fn last(&self) -> Option<&EpochMetrics> {
+        self.epochs.last()
     }
 
     /// Adds the steps since the last call.
@@ -106,15 +141,19 @@ impl History {
         bins.map(|(index, bin)| (center(index), value(bin), bin.samples)).collect()
     }
 
-    /// A value of each completed epoch that has it. `images` is the number of images that it is a mean of.
-    pub fn epochs(&self, images: usize, value: impl Fn(&EpochRecord) -> Option<f64>) -> Points {
-        let end = |record: &EpochRecord| record.epoch.saturating_mul(self.samples).min(self.total) as f64;
-        self.records.iter().filter_map(|record| Some((end(record), value(record)?, images))).collect()
+    /// A value of the completed epochs that have it, or of some of them if there are many. `images` is the number of images
+    /// that it is a mean of.
+    pub fn evaluations(&self, images: usize, value: impl Fn(&EpochMetrics) -> Option<f64>) -> Points {
+        let end = |epoch: &EpochMetrics| epoch.epoch.saturating_mul(self.samples).min(self.total) as f64;
+        let step = self.epochs.len().div_ceil(BINS).max(1);
+        // The last epoch is always among them.
+        let some = self.epochs.iter().rev().step_by(step);
+        some.filter_map(|epoch| Some((end(epoch), value(epoch)?, images))).collect()
     }
 
     /// The highest value of the completed epochs, and the first epoch that has it.
-    pub fn best(&self, value: impl Fn(&EpochRecord) -> Option<f64>) -> Option<(f64, u64)> {
-        let values = self.records.iter().filter_map(|record| Some((value(record)?, record.epoch)));
+    pub fn best(&self, value: impl Fn(&EpochMetrics) -> Option<f64>) -> Option<(f64, u64)> {
+        let values = self.epochs.iter().filter_map(|epoch| Some((value(epoch)?, epoch.epoch)));
         values.reduce(|best, next| if next.0 > best.0 { next } else { best })
     }
 }
@@ -150,7 +189,7 @@ mod tests {
         history.add(&progress(2, 60, 160));
         let points: Vec<_> = history.training(Tally::loss).iter().map(|point| (point.0, point.2)).collect();
         assert_eq!(points, [(45.0, 100), (155.0, 10)]);
-        assert_eq!(history.best(|record| Some(record.test_accuracy)), Some((0.9, 1)));
+        assert_eq!(history.best(|epoch| Some(epoch.test.accuracy)), Some((0.9, 1)));
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Live {
             self.evaluating += trained.elapsed();
         }
         let mut state = lock(&self.state);
-        state.history.records.push(record.clone());
+        state.history.add_epoch(record);
         state.evaluation = self.evaluating / self.evaluations.max(1);
     }
 }

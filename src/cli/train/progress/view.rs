@@ -13,7 +13,7 @@ use ratatui::style::{Color, Style};
 use ratatui::symbols::Marker;
 
 use super::chart::{self, Curve, Quantity};
-use super::history::History;
+use super::history::{History, Metrics};
 use super::lines::epoch_of;
 use super::numbers::{loss, percent, rate, whole};
 use crate::cli::progress::duration;
@@ -39,6 +39,7 @@ const ROWS_OF_CHART: std::ops::RangeInclusive<usize> = 3..=5;
 /// What stays the same during a run.
 #[derive(Debug)]
 pub struct Run {
+    /// The engine's name, escaped.
     pub device: String,
     pub config: TrainingConfig,
     /// The numbers of training, validation and test images.
@@ -95,7 +96,8 @@ pub fn draw(run: &Run, state: &State, size: Size, marker: Marker) -> Buffer {
     let has_chart = chart >= *ROWS_OF_CHART.start() && width >= COLUMNS_OF_ONE;
 
     let rows = lines.len() + if has_chart { chart } else { 0 };
-    let mut view = View { run, state, is_wide, buffer: Buffer::empty(Rect::new(0, 0, width, rows as u16)) };
+    let mut view =
+        View { run, state, is_wide, marker, buffer: Buffer::empty(Rect::new(0, 0, width, rows as u16)) };
     let mut y = 0;
     for line in [
         Line::Device,
@@ -109,7 +111,7 @@ pub fn draw(run: &Run, state: &State, size: Size, marker: Marker) -> Buffer {
     ] {
         match line {
             Line::Charts if has_chart => {
-                view.charts(y, chart as u16, marker);
+                view.charts(y, chart as u16);
                 y += chart as u16;
             }
             line if lines.contains(&line) => {
@@ -135,6 +137,8 @@ struct View<'a> {
     run: &'a Run,
     state: &'a State,
     is_wide: bool,
+    /// What the lines of charts consist of.
+    marker: Marker,
     buffer: Buffer,
 }
 
@@ -150,18 +154,19 @@ impl View<'_> {
             Line::Charts => {}
             Line::Train => {
                 let tally = self.state.progress.map(|progress| progress.tally);
-                let now = tally.filter(|tally| tally.samples > 0).map(|it| (it.loss(), it.accuracy()));
-                self.metrics(y, "⠒ train", TRAIN, now, None);
+                let now = tally.filter(|tally| tally.samples > 0);
+                let now = now.map(|tally| Metrics { loss: tally.loss(), accuracy: tally.accuracy() });
+                let mark = if self.marker == Marker::Braille { '⠒' } else { '─' };
+                self.metrics(y, &format!("{mark} train"), TRAIN, now, None);
             }
             Line::Validation => {
-                let last = self.state.history.records.last();
-                let now = last.and_then(|it| Some((it.validation_loss?, it.validation_accuracy?)));
-                let best = self.state.history.best(|record| record.validation_accuracy);
+                let now = self.state.history.last().and_then(|epoch| epoch.validation);
+                let best = self.state.history.best(|epoch| Some(epoch.validation?.accuracy));
                 self.metrics(y, &format!("{VALIDATION_MARK} val"), VALIDATION, now, best);
             }
             Line::Test => {
-                let now = self.state.history.records.last().map(|it| (it.test_loss, it.test_accuracy));
-                let best = self.state.history.best(|record| Some(record.test_accuracy));
+                let now = self.state.history.last().map(|epoch| epoch.test);
+                let best = self.state.history.best(|epoch| Some(epoch.test.accuracy));
                 self.metrics(y, &format!("{TEST_MARK} test"), TEST, now, best);
             }
             Line::Epoch => {
@@ -188,7 +193,8 @@ impl View<'_> {
         if room == 0 {
             return x;
         }
-        self.buffer.set_stringn(x, y, text, room.into(), style).0
+        // The style of what is written over does not shine through.
+        self.buffer.set_stringn(x, y, text, room.into(), Style::reset().patch(style)).0
     }
 
     /// A rule that separates the view from the lines above it: the device, and with many columns the learning rate and the
@@ -235,33 +241,28 @@ impl View<'_> {
     }
 
     /// The loss and the accuracy of a split, and the best accuracy of all epochs.
-    fn metrics(
-        &mut self,
-        y: u16,
-        name: &str,
-        color: Color,
-        now: Option<(f64, f64)>,
-        best: Option<(f64, u64)>,
-    ) {
+    fn metrics(&mut self, y: u16, name: &str, color: Color, now: Option<Metrics>, best: Option<(f64, u64)>) {
         self.text(0, y, name, Style::new().fg(color));
         let (value, accuracy) = match now {
-            Some((value, accuracy)) => (loss(value), format!("{} %", percent(accuracy))),
+            Some(now) => (loss(now.loss), format!("{} %", percent(now.accuracy))),
             None => ("–".to_owned(), "–".to_owned()),
         };
-        let gap = if self.is_wide { "  " } else { " " };
-        let mut x = self.text(8, y, &format!("{gap}{value:>6}{gap}"), Style::new());
+        let (column, gap) = if self.is_wide { (9, "  ") } else { (8, " ") };
+        let mut x = self.text(column, y, &format!("{value:>6}{gap}"), Style::new());
         x = self.text(x, y, &format!("{accuracy:>7}"), Style::new().bold());
         let Some((best, epoch)) = best else { return };
-        let text = match self.is_wide {
-            true => format!("   best {} % in epoch {epoch}", percent(best)),
-            false => format!(" best {} ({epoch})", percent(best)),
+        let best = percent(best);
+        let texts = match self.is_wide {
+            true => [format!("   best {best} % in epoch {epoch}"), format!("   best {best} %")],
+            false => [format!(" best {best} ({epoch})"), format!(" best {best}")],
         };
-        if usize::from(x) + text.chars().count() <= usize::from(self.buffer.area.width) {
-            self.text(x, y, &text, Style::new());
+        let room = usize::from(self.buffer.area.width.saturating_sub(x));
+        if let Some(text) = texts.iter().find(|text| text.chars().count() <= room) {
+            self.text(x, y, text, Style::new());
         }
     }
 
-    fn charts(&mut self, y: u16, height: u16, marker: Marker) {
+    fn charts(&mut self, y: u16, height: u16) {
         let Run { validation, test, .. } = *self.run;
         let history = &self.state.history;
         let extent = history.extent();
@@ -270,45 +271,52 @@ impl View<'_> {
         let losses = [
             Curve { points: history.training(Tally::loss), color: TRAIN, marker: None },
             Curve {
-                points: history.epochs(validation.unwrap_or(0), |it| it.validation_loss),
+                points: history.evaluations(validation.unwrap_or(0), |epoch| Some(epoch.validation?.loss)),
                 color: VALIDATION,
                 marker: Some(VALIDATION_MARK),
             },
             Curve {
-                points: history.epochs(test, |it| Some(it.test_loss)),
+                points: history.evaluations(test, |epoch| Some(epoch.test.loss)),
                 color: TEST,
                 marker: Some(TEST_MARK),
             },
         ];
         let area = Rect { x: 0, y, width: if self.is_wide { half } else { width }, height };
-        chart::draw(&mut self.buffer, area, Quantity::Loss, &losses, extent, marker);
+        chart::draw(&mut self.buffer, area, Quantity::Loss, &losses, extent, self.marker);
         if !self.is_wide {
             return;
         }
         let accuracies = [
             Curve { points: history.training(Tally::accuracy), color: TRAIN, marker: None },
             Curve {
-                points: history.epochs(validation.unwrap_or(0), |it| it.validation_accuracy),
+                points: history
+                    .evaluations(validation.unwrap_or(0), |epoch| Some(epoch.validation?.accuracy)),
                 color: VALIDATION,
                 marker: Some(VALIDATION_MARK),
             },
             Curve {
-                points: history.epochs(test, |it| Some(it.test_accuracy)),
+                points: history.evaluations(test, |epoch| Some(epoch.test.accuracy)),
                 color: TEST,
                 marker: Some(TEST_MARK),
             },
         ];
         let area = Rect { x: second, y, width: width - second, height };
-        chart::draw(&mut self.buffer, area, Quantity::Accuracy, &accuracies, extent, marker);
+        chart::draw(&mut self.buffer, area, Quantity::Accuracy, &accuracies, extent, self.marker);
     }
 
-    /// A bar between a name and a percentage with the time that is left. A bar without room is left out.
+    /// A bar between a name and a percentage with the time that is left. What has no room is left out: the bar, the time,
+    /// and the end of the name.
     fn bar(&mut self, x: u16, y: u16, width: u16, name: &str, fraction: f64, left: &str) {
-        let fraction = fraction.clamp(0.0, 1.0);
-        let end = format!(" {:3.0} %  {left:>9}", (100.0 * fraction).floor());
-        let taken = name.chars().count() + end.chars().count() + 1;
-        let bar = usize::from(width).saturating_sub(taken);
-        let mut x = self.text(x, y, name, Style::new());
+        let (fraction, width) = (fraction.clamp(0.0, 1.0), usize::from(width));
+        let percent = format!(" {:3.0} %", (100.0 * fraction).floor());
+        let mut end = format!("{percent}  {left:>10}");
+        let taken = |end: &str| name.chars().count() + end.chars().count();
+        if taken(&end) > width {
+            end = percent;
+        }
+        let name: String = name.chars().take(width.saturating_sub(end.chars().count())).collect();
+        let bar = width.saturating_sub(taken(&end) + 1);
+        let mut x = self.text(x, y, &name, Style::new());
         if bar >= 4 {
             let done = (fraction * bar as f64).round() as usize;
             x = self.text(x, y, &format!(" {}", "━".repeat(done)), Style::new());
@@ -372,4 +380,113 @@ fn time_left(seconds: f64) -> String {
 fn halves(width: u16) -> (u16, u16) {
     let half = width.saturating_sub(2) / 2;
     (half, half + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::EpochRecord;
+
+    const SAMPLES: usize = 6_000;
+
+    fn run(validation: Option<usize>) -> Run {
+        Run {
+            device: "CPU (2 threads)".to_owned(),
+            config: TrainingConfig { epochs: 3.0, batch_size: 60, ..TrainingConfig::default() },
+            samples: SAMPLES,
+            validation,
+            test: 1_000,
+        }
+    }
+
+    /// The state in the middle of the second epoch.
+    fn state(run: &Run) -> State {
+        let total = run.config.total_images(SAMPLES);
+        let mut history = History::new(SAMPLES, 60, total);
+        let mut progress = None;
+        for step in 1..=150_usize {
+            let (epoch, samples) = if step <= 100 { (1, 60 * step) } else { (2, 60 * (step - 100)) };
+            let loss_sum = samples as f64 * 2.3 / step as f64;
+            let tally = Tally { samples, correct: samples - samples / (step + 1), loss_sum, weight: None };
+            let images = 60 * step as u64;
+            let now = EpochProgress { epoch, images, tally, seconds: samples as f64 / 1_000.0 };
+            history.add(&now);
+            progress = Some(now);
+        }
+        history.add_epoch(&EpochRecord {
+            epoch: 1,
+            validation_loss: run.validation.map(|_| 0.0523),
+            validation_accuracy: run.validation.map(|_| 0.984),
+            test_loss: 0.0478,
+            test_accuracy: 0.9852,
+            ..EpochRecord::default()
+        });
+        State { history, progress, evaluation: Duration::from_millis(500) }
+    }
+
+    fn shown(run: &Run, state: &State, columns: usize, rows: usize) -> Vec<String> {
+        let buffer = draw(run, state, Size { columns, rows }, Marker::Braille);
+        super::super::rows::rows(&buffer, false).into_iter().map(|row| row.text).collect()
+    }
+
+    #[test]
+    fn eighty_columns_have_two_charts_and_all_numbers() {
+        let run = run(Some(500));
+        let shown = shown(&run, &state(&run), 80, 24);
+        assert_eq!(shown.len(), 10, "{shown:#?}");
+        assert!(shown[0].starts_with("── CPU (2 threads) ───"), "{shown:#?}");
+        assert!(shown[0].ends_with("─ lr 0.001 ─ 1,000 images/s ──"), "{shown:#?}");
+        assert!(shown[1].starts_with(" ") && shown[1].contains('┤'), "{shown:#?}");
+        assert!(shown[2].contains("    loss│") && shown[2].contains("accuracy│"), "{shown:#?}");
+        assert_eq!(shown[6], "⠒ train  0.0153  99.37 %", "{shown:#?}");
+        assert_eq!(shown[7], "× val    0.0523  98.40 %   best 98.40 % in epoch 1");
+        assert_eq!(shown[8], "• test   0.0478  98.52 %   best 98.52 % in epoch 1");
+        assert!(shown[9].starts_with("epoch 2/3 ━━━━━"), "{shown:#?}");
+        assert!(shown[9].contains("  50 %    3 s left  run ━━━━━"), "{shown:#?}");
+        // 9 s of training and two evaluations.
+        assert!(shown[9].ends_with("  50 %   10 s left"), "{shown:#?}");
+    }
+
+    #[test]
+    fn forty_columns_have_one_chart() {
+        let run = run(None);
+        let shown = shown(&run, &state(&run), 40, 24);
+        assert_eq!(shown.len(), 10, "{shown:#?}");
+        assert!(shown[0].starts_with("── CPU (2 threads) ──"), "{shown:#?}");
+        assert_eq!(shown[1], "1,000 images/s  lr 0.001");
+        assert!(shown[3].contains("    loss│") && !shown.concat().contains("accuracy"), "{shown:#?}");
+        assert_eq!(shown[7], "• test  0.0478 98.52 % best 98.52 (1)");
+        assert!(shown[8].starts_with("epoch 2/3 ━━━"), "{shown:#?}");
+        assert!(shown[9].starts_with("run       ━━━"), "{shown:#?}");
+    }
+
+    #[test]
+    fn every_terminal_has_a_view_that_fits() {
+        for validation in [None, Some(500)] {
+            let run = run(validation);
+            let empty = State {
+                history: History::new(SAMPLES, 60, 3 * SAMPLES as u64),
+                progress: None,
+                evaluation: Duration::ZERO,
+            };
+            for state in [empty, state(&run)] {
+                for columns in 1..130 {
+                    for rows in 1..20 {
+                        let shown = shown(&run, &state, columns, rows);
+                        assert!(shown.len() <= ROWS && shown.len() <= (rows - 1).max(1), "{shown:#?}");
+                        let widest = shown.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+                        assert!(widest < columns, "{columns}: {shown:#?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_line_that_is_left_has_the_epoch_and_the_time() {
+        let run = run(None);
+        let shown = shown(&run, &state(&run), 40, 4);
+        assert_eq!(shown.len(), 1);
+        assert!(shown[0].starts_with("epoch 2/3 ━") && shown[0].ends_with("50 %   10 s left"), "{shown:#?}");
+    }
 }
