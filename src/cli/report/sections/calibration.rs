@@ -27,11 +27,11 @@ pub fn body(subject: &Subject) -> Html {
                    the network is too sure. On the dashed line, both are equal.";
     let mut table =
         DataTable::new("Accuracy by confidence", ["Confidence", "Images", "Mean confidence", "Accuracy"])
-            .numbers(1..4);
+            .numbers(0..4);
     for (index, bin) in bins.iter().enumerate().filter(|(_, bin)| bin.images > 0) {
         let edge = |part: usize| format!("{:.1}", 100.0 * part as f64 / CALIBRATION_BINS as f64);
         table.row([
-            Html::text(&format!("{} to {} %", edge(index), edge(index + 1))),
+            Html::text(&format!("{}–{}\u{a0}%", edge(index), edge(index + 1))),
             Html::text(&whole(bin.images as u64)),
             Html::text(&percent(bin.confidence)),
             Html::text(&percent(bin.accuracy)),

@@ -98,11 +98,14 @@ fn title(subject: &Subject, evaluated: &Evaluated, sample: usize, label: &str) -
     };
     let is_correct = predicted == usize::from(evaluated.images.labels[evaluated.samples[sample]]);
     let tone = if is_correct { "correct" } else { "wrong" };
-    let second = said(1).map(|(_, name, confidence)| format!(", then {} {confidence}", Html::text(&name)));
+    let second = said(1).map(|(_, name, confidence)| {
+        format!(", then {} with {}", Html::text(&name), Html::text(&confidence))
+    });
     Html::trusted(format!(
         "<b>{class}</b> <span class=\"muted\">predicted as</span> <b class=\"{tone}\">{}</b> <span \
-         class=\"muted\">{confidence}{}</span>",
+         class=\"muted\">with {}{}</span>",
         Html::text(&name),
+        Html::text(&confidence),
         second.unwrap_or_default()
     ))
 }

@@ -37,10 +37,11 @@ pub fn body(subject: &Subject) -> Html {
         let probability = probability(mistake.probability);
         let alternative = format!("Image {}: {label}, predicted as {predicted}", mistake.image);
         let below = Html::trusted(format!(
-            "<span class=\"verdict\">{} → <span class=\"wrong\">{}</span></span><span class=\"muted\">{probability}</span>\
+            "<span class=\"verdict\">{} → <span class=\"wrong\">{}</span></span><span class=\"muted\">{}</span>\
              <span class=\"muted\">image {}</span>",
             Html::text(&label),
             Html::text(&predicted),
+            Html::text(&probability),
             mistake.image
         ));
         items.push((area.view("mistake", &alternative), below));
