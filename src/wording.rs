@@ -27,6 +27,7 @@ pub(crate) fn whole(value: u64) -> String {
 }
 
 /// A time in seconds, for people: "0.3 s", "42 s", "1m 25s", "2h 05m", "3d 04h".
+#[cfg(feature = "cli")]
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
         return format!("{seconds:.1} s");
@@ -58,6 +59,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "cli")]
     #[test]
     fn a_duration_has_at_most_two_units() {
         for (seconds, expected) in [

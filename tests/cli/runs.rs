@@ -309,6 +309,8 @@ fn a_comparison_has_curves_results_and_differences() {
     );
     assert!(results[2].contains("<a href=\"./mnist-20261122-100000/report.html\">"), "{}", results[2]);
     assert!(results[3].contains("interrupted") && results[3].contains("1/20"), "{}", results[3]);
+    // The same for the first two, and less for the third.
+    assert_eq!(html.matches("badge good\">0.3333<").count(), 2);
     let differences = cells(&html, "differences");
     assert!(differences[0].contains("--seed") && differences[0].contains("--epochs"), "{}", differences[0]);
     assert!(!differences[0].contains("--lr") && !differences[0].contains("Device"), "{}", differences[0]);

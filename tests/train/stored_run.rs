@@ -104,6 +104,7 @@ fn the_end_of_a_run_follows_from_its_metrics() {
         assert_eq!((run.records.len(), run.planned_epochs() <= 3), (accuracies.len(), true), "{name}");
         assert_eq!(run.config, StoredRun::open(&path).unwrap().config);
     }
+    assert!(StoredRun::open(&folder.path().join("none")).unwrap().seconds().is_sign_positive());
     let run = StoredRun::open(&folder.path().join("three")).unwrap();
     assert_eq!(run.best().map(|best| best.epoch), Some(2));
     assert_eq!(run.last().map(|last| last.epoch), Some(3));

@@ -73,7 +73,10 @@ fn table(runs: &[(&Listed, &StoredRun)], shared: &[(String, String)]) -> Vec<Col
         column("epochs", true, &|_, run| format!("{}/{}", run.records.len(), run.planned_epochs())),
         column("best %", true, &|listed, _| percent(listed.best())),
         column("last %", true, &|listed, _| percent(listed.last())),
-        column("time", true, &|_, run| duration(run.seconds())),
+        column("time", true, &|_, run| match run.records.is_empty() {
+            true => "–".to_owned(),
+            false => duration(run.seconds()),
+        }),
         column("state", false, &|listed, _| listed.state().to_owned()),
         column("options", false, &|_, run| {
             let mut options = options(run);
@@ -216,8 +219,9 @@ mod tests {
         };
         assert_eq!(headings(130).len(), 9);
         assert_eq!(headings(110).len(), 9);
-        assert_eq!(headings(100), ["name", "data", "epochs", "best %", "last %", "time", "state", "options"]);
-        assert_eq!(headings(80), ["name", "epochs", "best %", "last %", "state", "options"]);
+        assert_eq!(headings(100).len(), 9);
+        assert_eq!(headings(99), ["name", "data", "epochs", "best %", "last %", "time", "state", "options"]);
+        assert_eq!(headings(80), ["name", "data", "epochs", "best %", "last %", "state", "options"]);
         assert_eq!(headings(60), ["name", "epochs", "best %", "state"]);
         assert_eq!(headings(45), ["name", "epochs", "best %", "state"]);
     }

@@ -158,7 +158,8 @@ impl StoredRun {
 
     /// Seconds spent training in all completed epochs, without the evaluations.
     pub fn seconds(&self) -> f64 {
-        self.records.iter().map(|record| record.seconds).sum()
+        // The sum of no numbers is -0.
+        self.records.iter().map(|record| record.seconds).sum::<f64>() + 0.0
     }
 
     /// Number of epochs of the whole run, including a partial last one.

@@ -66,7 +66,7 @@ pub fn body(runs: &[Compared], folder: Option<&Path>) -> Html {
     let columns: Vec<(&Column, Option<f64>)> = COLUMNS
         .iter()
         .filter(|column| runs.iter().any(|compared| (column.value)(&compared.run).is_some()))
-        .map(|column| (column, best(runs, column)))
+        .map(|column| (column, best(runs, column).filter(|&best| stands_out(runs, column, best))))
         .collect();
     let headings =
         ["Run", "State", "Epochs"].into_iter().chain(columns.iter().map(|(column, _)| column.heading));
@@ -127,6 +127,12 @@ fn best(runs: &[Compared], column: &Column) -> Option<f64> {
     let values: Vec<f64> = runs.iter().filter_map(|compared| (column.value)(&compared.run)).collect();
     let better = |best: f64, value: f64| if value.total_cmp(&best) == column.better { value } else { best };
     (values.len() > 1).then(|| values.into_iter().reduce(better)).flatten()
+}
+
+/// Whether a run has a worse value than the best, as they are shown.
+fn stands_out(runs: &[Compared], column: &Column, best: f64) -> bool {
+    let values = runs.iter().filter_map(|compared| (column.value)(&compared.run));
+    values.map(column.shown).any(|shown| shown != (column.shown)(best))
 }
 
 /// The runs, the best first; those without a result last.
