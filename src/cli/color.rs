@@ -12,10 +12,10 @@ use clap::builder::styling::{AnsiColor, Style};
 /// When to use colours
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal; NO_COLOR and CLICOLOR_FORCE are honoured
     #[default]
     Auto,
-    /// In files and pipes as well
+    /// On a terminal, in files and in pipes
     Always,
     /// Nowhere
     Never,

@@ -97,7 +97,7 @@ struct Cli {
     #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
 
-    /// Colours: on a terminal, in files and pipes as well, or nowhere; `auto` honours NO_COLOR and CLICOLOR_FORCE
+    /// Where to use colours
     // `color::apply` finds it before clap prints help or an error.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Output")]
     color: color::Color,

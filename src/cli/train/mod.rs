@@ -161,12 +161,11 @@ struct OutputArgs {
     #[arg(long)]
     no_report: bool,
 
-    /// Progress on stderr: `auto` prints a line per epoch, unless with --json, and shows a live view on a terminal; `plain`
-    /// prints the lines only, `none` neither
+    /// Progress on stderr; -q implies none
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     progress: ProgressMode,
 
-    /// Show only warnings, errors and the result; implies --progress none
+    /// Show only warnings, errors and the result
     #[arg(short, long)]
     quiet: bool,
 }

@@ -30,12 +30,12 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How the progress is shown
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ProgressMode {
-    /// A line per epoch, and below a live view on terminals that support it
+    /// A line per epoch (not with --json), and on a terminal a live view below
     #[default]
     Auto,
     /// A line per epoch
     Plain,
-    /// Neither
+    /// Neither lines nor a view
     None,
 }
 
