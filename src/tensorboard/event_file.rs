@@ -179,10 +179,10 @@ mod tests {
     #[test]
     fn later_files_are_sorted_after_earlier_ones() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("events.out.tfevents.9999999998.other.1.0"), "").unwrap();
+        fs::write(folder.path().join("events.out.tfevents.9999999990.other.1.0"), "").unwrap();
         let files = [(); 2].map(|()| EventFile::create(folder.path(), 0).unwrap().path);
         assert!(files.is_sorted() && files[0] != files[1], "{files:?}");
-        assert!(files[0].to_str().unwrap().contains("tfevents.9999999999."), "{files:?}");
+        assert!(files[0].to_str().unwrap().contains("tfevents.9999999991."), "{files:?}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn conv1(network: &LeNet5, parameters: &[f32]) -> Image {
     let largest = weights.iter().filter(|weight| weight.is_finite()).fold(0f32, |most, w| most.max(w.abs()));
     let level = |weight: f32| {
         let share = if largest > 0.0 { weight / largest } else { 0.0 };
-        // A weight that is not finite becomes black.
+        // NaN becomes black.
         (127.5 + 127.5 * share).round() as u8
     };
     let mut pixels = vec![BACKGROUND; width * height * channels];

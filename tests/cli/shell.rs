@@ -155,7 +155,7 @@ fn there_is_a_manual_page_for_every_command() {
         "\\-\\-batch\\-size",
         ".SH EXAMPLES",
         ".SH FILES OF A RUN",
-        "lenet\\-gpu train [OPTIONS]",
+        "\\fBlenet\\-gpu train\\fR [OPTIONS]",
     ] {
         assert!(train.contains(part), "no {part}");
     }
