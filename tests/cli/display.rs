@@ -457,7 +457,7 @@ fn a_download_names_its_files_on_a_terminal() {
 fn a_list_of_runs_never_wraps() {
     let scene = crate::runs::scene();
     for columns in [30, 40, 60, 80, 100, 140] {
-        let (code, written) = run(program(&["runs"]).current_dir(scene.path()), columns);
+        let (code, written, _) = run(program(&["runs"]).current_dir(scene.path()), columns);
         assert_eq!(code, 0, "{written}");
         let lines: Vec<&str> = written.lines().collect();
         assert_eq!(lines.len(), 6, "{written}");
