@@ -144,7 +144,7 @@ mod tests {
     fn the_text_after_the_options_becomes_sections() {
         let text = "Examples:\n  a --b\n          does c\n  d   e 'f'\n\nFiles of a run:\n  .lock  a \\\n\nSee `g`.\nMore.";
         let expected = ".SH EXAMPLES\n.TP\n\\fBa \\-\\-b\\fR\ndoes c\n.TP\n\\fBd\\fR\ne \\(aqf\\(aq\n.SH FILES OF A RUN\n.TP\n\
-                        \\fB.lock\\fR\na \\e\n.PP\nSee \\(gag\\(ga.\nMore.\n";
+                        \\fB\\&.lock\\fR\na \\e\n.PP\nSee \\(gag\\(ga.\nMore.\n";
         assert_eq!(sections(text), expected);
         assert_eq!(sections("Exit codes: 0 success."), ".SH EXIT STATUS\n0 success.\n");
     }
