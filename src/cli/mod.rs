@@ -97,9 +97,18 @@ struct Cli {
     #[arg(short, long, global = true, help_heading = "Output")]
     quiet: bool,
 
-    /// Where to use colours
+    /// Where to use colours: `auto` (on a terminal, by NO_COLOR and CLICOLOR_FORCE), `always` (in files and pipes as well) or
+    /// `never`
     // `color::apply` finds it before clap prints help or an error.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    #[arg(help_heading = "Output")]
     color: color::Color,
 }
 

@@ -2,6 +2,7 @@
 
 use super::curves::Metric;
 use super::figure::{Axis, Figure, MAX_SERIES, Series, SeriesPoint, Tail};
+use crate::escape::escape;
 use crate::train::EpochRecord;
 
 /// The horizontal axis.
@@ -42,7 +43,7 @@ pub fn compare(metric: Metric, against: Against, runs: &[NamedRun]) -> Option<Fi
     let mut series: Vec<Series> = (runs.iter().zip(&curves).take(own))
         .filter(|(_, curve)| !curve.is_empty())
         .map(|(run, curve)| Series {
-            name: run.name.to_owned(),
+            name: escape(run.name).into_owned(),
             runs: 1,
             points: points(curve),
             tails: Vec::new(),
@@ -126,6 +127,14 @@ mod tests {
             figure.to_html().unwrap();
         }
         assert_eq!(compare(Metric::ValidationLoss, Against::Epochs, &runs), None);
+    }
+
+    #[test]
+    fn unsafe_characters_of_names_are_shown_as_escapes() {
+        let records = records(2, 0.5);
+        let runs = [NamedRun { name: "a\n\u{1b}[31m", records: &records }];
+        let figure = compare(Metric::TestAccuracy, Against::Epochs, &runs).unwrap();
+        assert_eq!(figure.series[0].name, r"a\n\u{1b}[31m");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Draws a confusion matrix: a row for each class, a column for each predicted class.
 
+use std::borrow::Cow;
+
 use super::drawing::font::{CAP_HEIGHT, Weight, truncate, width as text_width, wrap};
 use super::drawing::{Anchor, Colour, Drawing, Element, Fill, Point, Shape, Stroke, Text};
+use crate::escape::escape;
 
 /// The largest number of classes for which cells show their counts.
 const MAX_NUMBERED: usize = 30;
@@ -30,6 +33,7 @@ const MAX_NAME_WIDTH: f64 = 120.0;
 /// If the number of rows, the length of a row or the number of names differ.
 pub fn draw(rows: &[&[u64]], names: &[String], title: &str) -> Drawing {
     let classes = rows.len();
+    let names: Vec<_> = names.iter().map(|name| escape(name)).collect();
     assert_eq!(names.len(), classes, "each class has a name");
     assert!(rows.iter().all(|row| row.len() == classes), "the matrix is square");
     let numbered = classes <= MAX_NUMBERED;
@@ -99,7 +103,7 @@ pub fn draw(rows: &[&[u64]], names: &[String], title: &str) -> Drawing {
         }
     }
     if classes <= MAX_NAMED {
-        sheet.tooltips(rows, names, (left, top), cell);
+        sheet.tooltips(rows, &names, (left, top), cell);
     }
     sheet.lines((left, top), cell, if numbered { classes } else { 1 }, side);
     let height = (top + side + MARGIN).ceil();
@@ -133,7 +137,7 @@ impl Sheet {
     }
 
     /// Adds a tooltip to each cell that is not empty. It covers the cell's number, which would hide it from the mouse.
-    fn tooltips(&mut self, rows: &[&[u64]], names: &[String], (left, top): Point, cell: f64) {
+    fn tooltips(&mut self, rows: &[&[u64]], names: &[Cow<str>], (left, top): Point, cell: f64) {
         for (label, row) in rows.iter().enumerate() {
             let images: u64 = row.iter().sum();
             for (predicted, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -183,6 +187,9 @@ mod tests {
     fn small_matrices_show_counts_and_names_and_any_size_is_drawn() {
         let svg = draw_classes(2).to_svg();
         assert!(svg.contains(">99</text>") && svg.contains(">class 1</text>"), "{svg}");
+        let hostile = ["a\nb".to_owned(), "\u{202e}c".to_owned()];
+        let svg = draw(&[&[1, 2], &[0, 1]], &hostile, "").to_svg();
+        assert!(svg.contains(r">a\nb</text>") && svg.contains(r"read as \u{202e}c<"), "{svg}");
         for classes in [10, 31, 101, 1_000] {
             draw_classes(classes).to_png(1).unwrap();
         }

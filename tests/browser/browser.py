@@ -4,7 +4,6 @@ Chromium reads commands from file descriptor 3 and writes answers and events to 
 with a zero byte. So neither a WebSocket nor Node with puppeteer has to be installed.
 """
 
-import base64
 import fcntl
 import itertools
 import json
@@ -184,10 +183,9 @@ class Page:
                      commands=list(commands), modifiers=modifiers)
             self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code, modifiers=modifiers)
 
-    def screenshot(self, path, whole=False):
-        """Saves a picture of the window, or of the whole page."""
-        picture = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        Path(path).write_bytes(base64.b64decode(picture["data"]))
+    def screenshot(self, whole=False):
+        """A picture of the window, or of the whole page: a PNG file in base64."""
+        return self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
 
     def complaints(self):
         """Errors and warnings in the console, exceptions, and violations of the content security policy."""

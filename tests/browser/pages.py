@@ -58,11 +58,13 @@ class Drawing(Pages):
     def test_a_seven_of_mnist_drawn_with_the_mouse_is_read(self):
         with self.page() as page:
             self.assertEqual(page.text("#says"), "Waiting for a drawing")
+            height = page.box("#answer")[3]
             page.draw("#surface", SEVEN)
             self.assert_reads(page, "7")
             self.assertIn("Probability", page.text("#says"))
             self.assertEqual(page.text("#bars .best .class"), "7")
             self.assertRegex(page.text("#time"), r"^[\d.]+ ms on CPU")
+            self.assertEqual(page.box("#answer")[3], height, "the page jumped at the first stroke")
             sizes = page.run("[...document.querySelectorAll('.stage:not([hidden])')].map((stage) => [stage.className.split(' ')[1], "
                              "...[stage.querySelectorAll('canvas')].flatMap((all) => [all.length, all[0].width, all[0].height])])")
             self.assertEqual(sizes, [["input", 1, 32, 32], ["conv1", 6, 28, 28], ["pool1", 6, 14, 14], ["conv2", 16, 10, 10],
@@ -227,14 +229,14 @@ class Drawing(Pages):
 
 class LiveRun(Pages):
     def test_a_live_run_is_followed_to_its_end(self):
-        with self.program.train_live("followed", "--preset", "mnist-fast", "--epochs", "4") as server:
+        with self.program.train_live("followed", "--preset", "mnist-fast", "--limit-train", "20000", "--epochs", "4") as server:
             with self.opened(f"{server.url}/live", expected=["ERR_"]) as page:
-                page.wait("document.querySelectorAll('#epochs-body tr').length > 0")
+                page.wait("document.querySelectorAll('#epochs-body tr').length > 0", patience=60)
                 self.assertEqual(page.run("document.querySelectorAll('#filters canvas').length"), 6)
                 self.assertGreater(page.run("document.querySelectorAll('#loss svg').length"), 0)
                 self.assertTrue(page.run("loss.querySelector('svg').getBoundingClientRect().width > 200"))
-                page.wait("!document.getElementById('end').hidden", patience=90)
-                self.assertRegex(page.text("#end"), r"Finished: 9\d\.\d\d %")
+                page.wait("!document.getElementById('end').hidden", patience=180)
+                self.assertRegex(page.text("#end"), "Finished: 9\\d\\.\\d\\d\u00a0%")
                 self.assertEqual(page.run("progress.value"), 1)
                 self.assertTrue(page.run("document.getElementById('stop').hidden"))
 
@@ -248,6 +250,7 @@ class LiveRun(Pages):
                 page.click("#confirm button[value=no]")
                 page.wait("!document.getElementById('confirm').open && !document.getElementById('stop').disabled")
                 page.click("#stop")
+                self.assertEqual(page.run("document.getElementById('confirm').returnValue"), "", "Escape would repeat the last answer")
                 page.click("#confirm button[value=yes]")
                 page.wait("!document.getElementById('end').hidden")
                 self.assertIn("Ended", page.text("#end"))

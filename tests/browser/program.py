@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT / "tests/golden/photos"
+QUICK = ("--preset", "mnist-fast", "--limit-train", "20000", "--epochs", "2")
 
 
 class Program:
@@ -24,9 +25,8 @@ class Program:
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
 
-    def train(self, run, *options):
-        """Trains a model to about 98.8 % in two seconds."""
-        quick = ("--preset", "mnist-fast", "--limit-train", "20000", "--epochs", "2")
+    def train(self, run, *options, quick=QUICK):
+        """Trains a model: with `QUICK`, to about 98 % in seconds."""
         command = [self.path, "train", *quick, "--backend", "cpu", "--quiet", "--run-dir", f"runs/{run}", *options]
         subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
         return self.folder / "runs" / run

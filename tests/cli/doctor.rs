@@ -97,3 +97,18 @@ fn doctor_fails_if_the_wanted_device_is_missing() {
         .stdout("")
         .stderr(contains("error: no adapter"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn doctor_does_not_advise_a_driver_for_a_backend_of_another_operating_system() {
+    doctor(&["--backend", "metal"])
+        .assert()
+        .code(1)
+        .stdout(contains("to do: omit --backend; or use the CPU with --backend cpu"))
+        .stderr(contains("error: Metal is not available on this operating system\n"));
+}
+
+#[test]
+fn doctor_does_not_say_that_a_cpu_that_was_asked_for_is_a_makeshift() {
+    doctor(&["--backend", "cpu"]).assert().success().stdout(contains("so the CPU engine is used").not());
+}

@@ -86,6 +86,15 @@ fn a_loss_that_cannot_fall_is_an_error_with_a_figure() {
 }
 
 #[test]
+fn a_range_that_ends_too_early_is_said() {
+    let folder = tempdir().unwrap();
+    find_lr(folder.path(), "--find-lr=1e-4:1e-3")
+        .assert()
+        .success()
+        .stderr(contains("the loss was still falling at the highest, 0.001: try higher ones"));
+}
+
+#[test]
 fn options_of_the_length_and_the_schedule_have_no_effect_and_are_named() {
     let folder = tempdir().unwrap();
     let ignored = ["--lr", "3", "--epochs", "0.01", "--schedule", "cosine", "--target-accuracy", "99"];

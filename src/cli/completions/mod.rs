@@ -34,7 +34,7 @@ Examples:
   lenet-gpu completions elvish >> ~/.config/elvish/rc.elv
           for Elvish
 
-The folder must exist. Start a new shell afterwards. bash, zsh and fish complete commands, options and values: presets, the
+The folder must exist. Start a new shell afterwards. bash, zsh and fish complete commands, options and values: presets, the \
 runs in the folder runs, the GPUs of this machine, and files. PowerShell and Elvish complete commands and options.";
 
 /// Print a script that makes a shell complete commands, options and values

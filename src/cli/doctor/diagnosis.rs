@@ -97,6 +97,11 @@ impl Diagnosis {
         let libraries = LoadedLibrary::all(&home);
         let descriptions = found.descriptions();
         let choice = match choose(&descriptions, request) {
+            Err(ChoiceError::NoAdapter(backend))
+                if found.answers.contains(&(backend, BackendAnswer::NotCompiledIn)) =>
+            {
+                Err(format!("{backend} is {}", BackendAnswer::NotCompiledIn))
+            }
             Err(error @ (ChoiceError::NoAdapter(_) | ChoiceError::Unfit { .. })) => Err(error.to_string()),
             Err(error) => return Err(Failure::input(DeviceError::Choice(error))),
             Ok(choice) => Ok(choice),

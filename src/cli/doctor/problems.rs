@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::diagnosis::{Adapter, Diagnosis};
 use super::graphics_cards::GraphicsCard;
-use crate::gpu::adapter::{ApiBackend, Platform};
+use crate::gpu::adapter::{ApiBackend, BackendAnswer, Platform};
 use crate::memory::Size;
 
 /// Something that is wrong or could be better.
@@ -54,7 +54,10 @@ fn device(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
     let Diagnosis { device, check, .. } = diagnosis;
     let name = diagnosis.chosen_adapter().map_or("the CPU engine", |adapter| &adapter.info.name);
     if device.engine.is_none() {
-        let fix = format!("{}; or use the CPU with --backend cpu", Platform::current().driver_advice());
+        // No driver can add what the operating system does not have.
+        let is_impossible = device.reason.ends_with(&BackendAnswer::NotCompiledIn.to_string());
+        let advice = if is_impossible { "omit --backend" } else { Platform::current().driver_advice() };
+        let fix = format!("{advice}; or use the CPU with --backend cpu");
         return add(problems, Severity::Error, device.reason.clone(), fix);
     }
     if let Some(error) = &check.error {
@@ -137,7 +140,8 @@ fn adapters(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
                 "nothing, if this machine has no GPU; otherwise {}",
                 Platform::current().driver_advice()
             );
-            add(problems, Severity::Note, "no GPU was found, so the CPU engine is used", fix);
+            // Not "so the CPU engine is used": that may have been asked for.
+            add(problems, Severity::Note, "no GPU was found; the CPU engine needs none", fix);
         }
         return;
     };

@@ -3,6 +3,7 @@
 mod comparison;
 mod ending;
 mod evaluated;
+mod numbers;
 mod page;
 mod sections;
 mod subject;
@@ -16,7 +17,7 @@ use subject::{Subject, Which};
 
 use super::data_args::DataArgs;
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Input, Output, OutputFile, notice};
+use super::{Ending, Failure, Output, OutputFile, notice};
 use crate::files::{WriteError, check_output, is_same_output, write_output};
 use crate::report::curves;
 use crate::report::page::Page;
@@ -90,7 +91,7 @@ pub fn open(run: &Path) -> Result<StoredRun, Failure> {
 fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Failure> {
     let stored = open(run)?;
     if let Some(path) = &args.output {
-        reserve(path, &RunDirectory::report_path_in(run), &[], output)?;
+        reserve(path, Some(&RunDirectory::report_path_in(run)), output)?;
     }
     let which = if args.best { Which::Best } else { Which::Last };
     let subject = Subject::load(stored, which, &args.engine, &args.data)?;
@@ -105,17 +106,16 @@ fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Fai
     Ok(Ending::Done)
 }
 
-/// Checks that a page can be written, without replacing a file of a run or an input, unless it is `own`: the page that it
-/// replaces.
-fn reserve(path: &Path, own: &Path, inputs: &[Input], output: &mut Output) -> Result<(), Failure> {
-    if is_same_output(path, own) {
+/// Checks that a page can be written without replacing a file of a run, unless that is `own`, the run's own report.
+fn reserve(path: &Path, own: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
+    if own.is_some_and(|own| is_same_output(path, own)) {
         return check_output(path).map_err(Failure::input);
     }
-    output.reserve(&[OutputFile { option: "--output", path, is_text: true }], inputs, false)
+    output.reserve(&[OutputFile { option: "--output", path, is_text: true }], &[], false)
 }
 
 /// Writes a page, and names the file.
-pub fn write(path: &Path, page: &Page) -> Result<(), Failure> {
+fn write(path: &Path, page: &Page) -> Result<(), Failure> {
     write_output(path, page.to_html().as_bytes()).map_err(Failure::work)?;
     notice::written(path);
     Ok(())

@@ -3,7 +3,7 @@
 use super::sections;
 use super::subject::Subject;
 use crate::calendar::Utc;
-use crate::report::page::{Html, Page, Section, Tone};
+use crate::report::page::{Page, Section, Tone};
 use crate::train::RunStatus;
 use crate::version::VERSION_WITH_COMMIT;
 use crate::wording::count;
@@ -33,19 +33,28 @@ pub fn of(subject: &Subject) -> Page {
             format!("started {}", Utc::of(run.started)),
         ],
         lead: sections::headline::body(subject),
-        sections: sections.into_iter().filter(|section| section.body != Html::default()).collect(),
-        footer: format!(
-            "Written by lenet-gpu {VERSION_WITH_COMMIT}. This page is one file and loads nothing from elsewhere."
-        ),
+        sections: filled(sections),
+        footer: footer(),
     }
+}
+
+/// The sections that have something to say.
+pub fn filled(sections: impl IntoIterator<Item = Section>) -> Vec<Section> {
+    sections.into_iter().filter(|section| !section.body.is_empty()).collect()
+}
+
+/// The last line of a page.
+pub fn footer() -> String {
+    format!(
+        "Written by lenet-gpu {VERSION_WITH_COMMIT}. This page is one file and loads nothing from elsewhere."
+    )
 }
 
 /// The state of a run in a word, and whether it is good news.
 pub fn state(status: &RunStatus) -> (String, Tone) {
     let tone = match status {
         RunStatus::Running => Tone::Accent,
-        RunStatus::Finished => Tone::Good,
-        RunStatus::Stopped(_) => Tone::Good,
+        RunStatus::Finished | RunStatus::Stopped(_) => Tone::Good,
         RunStatus::Interrupted => Tone::Warning,
         RunStatus::Failed(_) => Tone::Bad,
     };
@@ -130,6 +139,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let html = of(&subject(folder.path(), classes, epochs)).to_html();
             assert!(html.len() < 1_000_000, "{classes} classes and {epochs} epochs: {} bytes", html.len());
+            assert_eq!(html.contains(">One in 167 of 10,000 epochs, "), epochs == 10_000);
             let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
             let document = roxmltree::Document::parse_with_options(&html, options).unwrap();
             assert!(document.descendants().any(|node| node.attribute("id") == Some("results")));

@@ -32,11 +32,11 @@ Examples:
   lenet-gpu runs sweep --csv > sweep.csv
           a line for each run in the folder sweep, with a column for each option
 
-Filters are NAME, then = != < <= > >= or ~ (contains), then VALUE. NAME is name, state (running, finished, stopped,
-interrupted, failed, damaged), dataset, device, date (2026-11, 2026-11-22), accuracy and last (of the test images, in
+Filters are NAME, then = != < <= > >= or ~ (contains), then VALUE. NAME is name, state (running, finished, stopped, \
+interrupted, failed, damaged), dataset, device, date (2026-11, 2026-11-22), accuracy and last (of the test images, in \
 percent), loss, epochs, time (in seconds), images/s, or an option of train, such as lr or batch-size.
 
-best is the test accuracy of the best epoch, which is selected on the validation images if there are any; last is that
+best is the test accuracy of the best epoch, which is selected on the validation images if there are any; last is that \
 of the last epoch. time is spent training, without the evaluations.";
 
 /// List runs and how well they did

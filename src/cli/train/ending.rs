@@ -3,22 +3,59 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::beginning::Begun;
 use super::saver::{Files, Saved};
 use super::target::Target;
+use super::{OutputArgs, advice};
 use crate::cli::failure::one_line;
 use crate::cli::hints::HintedError;
+use crate::cli::report::{self, RunEnd};
 use crate::cli::resume_command::resume_command;
 use crate::cli::{Ending, Failure, Output, notice};
 use crate::engine::Engine;
 use crate::files::stop_replacing;
 use crate::model::SelectionSplit;
-use crate::train::{self, FinishedFiles, RunDirectory, RunSummary, StopReason, Stopping, TrainError};
+use crate::train::{FinishedFiles, RunDirectory, RunOutcome, RunSummary, StopReason, Stopping, TrainError};
 use crate::wording::count;
 
+/// Ends a run that was trained, or could not be: saves the rest, warns of results that say little, writes the report, and
+/// prints how it ended.
+pub fn end(
+    begun: Begun,
+    trained: Result<RunSummary, TrainError>,
+    mut saved: Saved,
+    args: &OutputArgs,
+    started: Instant,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
+    let Begun { mut engine, data, training, parameters, is_at_start, .. } = begun;
+    if let Some(tensorboard) = &mut saved.tensorboard {
+        tensorboard.finish(&trained);
+    }
+    let summary = trained.map_err(|error| failed(&mut saved, error))?;
+    save_rest(&mut saved, &summary, &mut *engine)?;
+    if summary.outcome != RunOutcome::Interrupted {
+        let images = summary.steps.saturating_mul(training.batch_size as u64);
+        advice::result(&summary, &data, images, training.class_weights.is_some());
+    }
+    let files = &saved.files;
+    if !args.no_report {
+        let end = RunEnd {
+            run: files.directory.stored(&files.config, &summary.outcome),
+            info: files.info(),
+            initial: is_at_start.then_some(parameters),
+            engine: &mut *engine,
+            test: &data.test,
+        };
+        report::write_at_the_end(end, args.quiet);
+    }
+    conclude(&summary, &training.stopping, started, files, args.json, output)
+}
+
 /// Saves what is missing after a run that finished or was interrupted, and reads all files back.
-pub fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
+fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
     let Saved { files, .. } = saved;
-    let interrupted = summary.outcome == train::RunOutcome::Interrupted;
+    let interrupted = summary.outcome == RunOutcome::Interrupted;
     let mut is_finite = true;
     // Otherwise the last epoch has set the model.
     if interrupted || !files.directory.has_model() {
@@ -74,7 +111,7 @@ pub fn stopped(run: &Path) -> String {
 }
 
 /// The failure of a run. Saves what is known, and notes which checkpoint the run can be continued from.
-pub fn failed(saved: &mut Saved, error: TrainError) -> Failure {
+fn failed(saved: &mut Saved, error: TrainError) -> Failure {
     let directory = &mut saved.files.directory;
     directory.set_failure(&one_line(&error));
     let FinishedFiles { failures, .. } = directory.finish();
@@ -95,7 +132,7 @@ pub fn failed(saved: &mut Saved, error: TrainError) -> Failure {
 }
 
 /// Prints how a run ended and where its model is.
-pub fn conclude(
+fn conclude(
     summary: &RunSummary,
     stopping: &Stopping,
     started: Instant,
@@ -107,7 +144,7 @@ pub fn conclude(
     let model = directory.model_path();
     let model = model.display();
     match summary.outcome {
-        train::RunOutcome::Interrupted => {
+        RunOutcome::Interrupted => {
             notice::note(format_args!(
                 "interrupted after step {}; the model so far is in {model}; to continue: {}",
                 summary.steps,
@@ -116,8 +153,8 @@ pub fn conclude(
             return Ok(Ending::Interrupted);
         }
         // Reported as the target below.
-        train::RunOutcome::Stopped(StopReason::TestAccuracy(_)) | train::RunOutcome::Finished => {}
-        train::RunOutcome::Stopped(stop) => {
+        RunOutcome::Stopped(StopReason::TestAccuracy(_)) | RunOutcome::Finished => {}
+        RunOutcome::Stopped(stop) => {
             notice::note(format_args!("stopped after {}: {stop}", count(summary.steps, "step")));
         }
     }

@@ -8,17 +8,16 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::{OutputArgs, RUNS, unusable};
+use super::beginning::unusable;
+use super::opening::Opening;
+use super::{OutputArgs, RUNS};
 use crate::cli::hints::HintedError;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::{Ending, Failure, Output, notice, values};
-use crate::data::Dataset;
-use crate::engine::{Engine, Rule};
+use crate::engine::Rule;
 use crate::report::figure::{self, Figure, FigureWriteError};
-use crate::train::{
-    LrPoint, LrRange, LrSearch, LrSearchEnding, RunDirectory, TrainingConfig, find_learning_rate,
-};
+use crate::train::{LrPoint, LrRange, LrSearch, LrSearchEnding, RunConfig, RunDirectory, find_learning_rate};
 use crate::wording::count;
 
 #[derive(Debug, Args)]
@@ -64,18 +63,6 @@ impl FindLrArgs {
     }
 }
 
-/// What to search with.
-pub struct Search<'a> {
-    pub range: LrRange,
-    pub engine: &'a mut dyn Engine,
-    pub data: &'a Dataset,
-    pub training: &'a TrainingConfig,
-    /// The data set in the name of the folder.
-    pub slug: &'a str,
-    /// All options given.
-    pub options: &'a toml::Table,
-}
-
 /// The object that `--json` prints.
 #[derive(Serialize)]
 struct Found<'a> {
@@ -86,14 +73,20 @@ struct Found<'a> {
 }
 
 /// Searches, and writes and prints what was found.
-pub fn run(search: Search, args: &OutputArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let Search { range, engine, data, training, slug, options } = search;
+pub fn run(
+    range: LrRange,
+    opening: Opening,
+    args: &OutputArgs,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
+    let Opening { mut engine, data, config, slug, .. } = opening;
+    let RunConfig { training, options, .. } = config;
     let ignored: Vec<String> =
         IGNORED.iter().filter(|name| options.contains_key(**name)).map(|name| format!("--{name}")).collect();
     if !ignored.is_empty() && !args.quiet {
         notice::note(format_args!("--find-lr does not use {}", ignored.join(", ")));
     }
-    let folder = Folder::open(args, slug)?;
+    let folder = Folder::open(args, &slug)?;
     let path = folder.path.display().to_string();
     let interrupt = Interrupt::listen(move || format!("{path} has no figure"))
         .context("cannot listen for Ctrl-C")
@@ -106,7 +99,7 @@ pub fn run(search: Search, args: &OutputArgs, output: &mut Output) -> Result<End
         shown = done;
         if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let found = find_learning_rate(engine, &data.train, training, range, &mut show);
+    let found = find_learning_rate(&mut *engine, &data.train, &training, range, &mut show);
     drop(progress);
     let found = found.map_err(Failure::work)?;
     if found.ending == LrSearchEnding::Interrupted {
@@ -131,9 +124,9 @@ pub fn run(search: Search, args: &OutputArgs, output: &mut Output) -> Result<End
     }
     let Some(rate) = suggestion else {
         let message = format!(
-            "no learning rate from {:e} to {:e} lowers the loss enough to suggest one; the curve is in {}",
-            range.low,
-            range.high,
+            "no learning rate from {} to {} lowers the loss enough to suggest one; the curve is in {}",
+            figure::short_number(range.low.into()),
+            figure::short_number(range.high.into()),
             svg.display()
         );
         let hint = Some("try another range, --find-lr=LOW:HIGH, or another --init".to_owned());
@@ -156,6 +149,13 @@ fn ended(found: &LrSearch) -> String {
         (LrSearchEnding::Exploded, Some(last)) => {
             let rate = figure::short_number(last.learning_rate.into());
             format!("the loss exploded at a learning rate of {rate}, after {steps}")
+        }
+        (_, Some(last)) if found.is_still_falling() => {
+            let rate = figure::short_number(last.learning_rate.into());
+            format!(
+                "tried all learning rates, in {steps}; the loss was still falling at the highest, {rate}: try higher ones \
+                 with --find-lr=LOW:HIGH"
+            )
         }
         _ => format!("tried all learning rates, in {steps}"),
     }

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
+use super::beginning::unusable;
 use super::fingerprint::Record;
-use super::unusable;
 use crate::cli::{Failure, notice};
 use crate::engine::Engine;
 use crate::files::read_text;
 use crate::train::{
-    Checkpoint, DataConfig, EarlierRun, EngineConfig, EpochRecord, OpenRunError, RunConfig, RunDirectory,
-    RunState, Schedule, TrainingConfig,
+    Checkpoint, DataConfig, EarlierRun, EpochRecord, OpenRunError, RunConfig, RunDirectory, RunState,
+    Schedule, TrainingConfig,
 };
 use crate::wording::count;
 
@@ -66,11 +66,6 @@ impl Resumed {
     /// The records of the epochs that the run completed, of which some may come after the checkpoint.
     pub fn metrics(&self) -> &[EpochRecord] {
         self.0.metrics()
-    }
-
-    /// The engine that the run used.
-    pub fn engine(&self) -> Option<&EngineConfig> {
-        self.checkpoint().map(|checkpoint| &checkpoint.config.engine)
     }
 
     /// Restores the state of the run in its folder and in an engine that already has its parameters.

@@ -9,13 +9,13 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-// A share as a percentage. What is not quite 100 % or 0 % is not shown as such.
+// A share as a percentage, without places to break a line at. What is not quite 100 % or 0 % is not shown as such.
 export function percent(share, digits = 1) {
   const smallest = 10 ** -digits;
   const shown = (100 * share).toFixed(digits);
-  if (share < 1 && Number(shown) === 100) return `> ${(100 - smallest).toFixed(digits)} %`;
-  if (share > 0 && Number(shown) === 0) return `< ${smallest} %`;
-  return `${shown} %`;
+  if (share < 1 && Number(shown) === 100) return `>\u00a0${(100 - smallest).toFixed(digits)}\u00a0%`;
+  if (share > 0 && Number(shown) === 0) return `<\u00a0${smallest}\u00a0%`;
+  return `${shown}\u00a0%`;
 }
 
 // Shows a problem as one line, or nothing.

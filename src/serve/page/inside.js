@@ -36,7 +36,7 @@ function canvases(maps, count, label) {
 // Shows a reading of the server. Readings without layers show the input only.
 export function showInside(parent, reading) {
   const { input, layers = [] } = reading;
-  const seen = stage(parent, "input", "input", `${input.side}×${input.side}, as the network sees it`);
+  const seen = stage(parent, "input", "input", `${input.side}×${input.side}, the network’s view`);
   paintImage(canvases(seen, 1, "The image as the network sees it")[0], input);
   for (const { layer, shape, min, max, values } of layers) {
     if (!(layer in TITLES)) continue;

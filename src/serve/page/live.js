@@ -128,11 +128,14 @@ const whole = (number) => Math.round(number).toLocaleString("en");
 function duration(seconds) {
   const rounded = Math.round(seconds);
   const [hours, minutes] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60];
-  if (hours) return `${hours} h ${minutes} min`;
-  return minutes ? `${minutes} min ${rounded % 60} s` : `${rounded} s`;
+  if (hours) return `${hours}\u00a0h ${minutes}\u00a0min`;
+  return minutes ? `${minutes}\u00a0min ${rounded % 60}\u00a0s` : `${rounded}\u00a0s`;
 }
 
-$("stop").onclick = () => $("confirm").showModal();
+$("stop").onclick = () => {
+  $("confirm").returnValue = ""; // or Escape would repeat an earlier answer
+  $("confirm").showModal();
+};
 $("confirm").onclose = async () => {
   if ($("confirm").returnValue !== "yes") return;
   $("stop").disabled = true;

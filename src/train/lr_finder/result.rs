@@ -7,6 +7,9 @@ use crate::wording::count;
 /// The suggested rate is this many times below the one with the lowest loss.
 const BELOW_LOWEST: f64 = 4.0;
 
+/// The lowest loss is at the end of the range if its rate is less than so many times below the last; smoothing moves it.
+const NEAR_END: f32 = 1.5;
+
 /// The least fall of the loss for a suggestion, as a fraction of the first loss.
 const MIN_FALL: f64 = 0.01;
 
@@ -19,11 +22,25 @@ impl LrSearch {
     /// 100 steps. fastai's and Lightning's other rule, the rate at which the loss falls fastest, gives rates that are too
     /// low after slower rises, in which the network has learned most before it gets to the best rates.
     pub fn suggestion(&self) -> Option<f32> {
-        let by_loss = |a: &&LrPoint, b: &&LrPoint| a.smoothed.total_cmp(&b.smoothed);
-        let (first, lowest) = (self.points.first()?, self.points.iter().min_by(by_loss)?);
+        let (first, lowest) = (self.points.first()?, self.lowest()?);
         let fall = first.smoothed - lowest.smoothed;
         let falls = fall > self.noise(lowest.learning_rate) && fall > MIN_FALL * first.smoothed.abs();
-        falls.then(|| two_digits(f64::from(lowest.learning_rate) / BELOW_LOWEST))
+        // Nothing is known about rates below the first.
+        let rate = (f64::from(lowest.learning_rate) / BELOW_LOWEST).max(first.learning_rate.into());
+        falls.then(|| two_digits(rate))
+    }
+
+    /// Whether all rates were tried and the highest has the lowest loss, or nearly so: then rates above the range may be
+    /// better, and the suggestion says more about the range than about the network.
+    pub fn is_still_falling(&self) -> bool {
+        let Some((lowest, last)) = self.lowest().zip(self.points.last()) else { return false };
+        self.ending == LrSearchEnding::Finished
+            && self.suggestion().is_some()
+            && last.learning_rate < NEAR_END * lowest.learning_rate
+    }
+
+    fn lowest(&self) -> Option<&LrPoint> {
+        self.points.iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed))
     }
 
     /// How far the smoothed losses up to a learning rate may move by chance.
@@ -62,6 +79,9 @@ impl LrSearch {
             LrSearchEnding::Finished | LrSearchEnding::Interrupted => "",
         };
         let rule = match suggestion {
+            Some(_) if self.is_still_falling() => {
+                "The loss still falls at the end, so higher rates than the suggestion may be better."
+            }
             Some(_) => "The suggestion is a quarter of the rate with the lowest loss.",
             None => "No rate is suggested, as the loss does not fall.",
         };

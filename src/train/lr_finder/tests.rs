@@ -82,9 +82,13 @@ fn images(count: usize) -> Arc<ImageSet> {
 }
 
 fn search_with(engine: &mut Parabola, count: usize, batch_size: usize) -> LrSearch {
+    search_in(RANGE, engine, count, batch_size)
+}
+
+fn search_in(range: LrRange, engine: &mut Parabola, count: usize, batch_size: usize) -> LrSearch {
     let config = TrainingConfig { batch_size, ..TrainingConfig::default() };
     let mut progress = |_: usize, _: usize| ControlFlow::Continue(());
-    find_learning_rate(engine, &images(count), &config, RANGE, &mut progress).unwrap()
+    find_learning_rate(engine, &images(count), &config, range, &mut progress).unwrap()
 }
 
 #[test]
@@ -181,6 +185,23 @@ fn a_loss_that_does_not_fall_has_no_suggestion_and_a_figure() {
     let found = search_with(&mut engine, 800, 8);
     assert_eq!(found.suggestion(), None);
     found.figure("flat").to_html().unwrap();
+}
+
+#[test]
+fn a_loss_that_falls_up_to_the_highest_rate_is_still_falling() {
+    let found = search_in(LrRange { low: 1e-4, high: 1e-2 }, &mut parabola(), 800, 8);
+    assert!(found.is_still_falling());
+    assert!(found.figure("short").caption.contains("still falls"));
+    let mut flat = Parabola { overflow: |_| Ok(1.5), ..parabola() };
+    for engine in [&mut parabola(), &mut flat] {
+        assert!(!search_with(engine, 800, 8).is_still_falling());
+    }
+}
+
+#[test]
+fn no_suggestion_is_below_the_rates_that_were_tried() {
+    let found = search_in(LrRange { low: 0.01, high: 0.02 }, &mut parabola(), 800, 8);
+    assert_eq!(found.suggestion(), Some(0.01));
 }
 
 #[test]

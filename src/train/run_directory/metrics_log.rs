@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::RunError;
 use super::appended_file::AppendedFile;
+use super::stored_run::state_after;
 use crate::files::operations;
 use crate::train::{EpochRecord, RunConfig, RunState};
 use crate::wording::count;
@@ -165,10 +166,7 @@ impl ReadMetrics {
 
 /// Returns whether the epochs with these records lead to a state.
 fn follows_from(state: &RunState, records: &[EpochRecord]) -> bool {
-    let mut replayed = RunState::default();
-    for record in records {
-        replayed.finish_epoch(record.clone());
-    }
+    let mut replayed = state_after(records);
     // These do not follow from whole epochs.
     let RunState { step, tally, initial_loss, epoch_seconds, seconds, .. } = *state;
     let sum = epoch_seconds + records.iter().map(|record| record.seconds).sum::<f64>();

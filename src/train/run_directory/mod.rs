@@ -1,7 +1,19 @@
-//! Run directories: `config.toml` (the configuration), `metrics.jsonl` (one line per epoch), `model.safetensors` (the
-//! latest weights), `best.safetensors` (the weights of the best epoch) and `checkpoint.safetensors` (everything needed
-//! to resume); and for people, `metrics.csv` (the metrics again), `report.html` and
-//! `curves.png` (what the run looks like), and `failure.txt` (the error that ended it).
+//! Run directories.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `config.toml` | the configuration |
+//! | `metrics.jsonl` | the metrics, a line per epoch |
+//! | `model.safetensors` | the latest weights |
+//! | `best.safetensors` | the weights of the best epoch |
+//! | `checkpoint.safetensors` | everything needed to resume |
+//! | `metrics.csv` | the metrics again, for spreadsheets |
+//! | `failure.txt` | the error that ended the run; only if one did, and until the run is resumed |
+//! | `report.html`, `curves.png` | the run as a page, and its curves; written after the run has ended |
+//! | `events.out.tfevents.*` | the run for TensorBoard, if that was asked for, and not in another folder |
+//! | `.lock` | empty; locked while a process trains the run |
+//!
+//! A run is resumed from the first five files, whatever the others contain.
 //!
 //! Each run has a directory of its own. A directory that is not empty is rejected, so that no run is ever overwritten,
 //! and the directory is created before training starts, so that an unwritable path is reported early. While a run is in
@@ -54,14 +66,11 @@ const LOCK: &str = ".lock";
 const REPLACED: [&str; 5] = [CONFIG, METRICS, MODEL, BEST, CHECKPOINT];
 
 const METRICS_CSV: &str = "metrics.csv";
-
 const FAILURE: &str = "failure.txt";
-
 const REPORT: &str = "report.html";
-
 const CURVES: &str = "curves.png";
 
-/// The files that a run writes but never reads. They are replaced as a whole too.
+/// The files that are written for people. A run is resumed whatever they contain.
 const DERIVED: [&str; 4] = [METRICS_CSV, FAILURE, REPORT, CURVES];
 
 /// The largest configuration that is read, in bytes.

@@ -210,7 +210,7 @@ impl RunDirectory {
 }
 
 /// The state of a run after these epochs, as far as it follows from them.
-fn state_after(records: &[EpochRecord]) -> RunState {
+pub(super) fn state_after(records: &[EpochRecord]) -> RunState {
     let mut state = RunState::default();
     for record in records {
         state.finish_epoch(record.clone());
@@ -238,19 +238,19 @@ fn is_run(folder: &Path) -> bool {
     has(CONFIG) || (has(METRICS) && (has(CHECKPOINT) || has(BEST) || has(MODEL)))
 }
 
-/// Whether a process is training the run. A file system that does not support locking says no.
+/// Whether a process is training the run. On a file system that does not support locking, none seems to be.
 fn is_locked(run: &Path) -> Result<bool, RunError> {
     let path = run.join(LOCK);
     match operations::open_existing(&path) {
         Ok(file) => Ok(matches!(operations::try_lock_shared(&file, &path), Err(TryLockError::WouldBlock))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         // A link, a pipe, a device or a folder.
-        Err(source) if error_is_irregular(&source) => Err(RunError::Irregular { path, source }),
+        Err(source) if is_irregular(&source) => Err(RunError::Irregular { path, source }),
         Err(source) => Err(RunError::Read { path, source }),
     }
 }
 
-fn error_is_irregular(error: &io::Error) -> bool {
+fn is_irregular(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidInput
 }
 
@@ -261,7 +261,7 @@ fn read_config(run: &Path) -> Result<RunConfig, RunError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(RunError::NoRun { path: run.to_owned() });
         }
-        Err(source) if error_is_irregular(&source) => return Err(RunError::Irregular { path, source }),
+        Err(source) if is_irregular(&source) => return Err(RunError::Irregular { path, source }),
         Err(source) => return Err(RunError::Read { path, source }),
     };
     let parsed = RunConfig::from_toml(&text).map_err(|error| error.message().replace('\n', " "));

@@ -1,9 +1,10 @@
 //! The curves of all runs.
 
 use super::Compared;
+use crate::cli::report::sections::curves::chart;
 use crate::report::compared_curves::{Against, NamedRun, compare};
 use crate::report::curves::Metric;
-use crate::report::page::{Html, Tone, card, columns, figure, intro, notice};
+use crate::report::page::{Html, Tone, columns, intro, notice};
 
 const METRICS: [Metric; 3] = [Metric::TestAccuracy, Metric::ValidationAccuracy, Metric::TrainLoss];
 
@@ -26,12 +27,8 @@ pub fn body(runs: &[Compared]) -> Html {
         [Against::Epochs, Against::Seconds].into_iter().map(move |against| (metric, against))
     });
     html.push(&columns(charts.filter_map(|(metric, against)| {
-        let chart = compare(metric, against, &named)?;
-        let drawn = match chart.to_html() {
-            Ok(svg) => figure(&Html::trusted(svg), ""),
-            Err(error) => notice(Tone::Neutral, &format!("This curve cannot be drawn: {error}.")),
-        };
-        Some(card(&chart.title, &drawn))
+        let drawn = compare(metric, against, &named)?;
+        Some(chart(&drawn.title, &drawn, ""))
     })));
     html
 }

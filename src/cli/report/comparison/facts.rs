@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Compared;
 use crate::cli::recipe;
-use crate::report::page::{DataTable, Html, details, intro, pairs};
+use crate::report::page::{DataTable, Html, card, details, intro, pairs};
 use crate::train::{RunConfig, StoredRun};
 use crate::wording::whole;
 
@@ -35,7 +35,7 @@ pub fn differences(runs: &[Compared]) -> Html {
     let mut html = intro(
         "Only the options and facts that are not the same for all runs. An option that was not given has its default.",
     );
-    html.push(&Html::trusted(format!("<div class=\"card\">{}</div>\n", table.to_html())));
+    html.push(&card("", &table.to_html()));
     html
 }
 
@@ -45,12 +45,11 @@ pub fn shared(runs: &[Compared]) -> Html {
         .into_iter()
         .filter(|fact| !fact.differs() && fact.values.iter().any(|value| !value.is_empty()))
         .collect();
-    let rows = facts.iter().map(|fact| (fact.name.as_str(), Html::text(&fact.values[0])));
-    let mut names = pairs(rows);
     if facts.is_empty() {
-        names = Html::default();
+        return Html::default();
     }
-    if names.is_empty() { names } else { details("Options, data and device", &names) }
+    let rows = facts.iter().map(|fact| (fact.name.as_str(), Html::text(&fact.values[0])));
+    details("Options, data and device", &pairs(rows))
 }
 
 fn facts(runs: &[Compared]) -> Vec<Fact> {

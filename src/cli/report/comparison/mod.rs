@@ -9,6 +9,9 @@ mod seeds;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+
+use super::page::{filled, footer};
 use super::{ReportArgs, open, reserve, write};
 use crate::calendar::Utc;
 use crate::cli::failure::one_line;
@@ -16,8 +19,7 @@ use crate::cli::{Ending, Failure, Output, notice};
 use crate::files::{is_same_output, is_stdout};
 use crate::report::compared_curves::coloured;
 use crate::report::page::{Html, Page, Section, Tone, command, details};
-use crate::train::{RunDirectory, RunStatus, StoredRun};
-use crate::version::VERSION_WITH_COMMIT;
+use crate::train::{OpenRunError, RunDirectory, RunStatus, StoredRun};
 use crate::wording::count;
 
 /// The file in the folder of the runs.
@@ -62,9 +64,7 @@ pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
             "give two or more folders of runs, or a folder that contains them",
         ));
     }
-    let own = path.clone();
-    let replaces_comparison = args.output.is_none();
-    reserve(&path, if replaces_comparison { &own } else { Path::new(COMPARISON) }, &[], output)?;
+    reserve(&path, None, output)?;
     write(&path, &page(ordered(runs), &path))?;
     Ok(Ending::Done)
 }
@@ -87,7 +87,7 @@ fn read(paths: &[&PathBuf]) -> Result<Vec<StoredRun>, Failure> {
     let (mut runs, mut seen) = (Vec::new(), HashSet::new());
     for path in paths {
         let found = match is_folder_of_runs(path) {
-            true => StoredRun::all_in(path).map_err(Failure::input)?,
+            true => all_in(path)?,
             false => {
                 // What is no run at all is a typing error.
                 if !path.is_dir() || !RunDirectory::config_path(path).exists() {
@@ -111,6 +111,12 @@ fn read(paths: &[&PathBuf]) -> Result<Vec<StoredRun>, Failure> {
     Ok(runs)
 }
 
+/// Reads all runs in a folder.
+fn all_in(folder: &Path) -> Result<Vec<(PathBuf, Result<StoredRun, OpenRunError>)>, Failure> {
+    let runs = StoredRun::all_in(folder);
+    runs.with_context(|| format!("cannot read {}", folder.display())).map_err(Failure::Work)
+}
+
 /// Orders runs by accuracy. Those with validation images are first, so that curves keep their colours in figures that only
 /// these have; those without curves are last.
 fn ordered(mut runs: Vec<StoredRun>) -> Vec<Compared> {
@@ -126,11 +132,11 @@ fn ordered(mut runs: Vec<StoredRun>) -> Vec<Compared> {
     });
     let names: Vec<String> = runs.iter().map(StoredRun::name).collect();
     let is_unique = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
-    let named = runs.iter().zip(&names).map(|(run, name)| match is_unique(name) {
+    let name = |run: &StoredRun, name: &String| match is_unique(name) {
         true => name.clone(),
         false => run.path.display().to_string(),
-    });
-    let named: Vec<String> = named.collect();
+    };
+    let named: Vec<String> = runs.iter().zip(&names).map(|(run, known)| name(run, known)).collect();
     let compared = runs.into_iter().zip(named).enumerate().map(|(index, (run, name))| {
         let position = (!run.records.is_empty()).then_some(index);
         Compared { run, name, position }
@@ -165,10 +171,8 @@ fn page(runs: Vec<Compared>, path: &Path) -> Page {
         state: None,
         facts: vec![datasets.join(", "), period],
         lead: lead(&runs, &datasets),
-        sections: sections.into_iter().filter(|section| section.body != Html::default()).collect(),
-        footer: format!(
-            "Written by lenet-gpu {VERSION_WITH_COMMIT}. This page is one file and loads nothing from elsewhere."
-        ),
+        sections: filled(sections),
+        footer: footer(),
     }
 }
 

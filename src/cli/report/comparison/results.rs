@@ -5,53 +5,39 @@ use std::path::Path;
 
 use super::Compared;
 use super::links::link;
+use crate::cli::report::numbers::{loss, percent, perhaps};
 use crate::cli::report::page::state;
 use crate::report::compared_curves::coloured;
 use crate::report::figure::MAX_SERIES;
-use crate::report::page::{DataTable, Html, Tile, Tone, badge, intro};
+use crate::report::page::{DataTable, Html, Tile, Tone, badge, card, intro};
 use crate::train::{EpochRecord, RunDirectory, StoredRun};
 use crate::wording::{duration, whole};
 
 /// A column of numbers.
 struct Column {
     heading: &'static str,
-    value: fn(&StoredRun) -> Option<f64>,
+    value: Value,
     shown: fn(f64) -> String,
     /// Which of two values is better.
     better: Ordering,
 }
 
+type Value = fn(&StoredRun) -> Option<f64>;
+
+const fn column_of_accuracies(heading: &'static str, value: Value) -> Column {
+    Column { heading, value, shown: percent, better: Ordering::Greater }
+}
+
+const fn column_of_losses(heading: &'static str, value: Value) -> Column {
+    Column { heading, value, shown: loss, better: Ordering::Less }
+}
+
 const COLUMNS: [Column; 7] = [
-    Column {
-        heading: "Best accuracy",
-        value: |run| run.best().map(|best| best.test_accuracy),
-        shown: percent,
-        better: Ordering::Greater,
-    },
-    Column {
-        heading: "Last accuracy",
-        value: |run| run.last().map(|last| last.test_accuracy),
-        shown: percent,
-        better: Ordering::Greater,
-    },
-    Column {
-        heading: "Validation",
-        value: |run| run.best().and_then(|best| best.validation_accuracy),
-        shown: percent,
-        better: Ordering::Greater,
-    },
-    Column {
-        heading: "Training loss",
-        value: |run| run.last().map(|last| last.train_loss),
-        shown: loss,
-        better: Ordering::Less,
-    },
-    Column {
-        heading: "Test loss",
-        value: |run| run.last().map(|last| last.test_loss),
-        shown: loss,
-        better: Ordering::Less,
-    },
+    column_of_accuracies("Best accuracy", |run| run.best().map(|best| best.test_accuracy)),
+    column_of_accuracies("Last accuracy", |run| run.last().map(|last| last.test_accuracy)),
+    column_of_accuracies("Validation", |run| run.best().and_then(|best| best.validation_accuracy)),
+    column_of_losses("Training loss", |run| run.last().map(|last| last.train_loss)),
+    column_of_losses("Test loss", |run| run.last().map(|last| last.test_loss)),
     Column { heading: "Time", value: time, shown: duration, better: Ordering::Less },
     Column {
         heading: "Images/s",
@@ -81,7 +67,7 @@ pub fn body(runs: &[Compared], folder: Option<&Path>) -> Html {
         let mut cells = vec![named, badge(&text, tone), Html::text(&epochs)];
         for (column, best) in &columns {
             let value = (column.value)(run);
-            let text = value.map_or_else(|| "–".to_owned(), column.shown);
+            let text = perhaps(value, column.shown);
             let is_best = value.is_some() && value.map(column.shown) == best.map(column.shown);
             cells.push(if is_best { badge(&text, Tone::Good) } else { Html::text(&text) });
         }
@@ -92,7 +78,7 @@ pub fn body(runs: &[Compared], folder: Option<&Path>) -> Html {
          selected on the validation images, or else on the test images, which makes its accuracy biased upwards. The \
          best value of each column is marked.",
     );
-    html.push(&Html::trusted(format!("<div class=\"card\">{}</div>\n", table.to_html())));
+    html.push(&card("", &table.to_html()));
     html
 }
 
@@ -159,12 +145,4 @@ fn swatch(position: Option<usize>, own: usize) -> Html {
 
 fn time(run: &StoredRun) -> Option<f64> {
     Some(run.seconds()).filter(|&seconds| seconds > 0.0)
-}
-
-fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
-fn loss(loss: f64) -> String {
-    format!("{loss:.4}")
 }

@@ -1,7 +1,7 @@
 //! Runs that differ in their seed only.
 
 use super::Compared;
-use crate::report::page::{DataTable, Html, intro};
+use crate::report::page::{DataTable, Html, card, intro};
 use crate::train::{EngineConfig, Program, RunConfig, RunStatus, StoredRun};
 
 /// The mean, the spread and the range of several values.
@@ -63,7 +63,7 @@ pub fn body(runs: &[Compared]) -> Html {
         "Runs that ended by themselves and differ in their seed only: mean and standard deviation of the test accuracy, \
          and its range. A difference between options that is smaller than this may be chance.",
     );
-    html.push(&Html::trusted(format!("<div class=\"card\">{}</div>\n", table.to_html())));
+    html.push(&card("", &table.to_html()));
     html
 }
 

@@ -1,6 +1,6 @@
 //! Whether the network is as often right as it is sure.
 
-use super::percent;
+use crate::cli::report::numbers::percent;
 use crate::cli::report::subject::Subject;
 use crate::evaluate::CALIBRATION_BINS;
 use crate::report::page::{DataTable, Html, card, columns, figure, intro};

@@ -1,6 +1,7 @@
 //! Loss, accuracy, learning rate and speed by epoch.
 
-use super::percent;
+use super::paragraph;
+use crate::cli::report::numbers::{loss, percent, perhaps};
 use crate::cli::report::subject::Subject;
 use crate::report::curves;
 use crate::report::figure::Figure;
@@ -16,12 +17,15 @@ pub fn body(subject: &Subject) -> Html {
     if records.is_empty() {
         return notice(Tone::Neutral, "No epoch was completed, so there are no curves yet.");
     }
-    let mut html = columns([
-        chart("Loss", curves::loss(records), ""),
-        chart("Accuracy", curves::accuracy(records), ""),
-        chart("Learning rate", curves::learning_rate(records), "at the end of each epoch"),
-        chart("Images per second", curves::images_per_second(records), "training, without evaluations"),
-    ]);
+    let charts = [
+        ("Loss", curves::loss(records), ""),
+        ("Accuracy", curves::accuracy(records), ""),
+        ("Learning rate", curves::learning_rate(records), "at the end of each epoch"),
+        ("Images per second", curves::images_per_second(records), "training, without evaluations"),
+    ];
+    let charts = charts.into_iter();
+    let mut html =
+        columns(charts.filter_map(|(heading, drawn, caption)| Some(chart(heading, &drawn?, caption))));
     if subject.run.config.data.validation.is_none() {
         html.push(&notice(
             Tone::Neutral,
@@ -33,16 +37,16 @@ pub fn body(subject: &Subject) -> Html {
     html
 }
 
-fn chart(heading: &str, chart: Option<Figure>, caption: &str) -> Html {
-    let drawn = match chart.as_ref().map(Figure::to_html) {
-        Some(Ok(svg)) => figure(&Html::trusted(svg), caption),
-        Some(Err(error)) => notice(Tone::Neutral, &format!("This curve cannot be drawn: {error}.")),
-        None => return Html::default(),
+/// A chart in a card.
+pub fn chart(heading: &str, chart: &Figure, caption: &str) -> Html {
+    let drawn = match chart.to_html() {
+        Ok(svg) => figure(&Html::trusted(svg), caption),
+        Err(error) => notice(Tone::Neutral, &format!("This curve cannot be drawn: {error}.")),
     };
     card(heading, &drawn)
 }
 
-/// The metrics of each epoch; of many epochs, of some, with the best and the last.
+/// The metrics of each epoch; of many epochs only some, with the first, the best and the last.
 fn table(run: &StoredRun) -> Html {
     let records = &run.records;
     let every = records.len().div_ceil(MAX_ROWS);
@@ -70,15 +74,15 @@ fn table(run: &StoredRun) -> Html {
             epoch,
             whole(record.step),
             record.lr.to_string(),
-            format!("{:.4}", record.train_loss),
+            loss(record.train_loss),
             percent(record.train_accuracy),
         ];
         if has_validation {
-            cells.push(record.validation_loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")));
-            cells.push(record.validation_accuracy.map_or_else(|| "–".to_owned(), percent));
+            cells.push(perhaps(record.validation_loss, loss));
+            cells.push(perhaps(record.validation_accuracy, percent));
         }
         cells.extend([
-            format!("{:.4}", record.test_loss),
+            loss(record.test_loss),
             percent(record.test_accuracy),
             format!("{:.2}", record.seconds),
             whole(record.images_per_second.round() as u64),
@@ -87,10 +91,9 @@ fn table(run: &StoredRun) -> Html {
     }
     let mut html = table.to_html();
     if every > 1 {
-        html.push(&Html::trusted(format!(
-            "<p class=\"caption\">Every {every}th epoch of {}; metrics.csv has all of them.</p>\n",
-            whole(records.len() as u64)
-        )));
+        let shown = format!("One in {every} of {} epochs", whole(records.len() as u64));
+        let others = "the first, the best and the last; metrics.csv has all of them.";
+        html.push(&paragraph("caption", &format!("{shown}, and {others}")));
     }
     html
 }

@@ -1,5 +1,6 @@
 //! The data set.
 
+use crate::cli::report::numbers::name_of;
 use crate::cli::report::subject::Subject;
 use crate::data::{DataLocation, DataSource, RecordedImages};
 use crate::report::page::{Html, card, pairs};
@@ -18,8 +19,7 @@ pub fn body(subject: &Subject) -> Html {
     ];
     let info = subject.weights.as_ref().ok().map(|weights| &weights.info);
     if let Some(fit) = info.and_then(|info| info.fit).or(config.data.fit) {
-        let name = serde_json::to_value(fit).ok().and_then(|name| Some(name.as_str()?.to_owned()));
-        all.push(("Fitted to 32×32 by", Html::text(&name.unwrap_or_default())));
+        all.push(("Fitted to 32×32 by", Html::text(&name_of(&fit))));
     }
     match info.and_then(|info| info.source.as_ref()) {
         Some(source) => all.extend(of_source(source)),

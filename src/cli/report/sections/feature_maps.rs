@@ -1,8 +1,8 @@
 //! What the layers compute for a few images.
 
 use super::mistakes::{image_area, paint_image};
-use super::probability;
 use crate::cli::report::evaluated::Evaluated;
+use crate::cli::report::numbers::probability;
 use crate::cli::report::subject::Subject;
 use crate::engine::LayerOutput;
 use crate::model::lenet::IMAGE_SIDE;

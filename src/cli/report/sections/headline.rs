@@ -1,10 +1,10 @@
 //! The most important numbers, and what to know before reading further.
 
-use super::{duration, percent};
+use crate::cli::report::numbers::{loss, percent};
 use crate::cli::report::subject::Subject;
 use crate::report::page::{Html, Tile, Tone, notice, tiles};
 use crate::train::RunStatus;
-use crate::wording::{count, whole};
+use crate::wording::{count, duration, whole};
 
 pub fn body(subject: &Subject) -> Html {
     let mut html = Html::default();
@@ -53,17 +53,13 @@ fn numbers(subject: &Subject) -> Vec<Tile> {
             let wrong = tally.samples - tally.correct;
             let note = format!("of {}", count(whole(tally.samples as u64), "image"));
             tiles.push(tile("Mistakes", whole(wrong as u64), "", note));
-            tiles.push(tile(
-                "Test loss",
-                format!("{:.4}", tally.loss()),
-                "",
-                "negative log-likelihood".to_owned(),
-            ));
+            let measure = "negative log-likelihood".to_owned();
+            tiles.push(tile("Test loss", loss(tally.loss()), "", measure));
         }
         (Err(_), Some(last)) => {
             let of = format!("after epoch {}", last.epoch);
             tiles.push(tile("Test accuracy", percentage(last.test_accuracy), "%", of.clone()));
-            tiles.push(tile("Test loss", format!("{:.4}", last.test_loss), "", of));
+            tiles.push(tile("Test loss", loss(last.test_loss), "", of));
         }
         (Err(_), None) => {}
     }

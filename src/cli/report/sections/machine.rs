@@ -1,9 +1,9 @@
 //! Device, driver, kernels, versions and hash.
 
-use super::duration;
 use crate::calendar::Utc;
 use crate::cli::report::subject::Subject;
 use crate::report::page::{Html, card, details, listing, pairs};
+use crate::wording::duration;
 
 pub fn body(subject: &Subject) -> Html {
     let run = &subject.run;

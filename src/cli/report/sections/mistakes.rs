@@ -1,6 +1,6 @@
 //! The misclassified images with the highest loss.
 
-use super::probability;
+use crate::cli::report::numbers::probability;
 use crate::cli::report::subject::Subject;
 use crate::model::lenet::IMAGE_SIDE;
 use crate::report::page::{Area, Html, Sprite, card, gallery, intro};

@@ -1,5 +1,6 @@
 //! The layers, and the filters of conv1 before and after training.
 
+use super::paragraph;
 use crate::cli::report::subject::Subject;
 use crate::model::ParameterTable;
 use crate::model::summary::{self, NetworkTotals};
@@ -68,8 +69,7 @@ fn filters(subject: &Subject) -> Html {
             Ok(None) => Html::text("The weights do not have the shape of the network."),
             Err(reason) => Html::text(reason),
         };
-        let note = Html::trusted(format!("<p class=\"muted\">{}</p>\n", Html::text(note)));
-        card(heading, &[note, body].into_iter().collect())
+        card(heading, &[paragraph("muted", note), body].into_iter().collect())
     };
     let mut html = columns([
         show("filters-first", "Filters of conv1 at the start", &start, &first),
@@ -81,9 +81,8 @@ fn filters(subject: &Subject) -> Html {
             format!("Red, green and blue are the weights of the {}; grey is 0", count(channels, "channel"))
         }
     };
-    html.push(&Html::trusted(format!(
-        "<p class=\"caption\">{colours}. Both pictures have the same scale, up to ±{largest:.3}.</p>\n"
-    )));
+    let scale = format!("{colours}. Both pictures have the same scale, up to ±{largest:.3}.");
+    html.push(&paragraph("caption", &scale));
     html
 }
 

@@ -1,5 +1,6 @@
 //! Commands that repeat, continue and use the run.
 
+use super::paragraph;
 use crate::cli::report::subject::Subject;
 use crate::cli::resume_command::resume_command;
 use crate::report::page::{Html, card, command};
@@ -13,10 +14,7 @@ pub fn body(subject: &Subject) -> Html {
     let hash =
         run.weights_hash().map(|hash| format!(" The weights after the last epoch had the hash {hash}."));
     let same = "The same version of the program, data, device and driver give the same weights, bit for bit.";
-    body.push(&Html::trusted(format!(
-        "<p class=\"muted\">{}</p>\n",
-        Html::text(&format!("{same}{}", hash.unwrap_or_default()))
-    )));
+    body.push(&paragraph("muted", &format!("{same}{}", hash.unwrap_or_default())));
     let resume = resume_command(&run.path);
     match (&run.status, run.has_checkpoint) {
         (RunStatus::Running, _) | (_, false) => {}

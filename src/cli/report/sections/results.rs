@@ -1,7 +1,8 @@
 //! The scores of the test images: the confusion matrix and the classes.
 
-use super::percent;
+use super::paragraph;
 use crate::cli::report::evaluated::Evaluated;
+use crate::cli::report::numbers::{percent, perhaps};
 use crate::cli::report::subject::Subject;
 use crate::evaluate::ConfusionMatrix;
 use crate::report::confusion_matrix;
@@ -45,7 +46,6 @@ pub fn body(subject: &Subject) -> Html {
 
 fn scores(evaluated: &Evaluated) -> Html {
     let evaluation = &evaluated.evaluation;
-    let known = |score: Option<f64>| Html::text(&score.map_or_else(|| "–".to_owned(), percent));
     let confusion = &evaluation.confusion;
     card(
         "Scores",
@@ -111,6 +111,10 @@ fn confused(subject: &Subject, confusion: &ConfusionMatrix) -> Html {
     card("Confused most often", &table.to_html())
 }
 
+fn known(score: Option<f64>) -> Html {
+    Html::text(&perhaps(score, percent))
+}
+
 /// The scores of each class; of many classes first the worst ones.
 fn classes(subject: &Subject, confusion: &ConfusionMatrix) -> Html {
     let scores = confusion.scores();
@@ -119,7 +123,6 @@ fn classes(subject: &Subject, confusion: &ConfusionMatrix) -> Html {
         let mut table = DataTable::new(caption, columns).numbers(1..6);
         for &class in classes {
             let scores = &scores[class];
-            let known = |score: Option<f64>| Html::text(&score.map_or_else(|| "–".to_owned(), percent));
             table.row([
                 Html::text(&subject.class(class)),
                 known(scores.precision),
@@ -141,11 +144,8 @@ fn classes(subject: &Subject, confusion: &ConfusionMatrix) -> Html {
     sorted.sort_by(by_f1);
     let worst = &sorted[..WORST.min(sorted.len())];
     let mut html = table("Scores of the worst classes", worst);
-    html.push(&Html::trusted(format!(
-        "<p class=\"caption\">The {} classes with the lowest F1, of {}.</p>\n",
-        worst.len(),
-        whole(all.len() as u64)
-    )));
+    let (shown, of) = (worst.len(), whole(all.len() as u64));
+    html.push(&paragraph("caption", &format!("The {shown} classes with the lowest F1, of {of}.")));
     let (summary, shown) = match all.len() <= MAX_ROWS {
         true => ("All classes".to_owned(), all),
         false => (format!("The {MAX_ROWS} worst classes; `lenet-gpu evaluate --json` lists all"), {

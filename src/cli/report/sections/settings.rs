@@ -1,7 +1,6 @@
 //! The options that the user gave, and what the run was configured to do.
 
-use serde::Serialize;
-
+use crate::cli::report::numbers::name_of;
 use crate::cli::report::subject::Subject;
 use crate::engine::{Adam, Rule, Sgd};
 use crate::model::Frozen;
@@ -107,13 +106,5 @@ fn initial(config: &RunConfig) -> String {
         InitialWeights::FineTune { init_from, last_layer } => {
             format!("from {}; the last layer is new ({last_layer})", init_from.display())
         }
-    }
-}
-
-/// The name of a choice, as its serialization has it.
-fn name_of(choice: &impl Serialize) -> String {
-    match serde_json::to_value(choice) {
-        Ok(serde_json::Value::String(name)) => name.replace('-', " "),
-        _ => String::new(),
     }
 }

@@ -13,7 +13,7 @@ use ratatui::style::{Color, Style};
 use ratatui::symbols::Marker;
 
 use super::chart::{self, Curve, Quantity};
-use super::history::{History, Metrics};
+use super::history::{EpochMetrics, History, Metrics};
 use super::lines::epoch_of;
 use super::numbers::{loss, percent, rate, whole};
 use crate::cli::progress::duration;
@@ -263,43 +263,31 @@ impl View<'_> {
     }
 
     fn charts(&mut self, y: u16, height: u16) {
-        let Run { validation, test, .. } = *self.run;
+        let (validation, test) = (self.run.validation.unwrap_or(0), self.run.test);
         let history = &self.state.history;
         let extent = history.extent();
         let width = self.buffer.area.width;
         let (half, second) = halves(width);
-        let losses = [
-            Curve { points: history.training(Tally::loss), color: TRAIN, marker: None },
-            Curve {
-                points: history.evaluations(validation.unwrap_or(0), |epoch| Some(epoch.validation?.loss)),
-                color: VALIDATION,
-                marker: Some(VALIDATION_MARK),
-            },
-            Curve {
-                points: history.evaluations(test, |epoch| Some(epoch.test.loss)),
-                color: TEST,
-                marker: Some(TEST_MARK),
-            },
-        ];
+        let curves = |trained: fn(&Tally) -> f64, evaluated: fn(Metrics) -> f64| {
+            let of_validation = |epoch: &EpochMetrics| epoch.validation.map(evaluated);
+            let of_test = |epoch: &EpochMetrics| Some(evaluated(epoch.test));
+            [
+                Curve { points: history.training(trained), color: TRAIN, marker: None },
+                Curve {
+                    points: history.evaluations(validation, of_validation),
+                    color: VALIDATION,
+                    marker: Some(VALIDATION_MARK),
+                },
+                Curve { points: history.evaluations(test, of_test), color: TEST, marker: Some(TEST_MARK) },
+            ]
+        };
+        let losses = curves(Tally::loss, |metrics| metrics.loss);
         let area = Rect { x: 0, y, width: if self.is_wide { half } else { width }, height };
         chart::draw(&mut self.buffer, area, Quantity::Loss, &losses, extent, self.marker);
         if !self.is_wide {
             return;
         }
-        let accuracies = [
-            Curve { points: history.training(Tally::accuracy), color: TRAIN, marker: None },
-            Curve {
-                points: history
-                    .evaluations(validation.unwrap_or(0), |epoch| Some(epoch.validation?.accuracy)),
-                color: VALIDATION,
-                marker: Some(VALIDATION_MARK),
-            },
-            Curve {
-                points: history.evaluations(test, |epoch| Some(epoch.test.accuracy)),
-                color: TEST,
-                marker: Some(TEST_MARK),
-            },
-        ];
+        let accuracies = curves(Tally::accuracy, |metrics| metrics.accuracy);
         let area = Rect { x: second, y, width: width - second, height };
         chart::draw(&mut self.buffer, area, Quantity::Accuracy, &accuracies, extent, self.marker);
     }
