@@ -40,9 +40,9 @@ pub fn open(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failure> {
     }
 }
 
-/// The folder of the data that [`open`] opens, unless it is built in or in the cache.
-pub fn folder<'a>(args: &'a DataArgs, model: &'a Model) -> Option<&'a Path> {
-    match (args.folder(), &model.info.source) {
+/// The folder of the data that [`open`] opens for a model with this source, unless it is built in or in the cache.
+pub fn folder<'a>(args: &'a DataArgs, source: Option<&'a DataSource>) -> Option<&'a Path> {
+    match (args.folder(), source) {
         (Some(folder), _) => Some(folder),
         (None, Some(DataSource { location: DataLocation::Path(path), .. })) if !args.names_a_set() => {
             Some(path)

@@ -16,7 +16,7 @@ use crate::train::weights_hash;
 use clap::Args;
 
 pub use classes::match_labels;
-pub use data::open as open_data;
+pub use data::{folder as data_folder, open as open_data};
 
 use super::data_args::{DataArgs, check_channels, check_labels};
 use super::engine::EngineArgs;
@@ -74,7 +74,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     let LoadedModel { path, model } = args.model.load()?;
     let Model { network, parameters, info } = &model;
     let mut inputs = vec![Input::File(&path)];
-    inputs.extend(data::folder(&args.data, &model).map(Input::Folder));
+    inputs.extend(data::folder(&args.data, model.info.source.as_ref()).map(Input::Folder));
     args.pictures.check(network.classes, &inputs, output, args.json)?;
     args.data.check(&[Subset::Test])?;
     let (mut data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;

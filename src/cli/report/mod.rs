@@ -17,7 +17,8 @@ use subject::{Subject, Which};
 
 use super::data_args::DataArgs;
 use super::engine::EngineArgs;
-use super::{Ending, Failure, Output, OutputFile, notice};
+use super::hints::RUN_FOLDER;
+use super::{Ending, Failure, Input, Output, OutputFile, notice};
 use crate::files::{WriteError, check_output, is_same_output, write_output};
 use crate::report::curves;
 use crate::report::page::Page;
@@ -81,6 +82,10 @@ pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
 
 /// Opens a run to be read only.
 pub fn open(run: &Path) -> Result<StoredRun, Failure> {
+    if run.is_file() {
+        let hint = format!("give {RUN_FOLDER}");
+        return Err(Failure::usage(format!("{} is a file, not the folder of a run", run.display()), hint));
+    }
     StoredRun::open(run).map_err(|error| match error {
         OpenRunError::Run(error @ RunError::Read { .. }) => Failure::work(error),
         error => Failure::input(error),
@@ -90,11 +95,11 @@ pub fn open(run: &Path) -> Result<StoredRun, Failure> {
 /// Writes the report of one run.
 fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Failure> {
     let stored = open(run)?;
-    if let Some(path) = &args.output {
-        reserve(path, Some(&RunDirectory::report_path_in(run)), output)?;
-    }
     let which = if args.best { Which::Best } else { Which::Last };
     let subject = Subject::load(stored, which, &args.engine, &args.data)?;
+    if let Some(path) = &args.output {
+        reserve(path, Some(&RunDirectory::report_path_in(run)), subject.data_folder(&args.data), output)?;
+    }
     let page = page::of(&subject);
     match &args.output {
         Some(path) => write(path, &page)?,
@@ -106,12 +111,14 @@ fn one(args: &ReportArgs, run: &Path, output: &mut Output) -> Result<Ending, Fai
     Ok(Ending::Done)
 }
 
-/// Checks that a page can be written without replacing a file of a run, unless that is `own`, the run's own report.
-fn reserve(path: &Path, own: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
+/// Checks that a page can be written without replacing a file of the data set or of a run, unless that is `own`, the run's
+/// own report.
+fn reserve(path: &Path, own: Option<&Path>, data: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
     if own.is_some_and(|own| is_same_output(path, own)) {
         return check_output(path).map_err(Failure::input);
     }
-    output.reserve(&[OutputFile { option: "--output", path, is_text: true }], &[], false)
+    let inputs: Vec<_> = data.map(Input::Folder).into_iter().collect();
+    output.reserve(&[OutputFile { option: "--output", path, is_text: true }], &inputs, false)
 }
 
 /// Writes a page, and names the file.

@@ -1,5 +1,6 @@
 //! What a report is about: a run with all that is known of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::evaluated::Evaluated;
@@ -76,6 +77,12 @@ impl Subject {
         };
         let weights = Ok(Weights::new(model.parameters, model.info, &run));
         Ok(Self { run, weights, initial, evaluated })
+    }
+
+    /// The folder of the test images, unless they are built in or in the cache.
+    pub fn data_folder<'a>(&'a self, args: &'a DataArgs) -> Option<&'a Path> {
+        let info = self.weights.as_ref().ok().map(|weights| &weights.info);
+        evaluate::data_folder(args, info.and_then(|info| info.source.as_ref()))
     }
 
     /// The name of a class.

@@ -64,7 +64,7 @@ pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
             "give two or more folders of runs, or a folder that contains them",
         ));
     }
-    reserve(&path, None, output)?;
+    reserve(&path, None, None, output)?;
     write(&path, &page(ordered(runs), &path))?;
     Ok(Ending::Done)
 }

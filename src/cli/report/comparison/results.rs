@@ -20,16 +20,18 @@ struct Column {
     shown: fn(f64) -> String,
     /// Which of two values is better.
     better: Ordering,
+    /// Whether the values depend on the loss function of the run.
+    is_loss: bool,
 }
 
 type Value = fn(&StoredRun) -> Option<f64>;
 
 const fn column_of_accuracies(heading: &'static str, value: Value) -> Column {
-    Column { heading, value, shown: percent, better: Ordering::Greater }
+    Column { heading, value, shown: percent, better: Ordering::Greater, is_loss: false }
 }
 
 const fn column_of_losses(heading: &'static str, value: Value) -> Column {
-    Column { heading, value, shown: loss, better: Ordering::Less }
+    Column { heading, value, shown: loss, better: Ordering::Less, is_loss: true }
 }
 
 const COLUMNS: [Column; 7] = [
@@ -38,12 +40,13 @@ const COLUMNS: [Column; 7] = [
     column_of_accuracies("Validation", |run| run.best().and_then(|best| best.validation_accuracy)),
     column_of_losses("Training loss", |run| run.last().map(|last| last.train_loss)),
     column_of_losses("Test loss", |run| run.last().map(|last| last.test_loss)),
-    Column { heading: "Time", value: time, shown: duration, better: Ordering::Less },
+    Column { heading: "Time", value: time, shown: duration, better: Ordering::Less, is_loss: false },
     Column {
         heading: "Images/s",
         value: StoredRun::images_per_second,
         shown: |speed| whole(speed.round() as u64),
         better: Ordering::Greater,
+        is_loss: false,
     },
 ];
 
@@ -108,8 +111,13 @@ pub fn tiles(runs: &[Compared]) -> Html {
     crate::report::page::tiles(tiles)
 }
 
-/// The best value of a column; `None` if only one run has a value, which is not better than others.
+/// The best value of a column; `None` if only one run has a value, which is not better than others, or if the values are
+/// of different loss functions.
 fn best(runs: &[Compared], column: &Column) -> Option<f64> {
+    let of_one_loss = runs.windows(2).all(|pair| pair[0].run.config.loss == pair[1].run.config.loss);
+    if column.is_loss && !of_one_loss {
+        return None;
+    }
     let values: Vec<f64> = runs.iter().filter_map(|compared| (column.value)(&compared.run)).collect();
     let better = |best: f64, value: f64| if value.total_cmp(&best) == column.better { value } else { best };
     (values.len() > 1).then(|| values.into_iter().reduce(better)).flatten()

@@ -2,6 +2,7 @@
 
 use crate::cli::report::numbers::{loss, percent};
 use crate::cli::report::subject::Subject;
+use crate::engine::LossKind;
 use crate::report::page::{Html, Tile, Tone, notice, tiles};
 use crate::train::RunStatus;
 use crate::wording::{count, duration, whole};
@@ -54,7 +55,12 @@ fn numbers(subject: &Subject) -> Vec<Tile> {
             let note = format!("of {}", count(whole(tally.samples as u64), "image"));
             tiles.push(tile("Mistakes", whole(wrong as u64), "", note));
             let measure = "negative log-likelihood".to_owned();
-            tiles.push(tile("Test loss", loss(tally.loss()), "", measure));
+            // The run may have trained with another loss, which its curves show.
+            let label = match run.config.loss.kind {
+                LossKind::Nll | LossKind::CrossEntropy => "Test loss",
+                LossKind::Mse | LossKind::RawNll => "Test NLL",
+            };
+            tiles.push(tile(label, loss(tally.loss()), "", measure));
         }
         (Err(_), Some(last)) => {
             let of = format!("after epoch {}", last.epoch);
