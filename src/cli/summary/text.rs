@@ -80,7 +80,7 @@ fn bytes(value: u64) -> String {
 pub fn network(network: &LeNet5, layers: &[LayerSummary], columns: usize) -> Vec<String> {
     let totals = NetworkTotals::of(layers);
     let LeNet5 { channels, classes, batch_norm, activation } = network;
-    let with = if *batch_norm { ", batch normalisation" } else { "" };
+    let with = if *batch_norm { ", batch norm" } else { "" };
     let head = format!(
         "LeNet-5: {} of 32×32, {}, activation {activation}{with}",
         count(channels, "channel"),
