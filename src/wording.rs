@@ -34,9 +34,9 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
     let whole = seconds.round() as u64;
     match whole {
-        ..60 => format!("{whole} s"),
-        ..3_600 => format!("{}m {:02}s", whole / 60, whole % 60),
-        ..86_400 => format!("{}h {:02}m", whole / 3_600, whole % 3_600 / 60),
+        0..60 => format!("{whole} s"),
+        60..3_600 => format!("{}m {:02}s", whole / 60, whole % 60),
+        3_600..86_400 => format!("{}h {:02}m", whole / 3_600, whole % 3_600 / 60),
         _ => format!("{}d {:02}h", whole / 86_400, whole % 86_400 / 3_600),
     }
 }

@@ -56,7 +56,7 @@ impl Label {
 /// not one of its values is left to clap to reject.
 pub fn apply(arguments: &[OsString]) {
     // Consoles of Windows act on escape sequences once they are told to.
-    drop(AutoStream::always_ansi(io::stderr()));
+    let _ = AutoStream::always_ansi(io::stderr());
     match choice(arguments) {
         Color::Auto => {}
         Color::Always => ColorChoice::Always.write_global(),

@@ -494,10 +494,7 @@ fn a_run_is_followed_to_its_end() {
 #[test]
 fn a_run_is_drawn_on_and_stopped_from_its_page() {
     let mut live = Live::start("10000");
-    while !live
-        .next()
-        .is_some_and(|(_, data)| data["epochs"].as_array().is_some_and(|epochs| !epochs.is_empty()))
-    {}
+    while live.next().is_none_or(|(_, data)| data["epochs"].as_array().is_none_or(Vec::is_empty)) {}
     let status = live.server.get("/api/status").json();
     assert_eq!((&status["training"], &status["model"]["id"]), (&json!(true), &json!("/live")));
     assert!(status["model"]["test_accuracy"].is_number(), "{status}");

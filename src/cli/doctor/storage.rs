@@ -64,7 +64,7 @@ impl Files {
         let Ok(entries) = fs::read_dir(folder) else { return Self::default() };
         let lengths = entries.flatten().filter_map(|entry| {
             let metadata = entry.metadata().ok()?;
-            metadata.is_file().then(|| metadata.len())
+            metadata.is_file().then_some(metadata.len())
         });
         lengths.fold(Self::default(), |all, bytes| Self { files: all.files + 1, bytes: all.bytes + bytes })
     }

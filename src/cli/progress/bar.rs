@@ -36,8 +36,8 @@ pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
     match whole {
-        ..60 => format!("{whole} s"),
-        ..3600 => format!("{minutes}:{rest:02}"),
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{minutes}:{rest:02}"),
         _ if whole < 4 * DAY => format!("{hours}:{minutes:02}:{rest:02}"),
         _ => format!("{} days", whole / DAY),
     }

@@ -57,7 +57,7 @@ fn shared_start(names: &[&str]) -> usize {
     let ends = first.match_indices(['-', '_', '/', '.']).map(|(index, separator)| index + separator.len());
     let is_shared = |&end: &usize| others.iter().all(|other| other.starts_with(&first[..end]));
     let is_enough = |&end: &usize| names.iter().all(|name| name.len() > end);
-    ends.filter(is_shared).filter(is_enough).last().unwrap_or(0)
+    ends.filter(is_shared).rfind(is_enough).unwrap_or(0)
 }
 
 fn shortened(name: &str) -> String {

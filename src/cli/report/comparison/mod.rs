@@ -111,8 +111,11 @@ fn read(paths: &[&PathBuf]) -> Result<Vec<StoredRun>, Failure> {
     Ok(runs)
 }
 
+/// A run in a folder, or why it cannot be read.
+type FoundRun = (PathBuf, Result<StoredRun, OpenRunError>);
+
 /// Reads all runs in a folder.
-fn all_in(folder: &Path) -> Result<Vec<(PathBuf, Result<StoredRun, OpenRunError>)>, Failure> {
+fn all_in(folder: &Path) -> Result<Vec<FoundRun>, Failure> {
     let runs = StoredRun::all_in(folder);
     runs.with_context(|| format!("cannot read {}", folder.display())).map_err(Failure::Work)
 }
