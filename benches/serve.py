@@ -54,7 +54,7 @@ def main():
     parser.add_argument("image", nargs="?", help="an image file [default: a drawing]")
     parser.add_argument("--requests", type=int, default=1000, help="the number of requests [default: 1000]")
     parser.add_argument("--clients", type=int, default=50, help="the number of clients at once [default: 50]")
-    parser.add_argument("--detail", action="store_true", help="ask for the layers, too")
+    parser.add_argument("--detail", action="store_true", help="request the layers, too")
     args = parser.parse_args()
 
     host = urllib.parse.urlsplit(args.url).netloc

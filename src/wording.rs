@@ -15,15 +15,19 @@ pub(crate) fn count(number: impl Display, noun: &str) -> String {
 
 /// A whole number with thousands separators: 1,234,567.
 pub(crate) fn whole(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
+    grouped(&value.to_string())
+}
+
+/// Inserts a comma before every group of three digits.
+pub(crate) fn grouped(digits: &str) -> String {
+    let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
+            grouped.push(',');
         }
-        text.push(digit);
+        grouped.push(digit);
     }
-    text
+    grouped
 }
 
 /// A time in seconds, for people: "0.3 s", "42 s", "1m 25s", "2h 05m", "3d 04h".

@@ -36,7 +36,7 @@ BOXES = {"│": "0011", "┤": "1011"}
 
 
 class Screen(pyte.Screen):
-    """A screen that knows the attribute for faint text, which pyte leaves out: it is kept as blinking."""
+    """A screen that supports faint text, which pyte ignores: it is stored as blinking."""
 
     def select_graphic_rendition(self, *codes, **options):
         super().select_graphic_rendition(*(5 if code == 2 else code for code in codes), **options)
@@ -65,7 +65,7 @@ def record(command, columns, rows, after, until):
             break
         stream.feed(data)
         is_due = until in "\n".join(screen.display) if until else time.monotonic() - begun >= after
-        # A frame ends with what erases the lines below it, which are more than one.
+        # A frame erases the rest of each of its lines, and ends by erasing the lines below it.
         if picture is None and is_due and data.endswith(b"\x1b[J") and data.count(b"\x1b[K") > 1:
             picture = [[screen.buffer[y][x] for x in range(columns)] for y in range(rows)]
             os.kill(child, signal.SIGINT)
@@ -127,7 +127,7 @@ def row_to_svg(cells, y):
             continue
         end = column
         style = (color(cell), cell.bold)
-        # A run of text in one style goes on over single spaces.
+        # A run of text in one style continues across single spaces.
         while end < len(cells) and shapes(cells[end].data, 0, 0, "") is None:
             is_gap = cells[end].data == " "
             if not is_gap and (color(cells[end]), cells[end].bold) != style:

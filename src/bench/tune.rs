@@ -124,9 +124,10 @@ pub fn tune(
 
     let mut bests = Vec::new();
     for &set in sets {
-        let (knobs, name) = match set {
-            KernelSet::Fused => (FUSED, "fused"),
-            KernelSet::Layered => (LAYERED, "layered"),
+        let name = set.name();
+        let knobs = match set {
+            KernelSet::Fused => FUSED,
+            KernelSet::Layered => LAYERED,
         };
         let mut best = attempt(KernelConfig { set, ..first }, format!("{name}, unchanged"))?;
         progress(&best, true);

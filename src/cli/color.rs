@@ -1,4 +1,4 @@
-//! `--color`. Without it, a terminal gets colours unless `NO_COLOR` is set, `CLICOLOR` is 0 or the terminal is dumb; files
+//! `--color`. By default, terminals get colours unless `NO_COLOR` is set, `CLICOLOR` is 0 or the terminal is dumb; files
 //! and pipes get them only if `CLICOLOR_FORCE` is set. clap applies the same rules to help.
 
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ pub enum Color {
     Never,
 }
 
-/// The styles of help, which are cargo's.
+/// The styles of help, as in cargo.
 pub const STYLES: Styles = Styles::styled()
     .header(AnsiColor::BrightGreen.on_default().bold())
     .usage(AnsiColor::BrightGreen.on_default().bold())
@@ -52,10 +52,10 @@ impl Label {
     }
 }
 
-/// Applies the option before anything is printed, which may be clap's help or an error about other arguments. What is
-/// not one of its values is left to clap to reject.
+/// Applies the option before anything is printed, including clap's help and errors about other arguments. clap rejects
+/// invalid values later.
 pub fn apply(arguments: &[OsString]) {
-    // Consoles of Windows act on escape sequences once they are told to.
+    // On Windows, this makes the console interpret escape sequences.
     let _ = AutoStream::always_ansi(io::stderr());
     match choice(arguments) {
         Color::Auto => {}
@@ -73,7 +73,7 @@ fn choice(arguments: &[OsString]) -> Color {
     values.last().and_then(|value| Color::from_str(value, false).ok()).unwrap_or_default()
 }
 
-/// Whether what goes to stderr has colours.
+/// Whether output on stderr has colours.
 pub fn on_stderr() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }

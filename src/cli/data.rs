@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cache;
 use crate::data::DatasetKind;
 use crate::data::download::{self, Event, FetchError, FetchOutcome, PublishedSet, ServerUrl};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -132,9 +132,7 @@ fn fetch(args: &FetchArgs, output: &mut Output) -> Result<Ending, Failure> {
             cache::VARIABLE
         ))
     })?;
-    let interrupt = Interrupt::listen(|| RESUMES.to_owned())
-        .context("cannot listen for Ctrl-C")
-        .map_err(Failure::Work)?;
+    let interrupt = Interrupt::listen(|| RESUMES.to_owned())?;
     let mut progress = Progress::new(args.quiet);
     let patience = Duration::from_secs(args.timeout);
     let fetched = download::fetch(&set, args.from.as_ref(), &folder, patience, &mut |event| {

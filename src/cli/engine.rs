@@ -34,7 +34,7 @@ pub struct DeviceArgs {
 }
 
 impl DeviceArgs {
-    /// The device that is wanted.
+    /// The requested device.
     pub fn request(&self) -> DeviceRequest {
         DeviceRequest { backend: self.backend.into(), adapter: self.adapter.clone() }
     }

@@ -1,5 +1,7 @@
 //! Fits text and Markdown tables into the columns of a terminal.
 
+use crate::escape::escape;
+
 /// Fits text: breaks long lines between words, and splits tables that are too wide by their columns. Columns up to the one
 /// named "batch", or else the first one, tell rows apart and are repeated.
 pub fn fit(text: &str, columns: usize) -> Vec<String> {
@@ -46,6 +48,11 @@ pub fn wrap(line: &str, columns: usize, indent: usize) -> Vec<String> {
     }
     lines.push(current);
     lines
+}
+
+/// A name, and a text that starts in column `width` on each line. Both are escaped before they are wrapped.
+pub fn labelled(name: &str, width: usize, text: &str, columns: usize) -> Vec<String> {
+    wrap(&format!("{:width$}{}", escape(name), escape(text)), columns, width)
 }
 
 /// The columns that a text takes.

@@ -7,8 +7,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+
+use super::Failure;
 
 /// 128 + SIGINT, the shells' convention.
 pub const EXIT_CODE: u8 = 130;
@@ -28,9 +31,13 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Installs the signal handlers. To be called once per process. On the second signal, `stop` tidies up and returns what
-    /// the user should know, and the program ends; a third signal does not wait for that.
-    pub fn listen(stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
+    /// Installs the signal handlers, once per process. On the second signal, `stop` tidies up and returns what the user
+    /// should know, and the program ends; a third signal does not wait for that.
+    pub fn listen(stop: impl FnOnce() -> String + Send + 'static) -> Result<Self, Failure> {
+        Self::install(stop).context("cannot listen for Ctrl-C").map_err(Failure::Work)
+    }
+
+    fn install(stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
         let requested = Arc::new(AtomicBool::new(false));
         let second = SecondSignal::new(&requested, stop)?;
         for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
@@ -42,7 +49,7 @@ impl Interrupt {
         Ok(Self { requested })
     }
 
-    /// Does what the first signal does.
+    /// Has the effect of the first signal.
     pub fn request(&self) {
         self.requested.store(true, Ordering::Relaxed);
     }
@@ -71,7 +78,7 @@ impl SecondSignal {
         std::thread::Builder::new().spawn(move || {
             if io::Read::read_exact(&mut received, &mut [0; 2]).is_ok() {
                 has_begun.store(true, Ordering::Relaxed);
-                // Nobody will remove it after the last line.
+                // The footer: nothing removes it after the last line.
                 super::progress::close();
                 super::notice::note(format_args!("stopped at once; {}", stop()));
                 signal_hook::low_level::exit(EXIT_CODE.into());

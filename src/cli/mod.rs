@@ -240,7 +240,7 @@ fn show_log(verbose: u8) {
             .filter_level(log::LevelFilter::Error)
             .filter_module(env!("CARGO_CRATE_NAME"), log::LevelFilter::Warn)
             .filter_module(DATA, log::LevelFilter::Info)
-            // Whether GL has a driver is asked only by trying all of its ways; `devices` shows the answer.
+            // Whether GL has a driver is only known after trying to open one; `devices` shows the result.
             .filter_module("wgpu_hal::gles::egl", log::LevelFilter::Off)
             .parse_default_env(),
         1 => log.filter_level(log::LevelFilter::Info),

@@ -126,9 +126,7 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         epochs: args.epochs.unwrap_or(if args.as_listed { LISTED_EPOCHS } else { EPOCHS }),
         evaluations_per_epoch: args.probes,
     };
-    let interrupt = Interrupt::listen(|| "no report was written".to_owned())
-        .context("cannot listen for Ctrl-C")
-        .map_err(Failure::Work)?;
+    let interrupt = Interrupt::listen(|| "no report was written".to_owned())?;
     let mut progress = Progress { interrupt, quiet: args.quiet };
     let spinner = super::progress::Progress::start("training", 0);
     let mut device = None;

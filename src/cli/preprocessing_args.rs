@@ -51,10 +51,7 @@ impl PreprocessingArgs {
 
     /// Notes which preprocessing was chosen and why, even if `is_quiet`, if it is a guess.
     pub fn note(self, model: &Model, preparation: Preparation, is_quiet: bool) {
-        let method = match preparation.preprocessing() {
-            Preprocessing::Digit => "mnist",
-            _ => "none",
-        };
+        let method = preparation.name();
         let choice = AutoChoice::of(model);
         let reason = &choice.reason;
         match self.preprocess {

@@ -4,13 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::engine::{self, EngineArgs};
 use super::interrupt::Interrupt;
 use super::memory_args::MemoryArgs;
-use super::model_arg::{self, ModelArg};
+use super::model_arg::{self, LoadedModel, ModelArg};
 use super::preprocessing_args::{ConfidenceArgs, PreprocessingArgs};
 use super::{Ending, Failure, Output, notice};
 use crate::predict::PredictError;
@@ -29,7 +28,7 @@ Examples:
 
 Ctrl-C ends the server.";
 
-/// Draw or drop an image on a local web page and see what the network makes of it
+/// Classify drawings and images on a local web page
 ///
 /// The page shows the probabilities, the image as the network sees it, and the output of each layer, computed on the
 /// selected device. It is for this machine only, unless --host says otherwise. The page's address is printed on stdout.
@@ -43,7 +42,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
 
-    /// Folder for images whose answers are corrected on the page, as CLASS/*.png; created when there are any
+    /// Folder for images whose answers are corrected on the page, as CLASS/*.png; created with the first image
     #[arg(long, value_name = "DIR", default_value = "corrections")]
     corrections: PathBuf,
 
@@ -75,7 +74,7 @@ struct AddressArgs {
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
     port: u16,
 
-    /// IP address to listen on; others than 127.0.0.1 let other machines in, which see and can do everything on the page
+    /// IP address to listen on; any other than 127.0.0.1 lets other machines see and do everything on the page
     #[arg(long, value_name = "ADDRESS", default_value_t = LOCAL, value_parser = host)]
     host: IpAddr,
 }
@@ -95,25 +94,28 @@ fn host(typed: &str) -> Result<IpAddr, String> {
 
 pub fn run(args: ServeArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
-    let loaded = match args.model.load_if_given()? {
-        Some(loaded) => loaded,
-        None => match Library::newest(&args.runs) {
-            Some(newest) => model_arg::load(&newest.path)?,
-            None => {
-                return Err(Failure::usage(
+    let mut library = Library::new(args.runs.clone());
+    let (model, entry) = match args.model.load_if_given()? {
+        Some(LoadedModel { path, model }) => {
+            let entry = library.add(ModelEntry::of_file(&path, &model.info));
+            (model, entry)
+        }
+        None => {
+            let newest = library.newest().ok_or_else(|| {
+                Failure::usage(
                     format!("no model to show: {} has no run with a model", args.runs.display()),
                     "`lenet-gpu train` trains one on MNIST; or give a model file or the folder of a run",
-                ));
-            }
-        },
+                )
+            })?;
+            (model_arg::load(&newest.path)?.model, newest)
+        }
     };
-    let preparation = args.preprocessing.preparation(&loaded.model)?;
+    let preparation = args.preprocessing.preparation(&model)?;
     let server = Server::listen(args.address.host, args.address.port).map_err(failure)?;
-    let (library, entry) = Library::new(args.runs, ModelEntry::of_file(&loaded.path, &loaded.model.info));
     let device = args.engine.open()?;
     device.warn_of_software();
     let reason = device.reason().to_owned();
-    args.preprocessing.note(&loaded.model, preparation, args.quiet);
+    args.preprocessing.note(&model, preparation, args.quiet);
 
     let name = entry.name.clone();
     let usage = Usage {
@@ -123,13 +125,11 @@ pub fn run(args: ServeArgs, output: &mut Output) -> Result<Ending, Failure> {
     };
     let site = Site {
         source: Source::Library(Arc::new(library)),
-        setting: ModelSetting { model: loaded.model, entry, usage },
+        setting: ModelSetting { model, entry, usage },
         corrections: args.corrections,
     };
     let app = site.open(&server).map_err(failure)?;
-    let interrupt = Interrupt::listen(|| "requests under way have no answer".to_owned())
-        .context("cannot listen for Ctrl-C")
-        .map_err(Failure::Work)?;
+    let interrupt = Interrupt::listen(|| "requests under way have no answer".to_owned())?;
     if !args.address.host.is_loopback() {
         notice::warning(format_args!(
             "--host {}: every machine that reaches this address can use the page, choose the model and save images",

@@ -12,11 +12,11 @@ pub struct Size {
     pub rows: usize,
 }
 
-/// The size of a terminal that does not say how large it is.
+/// The size of a terminal that does not report its size.
 const USUAL: Size = Size { columns: 80, rows: 24 };
 
-/// Whether stderr is a terminal on which a line can be overwritten. `TERM=dumb` cannot, and neither can an unknown one, but
-/// consoles of Windows do not set the variable.
+/// Whether stderr is a terminal on which a line can be overwritten: not if `TERM` is `dumb`, empty or, except on Windows,
+/// unset.
 pub fn can_overwrite() -> bool {
     let can = match env::var_os("TERM") {
         Some(name) => !name.is_empty() && name != "dumb",
@@ -25,8 +25,8 @@ pub fn can_overwrite() -> bool {
     can && io::stderr().is_terminal()
 }
 
-/// Whether the terminal's font is likely to have Braille patterns, and its encoding all characters. The console of Linux has
-/// neither Braille nor much else, and Windows' old console has no such font.
+/// Whether the terminal's font is likely to have Braille patterns. The fonts of the Linux console and of the old Windows
+/// console have none.
 pub fn has_braille() -> bool {
     match env::var_os("TERM") {
         Some(name) => name != "linux",
@@ -34,13 +34,13 @@ pub fn has_braille() -> bool {
     }
 }
 
-/// Whether characters beyond ASCII can be shown: whether the locale, if one is set, is of UTF-8.
+/// Whether characters beyond ASCII can be shown: whether the locale, if one is set, uses UTF-8.
 pub fn has_unicode() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
         let value = env::var_os(name)?.to_string_lossy().to_lowercase();
         (!value.is_empty()).then_some(value)
     });
-    // Containers often have no locale, or the one of C, behind a terminal that knows UTF-8.
+    // Containers often have no locale, or the C locale, although the terminal supports UTF-8.
     let is_utf8 = |locale: &str| {
         let encoding = locale.split_once('.').map_or("", |(_, encoding)| encoding);
         encoding.starts_with("utf-8") || encoding.starts_with("utf8") || encoding.is_empty()
@@ -48,22 +48,22 @@ pub fn has_unicode() -> bool {
     cfg!(windows) || set.as_deref().is_none_or(is_utf8)
 }
 
-/// The size of the terminal that stderr is.
+/// The size of the terminal on stderr.
 pub fn size() -> Size {
     terminal_size_of(io::stderr())
         .map_or(USUAL, |(Width(columns), Height(rows))| Size { columns: columns.into(), rows: rows.into() })
 }
 
-/// The columns of the terminal that stdout is; `None` if it is none, so that what is saved to a file does not depend on a
-/// terminal.
+/// The columns of the terminal on stdout; `None` if stdout is not a terminal, so that files do not depend on a terminal's
+/// width.
 pub fn stdout_columns() -> Option<usize> {
     let columns =
         || terminal_size_of(io::stdout()).map_or(USUAL.columns, |(Width(columns), _)| columns.into());
     io::stdout().is_terminal().then(columns)
 }
 
-/// The columns of the terminal that stderr is, if it is known to break lines anew when it becomes narrower. In others, a
-/// line keeps its row.
+/// The columns of the terminal on stderr, if it is known to rewrap lines when it becomes narrower. In other terminals, a
+/// line stays on one row.
 pub fn rewrapping_columns() -> Option<usize> {
     const VARIABLES: [&str; 8] = [
         "VTE_VERSION",
@@ -80,7 +80,7 @@ pub fn rewrapping_columns() -> Option<usize> {
     let is = |variable: &str, names: &[&str]| {
         env::var_os(variable).is_some_and(|value| names.iter().any(|name| value == *name))
     };
-    // GNU screen keeps the variables of the terminal that it was started in.
+    // GNU screen inherits the variables of the terminal that it was started in.
     let rewraps = env::var_os("STY").is_none()
         && (VARIABLES.iter().any(|name| env::var_os(name).is_some())
             || is("TERM_PROGRAM", &PROGRAMS)
@@ -88,13 +88,12 @@ pub fn rewrapping_columns() -> Option<usize> {
     rewraps.then(|| size().columns)
 }
 
-/// Whether the program may draw on the terminal that stderr is: false for a job in the background, where the user types
-/// other commands.
+/// Whether the program may draw on the terminal on stderr: not as a background job, where the user types other commands.
 #[cfg(unix)]
 pub fn is_in_foreground() -> bool {
     // SAFETY: both calls only return a number.
     let (foreground, own) = unsafe { (libc::tcgetpgrp(libc::STDERR_FILENO), libc::getpgrp()) };
-    // It fails for a terminal that does not control this program, which so has no jobs on it.
+    // It fails if this is not the program's controlling terminal, which then has no jobs on it.
     foreground == -1 || foreground == own
 }
 

@@ -17,6 +17,9 @@ use super::engine::{self, DeviceArgs};
 use super::progress::Progress;
 use super::{Ending, Failure, Output, OutputFile, notice, values};
 
+/// The file that the kernel configuration is written to by default.
+pub const TUNED: &str = "kernel-config.toml";
+
 const AFTER_HELP: &str = "\
 Examples:
   lenet-gpu tune
@@ -57,7 +60,7 @@ pub struct TuneArgs {
         long,
         alias = "out",
         value_name = "FILE.toml",
-        default_value = "kernel-config.toml",
+        default_value = TUNED,
         help_heading = "Output"
     )]
     output: PathBuf,

@@ -181,7 +181,7 @@ impl ImageSet {
     }
 
     /// A copy of the images at these indices, in this order.
-    pub(super) fn select(&self, indices: &[usize]) -> Self {
+    pub(crate) fn select(&self, indices: &[usize]) -> Self {
         let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
         indices.iter().for_each(|&index| pixels.extend_from_slice(self.image(index)));
         Self { pixels, labels: indices.iter().map(|&index| self.labels[index]).collect(), ..*self }

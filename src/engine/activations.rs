@@ -20,14 +20,12 @@ pub struct LayerOutput {
 impl LayerOutput {
     /// The layers of a network in order, without values yet, with room for those of `images` images.
     pub(crate) fn of_network(network: &LeNet5, images: usize) -> [Self; 7] {
-        let (conv1, pool1, conv2, pool2) =
-            (network.conv1(), network.pool1(), network.conv2(), network.pool2());
         let dense = |outputs| [outputs, 1, 1];
         [
-            ("conv1", [conv1.filters, conv1.out_height(), conv1.out_width()]),
-            ("pool1", [pool1.channels, pool1.out_height(), pool1.out_width()]),
-            ("conv2", [conv2.filters, conv2.out_height(), conv2.out_width()]),
-            ("pool2", [pool2.channels, pool2.out_height(), pool2.out_width()]),
+            ("conv1", network.conv1().out_shape()),
+            ("pool1", network.pool1().out_shape()),
+            ("conv2", network.conv2().out_shape()),
+            ("pool2", network.pool2().out_shape()),
             ("fc1", dense(network.fc1().outputs)),
             ("fc2", dense(network.fc2().outputs)),
             ("log_softmax", dense(network.classes)),
@@ -38,7 +36,7 @@ impl LayerOutput {
         })
     }
 
-    /// The layers once they have their values: those of the last one are the network's outputs for `loss`.
+    /// Completes layers with values: converts the network's outputs, which are the last layer's, to log-probabilities.
     pub(crate) fn finished(mut layers: [Self; 7], loss: &Loss) -> Vec<Self> {
         let [.., last] = &mut layers;
         last.values = loss.kind.log_probabilities(last.image_len(), std::mem::take(&mut last.values));

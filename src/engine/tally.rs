@@ -46,6 +46,17 @@ impl Tally {
         }
     }
 
+    /// Returns the outcomes that were added since `before`, an earlier state of this tally.
+    #[cfg(feature = "cli")]
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            samples: self.samples.saturating_sub(before.samples),
+            correct: self.correct.saturating_sub(before.correct),
+            loss_sum: self.loss_sum - before.loss_sum,
+            weight: self.weight.map(|weight| weight - before.weight.unwrap_or(0.0)),
+        }
+    }
+
     /// Returns the mean loss, or NaN if there are no samples. With class weights it is a weighted mean, as in PyTorch: the
     /// sum of the losses, which the weights multiply, divided by the sum of the weights; 0 if all weights are 0.
     pub fn loss(&self) -> f64 {

@@ -45,6 +45,11 @@ impl ConvShape {
         self.channels * self.height * self.width
     }
 
+    /// Returns the shape of one image's output: channels, height and width.
+    pub const fn out_shape(&self) -> [usize; 3] {
+        [self.filters, self.out_height(), self.out_width()]
+    }
+
     /// Returns the number of values of one image's output.
     pub const fn out_len(&self) -> usize {
         self.filters * self.out_height() * self.out_width()
@@ -94,6 +99,11 @@ impl PoolShape {
     /// Returns the number of values of one image's input.
     pub const fn in_len(&self) -> usize {
         self.channels * self.height * self.width
+    }
+
+    /// Returns the shape of one image's output: channels, height and width.
+    pub const fn out_shape(&self) -> [usize; 3] {
+        [self.channels, self.out_height(), self.out_width()]
     }
 
     /// Returns the number of values of one image's output.

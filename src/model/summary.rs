@@ -142,17 +142,16 @@ pub fn layers(network: &LeNet5) -> Vec<LayerSummary> {
 fn convolution(name: &'static str, conv: &ConvShape, needs_input_gradient: bool) -> LayerSummary {
     let products = (conv.out_height() * conv.out_width() * conv.weight_len()) as u64;
     let operation = format!("conv {0}×{0}, ReLU", conv.size);
-    let shape = [conv.filters, conv.out_height(), conv.out_width()];
     LayerSummary {
         multiply_adds: products,
         backward_multiply_adds: products * if needs_input_gradient { 2 } else { 1 },
-        ..LayerSummary::new(name, operation, shape)
+        ..LayerSummary::new(name, operation, conv.out_shape())
     }
 }
 
 fn max_pool(name: &'static str, pool: &PoolShape) -> LayerSummary {
     let operation = format!("max pool {0}×{0}", pool.window);
-    LayerSummary::new(name, operation, [pool.channels, pool.out_height(), pool.out_width()])
+    LayerSummary::new(name, operation, pool.out_shape())
 }
 
 fn dense(name: &'static str, dense: &DenseShape, activation: Activation) -> LayerSummary {

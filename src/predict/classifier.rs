@@ -211,13 +211,9 @@ impl Classifier {
         &mut self,
         images: impl IntoIterator<Item = &'a PreparedImage>,
     ) -> Result<Vec<Reading>, PredictError> {
-        let images: Vec<&PreparedImage> = images.into_iter().collect();
-        let inputs: Vec<&NetworkInput> = images.iter().flat_map(|image| image.inputs()).collect();
-        self.load_inputs(&inputs)?;
-        let log_probabilities = self.engine.log_probabilities(Split::Test)?;
-        let mut rows = log_probabilities.chunks_exact(self.classes).map(<[f32]>::to_vec);
-        let readings = images.iter().enumerate().map(|(index, image)| self.reading(index, image, &mut rows));
-        readings.collect()
+        let images: Vec<_> = images.into_iter().map(|image| (image, 0)).collect();
+        let readings = self.read_batch_with_layers(&images)?;
+        Ok(readings.into_iter().map(|read| read.reading).collect())
     }
 
     /// As [`Self::read_batch`], and returns the output of each layer for the first inputs of an image: `images` are prepared
@@ -232,47 +228,43 @@ impl Classifier {
         &mut self,
         images: &[(&PreparedImage, usize)],
     ) -> Result<Vec<ReadingWithLayers>, PredictError> {
-        let inputs = || {
-            images.iter().flat_map(|&(image, count)| {
-                image.inputs().iter().enumerate().map(move |(index, input)| (input, index < count))
-            })
-        };
-        let (watched, others): (Vec<_>, Vec<_>) = inputs().partition(|&(_, is_watched)| is_watched);
-        let [watched, others] =
-            [watched, others].map(|inputs| inputs.into_iter().map(|(input, _)| input).collect::<Vec<_>>());
-
-        let mut layers = Vec::with_capacity(watched.len());
-        for inputs in watched.chunks(MAX_WATCHED) {
-            self.load_inputs(inputs)?;
-            let outputs = self.engine.activations(Split::Test)?;
-            layers.extend((0..inputs.len()).map(|index| layers_of(&outputs, index)));
-        }
-        let mut rows = Vec::new();
-        if !others.is_empty() {
-            self.load_inputs(&others)?;
-            rows = self.engine.log_probabilities(Split::Test)?;
-        }
-
-        // The last layer's output is the log-probabilities.
-        let mut of_watched =
-            layers.iter().map(|layers| layers.last().map_or(Vec::new(), |last| last.values.clone()));
-        let mut of_others = rows.chunks_exact(self.classes).map(<[f32]>::to_vec);
-        let mut rows = inputs().filter_map(
-            |(_, is_watched)| {
-                if is_watched { of_watched.next() } else { of_others.next() }
-            },
-        );
-        let readings: Vec<Reading> = images
+        let inputs: Vec<(&NetworkInput, bool)> = images
             .iter()
-            .enumerate()
-            .map(|(index, (image, _))| self.reading(index, image, &mut rows))
-            .collect::<Result<_, _>>()?;
-        let mut layers = layers.into_iter();
-        let with_layers = images.iter().zip(readings).map(|(&(image, count), reading)| ReadingWithLayers {
-            reading,
-            layers: layers.by_ref().take(count.min(image.inputs().len())).collect(),
+            .flat_map(|&(image, count)| {
+                image.inputs().iter().enumerate().map(move |(i, input)| (input, i < count))
+            })
+            .collect();
+        let (watched, others): (Vec<usize>, Vec<usize>) =
+            (0..inputs.len()).partition(|&index| inputs[index].1);
+        let select = |indices: &[usize]| indices.iter().map(|&index| inputs[index].0).collect::<Vec<_>>();
+
+        // The log-probabilities of each input, and the layers' outputs if it is watched.
+        let mut outputs = vec![(Vec::new(), Vec::new()); inputs.len()];
+        for indices in watched.chunks(MAX_WATCHED) {
+            self.load_inputs(&select(indices))?;
+            let batch = self.engine.activations(Split::Test)?;
+            for (position, &index) in indices.iter().enumerate() {
+                let layers = layers_of(&batch, position);
+                // The last layer's output is the log-probabilities.
+                let row = layers.last().map_or(Vec::new(), |last| last.values.clone());
+                outputs[index] = (row, layers);
+            }
+        }
+        if !others.is_empty() {
+            self.load_inputs(&select(&others))?;
+            let rows = self.engine.log_probabilities(Split::Test)?;
+            for (row, &index) in rows.chunks_exact(self.classes).zip(&others) {
+                outputs[index].0 = row.to_vec();
+            }
+        }
+
+        let mut outputs = outputs.into_iter();
+        let readings = images.iter().enumerate().map(|(index, &(image, count))| {
+            let (rows, mut layers): (Vec<_>, Vec<_>) = outputs.by_ref().take(image.inputs().len()).unzip();
+            layers.truncate(count);
+            Ok(ReadingWithLayers { reading: self.reading(index, image, rows)?, layers })
         });
-        Ok(with_layers.collect())
+        readings.collect()
     }
 
     /// Loads inputs into the engine.
@@ -289,13 +281,12 @@ impl Classifier {
         self.engine.load(Split::Test, Arc::new(set))
     }
 
-    /// The reading of the image with this index in its batch. `rows` are the log-probabilities of its inputs and of those
-    /// after them.
+    /// The reading of the image with this index in its batch. `rows` are the log-probabilities of its inputs.
     fn reading(
         &self,
         image: usize,
         prepared: &PreparedImage,
-        rows: &mut impl Iterator<Item = Vec<f32>>,
+        rows: Vec<Vec<f32>>,
     ) -> Result<Reading, PredictError> {
         let predictions = prepared.inputs().iter().zip(rows).map(|(input, row)| {
             match row.iter().all(|log| log.is_finite()) {

@@ -149,6 +149,14 @@ impl Preparation {
         }
     }
 
+    /// The name of the method on the command line: `mnist` or `none`.
+    pub fn name(&self) -> &'static str {
+        match self.method {
+            Method::Digit => "mnist",
+            Method::Fit(_) => "none",
+        }
+    }
+
     /// Reads and prepares an image file.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The curves of several runs in one figure.
 
 use super::curves::Metric;
-use super::figure::{Axis, Figure, MAX_SERIES, Series, SeriesPoint, Tail};
+use super::figure::{Axis, Figure, MAX_SERIES, Series, Tail};
 use crate::escape::escape;
 use crate::train::EpochRecord;
 
@@ -38,26 +38,19 @@ pub fn coloured(runs: usize) -> usize {
 /// A run without values is left out. So that this does not change the styles of others, runs with fewer metrics must be
 /// behind those with more. `None` if no run has a value.
 pub fn compare(metric: Metric, against: Against, runs: &[NamedRun]) -> Option<Figure> {
-    let curves: Vec<Vec<(f64, f64)>> = runs.iter().map(|run| curve(metric, against, run.records)).collect();
-    let own = coloured(runs.len());
-    let mut series: Vec<Series> = (runs.iter().zip(&curves).take(own))
-        .filter(|(_, curve)| !curve.is_empty())
-        .map(|(run, curve)| Series {
-            name: escape(run.name).into_owned(),
-            runs: 1,
-            points: points(curve),
-            tails: Vec::new(),
-        })
-        .collect();
+    let curve = |run: &NamedRun| curve(metric, against, run.records);
+    let (own, others) = runs.split_at(coloured(runs.len()));
+    let mut series: Vec<Series> =
+        own.iter().filter_map(|run| Series::of_run(escape(run.name), curve(run))).collect();
     let mut others: Vec<Vec<(f64, f64)>> =
-        curves.into_iter().skip(own).filter(|curve| !curve.is_empty()).take(MAX_GREY).collect();
+        others.iter().map(curve).filter(|curve| !curve.is_empty()).take(MAX_GREY).collect();
     // With fewer series before it, this one would not be grey.
     if series.len() == MAX_SERIES - 1
         && let Some(first) = others.pop()
     {
         let name = format!("{} others", others.len() + 1);
         let tails = others.into_iter().map(|points| Tail { points, stopped: false }).collect();
-        series.push(Series { name, runs: 1, points: points(&first), tails });
+        series.extend(Series::of_run(name, first).map(|first| Series { tails, ..first }));
     }
     if series.is_empty() {
         return None;
@@ -74,24 +67,14 @@ pub fn compare(metric: Metric, against: Against, runs: &[NamedRun]) -> Option<Fi
 
 /// The values of a run; x increases.
 fn curve(metric: Metric, against: Against, records: &[EpochRecord]) -> Vec<(f64, f64)> {
-    let mut curve: Vec<(f64, f64)> = Vec::new();
     let mut seconds = 0.0;
-    for record in records {
+    metric.curve(records, |record| {
         seconds += record.seconds;
-        let x = match against {
+        match against {
             Against::Epochs => record.epoch as f64,
             Against::Seconds => seconds,
-        };
-        let is_later = x.is_finite() && curve.last().is_none_or(|&(last, _)| last < x);
-        if let Some(value) = metric.of(record).filter(|_| is_later) {
-            curve.push((x, value));
         }
-    }
-    curve
-}
-
-fn points(curve: &[(f64, f64)]) -> Vec<SeriesPoint> {
-    curve.iter().map(|&(x, value)| SeriesPoint { x, mean: value, low: value, high: value }).collect()
+    })
 }
 
 /// What the chart shows, in words: the last value of each run.

@@ -24,10 +24,12 @@ const LEADING: f64 = 1.35;
 /// The width to which class names are truncated.
 const MAX_NAME_WIDTH: f64 = 120.0;
 
-/// Draws a K×K confusion matrix. `rows` holds one slice per class with the number of its images predicted as each class;
-/// `names` holds the K class names. Without a title, the explanation below it is left out too, and both are text
-/// alternatives only: a page can then say it in its own text. The opacity of a cell is the square root of its share of its row, so that a few
-/// mistakes are visible beside many correct predictions.
+/// Draws a K×K confusion matrix. `rows` has one slice per class with the number of its images predicted as each class;
+/// `names` are the K class names. The opacity of a cell is the square root of its share of its row, so that a few mistakes
+/// are visible beside many correct predictions.
+///
+/// Without a title, the explanation below it is not drawn either, for pages with a heading and a caption of their own. It
+/// is then only a text alternative.
 ///
 /// # Panics
 /// If the number of rows, the length of a row or the number of names differ.

@@ -125,11 +125,16 @@ impl Tile {
     }
 
     fn colour(&self, row: usize, column: usize) -> Colour {
-        let plane = IMAGE_SIDE * IMAGE_SIDE;
-        let last = self.pixels.len() / plane - 1;
-        let channel = |index: usize| self.pixels[index.min(last) * plane + row * IMAGE_SIDE + column];
-        Colour::Rgb(channel(0), channel(1), channel(2))
+        let [red, green, blue] = rgb(&self.pixels, row, column);
+        Colour::Rgb(red, green, blue)
     }
+}
+
+/// A pixel of C×32×32 values, with one or three channels.
+pub(crate) fn rgb(pixels: &[u8], row: usize, column: usize) -> [u8; 3] {
+    let plane = IMAGE_SIDE * IMAGE_SIDE;
+    let last = pixels.len() / plane - 1;
+    [0, 1, 2].map(|channel: usize| pixels[channel.min(last) * plane + row * IMAGE_SIDE + column])
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl Metric {
     }
 
     /// The value of an epoch, with accuracies in percent. `None` without one, or if it is not finite.
-    pub(super) fn of(self, record: &EpochRecord) -> Option<f64> {
+    fn of(self, record: &EpochRecord) -> Option<f64> {
         let value = match self {
             Metric::TrainLoss => record.train_loss,
             Metric::ValidationLoss => record.validation_loss?,
@@ -57,6 +57,23 @@ impl Metric {
         };
         // NaN is in no range.
         (-MAX_VALUE..=MAX_VALUE).contains(&value).then_some(value)
+    }
+
+    /// The values of a run's epochs, each at an x that is finite and above the last.
+    pub(super) fn curve(
+        self,
+        records: &[EpochRecord],
+        mut x: impl FnMut(&EpochRecord) -> f64,
+    ) -> Vec<(f64, f64)> {
+        let mut curve: Vec<(f64, f64)> = Vec::new();
+        for record in records {
+            let x = x(record);
+            let is_later = x.is_finite() && curve.last().is_none_or(|&(last, _)| last < x);
+            if let Some(value) = self.of(record).filter(|_| is_later) {
+                curve.push((x, value));
+            }
+        }
+        curve
     }
 
     pub(super) fn axis(self, series: &[Series]) -> Axis {
@@ -93,7 +110,7 @@ pub fn images_per_second(records: &[EpochRecord]) -> Option<Figure> {
 }
 
 fn alone(records: &[EpochRecord], metric: Metric) -> Option<Figure> {
-    let series = series(String::new(), records, metric).into_iter().collect();
+    let series = series("", records, metric).into_iter().collect();
     figure(metric.name(), series, |series| metric.axis(series))
 }
 
@@ -129,20 +146,12 @@ pub fn png(records: &[EpochRecord], title: &str) -> Result<Vec<u8>, FigureError>
 
 fn splits(records: &[EpochRecord], metrics: [Metric; 3]) -> Vec<Series> {
     let named = ["training", "validation", "test"].into_iter().zip(metrics);
-    named.filter_map(|(name, metric)| series(name.to_owned(), records, metric)).collect()
+    named.filter_map(|(name, metric)| series(name, records, metric)).collect()
 }
 
 /// `None` without values.
-fn series(name: String, records: &[EpochRecord], metric: Metric) -> Option<Series> {
-    let mut points: Vec<SeriesPoint> = Vec::new();
-    for record in records {
-        let x = record.epoch as f64;
-        let is_later = points.last().is_none_or(|last| last.x < x);
-        if let Some(value) = metric.of(record).filter(|_| is_later) {
-            points.push(SeriesPoint { x, mean: value, low: value, high: value });
-        }
-    }
-    (!points.is_empty()).then_some(Series { name, runs: 1, points, tails: Vec::new() })
+fn series(name: &str, records: &[EpochRecord], metric: Metric) -> Option<Series> {
+    Series::of_run(name, metric.curve(records, |record| record.epoch as f64))
 }
 
 fn figure(title: &str, series: Vec<Series>, axis: impl Fn(&[Series]) -> Axis) -> Option<Figure> {

@@ -15,5 +15,7 @@ pub mod page;
 pub mod reliability;
 mod table;
 
+#[cfg(feature = "cli")]
+pub(crate) use contact_sheet::rgb;
 pub use contact_sheet::{ContactSheet, MAX_TILES, Tile};
 pub use table::{Table, TableError};

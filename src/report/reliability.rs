@@ -1,7 +1,7 @@
 //! Reliability diagrams: accuracy by confidence.
 
 use super::drawing::font::{CAP_HEIGHT, Weight};
-use super::drawing::{Anchor, Colour, Drawing, Element, Fill, Geometry, Point, Shape, Stroke, Text};
+use super::drawing::{Anchor, Colour, Drawing, Element, Fill, Point, Shape, Stroke, Text};
 
 /// The predictions with a confidence in one of several bins of the same width, which divide 0 to 1 in order.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,7 +42,7 @@ pub fn draw(bins: &[Bin], title: &str, description: &str) -> Drawing {
     };
     for tick in 0..=TICKS {
         let value = f64::from(tick) / f64::from(TICKS);
-        let label = format!("{}", 100 * tick / TICKS);
+        let label = (100 * tick / TICKS).to_string();
         let (x, y) = at(value, value);
         text(label.clone(), (x, TOP + SIDE + 16.0), Anchor::Middle, false, Colour::SoftInk);
         text(label, (LEFT - 8.0, y + SIZE * CAP_HEIGHT / 2.0), Anchor::End, false, Colour::SoftInk);
@@ -78,9 +78,6 @@ pub fn draw(bins: &[Bin], title: &str, description: &str) -> Drawing {
     elements.push(line(vec![at(0.0, 0.0), at(1.0, 1.0)], dashed));
     elements.push(line(vec![at(0.0, 0.0), at(1.0, 0.0)], Stroke::solid(Colour::SoftInk, 1.0)));
     for (index, bin) in bins.iter().enumerate() {
-        let (x, y) = at(index as f64 * width, 1.0);
-        let (right, bottom) = at((index + 1) as f64 * width, 0.0);
-        let corners = vec![(x, y), (right, y), (right, bottom), (x, bottom)];
         let range = |part: usize| (100.0 * part as f64 / bins.len() as f64).round();
         let tooltip = match bin.images {
             0 => format!("{} to {} %: no images", range(index), range(index + 1)),
@@ -92,8 +89,8 @@ pub fn draw(bins: &[Bin], title: &str, description: &str) -> Drawing {
                 100.0 * bin.accuracy
             ),
         };
-        let (geometry, tooltip) = (Geometry::Polygon(corners), Some(tooltip));
-        elements.push(Element::Shape(Shape { geometry, fill: None, stroke: None, tooltip }));
+        let corner = at(index as f64 * width, 1.0);
+        elements.push(Element::Shape(Shape::tooltip(corner, SIDE * width, SIDE, tooltip)));
     }
     let (width, height) = (LEFT + SIDE + RIGHT, TOP + SIDE + BOTTOM);
     Drawing { width, height, title: title.to_owned(), description: description.to_owned(), elements }

@@ -45,24 +45,20 @@ pub fn read(
             self::reading(classifier, min_confidence, prediction, input, &layers)
         })
         .collect();
-    let answer = json!({
-        "number": reading.number(classifier),
-        "readings": readings,
-        "reason": null,
-        "is_sure": reading.confidence() >= min_confidence,
-        "milliseconds": batch.milliseconds(),
-        "batch": batch.images,
-    });
-    answer.to_string()
+    answer(&reading.number(classifier), readings, None, reading.confidence() >= min_confidence, batch)
 }
 
 /// The answer to an image without a digit.
 pub fn nothing(error: NoDigit, batch: Batch) -> String {
+    answer("", Vec::new(), Some(format!("the image {error}")), false, batch)
+}
+
+fn answer(number: &str, readings: Vec<Value>, reason: Option<String>, is_sure: bool, batch: Batch) -> String {
     let answer = json!({
-        "number": "",
-        "readings": [],
-        "reason": format!("the image {error}"),
-        "is_sure": false,
+        "number": number,
+        "readings": readings,
+        "reason": reason,
+        "is_sure": is_sure,
         "milliseconds": batch.milliseconds(),
         "batch": batch.images,
     });
@@ -96,11 +92,7 @@ fn reading(
         "is_sure": prediction.confidence() >= min_confidence,
         "probabilities": probabilities,
         "place": place,
-        "input": {
-            "channels": input.pixels().len() / (IMAGE_SIDE * IMAGE_SIDE),
-            "side": IMAGE_SIDE,
-            "pixels": BASE64.encode(input.pixels()),
-        },
+        "input": self::input(input.pixels()),
         "layers": layers.iter().map(layer).collect::<Vec<Value>>(),
     })
 }
@@ -130,9 +122,13 @@ pub fn scaled(values: &[f32]) -> Value {
     json!({ "min": min, "max": max, "values": BASE64.encode(bytes) })
 }
 
-/// The pixels of an image in base64.
-pub fn pixels(pixels: &[u8]) -> String {
-    BASE64.encode(pixels)
+/// An input of the network as `{channels, side, pixels}`.
+pub fn input(pixels: &[u8]) -> Value {
+    json!({
+        "channels": pixels.len() / (IMAGE_SIDE * IMAGE_SIDE),
+        "side": IMAGE_SIDE,
+        "pixels": BASE64.encode(pixels),
+    })
 }
 
 #[cfg(test)]

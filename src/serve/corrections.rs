@@ -1,7 +1,7 @@
 //! Images with corrected answers, saved as an image folder to train on: `CLASS/HASH.png`.
 //!
 //! The network's input is saved, not the drawing: training reads images as they are and does not look for digits in them.
-//! It was decoded and is encoded anew, so whatever else the sender's file contained is gone, and its size is known. A
+//! It was decoded and is encoded again, so whatever else the sender's file contained is gone, and its size is known. A
 //! file is named by the hash of its pixels, so that it never replaces another image, and the same image sent again adds
 //! nothing.
 
@@ -53,7 +53,7 @@ const RESERVED: [&str; 17] = [
 #[derive(Debug)]
 pub struct Corrections {
     folder: PathBuf,
-    /// Held while an image is saved.
+    /// Locked while an image is saved.
     saving: Mutex<()>,
 }
 
@@ -164,17 +164,16 @@ fn to_png(pixels: &[u8]) -> Vec<u8> {
 /// A folder name for each class: its own name if every system can have such a folder, otherwise one with its number. No two
 /// are the same, whatever the case of letters.
 fn folder_names(classes: &[String]) -> Vec<String> {
-    let plain: Vec<Option<&str>> =
-        classes.iter().map(|class| is_plain(class).then_some(class.as_str())).collect();
     let mut taken = HashSet::new();
-    let own: Vec<Option<&str>> =
-        plain.into_iter().map(|name| name.filter(|name| taken.insert(name.to_ascii_lowercase()))).collect();
-    let name = |(label, own): (usize, Option<&str>)| match own {
-        Some(name) => name.to_owned(),
-        // Plain names contain no '='.
-        None => format!("class={label}"),
+    let name = |(label, class): (usize, &String)| {
+        if is_plain(class) && taken.insert(class.to_ascii_lowercase()) {
+            class.clone()
+        } else {
+            // Plain names contain no '='.
+            format!("class={label}")
+        }
     };
-    own.into_iter().enumerate().map(name).collect()
+    classes.iter().enumerate().map(name).collect()
 }
 
 /// Whether a class's name can be that of a folder anywhere.

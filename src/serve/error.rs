@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::data::ImageFileError;
 use crate::predict::{ImageError, PredictError};
 
-/// Why the server does not start or ends.
+/// Why the server could not start, or ended with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened on.
+    /// Listening on the address failed.
     #[error("cannot listen on {address}")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
 
@@ -70,10 +70,9 @@ impl ApiError {
 impl From<ImageError> for ApiError {
     fn from(error: ImageError) -> Self {
         let status = match &error {
-            ImageError::File(ImageFileError::Unknown | ImageFileError::Heif) => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
-            ImageError::File(ImageFileError::Unsupported { .. }) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ImageError::File(
+                ImageFileError::Unknown | ImageFileError::Heif | ImageFileError::Unsupported { .. },
+            ) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ImageError::File(
                 ImageFileError::TooLarge { .. }
                 | ImageFileError::TooManyPixels { .. }

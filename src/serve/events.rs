@@ -26,7 +26,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// The time after which a comment keeps a silent connection alive.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// A body whose parts are sent as they come.
+/// A body whose parts are sent as they are produced.
 struct Events {
     parts: mpsc::Receiver<Bytes>,
     /// Counts the stream until its connection is closed.

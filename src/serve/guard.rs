@@ -1,11 +1,11 @@
-//! Which requests are let in, and the headers that confine the pages.
+//! Which requests are allowed, and the headers that confine the pages.
 //!
 //! A page of another site can make the user's browser send requests to this server. Two checks keep it out:
 //! - *Host.* A site can let its own name resolve to 127.0.0.1 (DNS rebinding), and then counts as the same origin. The Host
 //!   header has the site's name then, so only `localhost` and IP addresses are accepted. The port is not compared: it may
 //!   differ if it is forwarded (`ssh -L`, containers), and the origin includes it.
-//! - *Origin.* Browsers send Origin with every POST, and Sec-Fetch-Site with every request. Questions from another origin,
-//!   which includes other ports of this machine, are refused. Programs such as curl send neither.
+//! - *Origin.* Browsers send Origin with every POST, and Sec-Fetch-Site with every request. Requests to the API from another
+//!   origin, which includes other ports of this machine, are refused. Programs such as curl send neither.
 
 use std::net::IpAddr;
 
@@ -39,7 +39,7 @@ pub fn confine(headers: &mut HeaderMap) {
     }
 }
 
-/// Decides which requests are let in.
+/// Decides which requests are allowed.
 #[derive(Debug, Clone, Copy)]
 pub struct Guard {
     /// The address that the server listens on.
@@ -58,7 +58,7 @@ impl Guard {
                 ));
             }
         }
-        // Links from other sites lead to pages; questions are asked by these pages alone.
+        // Links from other sites lead to pages; only these pages use the API.
         if [Method::GET, Method::HEAD].contains(method) && !uri.path().starts_with("/api/") {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! A local web page: draw or drop an image and see what the network makes of it, or watch a run as it trains.
+//! A local web page: draw or drop an image and see how the network classifies it, or watch a run as it trains.
 //!
 //! The server is axum on a runtime of one thread, which only moves bytes. Images are decoded and classified on a thread
 //! that owns the engine ([`worker`]): the requests that have arrived by the time it is free are answered as one batch.
@@ -11,8 +11,8 @@
 //! | `GET /live` | the page of the live run; 404 without one |
 //! | `GET /assets/NAME` | style sheets and JavaScript modules, listed in [`assets`] |
 //!
-//! # Questions
-//! All answers are JSON. `base64` stands for standard base64 with padding.
+//! # API
+//! All answers are JSON. `base64` is standard base64 with padding.
 //!
 //! - `GET /api/status` → `{version, device, training, corrections, max_bytes, preprocessing: "mnist"|"none", model: {id, name, path,
 //!   dataset|null, classes: [NAME..], channels, test_accuracy|null, epochs|null, hash} | null}`. `corrections` is the folder
@@ -38,9 +38,9 @@
 //!   filters: {shape: [6, C, 5, 5], min, max, values: base64}, mistakes: [{label, predicted, probability, pixels: base64, channels,
 //!   side}]}`. `label` and `predicted` are indices into `model.classes`. `charts` is null before the first epoch. The mistakes are the surest
 //!   wrong answers among the first test images.
-//! - `GET /api/events`: server-sent events `progress`, `epoch` and `end`, of each at most four a second. The data of each is an
-//!   object with some of the keys of `/api/run`, whose values replace the former ones: `progress` has `progress`; `epoch` and `end` have
-//!   all. The first event comes at once, an `epoch` with the present state. The stream ends after `end`.
+//! - `GET /api/events`: server-sent events `progress`, `epoch` and `end`, at most four per second. The data of each is an
+//!   object with some of the keys of `/api/run`, whose values replace the previous ones: `progress` has `progress`; `epoch` and `end`
+//!   have all. The first event is sent at once, an `epoch` with the current state. The stream ends after `end`.
 //! - `POST /api/stop` → 202 `{}`: ends the run as Ctrl-C does.
 //!
 //! Without a live run these answer 404.

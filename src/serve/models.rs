@@ -9,7 +9,7 @@ use crate::model::ModelInfo;
 use crate::train::{RunDirectory, StoredRun};
 
 /// The ID of a model that is not in the folder of runs. No path in a folder begins with a slash.
-const GIVEN: &str = "/given";
+const OUTSIDE_ID: &str = "/given";
 
 /// The ID of the model of a live run.
 pub const LIVE_ID: &str = "/live";
@@ -39,7 +39,8 @@ pub struct ModelEntry {
 #[derive(Debug, Clone)]
 pub struct Library {
     runs: PathBuf,
-    given: Option<ModelEntry>,
+    /// A model that is not in the folder of runs.
+    outside: Option<ModelEntry>,
 }
 
 impl ModelEntry {
@@ -73,10 +74,10 @@ impl ModelEntry {
         let is_last = RunDirectory::model_path_in(path.parent().unwrap_or(Path::new(""))) == path;
         let of_run = run.filter(|_| is_last).and_then(|run| {
             let entry = Self::of_run(&run, Path::new(""))?;
-            Some(Self { id: GIVEN.to_owned(), name: run.name(), ..entry })
+            Some(Self { id: OUTSIDE_ID.to_owned(), name: run.name(), ..entry })
         });
         of_run.unwrap_or_else(|| Self {
-            id: GIVEN.to_owned(),
+            id: OUTSIDE_ID.to_owned(),
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             path: path.to_owned(),
             started: None,
@@ -102,31 +103,31 @@ impl ModelEntry {
 }
 
 impl Library {
-    /// The models of the runs in a folder, which need not exist, and the model `given`. Returns the library and that
-    /// model's entry, which is the one of its run if it is in the folder.
-    pub fn new(runs: PathBuf, given: ModelEntry) -> (Self, ModelEntry) {
-        let library = Self { runs, given: None };
-        let canonical = |path: &Path| path.canonicalize().ok();
-        let same =
-            |entry: &ModelEntry| entry.path == given.path || canonical(&entry.path) == canonical(&given.path);
-        match library.list().into_iter().find(same) {
-            Some(entry) => (library, entry),
-            None => (Self { given: Some(given.clone()), ..library }, given),
-        }
+    /// The models of the runs in a folder, which need not exist.
+    pub fn new(runs: PathBuf) -> Self {
+        Self { runs, outside: None }
+    }
+
+    /// Adds a model unless it is in the folder of runs. Returns its entry in the list.
+    pub fn add(&mut self, model: ModelEntry) -> ModelEntry {
+        let canonical = model.path.canonicalize().ok();
+        let is_same =
+            |entry: &ModelEntry| entry.path == model.path || entry.path.canonicalize().ok() == canonical;
+        self.list().into_iter().find(is_same).unwrap_or_else(|| self.outside.insert(model).clone())
     }
 
     /// All models, the newest first. Runs that cannot be read or that have no model yet are left out.
     pub fn list(&self) -> Vec<ModelEntry> {
         let runs = StoredRun::all_in(&self.runs).unwrap_or_default();
         let runs = runs.into_iter().filter_map(|(_, run)| ModelEntry::of_run(&run.ok()?, &self.runs));
-        let mut models: Vec<ModelEntry> = runs.chain(self.given.clone()).collect();
+        let mut models: Vec<ModelEntry> = runs.chain(self.outside.clone()).collect();
         models.sort_by(|one, other| other.started.cmp(&one.started).then_with(|| one.name.cmp(&other.name)));
         models
     }
 
     /// The newest model.
-    pub fn newest(runs: &Path) -> Option<ModelEntry> {
-        Self { runs: runs.to_owned(), given: None }.list().into_iter().next()
+    pub fn newest(&self) -> Option<ModelEntry> {
+        self.list().into_iter().next()
     }
 
     /// The model with an ID.

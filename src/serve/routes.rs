@@ -26,7 +26,6 @@ use super::live::{LiveRun, LiveView};
 use super::models::Library;
 use super::upload::Uploads;
 use super::worker::{LoadedModel, Worker};
-use crate::predict::Preprocessing;
 use crate::version::VERSION;
 
 /// The largest body that is JSON, in bytes.
@@ -41,7 +40,7 @@ pub struct App {
     pub streams: Arc<Semaphore>,
     pub source: Source,
     pub guard: Guard,
-    /// Has an owner more for each request that is under way.
+    /// Has one more owner for each request that is under way.
     pub under_way: Arc<()>,
     /// The last view of the live run.
     pub view: tokio::sync::Mutex<Option<Arc<LiveView>>>,
@@ -50,7 +49,7 @@ pub struct App {
 /// Where the model comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// A file, of those in a folder.
+    /// A model file, chosen from a library.
     Library(Arc<Library>),
     /// The run that trains in this process.
     Live(Arc<LiveRun>),
@@ -133,7 +132,7 @@ async fn models(State(app): State<Arc<App>>) -> Json {
         Source::Live(_) => vec![loaded.clone()],
         Source::Library(library) => {
             let library = Arc::clone(library);
-            spawn_blocking(move || library.list()).await.map_err(failed)?
+            blocking(move || library.list()).await?
         }
     };
     let models: Vec<Value> = models
@@ -161,7 +160,7 @@ async fn load(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Js
         return Err(ApiError::new(StatusCode::CONFLICT, "the model of the run that is training is in use"));
     };
     let library = Arc::clone(library);
-    let entry = spawn_blocking(move || library.find(&id)).await.map_err(failed)?;
+    let entry = blocking(move || library.find(&id)).await?;
     app.worker.load(entry.ok_or_else(|| ApiError::not_found("no such model"))?).await?;
     Ok(json_response(app.status().to_string()))
 }
@@ -202,8 +201,7 @@ async fn correct(
     let label = label.ok_or_else(|| ApiError::unprocessable("the model has no such class"))?;
     let image = app.uploads.image(&headers, body).await?;
     let corrections = Arc::clone(&app.corrections);
-    let saved = spawn_blocking(move || corrections.save(&loaded, label, &image.bytes)).await;
-    let Saved { path, images } = saved.map_err(failed)??;
+    let Saved { path, images } = blocking(move || corrections.save(&loaded, label, &image.bytes)).await??;
     Ok(json_response(json!({ "path": path.to_string_lossy(), "images": images }).to_string()))
 }
 
@@ -221,8 +219,10 @@ async fn stop(State(app): State<Arc<App>>) -> Json {
     Ok((StatusCode::ACCEPTED, json_response("{}".to_owned())).into_response())
 }
 
-fn failed(error: tokio::task::JoinError) -> ApiError {
-    ApiError::internal(format_args!("the server failed: {error}"))
+/// Runs work that blocks on another thread.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let failed = |error| ApiError::internal(format_args!("the server failed: {error}"));
+    spawn_blocking(work).await.map_err(failed)
 }
 
 impl App {
@@ -254,17 +254,13 @@ impl App {
 
     fn status(&self) -> Value {
         let LoadedModel { entry, classes, channels, preparation, device, hash } = self.loaded();
-        let preprocessing = match preparation.preprocessing() {
-            Preprocessing::Digit => "mnist",
-            _ => "none",
-        };
         json!({
             "version": VERSION,
             "device": device,
             "training": matches!(self.source, Source::Live(_)),
             "corrections": self.corrections.folder().to_string_lossy(),
             "max_bytes": self.uploads.max_body(),
-            "preprocessing": preprocessing,
+            "preprocessing": preparation.name(),
             "model": {
                 "id": entry.id,
                 "name": entry.name,
@@ -279,15 +275,15 @@ impl App {
         })
     }
 
-    /// Whether there is nothing to be answered and nobody to be told how the run ends.
+    /// Whether no request is under way and no page follows the run.
     pub fn is_idle(&self) -> bool {
         Arc::strong_count(&self.under_way) == 1 && self.streams.available_permits() == events::MAX_STREAMS
     }
 
-    /// The live run, drawn anew if it has changed.
+    /// The live run, redrawn if it has changed.
     pub async fn run(&self) -> Result<String, ApiError> {
         let run = self.live()?;
-        // Held while it is drawn: who asks meanwhile gets the same view.
+        // Locked while the view is drawn: requests in the meantime get the same view.
         let mut last = self.view.lock().await;
         let view = match &*last {
             Some(view) if view.version == run.version() => Arc::clone(view),

@@ -35,10 +35,10 @@ const MAX_HEAD: usize = 16 << 10;
 /// The most headers of a request.
 const MAX_HEADERS: usize = 64;
 
-/// How often the end is looked for.
+/// How often the server checks whether it should end.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How long requests that are under way may take when the server ends, and how long their answers may then take to leave.
+/// How long requests that are under way may take when the server ends, and how long sending their answers may then take.
 const GRACE: Duration = Duration::from_secs(3);
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -77,7 +77,7 @@ impl Server {
         format!("http://{address}/")
     }
 
-    /// Decides which requests are let in.
+    /// Decides which requests are allowed.
     pub fn guard(&self) -> Guard {
         Guard { address: self.address.ip() }
     }

@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
+use hyper::body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -50,7 +51,7 @@ pub struct Upload {
 impl Uploads {
     /// Reserves the memory for bodies.
     pub fn new() -> Result<Self, OverBudget> {
-        // Decoding an image takes several times its file.
+        // Decoding an image takes several times the memory of its file.
         let memory = memory::hold(MAX_BODIES.min(memory::limit() / 4).max(UNIT as u64))?;
         let units = Arc::new(Semaphore::new(memory.bytes() as usize / UNIT));
         Ok(Self { memory, units })
@@ -108,9 +109,13 @@ fn declared_len(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
+    poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
 async fn collect(mut body: Body, expected: usize, limit: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::with_capacity(expected);
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    while let Some(frame) = next_frame(&mut body).await {
         let frame = frame.map_err(|_| ApiError::bad_request("the body of the request is cut off"))?;
         // Trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
@@ -126,10 +131,7 @@ async fn discard(headers: &HeaderMap, mut body: Body) {
     if declared_len(headers).is_none_or(|length| length > MAX_DISCARDED) {
         return;
     }
-    let all = async {
-        let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-        while let Some(Ok(_)) = next().await {}
-    };
+    let all = async { while let Some(Ok(_)) = next_frame(&mut body).await {} };
     // Whether it ended in time or not, the answer is the same.
     let _ = timeout(DISCARD_TIME, all).await;
 }

@@ -11,11 +11,11 @@ use super::answer;
 use super::error::{ApiError, ServeError};
 use super::live::{LiveRun, LiveView, Viewer};
 use super::models::ModelEntry;
-use super::prepare::{Unprepared, prepare};
+use super::prepare::prepare;
 use super::upload::Upload;
 use crate::engine::{Engine, EngineError, Setup};
 use crate::model::{Model, weights};
-use crate::predict::{Classifier, PredictError, Preparation, PreparedImage, Preprocessing};
+use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::train::weights_hash;
 
 /// The most images in a batch.
@@ -96,8 +96,8 @@ impl Worker {
             match State::new(&mut usage, entry, model) {
                 Ok((state, loaded)) => {
                     let loaded = Arc::new(Mutex::new(loaded));
-                    let viewer = live.clone().map(Viewer::new);
-                    let engine = Thread { usage, state, loaded: Arc::clone(&loaded), live, viewer };
+                    let viewer = live.map(Viewer::new);
+                    let engine = Thread { usage, state, loaded: Arc::clone(&loaded), viewer };
                     // The receiver waits for this.
                     let _ = ready.send(Ok(loaded));
                     engine.run(received);
@@ -151,8 +151,7 @@ struct Thread {
     usage: Usage,
     state: State,
     loaded: Arc<Mutex<LoadedModel>>,
-    live: Option<Arc<LiveRun>>,
-    /// Draws the live run.
+    /// Draws the live run, if there is one.
     viewer: Option<Viewer>,
 }
 
@@ -214,9 +213,9 @@ impl Thread {
         }
     }
 
-    /// Classifies a batch and answers each of its requests. A request whose sender has gone is answered in vain.
+    /// Classifies a batch and answers each of its requests. The answer to a client that has disconnected is discarded.
     fn read(&mut self, batch: Vec<Read>) {
-        // Requests of pages that were closed, or that ask anew while one draws.
+        // Skips the requests of clients that have disconnected.
         let batch: Vec<Read> = batch.into_iter().filter(|read| !read.answer.is_closed()).collect();
         let preparation = self.state.classifier.preparation();
         let prepared: Vec<_> = batch.par_iter().map(|read| prepare(preparation, &read.image.bytes)).collect();
@@ -230,10 +229,7 @@ impl Thread {
             .collect();
         let readings = self
             .follow_live_run()
-            .and_then(|()| match read[..] {
-                [] => Ok(Vec::new()),
-                _ => self.state.classifier.read_batch_with_layers(&read),
-            })
+            .and_then(|()| self.state.classifier.read_batch_with_layers(&read))
             .map_err(engine_failure);
         let mut readings = match readings {
             Ok(readings) => readings.into_iter(),
@@ -254,8 +250,8 @@ impl Thread {
                         answer::read(&self.state.classifier, self.state.min_confidence, &image, read, images)
                     })
                 }
-                Err(Unprepared::NoDigit(reason)) => Ok(answer::nothing(reason, images)),
-                Err(Unprepared::Failed(error)) => Err(error),
+                Err(ImageError::NoDigit(reason)) => Ok(answer::nothing(reason, images)),
+                Err(error) => Err(error.into()),
             };
             let _ = read.answer.send(answered);
         }
@@ -263,8 +259,8 @@ impl Thread {
 
     /// Takes over the latest weights of a live run.
     fn follow_live_run(&mut self) -> Result<(), PredictError> {
-        let Some(live) = &self.live else { return Ok(()) };
-        let (version, parameters) = live.parameters();
+        let Some(viewer) = &self.viewer else { return Ok(()) };
+        let (version, parameters) = viewer.run().parameters();
         if version != self.state.version {
             self.state.classifier.set_parameters(&parameters)?;
             self.state.version = version;

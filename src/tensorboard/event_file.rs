@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::messages::{Event, SessionLog, SessionStatus, Summary, SummaryValue};
 use super::record;
@@ -35,16 +35,16 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Creates a new file in a folder, which is created if it does not exist. Its name is sorted after those of event files
-    /// that are there, as TensorBoard reads files in this order. `start` is the step of the first events that will follow;
+    /// Creates a new file in a folder, which is created if it does not exist. Its name sorts after those of the folder's
+    /// event files, as TensorBoard reads files in this order. `start` is the first step whose events will follow;
     /// TensorBoard discards what earlier files have from this step on.
     ///
     /// # Errors
-    /// If the folder or the file cannot be created, or not be written to.
+    /// If the folder or the file cannot be created or written.
     pub fn create(folder: &Path, start: u64) -> Result<Self, EventFileError> {
         let failed = |path: &Path, source| EventFileError { path: path.to_owned(), source };
         operations::create_folders(folder).map_err(|source| failed(folder, source))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).as_ref().map_or(0, Duration::as_secs);
+        let now = now() as u64;
         let seconds = latest(folder).map_or(now, |latest| now.max(latest.saturating_add(1)));
         let (host, process) = (host_name(), std::process::id());
         let mut path = folder.to_owned();
@@ -76,8 +76,7 @@ impl EventFile {
     }
 
     fn push_event(&mut self, event: Event) {
-        let wall_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-        record::append(&mut self.pending, &Event { wall_time, ..event });
+        record::append(&mut self.pending, &Event { wall_time: now(), ..event });
     }
 
     /// Writes what has been added.
@@ -126,6 +125,11 @@ pub fn is_event_file(name: &Path) -> bool {
 /// Whether a folder has event files.
 pub fn has_event_files(folder: &Path) -> bool {
     latest(folder).is_some()
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// The latest time in the names of a folder's event files.

@@ -31,7 +31,7 @@ pub(super) fn end(info: SessionEndInfo) -> SummaryValue {
     value("_hparams_/session_end_info", data)
 }
 
-/// A value whose data are in its metadata. TensorBoard wants a tensor beside it, which is empty.
+/// A value whose data are in its metadata. TensorBoard requires a tensor beside it, which is empty.
 fn value(tag: &str, data: HParamsPluginData) -> SummaryValue {
     let content = prost::Message::encode_to_vec(&data);
     let plugin_data = Some(PluginData { plugin_name: "hparams".to_owned(), content });

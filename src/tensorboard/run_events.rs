@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::event_file::now;
 use super::messages::{
     DataType, PluginData, SessionEndInfo, Status, SummaryMetadata, SummaryValue, TensorProto,
     TensorShapeProto,
@@ -40,11 +40,11 @@ pub struct RunEvents {
 }
 
 impl RunEvents {
-    /// Creates an event file in `folder` for a run that begins or goes on with `state`, and writes its configuration.
-    /// Returns the listener for the losses within epochs, too. `train` are the training images.
+    /// Creates an event file in `folder` for a run that starts from `state`, and writes its configuration. Also returns
+    /// the listener for the losses within epochs. `train` are the training images.
     ///
     /// # Errors
-    /// If the folder or the file cannot be created, or not be written to.
+    /// If the folder or the file cannot be created or written.
     pub fn start(
         folder: &Path,
         config: &RunConfig,
@@ -163,11 +163,6 @@ fn configuration(config: &RunConfig) -> SummaryValue {
         }),
         ..SummaryValue::default()
     }
-}
-
-/// Seconds since 1970.
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 #[cfg(test)]

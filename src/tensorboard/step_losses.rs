@@ -32,7 +32,7 @@ pub struct StepLosses {
 }
 
 impl StepLosses {
-    /// For a run on `samples` images that begins or goes on with `state`.
+    /// For a run on `samples` images that starts from `state`.
     pub(super) fn new(
         file: Arc<Mutex<EventFile>>,
         training: &TrainingConfig,
@@ -63,19 +63,9 @@ impl StepLosses {
         if steps < self.steps + self.steps_per_epoch.div_ceil(PER_EPOCH) {
             return None;
         }
-        let loss = since(&self.tally, tally).loss();
+        let loss = tally.since(&self.tally).loss();
         (self.steps, self.tally) = (steps, *tally);
         loss.is_finite().then_some(((epoch - 1) * self.steps_per_epoch + steps, loss))
-    }
-}
-
-/// The outcomes in `now` that are not in `before`.
-fn since(before: &Tally, now: &Tally) -> Tally {
-    Tally {
-        samples: now.samples - before.samples,
-        correct: now.correct - before.correct,
-        loss_sum: now.loss_sum - before.loss_sum,
-        weight: now.weight.map(|weight| weight - before.weight.unwrap_or(0.0)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The configuration of a run as stored in `config.toml` and in checkpoints: everything needed to repeat the run.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -82,6 +83,14 @@ impl Program {
     /// Returns the version of the running program.
     pub fn this() -> Self {
         Self { version: VERSION.to_owned(), commit: COMMIT.to_owned() }
+    }
+}
+
+/// The version, and the commit in parentheses if it is known.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.version)?;
+        if self.commit.is_empty() { Ok(()) } else { write!(f, " ({})", self.commit) }
     }
 }
 

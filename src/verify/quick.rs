@@ -8,6 +8,7 @@ use super::tensors::{Tensors, f64s};
 use super::training::initial_weights;
 use super::{Check, checks, tolerance};
 use crate::cpu::{Network, Real, gather};
+use crate::data::ImageSet;
 use crate::engine::EngineError;
 use crate::gpu::{Context, KernelConfig, KernelSet};
 use crate::model::{LeNet5, ParameterTable};
@@ -40,8 +41,7 @@ pub fn on_gpu(
 ) -> Result<QuickCheck, EngineError> {
     let started = Instant::now();
     let ordered = most_telling_first(checks(), config.set);
-    let of_checks = ordered.len();
-    let mut result = QuickCheck { checks: 0, of_checks, tensors: 0, failures: Vec::new(), took: time };
+    let mut result = QuickCheck::of(ordered.len());
     for check in ordered {
         if result.checks > 0 && started.elapsed() >= time {
             break;
@@ -56,9 +56,9 @@ pub fn on_gpu(
 /// Compares a training step of the CPU engine in f32 with the same in f64.
 pub fn on_cpu(seed: u64) -> QuickCheck {
     let started = Instant::now();
-    let mut result =
-        QuickCheck { checks: 0, of_checks: 2, tensors: 0, failures: Vec::new(), took: Duration::ZERO };
-    for (network, side) in [(LeNet5::new(1, 10), 28), (LeNet5::new(3, 10), 32)] {
+    let networks = [(LeNet5::new(1, 10), 28), (LeNet5::new(3, 10), 32)];
+    let mut result = QuickCheck::of(networks.len());
+    for (network, side) in networks {
         let name = format!("whole step of the CPU engine, {BATCH} of {}x{side}x{side}", network.channels);
         result.add(&name, cpu_step(&network, side, seed));
     }
@@ -67,6 +67,11 @@ pub fn on_cpu(seed: u64) -> QuickCheck {
 }
 
 impl QuickCheck {
+    /// A result without checks so far, of `of_checks` in all.
+    fn of(of_checks: usize) -> Self {
+        Self { checks: 0, of_checks, tensors: 0, failures: Vec::new(), took: Duration::ZERO }
+    }
+
     /// Whether every tensor is within its tolerance.
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
@@ -105,20 +110,8 @@ fn most_telling_first(checks: Vec<Check>, set: KernelSet) -> Vec<Check> {
 fn cpu_step(network: &LeNet5, side: usize, seed: u64) -> Vec<Finding> {
     let images = Tensors::new(seed).image_set(network.channels, side, BATCH, network.classes);
     let weights = initial_weights(network, seed);
-    let order: Vec<_> = (0..BATCH as u32).collect();
-    let labels: Vec<_> = images.labels.iter().map(|&label| u32::from(label)).collect();
-    fn step<T: Real>(network: &mut Network<T>, fill: impl FnOnce(&mut [T]), labels: &[u32]) {
-        fill(network.input(labels.len()));
-        network.forward(labels);
-        network.backward();
-    }
-    let mut found = Network::<f32>::new(*network, BATCH);
-    found.set_parameters(&weights);
-    step(&mut found, |x| gather(&images, &order, x), &labels);
-    let mut reference = Network::<f64>::new(*network, BATCH);
-    reference.set_parameters(&f64s(&weights));
-    step(&mut reference, |x| gather(&images, &order, x), &labels);
-
+    let found = after_step(network, &weights, &images);
+    let reference = after_step(network, &f64s(&weights), &images);
     let compare = |name: &str, found: &[f32], expected: &[f64]| {
         Finding::by_norm(name, found, expected, &vec![0.0; expected.len()], tolerance::WHOLE_NETWORK)
     };
@@ -133,6 +126,18 @@ fn cpu_step(network: &LeNet5, side: usize, seed: u64) -> Vec<Finding> {
     findings
 }
 
+/// The network after the forward and backward pass of one batch, all of the images.
+fn after_step<T: Real>(network: &LeNet5, weights: &[T], images: &ImageSet) -> Network<T> {
+    let order: Vec<_> = (0..images.len() as u32).collect();
+    let labels: Vec<_> = images.labels.iter().map(|&label| u32::from(label)).collect();
+    let mut network = Network::new(*network, images.len());
+    network.set_parameters(weights);
+    gather(images, &order, network.input(images.len()));
+    network.forward(&labels);
+    network.backward();
+    network
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,13 +150,8 @@ mod tests {
             assert!(ordered[0].name.contains("whole step"), "{}", ordered[0].name);
             assert_eq!(ordered[0].name.starts_with("fused"), is_fused, "{}", ordered[0].name);
             let steps = ordered.iter().take_while(|check| check.name.contains("whole step")).count();
-            let kernels: HashSet<_> = all
-                .iter()
-                .filter(|check| check.kernels.len() == 1)
-                .collect::<Vec<_>>()
-                .iter()
-                .map(|check| check.kernels[0])
-                .collect();
+            let of_one = all.iter().filter(|check| check.kernels.len() == 1);
+            let kernels: HashSet<_> = of_one.map(|check| check.kernels[0]).collect();
             let next: HashSet<_> =
                 ordered[steps..][..kernels.len()].iter().map(|check| check.kernels[0]).collect();
             assert_eq!(next, kernels);

@@ -86,7 +86,7 @@ class Browser:
 
 
 class Page:
-    """A tab. `events` has everything that the browser has told about it."""
+    """A tab. `events` has all that the browser has reported about it."""
 
     def __init__(self, browser, width, height, dark, phone):
         self.browser, self.events = browser, []
@@ -127,7 +127,7 @@ class Page:
         end = time.monotonic() + patience
         while not (value := self.run(condition)):
             if time.monotonic() > end:
-                raise AssertionError(f"in vain: {condition}\nthe page says: {self.run('document.body.innerText')[:600]!r}")
+                raise AssertionError(f"timed out: {condition}\nthe page says: {self.run('document.body.innerText')[:600]!r}")
             time.sleep(0.03)
         return value
 

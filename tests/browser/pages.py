@@ -10,7 +10,7 @@ from browser import Browser
 from program import PHOTOS, ROOT
 from strokes import ONE, SCRIBBLE, SEVEN, placed
 
-READ = "document.getElementById('spoken').textContent"  # what screen readers are told, once the drawing rests
+READ = "document.getElementById('spoken').textContent"  # what screen readers announce, once the drawing pauses
 NO_OVERFLOW = "document.documentElement.scrollWidth <= innerWidth"
 
 

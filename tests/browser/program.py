@@ -1,7 +1,6 @@
 """Starts lenet-gpu for the browser tests."""
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -40,7 +39,7 @@ class Program:
 
     @contextlib.contextmanager
     def start(self, *arguments):
-        """Runs the program until it is told to end, and gives a `Server`."""
+        """Runs the program until the `with` block ends, and gives a `Server`."""
         process = subprocess.Popen([self.path, *map(str, arguments)], cwd=self.folder, text=True, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         server = Server(process)

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
-    // The variables by which terminals that break lines anew are known.
+    // Among them are those that identify terminals which rewrap lines.
     for variable in
         ["NO_COLOR", "RUST_LOG", "TMUX", "VTE_VERSION", "TERM_PROGRAM", "LC_ALL", "LC_CTYPE", "LANG"]
     {
@@ -63,7 +63,7 @@ impl Terminal {
             .stderr(Stdio::from(theirs))
             .spawn()
             .unwrap();
-        // The command holds the terminal's other end as long as it exists.
+        // The command keeps the other end of the terminal open until it is dropped.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let (pieces, received) = channel();
         let mut reader = end.try_clone().unwrap();
@@ -142,7 +142,7 @@ impl Terminal {
 }
 
 impl Drop for Terminal {
-    /// A test that failed leaves nothing running.
+    /// A failed test leaves no process running.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -162,7 +162,7 @@ fn train(run: &Path, epochs: &str) -> Command {
     command
 }
 
-/// A run that only ends when it is told to.
+/// The epochs of a run that only ends when it is interrupted.
 const ENDLESS: &str = "9999";
 
 /// Whether a text has sequences that select colours.
@@ -392,7 +392,7 @@ fn terminals_get_colours_unless_they_are_turned_off() {
 }
 
 #[test]
-fn pipes_get_colours_only_if_they_are_asked_for() {
+fn pipes_get_colours_only_on_request() {
     for (arguments, environment, expected) in [
         (&["train", "--epochs", "none"][..], None, false),
         (&["train", "--epochs", "none"], Some(("CLICOLOR_FORCE", "1")), true),
@@ -426,7 +426,7 @@ fn tables_fit_the_terminal() {
     }
 }
 
-/// Reading from stdin takes as long as the test wants.
+/// Reading from stdin takes until the test writes to it.
 #[test]
 fn long_work_shows_its_progress_and_leaves_nothing_behind() {
     let folder = tempdir().unwrap();

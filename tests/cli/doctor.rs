@@ -109,6 +109,6 @@ fn doctor_does_not_advise_a_driver_for_a_backend_of_another_operating_system() {
 }
 
 #[test]
-fn doctor_does_not_say_that_a_cpu_that_was_asked_for_is_a_makeshift() {
+fn doctor_does_not_call_a_requested_cpu_a_fallback() {
     doctor(&["--backend", "cpu"]).assert().success().stdout(contains("so the CPU engine is used").not());
 }

@@ -130,7 +130,7 @@ fn text_that_looks_like_xml_is_escaped() {
     assert!(texts.iter().any(|text| text == "a < b & c > d \u{fffd}"), "{texts:?}");
 }
 
-/// Checks that every text takes the width that the layout has counted on.
+/// Checks that every text has the width that the layout assumes.
 fn check_text_lengths(svg: &str) {
     let document = Document::parse(svg).unwrap();
     let texts: Vec<_> = document.descendants().filter(|node| node.has_tag_name("text")).collect();

@@ -86,7 +86,7 @@ fn a_loss_that_cannot_fall_is_an_error_with_a_figure() {
 }
 
 #[test]
-fn a_range_that_ends_too_early_is_said() {
+fn a_range_that_ends_too_early_is_reported() {
     let folder = tempdir().unwrap();
     find_lr(folder.path(), "--find-lr=1e-4:1e-3")
         .assert()

@@ -270,7 +270,7 @@ fn malformed_requests_are_answered_with_4xx_and_do_no_harm() {
             assert!(!line.is_empty() && !line.contains('\n'), "{shown:?}: {line:?}");
         }
     }
-    // A body that is cut off has nobody to answer to.
+    // After a body that is cut off, no client is left to answer.
     let mut stream = TcpStream::connect(&server.address).unwrap();
     stream.write_all(&post("/api/predict", "Content-Length: 100\r\n\r\ncut off")).unwrap();
     stream.shutdown(Shutdown::Both).unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 /// A name that sets the terminal's title, rings its bell, changes colours in both encodings, reverses the direction of
-/// the text, forges an error and returns to the start of the line; then some text that is to be readable.
+/// the text, forges an error and returns to the start of the line; then some text that must stay readable.
 const HOSTILE: &str = "\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\u{7f}\nerror: forged\r\u{2028}é数字👩‍🔬";
 
 /// [`HOSTILE`] as it is shown.

@@ -8,12 +8,7 @@ use crate::report::Table;
 /// A row for each measurement that both results have.
 pub(super) fn table(old: &Results, new: &Results) -> String {
     let rows = compare(old, new);
-    let mut text =
-        format!("## Compared with the benchmark of {} by lenet-gpu {}", old.date, old.program.version);
-    if !old.program.commit.is_empty() {
-        text += &format!(" ({})", old.program.commit);
-    }
-    text += "\n\n";
+    let mut text = format!("## Compared with the benchmark of {} by lenet-gpu {}\n\n", old.date, old.program);
     for difference in differences(old, new) {
         text += &format!("Warning: {difference}.\n\n");
     }

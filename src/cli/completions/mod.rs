@@ -46,7 +46,7 @@ pub struct CompletionsArgs {
     shell: Target,
 }
 
-/// A shell, or the values that the scripts ask for.
+/// A shell, or the values that the scripts query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Target {
     Bash,
@@ -61,10 +61,6 @@ enum Target {
     /// The adapters, one per line: the index, a tab, and the name
     #[value(hide = true)]
     Adapters,
-}
-
-impl Target {
-    const SHELLS: [Self; 5] = [Self::Bash, Self::Zsh, Self::Fish, Self::PowerShell, Self::Elvish];
 }
 
 pub fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Ending, Failure> {
@@ -133,8 +129,8 @@ fn annotate(command: &str, argument: Arg) -> Arg {
             argument.value_parser(PossibleValuesParser::new(values))
         }
         ("completions", "shell") => {
-            let values = Target::SHELLS.iter().filter_map(ValueEnum::to_possible_value);
-            argument.value_parser(PossibleValuesParser::new(values))
+            let values = Target::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            argument.value_parser(PossibleValuesParser::new(values.filter(|value| !value.is_hide_set())))
         }
         (_, "adapter") => argument.value_hint(ADAPTER),
         _ if !argument.get_action().takes_values() || !argument.get_possible_values().is_empty() => argument,

@@ -1,4 +1,4 @@
-//! The scripts of the shells: clap_complete's, with functions for values that are asked for while a user types.
+//! The completion scripts: clap_complete's, with functions that look up runs and adapters when the user presses Tab.
 
 use clap::{Command, ValueHint};
 use clap_complete::{Shell, generate};

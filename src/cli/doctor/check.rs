@@ -9,7 +9,7 @@ use crate::gpu::adapter::ChosenAdapter;
 use crate::gpu::{Context, KernelConfig};
 use crate::verify::quick::{self, QuickCheck};
 
-/// How long the checks of a GPU are started for.
+/// No check of a GPU starts after this time.
 const TIME: Duration = Duration::from_secs(4);
 
 const SEED: u64 = 0;

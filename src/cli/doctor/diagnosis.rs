@@ -76,6 +76,9 @@ pub struct ChosenDevice {
     pub adapter: Option<usize>,
     /// Why this one, or why none.
     pub reason: String,
+    /// Whether the operating system cannot have the requested backend.
+    #[serde(skip)]
+    pub is_impossible: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,7 +91,7 @@ pub struct Kernels {
 }
 
 impl Diagnosis {
-    /// Examines the machine, and checks the device that is wanted.
+    /// Examines the machine, and checks the requested device.
     ///
     /// Fails only if the request is wrong; whatever is wrong with the machine is part of the diagnosis.
     pub fn make(request: &DeviceRequest) -> Result<Self, Failure> {
@@ -97,14 +100,10 @@ impl Diagnosis {
         let libraries = LoadedLibrary::all(&home);
         let descriptions = found.descriptions();
         let choice = match choose(&descriptions, request) {
-            Err(ChoiceError::NoAdapter(backend))
-                if found.answers.contains(&(backend, BackendAnswer::NotCompiledIn)) =>
-            {
-                Err(format!("{backend} is {}", BackendAnswer::NotCompiledIn))
+            Err(error) if !matches!(error, ChoiceError::NoAdapter(_) | ChoiceError::Unfit { .. }) => {
+                return Err(Failure::input(DeviceError::Choice(error)));
             }
-            Err(error @ (ChoiceError::NoAdapter(_) | ChoiceError::Unfit { .. })) => Err(error.to_string()),
-            Err(error) => return Err(Failure::input(DeviceError::Choice(error))),
-            Ok(choice) => Ok(choice),
+            choice => choice,
         };
         let backends = backends(&found);
         let adapters: Vec<_> = found
@@ -161,22 +160,34 @@ fn backends(found: &AdapterSurvey) -> Vec<Backend> {
 
 /// Opens the chosen device and checks it.
 fn examine(
-    choice: Result<DeviceChoice, String>,
+    choice: Result<DeviceChoice, ChoiceError>,
     found: &mut AdapterSurvey,
 ) -> (ChosenDevice, Option<Kernels>, KernelCheck) {
     match choice {
-        Err(reason) => {
-            let device = ChosenDevice { engine: None, adapter: None, reason: reason.clone() };
+        Err(error) => {
+            let unavailable = |backend| found.answers.contains(&(backend, BackendAnswer::NotCompiledIn));
+            let (reason, is_impossible) = match error {
+                ChoiceError::NoAdapter(backend) if unavailable(backend) => {
+                    (format!("{backend} is {}", BackendAnswer::NotCompiledIn), true)
+                }
+                error => (error.to_string(), false),
+            };
+            let device = ChosenDevice { engine: None, adapter: None, reason: reason.clone(), is_impossible };
             (device, None, KernelCheck::not_run(reason))
         }
         Ok(DeviceChoice::Cpu { reason }) => {
-            let device = ChosenDevice { engine: Some("cpu"), adapter: None, reason };
+            let device = ChosenDevice { engine: Some("cpu"), adapter: None, reason, is_impossible: false };
             (device, None, KernelCheck::of_cpu())
         }
         Ok(DeviceChoice::Gpu { index, reason }) => {
             let adapter = found.adapters.swap_remove(index);
             let description = adapter.description;
-            let device = ChosenDevice { engine: Some("gpu"), adapter: Some(index), reason: reason.clone() };
+            let device = ChosenDevice {
+                engine: Some("gpu"),
+                adapter: Some(index),
+                reason: reason.clone(),
+                is_impossible: false,
+            };
             let kernels = Kernels::of(&description);
             let chosen = ChosenAdapter { adapter: adapter.adapter, description, reason };
             let check = KernelCheck::of_gpu(&chosen, &kernels.config);

@@ -72,7 +72,7 @@ impl Home {
         Self(home.filter(|home| Path::new(home).is_absolute() && home.len() > 1))
     }
 
-    /// Replaces the home folder by `~`, wherever a path in the text begins with it.
+    /// Replaces the home folder by `~` at the start of each path in a text.
     pub fn hide(&self, text: &str) -> String {
         let Some(home) = &self.0 else { return text.to_owned() };
         let mut shown = String::new();

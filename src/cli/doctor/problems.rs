@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::diagnosis::{Adapter, Diagnosis};
 use super::graphics_cards::GraphicsCard;
-use crate::gpu::adapter::{ApiBackend, BackendAnswer, Platform};
+use crate::gpu::adapter::{ApiBackend, Platform};
 use crate::memory::Size;
 
 /// Something that is wrong or could be better.
@@ -29,7 +29,7 @@ pub enum Severity {
     Note,
 }
 
-/// A budget for data below this is that of a machine with less than twice as much free memory.
+/// A budget for data below this is a problem. By default the budget is half of the available memory.
 const LITTLE_MEMORY: u64 = 600 << 20;
 
 /// The problems of a machine, worst first.
@@ -55,8 +55,8 @@ fn device(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
     let name = diagnosis.chosen_adapter().map_or("the CPU engine", |adapter| &adapter.info.name);
     if device.engine.is_none() {
         // No driver can add what the operating system does not have.
-        let is_impossible = device.reason.ends_with(&BackendAnswer::NotCompiledIn.to_string());
-        let advice = if is_impossible { "omit --backend" } else { Platform::current().driver_advice() };
+        let advice =
+            if device.is_impossible { "omit --backend" } else { Platform::current().driver_advice() };
         let fix = format!("{advice}; or use the CPU with --backend cpu");
         return add(problems, Severity::Error, device.reason.clone(), fix);
     }
@@ -87,15 +87,12 @@ fn device(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
 fn graphics_cards(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
     for card in &diagnosis.graphics_cards {
         let Some(manufacturer) = card.manufacturer else { continue };
-        let is_of = |adapter: &Adapter| {
-            !adapter.is_software && format!("{:04x}", adapter.info.vendor) == card.id[..4]
+        // GL reports no IDs.
+        let may_be_card = |adapter: &Adapter| {
+            let vendor = adapter.info.vendor;
+            !adapter.is_software && (vendor == 0 || format!("{vendor:04x}") == card.id[..4])
         };
-        let is_listed = diagnosis.adapters.iter().any(is_of)
-            || diagnosis.adapters.iter().any(|adapter| {
-                // GL reports no IDs.
-                !adapter.is_software && adapter.info.vendor == 0
-            });
-        if is_listed {
+        if diagnosis.adapters.iter().any(may_be_card) {
             continue;
         }
         let problem = format!("the {manufacturer} GPU {} is not listed by any backend", card.id);
@@ -140,7 +137,7 @@ fn adapters(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
                 "nothing, if this machine has no GPU; otherwise {}",
                 Platform::current().driver_advice()
             );
-            // Not "so the CPU engine is used": that may have been asked for.
+            // Not "so the CPU engine is used": the user may have chosen it.
             add(problems, Severity::Note, "no GPU was found; the CPU engine needs none", fix);
         }
         return;
@@ -174,7 +171,7 @@ fn drivers(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
 }
 
 fn variables(diagnosis: &Diagnosis, problems: &mut Vec<Problem>) {
-    // That one says more.
+    // `drivers` reports those, and says more.
     let has_fault = |name: &str| {
         let manifests = &diagnosis.vulkan.manifests;
         manifests.iter().any(|manifest| manifest.named_by == Some(name) && manifest.fault.is_some())

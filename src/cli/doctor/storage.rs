@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::environment::Home;
 use crate::cache;
 use crate::cli::engine::PIPELINES;
+use crate::cli::tune::TUNED;
 use crate::data::DatasetKind;
 use crate::data::download::{self, PublishedSet};
 
@@ -16,7 +17,7 @@ use crate::data::download::{self, PublishedSet};
 pub struct Cache {
     /// `None` if the system has none.
     pub folder: Option<String>,
-    /// Whether something else than a folder is at its path.
+    /// Whether its path exists but is not a folder.
     pub is_obstructed: bool,
     /// Compiled kernels: files and bytes.
     pub pipelines: Files,
@@ -40,9 +41,6 @@ pub struct StoredDataset {
     /// Bytes that it takes; if it has not been downloaded, bytes of the download.
     pub bytes: u64,
 }
-
-/// The file that `tune` writes by default.
-pub const TUNED: &str = "kernel-config.toml";
 
 impl Cache {
     pub fn find(home: &Home) -> Self {

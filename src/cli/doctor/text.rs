@@ -2,11 +2,11 @@
 
 use super::diagnosis::{Adapter, Diagnosis};
 use super::problems::{Problem, Severity};
-use super::storage::{BUILT_IN, TUNED};
+use super::storage::BUILT_IN;
 use crate::cli::devices;
-use crate::cli::fit::wrap;
+use crate::cli::fit::{labelled, wrap};
+use crate::cli::tune::TUNED;
 use crate::escape::escape;
-use crate::gpu::KernelSet;
 use crate::memory::Size;
 use crate::wording::count;
 
@@ -16,17 +16,13 @@ const INDENT: usize = 2;
 /// The width of the names in a section.
 const NAME: usize = 11;
 
-/// Lines of at most so many columns.
+/// The lines of the text, wrapped to `columns`.
 pub fn lines(diagnosis: &Diagnosis, columns: usize) -> Vec<String> {
     let mut text = Text { lines: Vec::new(), columns };
     let Diagnosis { program, system, .. } = diagnosis;
-    let commit = if program.commit.is_empty() { String::new() } else { format!(" ({})", program.commit) };
     let os = system.name.as_deref().unwrap_or(&system.os);
     let kernel = system.kernel.as_ref().map(|kernel| format!(", kernel {kernel}")).unwrap_or_default();
-    text.paragraph(
-        0,
-        &format!("lenet-gpu {}{commit} on {os}{kernel}, {}", program.version, system.architecture),
-    );
+    text.paragraph(0, &format!("lenet-gpu {program} on {os}{kernel}, {}", system.architecture));
 
     processor(diagnosis, &mut text);
     devices(diagnosis, &mut text);
@@ -54,16 +50,15 @@ impl Text {
         self.lines.push(heading.to_owned());
     }
 
-    /// Text whose lines after the first are indented by two more. Escaped before it is wrapped.
+    /// Text whose lines after the first are indented by two more columns. Escaped before it is wrapped.
     fn paragraph(&mut self, indent: usize, text: &str) {
         let line = format!("{:indent$}{}", "", escape(text));
         self.lines.extend(wrap(&line, self.columns, indent + 2));
     }
 
-    /// A name and what there is to say about it.
+    /// A name and its value.
     fn item(&mut self, name: &str, text: &str) {
-        let line = format!("{:INDENT$}{:NAME$}{}", "", escape(name), escape(text));
-        self.lines.extend(wrap(&line, self.columns, INDENT + NAME));
+        self.lines.extend(labelled(&format!("{:INDENT$}{name}", ""), INDENT + NAME, text, self.columns));
     }
 }
 
@@ -127,8 +122,7 @@ fn adapter(adapter: &Adapter, is_chosen: bool, text: &mut Text) {
             format!("timestamps {}, pipeline cache {}", yes(adapter.timestamps), yes(adapter.pipeline_cache)),
         ),
     ] {
-        let line = format!("{:5}{name:8}  {}", "", escape(&value));
-        text.lines.extend(wrap(&line, text.columns, 15));
+        text.lines.extend(labelled(&format!("{:5}{name}", ""), 15, &value, text.columns));
     }
 }
 
@@ -190,12 +184,9 @@ fn chosen(diagnosis: &Diagnosis, text: &mut Text) {
     };
     text.item("used", &line);
     if let Some(kernels) = kernels {
-        let set = match kernels.set {
-            KernelSet::Fused => "fused",
-            KernelSet::Layered => "layered",
-        };
         let line = format!(
-            "{set}: {} per training step and {} per evaluation batch of the default network",
+            "{}: {} per training step and {} per evaluation batch of the default network",
+            kernels.set.name(),
             count(kernels.dispatches_per_step, "dispatch"),
             kernels.dispatches_per_evaluation
         );

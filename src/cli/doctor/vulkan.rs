@@ -1,5 +1,5 @@
-//! Vulkan's loader and the drivers that it is told about, by the rules of its documentation
-//! (LoaderDriverInterface.md): manifests are files `icd.d/*.json` in several folders, unless a variable names others.
+//! Vulkan's loader and the drivers that it finds. Its documentation (LoaderDriverInterface.md) says where: the manifests
+//! `icd.d/*.json` in several folders, or those that an environment variable names.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -16,7 +16,7 @@ use crate::files::read_text;
 /// Libraries of drivers, and what is installed for Vulkan on Linux.
 #[derive(Debug, Serialize)]
 pub struct Vulkan {
-    /// The loaders and drivers that were loaded to ask for adapters, on Linux.
+    /// The loaders and drivers that were loaded to list the adapters, on Linux.
     pub libraries: Vec<LoadedLibrary>,
     pub manifests: Vec<Manifest>,
 }

@@ -34,10 +34,11 @@ Examples:
   lenet-gpu evaluate model.safetensors --data-dir ~/fashion --json
           Evaluate on the test images in another folder, with JSON output";
 
-const DATA_DIR_HELP: &str = "Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its \
-                             format is detected [default: the data that the model was trained on]";
-const FIT_HELP: &str = "How images are fitted to 32×32 [default: as in the model's training]";
-const CHANNELS_HELP: &str = "Number of input channels [default: the model's, or for other data as stored]";
+pub const DATA_DIR_HELP: &str = "Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its \
+                                 format is detected [default: the data that the model was trained on]";
+pub const FIT_HELP: &str = "How images are fitted to 32×32 [default: as in the model's training]";
+pub const CHANNELS_HELP: &str =
+    "Number of input channels [default: the model's, or for other data as stored]";
 
 /// Evaluate a model on test images
 ///

@@ -19,7 +19,7 @@ pub fn bar(what: &str, fraction: f64, details: &str, columns: usize) -> Row {
     row(format!("{what} [{}{head:width$}] {details}", "=".repeat(done), width = room - done))
 }
 
-/// Two texts with a space between, of which the first is cut if there are too few columns.
+/// Two texts separated by a space; the first is truncated if there are too few columns.
 pub fn line(text: &str, end: &str, columns: usize) -> Row {
     let room = columns.saturating_sub(end.chars().count() + 2);
     let text: String = text.chars().take(room).collect();

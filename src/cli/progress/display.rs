@@ -1,5 +1,5 @@
-//! The thread that draws the footer. The work only leaves its numbers where the thread finds them, so that a slow
-//! terminal does not slow it down.
+//! The thread that draws the footer. The working threads only store numbers for it, so a slow terminal does not slow
+//! them down.
 
 use std::convert::Infallible;
 use std::panic;
@@ -24,7 +24,7 @@ pub struct Display {
 }
 
 impl Display {
-    /// Shows what `rows` returns for a terminal of this size, once `patience` is over.
+    /// Shows what `rows` returns for the terminal's size, after `patience`.
     pub fn start(patience: Duration, rows: impl FnMut(Size) -> Vec<Row> + Send + 'static) -> Self {
         close_on_panic();
         let (end, ended) = mpsc::channel();
@@ -55,17 +55,17 @@ fn draw(ended: &Receiver<Infallible>, patience: Duration, mut rows: impl FnMut(S
         suspension::obey(footer::erase);
         let size = terminal::size();
         let mut shown = rows(size);
-        // Below the footer is the line of the cursor.
+        // The cursor is on the line below the footer.
         shown.truncate(size.rows.saturating_sub(1));
         footer::show(shown);
     }
     if is_drawing {
         footer::clear();
-        suspension::end(|| {});
+        suspension::end();
     }
 }
 
-/// Lets the message of a panic be printed below all other lines.
+/// Closes the footer before the message of a panic is printed.
 fn close_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

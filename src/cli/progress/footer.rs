@@ -1,4 +1,4 @@
-//! The last lines of the terminal, below all that lasts: a bar, or the live view of a run. Other lines are printed above
+//! The last lines of the terminal, which are temporary: a bar, or the live view of a run. Other lines are printed above
 //! them, and at the end they disappear.
 //!
 //! They are drawn with three sequences that terminals have had since the VT100: move up, erase to the end of the line,
@@ -19,13 +19,13 @@ use crate::cli::terminal;
 pub struct Row {
     /// The text, which may contain colours but nothing else that a terminal acts on.
     pub text: String,
-    /// The columns that it takes, fewer than the terminal has.
+    /// The number of columns it takes, fewer than the terminal has.
     pub columns: usize,
 }
 
 #[derive(Debug)]
 struct Footer {
-    /// What is to be shown.
+    /// The lines to show.
     rows: Vec<Row>,
     /// The columns of each line that is on the terminal.
     drawn: Vec<usize>,
@@ -55,8 +55,8 @@ pub fn erase() {
     lock().erase();
 }
 
-/// Removes the footer for good, because the program is about to end from within another thread. It stays if a draw does
-/// not come to its end, as on a terminal that accepts nothing.
+/// Removes the footer permanently, because another thread is about to end the program. It remains if a draw does not
+/// finish, as on a terminal that accepts no output.
 pub fn close() {
     const ATTEMPTS: usize = 50;
     for _ in 0..ATTEMPTS {
@@ -74,7 +74,7 @@ pub fn close() {
     }
 }
 
-/// Calls `print`, which writes whole lines to the terminal, while the footer is not there.
+/// Calls `print`, which writes whole lines to the terminal, while the footer is erased.
 pub fn above<T>(print: impl FnOnce() -> T) -> T {
     let mut footer = lock();
     footer.erase();
@@ -83,7 +83,7 @@ pub fn above<T>(print: impl FnOnce() -> T) -> T {
     printed
 }
 
-/// Whatever has panicked, the footer is as it was.
+/// A panic under the lock leaves the footer usable.
 fn lock() -> MutexGuard<'static, Footer> {
     FOOTER.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -112,7 +112,7 @@ impl Footer {
         }
     }
 
-    /// After the program was stopped, others have written to the terminal: what was drawn stays where it is.
+    /// While the program was stopped, others have written to the terminal: the footer drawn before stays there.
     fn forget(&mut self) {
         if suspension::has_continued() {
             self.drawn.clear();
@@ -120,13 +120,13 @@ impl Footer {
     }
 }
 
-/// One write for a frame, so that no part of it is seen on its own. What cannot be written is dropped.
+/// Writes a frame in a single call, so that no partial frame is visible. Errors are ignored.
 fn write(frame: &str) {
     let _ = io::stderr().write_all(frame.as_bytes());
 }
 
-/// Moves the cursor from below lines of so many columns to the start of the first. Lines that are wider than the terminal
-/// has become take several rows if it rewraps them.
+/// Moves the cursor from below lines of these columns to the start of the first. After a resize, lines wider than the
+/// terminal take several rows if it rewraps them.
 fn to_first_row(drawn: &[usize], rewrapping: Option<usize>) -> String {
     let height = |&width: &usize| rewrapping.map_or(1, |columns| width.div_ceil(columns).max(1));
     match drawn.iter().map(height).sum::<usize>() {

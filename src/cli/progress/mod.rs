@@ -1,5 +1,5 @@
-//! The progress of work that may take long, on the last lines of the terminal. Without a terminal, or with `--quiet`,
-//! nothing is shown. Other lines are printed above it, and it leaves nothing behind.
+//! The progress of long work, on the last lines of the terminal. Without a terminal, or with `--quiet`, nothing is shown.
+//! Other lines are printed above it, and it leaves nothing behind.
 
 mod bar;
 mod display;
@@ -17,7 +17,7 @@ pub use bar::{bar, duration, line};
 pub use display::Display;
 pub use footer::{Row, above, close};
 
-/// Work that takes less time shows no progress.
+/// Shorter work shows no progress.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 static IS_QUIET: AtomicBool = AtomicBool::new(false);

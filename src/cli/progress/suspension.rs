@@ -1,4 +1,4 @@
-//! Ctrl-Z and `fg`: the footer is removed before the program stops, and drawn anew below the lines of the shell.
+//! Ctrl-Z and `fg`: the footer is erased before the program stops, and redrawn below the shell's lines.
 
 #[cfg(unix)]
 mod unix {
@@ -13,7 +13,7 @@ mod unix {
     struct Signals {
         /// Whether SIGTSTP has arrived.
         stop: Arc<AtomicBool>,
-        /// Whether SIGTSTP stops the program at once, because no thread draws.
+        /// Whether SIGTSTP stops the program immediately, because no thread draws.
         is_default: Arc<AtomicBool>,
         /// Whether SIGCONT has arrived.
         continued: Arc<AtomicBool>,
@@ -22,7 +22,7 @@ mod unix {
     static SIGNALS: OnceLock<Signals> = OnceLock::new();
 
     impl Signals {
-        /// What cannot be installed is not missed: the terminal then keeps an old footer after Ctrl-Z.
+        /// Errors are ignored: without the handlers, Ctrl-Z only leaves an old footer on the terminal.
         fn install() -> Self {
             let signals = Self {
                 stop: Arc::default(),
@@ -46,15 +46,15 @@ mod unix {
         signals.is_default.store(false, Ordering::Relaxed);
     }
 
-    /// [`obey`] is no longer called.
-    pub fn end(erase: impl FnOnce()) {
+    /// From now on, [`obey`] is no longer called. The footer is already erased.
+    pub fn end() {
         if let Some(signals) = SIGNALS.get() {
             signals.is_default.store(true, Ordering::Relaxed);
-            obey(erase);
+            obey(|| {});
         }
     }
 
-    /// Stops the program if it was told to, after `erase`.
+    /// Stops the program, after `erase`, if SIGTSTP has arrived.
     pub fn obey(erase: impl FnOnce()) {
         if SIGNALS.get().is_some_and(|signals| signals.stop.swap(false, Ordering::Relaxed)) {
             erase();
@@ -76,7 +76,7 @@ pub use unix::{begin, end, has_continued, obey};
 mod none {
     pub fn begin() {}
 
-    pub fn end(_: impl FnOnce()) {}
+    pub fn end() {}
 
     pub fn obey(_: impl FnOnce()) {}
 

@@ -158,7 +158,7 @@ fn named(origin: &str, options: Table) -> Result<Table, Failure> {
 /// Inserts the options of the recipes that the arguments name: first the preset's, then the file's, then the typed ones.
 /// Options of the recipes that a typed `--optimizer` does not support are omitted.
 pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString>, Failure> {
-    // Options before it may have values, but none of this name.
+    // Options before it may have values, but none that equals its name.
     let subcommand = typed.iter().skip(1).position(|argument| argument == SUBCOMMAND).map(|index| index + 1);
     let (Some(subcommand), Some(matches)) = (subcommand, matches.subcommand_matches(SUBCOMMAND)) else {
         return Ok(typed);
@@ -240,12 +240,12 @@ fn is_path(argument: &Arg) -> bool {
 
 /// Whether recipes may have an option. Options for a single run are only allowed on the command line.
 fn belongs_in_recipes(argument: &Arg) -> bool {
-    let names_recipe =
+    let is_for_one_run =
         argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME, FIND_LR].contains(&name));
-    !names_recipe && argument.get_help_heading() != Some("Output")
+    !is_for_one_run && argument.get_help_heading() != Some("Output")
 }
 
-/// An option of `train` by its name or a former one: its present name and its default.
+/// The current name and the default of an option of `train`, given its name or an alias.
 pub fn option(name: &str) -> Option<(String, Option<String>)> {
     let command = train_command();
     let argument = find(&command, name).filter(|argument| belongs_in_recipes(argument))?;
@@ -253,13 +253,13 @@ pub fn option(name: &str) -> Option<(String, Option<String>)> {
     Some((argument.get_long()?.to_owned(), default))
 }
 
-/// The value of an option in runs, as it is typed: what was given, or else the default; empty if there is none.
+/// The value of an option in each run, as typed: the given value, or else the default; empty if there is none.
 pub fn values<'a>(name: &str, configs: impl IntoIterator<Item = &'a RunConfig>) -> Vec<String> {
     let default = option(name).and_then(|(_, default)| default);
     configs.into_iter().map(|config| value(config, name, default.as_deref()).unwrap_or_default()).collect()
 }
 
-/// The value of an option with this default in a run.
+/// The value of an option in a run, given the option's default.
 pub fn value(config: &RunConfig, name: &str, default: Option<&str>) -> Option<String> {
     if let Some((_, given)) = config.given_options().into_iter().find(|(given, _)| given == name) {
         return Some(given);

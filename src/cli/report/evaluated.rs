@@ -35,18 +35,7 @@ impl Evaluated {
     ) -> Result<Self, EngineError> {
         let evaluation = Evaluation::run(engine, images, classes, MISTAKES)?;
         let samples = samples(images, classes);
-        let len = images.image_len();
-        let mut pixels = Vec::with_capacity(samples.len() * len);
-        samples.iter().for_each(|&index| pixels.extend_from_slice(images.image(index)));
-        let labels = samples.iter().map(|&index| images.labels[index]).collect();
-        let few = ImageSet {
-            pixels,
-            labels,
-            channels: images.channels,
-            height: images.height,
-            width: images.width,
-        };
-        engine.load(Split::Test, Arc::new(few))?;
+        engine.load(Split::Test, Arc::new(images.select(&samples)))?;
         let layers = engine.activations(Split::Test)?;
         Ok(Self { images: Arc::clone(images), evaluation, samples, layers, described })
     }

@@ -3,7 +3,7 @@
 mod comparison;
 mod ending;
 mod evaluated;
-mod numbers;
+pub(super) mod numbers;
 mod page;
 mod sections;
 mod subject;
@@ -17,6 +17,7 @@ use subject::{Subject, Which};
 
 use super::data_args::DataArgs;
 use super::engine::EngineArgs;
+use super::evaluate::{CHANNELS_HELP, DATA_DIR_HELP, FIT_HELP};
 use super::hints::RUN_FOLDER;
 use super::{Ending, Failure, Input, Output, OutputFile, notice};
 use crate::files::{WriteError, check_output, is_same_output, write_output};
@@ -37,11 +38,6 @@ Examples:
           Compare all runs in a folder
 
 `train` writes report.html at the end of each run. The page is one file that loads nothing from elsewhere.";
-
-const DATA_DIR_HELP: &str = "Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its \
-                             format is detected [default: the data that the model was trained on]";
-const FIT_HELP: &str = "How images are fitted to 32×32 [default: as in the model's training]";
-const CHANNELS_HELP: &str = "Number of input channels [default: the model's, or for other data as stored]";
 
 /// Show a run as an HTML page
 ///

@@ -108,8 +108,8 @@ fn evaluated(model: &Model, engine: &EngineArgs, data: &DataArgs) -> Result<Eval
     data.check(&[Subset::Test])?;
     let (mut found, device) = engine.open_concurrently(None, || evaluate::open_data(data, model))?;
     check_channels(*network, found.images.channels)?;
-    let names = found.class_names.take();
-    evaluate::match_labels(model, found.kind, names.as_deref(), Arc::make_mut(&mut found.images))?;
+    let images = Arc::make_mut(&mut found.images);
+    evaluate::match_labels(model, found.kind, found.class_names.as_deref(), images)?;
     // The run may have tested with the first of them only.
     if let (Some(true), Some(source)) = (found.is_of_training, &model.info.source)
         && source.test.images < found.images.len()

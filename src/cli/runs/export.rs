@@ -38,8 +38,8 @@ const COLUMNS: [&str; 21] = [
 /// One run as an object. Accuracies are fractions; `reason` says why a run was stopped, has failed, or cannot be read.
 pub fn json(listed: &Listed) -> Value {
     let Listed { name, path, .. } = listed;
-    let head = json!({ "name": name, "path": path.display().to_string(), "state": listed.state(), "reason": reason(listed) });
-    let Some(run) = listed.run() else { return head };
+    let mut object = json!({ "name": name, "path": path.display().to_string(), "state": listed.state(), "reason": reason(listed) });
+    let Some(run) = listed.run() else { return object };
     let options: Map<String, Value> = run
         .config
         .options
@@ -61,14 +61,13 @@ pub fn json(listed: &Listed) -> Value {
         "can_be_resumed": run.has_checkpoint && run.status == RunStatus::Interrupted,
         "command": run.reproduce_command(),
     });
-    let fields = [head, rest].into_iter().filter_map(|value| match value {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    });
-    Value::Object(fields.flatten().collect())
+    if let (Value::Object(fields), Value::Object(rest)) = (&mut object, rest) {
+        fields.extend(rest);
+    }
+    object
 }
 
-/// An epoch as in metrics.jsonl: a JSON value holds f64, in which 0.001 would be 0.0010000000474974513.
+/// An epoch as in metrics.jsonl: a JSON value stores numbers as f64, in which 0.001 would be 0.0010000000474974513.
 fn record(record: &EpochRecord) -> Value {
     let line = serde_json::to_string(record).unwrap_or_default();
     serde_json::from_str(&line).unwrap_or_default()

@@ -154,11 +154,7 @@ impl Filter {
 
     fn compare(&self, found: &str) -> bool {
         let (found_text, value) = (found.to_lowercase(), self.value.to_lowercase());
-        let order = match (number(found), number(&self.value)) {
-            (Some(found), Some(value)) if is_same(found, value) => Ordering::Equal,
-            (Some(found), Some(value)) => found.total_cmp(&value),
-            _ => found_text.cmp(&value),
-        };
+        let order = numeric_order(found, &self.value).unwrap_or_else(|| found_text.cmp(&value));
         match self.operator {
             Operator::Equal => order.is_eq(),
             Operator::Unequal => order.is_ne(),
@@ -186,9 +182,11 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Whether numbers are the same, apart from the rounding of f32.
-fn is_same(number: f64, other: f64) -> bool {
-    (number - other).abs() <= 1e-6 * number.abs().max(other.abs())
+/// The order of two values if both are numbers. Numbers that differ only by the rounding of f32 are equal.
+pub fn numeric_order(value: &str, other: &str) -> Option<Ordering> {
+    let (value, other) = (number(value)?, number(other)?);
+    let is_same = (value - other).abs() <= 1e-6 * value.abs().max(other.abs());
+    Some(if is_same { Ordering::Equal } else { value.total_cmp(&other) })
 }
 
 /// The names under which a run's data set is known.

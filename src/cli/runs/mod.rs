@@ -16,6 +16,7 @@ use super::{Ending, Failure, Output, terminal};
 use crate::train::StoredRun;
 use crate::wording::count;
 use filter::Filter;
+pub use filter::numeric_order;
 use listed::Listed;
 use sort::Sort;
 
@@ -26,7 +27,7 @@ Examples:
   lenet-gpu runs --sort accuracy --limit 10
           the ten best
   lenet-gpu runs --filter dataset=mnist --filter 'accuracy>98' --filter lr=1e-3
-          the runs for which all of this holds
+          the runs that match all filters
   lenet-gpu runs --filter state=interrupted
           what can be resumed
   lenet-gpu runs sweep --csv > sweep.csv
@@ -56,7 +57,7 @@ pub struct RunsArgs {
     #[arg(long, short)]
     reverse: bool,
 
-    /// Only runs for which this holds, such as dataset=mnist, 'accuracy>98' or lr=1e-3; may be repeated
+    /// Only runs that match, such as dataset=mnist, 'accuracy>98' or lr=1e-3; may be repeated
     #[arg(long, value_name = "CONDITION", value_parser = filter::parse, action = clap::ArgAction::Append)]
     filter: Vec<Filter>,
 

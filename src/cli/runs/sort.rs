@@ -88,25 +88,9 @@ impl Sort {
 
 /// Compares names with their numbers as numbers: run-9 is before run-10.
 fn natural(name: &str, other: &str) -> Ordering {
-    let pieces = |text: &str| -> Vec<(String, Option<u64>)> {
-        let mut pieces: Vec<(String, Option<u64>)> = Vec::new();
-        let mut was_digit = None;
-        for letter in text.chars() {
-            let is_digit = letter.is_ascii_digit();
-            if was_digit != Some(is_digit) {
-                pieces.push((String::new(), None));
-            }
-            was_digit = Some(is_digit);
-            if let Some((piece, _)) = pieces.last_mut() {
-                piece.push(letter);
-            }
-        }
-        pieces.into_iter().map(|(piece, _)| (piece.clone(), piece.parse().ok())).collect()
-    };
-    let (pieces_of_name, pieces_of_other) = (pieces(name), pieces(other));
-    for ((piece, number), (other_piece, other_number)) in pieces_of_name.iter().zip(&pieces_of_other) {
-        let order = match (number, other_number) {
-            (Some(number), Some(other)) => number.cmp(other),
+    for (piece, other_piece) in pieces(name).zip(pieces(other)) {
+        let order = match (number(piece), number(other_piece)) {
+            (Some(number), Some(other)) => number.cmp(&other),
             _ => piece.cmp(other_piece),
         };
         if order.is_ne() {
@@ -114,6 +98,15 @@ fn natural(name: &str, other: &str) -> Ordering {
         }
     }
     name.len().cmp(&other.len())
+}
+
+/// The runs of digits, and the text between them.
+fn pieces(text: &str) -> impl Iterator<Item = &[u8]> {
+    text.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit())
+}
+
+fn number(piece: &[u8]) -> Option<u64> {
+    std::str::from_utf8(piece).ok()?.parse().ok()
 }
 
 #[cfg(test)]

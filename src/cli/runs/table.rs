@@ -16,7 +16,7 @@ const MIN_NAME: usize = 12;
 /// The columns that are left out in a narrow terminal, in this order. A date is in most names as well.
 const LEFT_OUT: [&str; 5] = ["date", "time", "data", "last %", "options"];
 
-/// The columns of dates without seconds, and without the year.
+/// A date as the table shows it, without seconds, and the part of it without the year.
 const DATE: &str = "2026-11-22 17:45";
 const SHORT_DATE: std::ops::Range<usize> = 5..16;
 

@@ -45,7 +45,7 @@ pub fn object(network: &LeNet5, layers: &[LayerSummary], provenance: Option<&Pro
 
 fn model(provenance: &Provenance) -> Value {
     let Provenance { path, bytes, writer, weights_hash, info, classes, run } = provenance;
-    let record = run.as_ref().and_then(|run| run.epoch.as_ref());
+    let record = provenance.record();
     json!({
         "path": path.display().to_string(),
         "bytes": bytes,

@@ -45,7 +45,7 @@ pub struct SummaryArgs {
     json: bool,
 }
 
-/// The network of a run that has not begun, as for `train`.
+/// A network that is not trained yet, with the options of `train`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "New network")]
 struct NewNetworkArgs {

@@ -17,7 +17,7 @@ pub struct Provenance {
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// The program that wrote it; `None` if another than lenet-gpu did.
+    /// The version of lenet-gpu that wrote it; `None` if another program did.
     pub writer: Option<Writer>,
     /// The hash of the weights, as in `metrics.jsonl`.
     pub weights_hash: String,
@@ -47,7 +47,7 @@ pub struct RunOrigin {
 }
 
 impl Provenance {
-    /// Reads what there is about a model that was loaded from a file.
+    /// Finds out about a model that was loaded from a file.
     pub fn of(path: &Path, model: &Model) -> Result<Self, Failure> {
         let weights_hash = weights_hash(&model.parameters);
         Ok(Self {
@@ -70,10 +70,14 @@ impl Provenance {
         Some(Program { version, commit: String::new() })
     }
 
+    /// The metrics of the epoch that ended with these weights, if a run has them.
+    pub fn record(&self) -> Option<&EpochRecord> {
+        self.run.as_ref()?.epoch.as_ref()
+    }
+
     /// The epoch that ended with these weights, counted from 1.
     pub fn epoch(&self) -> Option<u64> {
-        let of_run = self.run.as_ref().and_then(|run| Some(run.epoch.as_ref()?.epoch));
-        of_run.or_else(|| self.info.selected.map(|selected| selected.epoch))
+        self.record().map(|record| record.epoch).or_else(|| self.info.selected.map(|selected| selected.epoch))
     }
 }
 

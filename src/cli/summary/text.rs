@@ -1,9 +1,9 @@
 //! A summary as text.
 
 use super::provenance::{Provenance, RunOrigin};
-use crate::cli::fit::{width, wrap};
+use crate::cli::fit::{labelled, width, wrap};
+use crate::cli::report::numbers::percent;
 use crate::data::{DataLocation, DataSource};
-use crate::escape::escape;
 use crate::memory::Size;
 use crate::model::summary::{LayerSummary, NetworkTotals};
 use crate::model::{Fit, LeNet5, ParameterTable, Selection, SelectionSplit};
@@ -76,7 +76,7 @@ fn bytes(value: u64) -> String {
     if value == 0 { "–".to_owned() } else { Size(value).to_string().replace(" bytes", " B") }
 }
 
-/// The layers of a network, for so many columns.
+/// The layers of a network, wrapped to `columns`.
 pub fn network(network: &LeNet5, layers: &[LayerSummary], columns: usize) -> Vec<String> {
     let totals = NetworkTotals::of(layers);
     let LeNet5 { channels, classes, batch_norm, activation } = network;
@@ -155,7 +155,7 @@ fn table(shown: &[usize], layers: &[LayerSummary], totals: &NetworkTotals) -> Ve
     lines
 }
 
-/// Where a model comes from, for so many columns.
+/// Where a model comes from, wrapped to `columns`.
 pub fn provenance(provenance: &Provenance, columns: usize) -> Vec<String> {
     let Provenance { path, bytes, writer, weights_hash, info, classes, run } = provenance;
     let mut facts = vec![("file", format!("{}, {}", path.display(), Size(*bytes)))];
@@ -176,10 +176,11 @@ pub fn provenance(provenance: &Provenance, columns: usize) -> Vec<String> {
         facts.extend(run_facts(run));
     }
     facts.push(("weights", format!("hash {weights_hash}")));
-    if let (None, Some(selected)) = (run.as_ref().and_then(|run| run.epoch.as_ref()), info.selected) {
-        facts.push(("epoch", format!("{}, {}", selected.epoch, selected_by(&selected))));
-    } else if let Some(selected) = info.selected {
-        facts.push(("selected", selected_by(&selected)));
+    if let Some(selected) = info.selected {
+        facts.push(match provenance.record() {
+            Some(_) => ("selected", selected_by(&selected)),
+            None => ("epoch", format!("{}, {}", selected.epoch, selected_by(&selected))),
+        });
     }
     facts.extend(data_facts(provenance));
     facts.push((
@@ -278,17 +279,7 @@ fn location(source: &DataSource) -> String {
     }
 }
 
-fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
 /// A heading and a text per paragraph.
 fn paragraphs(facts: &[(&str, String)], columns: usize) -> Vec<String> {
-    facts
-        .iter()
-        .flat_map(|(heading, text)| {
-            // Escaped before it is wrapped.
-            wrap(&format!("{heading:INDENT$}{}", escape(text)), columns, INDENT)
-        })
-        .collect()
+    facts.iter().flat_map(|(heading, text)| labelled(heading, INDENT, text, columns)).collect()
 }

@@ -20,7 +20,7 @@ pub fn imbalance(counts: &ClassCounts, names: Option<&[String]>) {
     ));
 }
 
-/// Warns when training diverges, while it goes on.
+/// Warns that training diverges; it continues.
 pub fn divergence(divergence: &Divergence) {
     let Divergence { initial_loss, loss } = divergence;
     notice::warning(format_args!(

@@ -1,4 +1,4 @@
-//! The beginning of a run: its folder, new or that of the resumed run, and what the user is told before the first step.
+//! The beginning of a run: its folder, new or that of the resumed run, and the notes before the first step.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub struct Begun {
     pub state: RunState,
 }
 
-/// What those who follow the run are given.
+/// What the observers of a run need.
 pub struct Followed {
     pub files: Files,
     pub is_resumed: bool,

@@ -18,8 +18,8 @@ use crate::model::SelectionSplit;
 use crate::train::{FinishedFiles, RunDirectory, RunOutcome, RunSummary, StopReason, Stopping, TrainError};
 use crate::wording::count;
 
-/// Ends a run that was trained, or could not be: saves the rest, warns of results that say little, writes the report, and
-/// prints how it ended.
+/// Ends a run whose training has succeeded or failed: saves the rest, warns of results that mean little, writes the report,
+/// and prints how it ended.
 pub fn end(
     begun: Begun,
     trained: Result<RunSummary, TrainError>,

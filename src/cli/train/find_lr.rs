@@ -4,7 +4,6 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
@@ -16,7 +15,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::{Ending, Failure, Output, notice, values};
 use crate::engine::Rule;
-use crate::report::figure::{self, Figure, FigureWriteError};
+use crate::report::figure::{self, Figure};
 use crate::train::{LrPoint, LrRange, LrSearch, LrSearchEnding, RunConfig, RunDirectory, find_learning_rate};
 use crate::wording::count;
 
@@ -88,9 +87,7 @@ pub fn run(
     }
     let folder = Folder::open(args, &slug)?;
     let path = folder.path.display().to_string();
-    let interrupt = Interrupt::listen(move || format!("{path} has no figure"))
-        .context("cannot listen for Ctrl-C")
-        .map_err(Failure::Work)?;
+    let interrupt = Interrupt::listen(move || format!("{path} has no figure"))?;
     let mut progress = None;
     let mut shown = 0;
     let mut show = |done: usize, total: usize| {
@@ -161,7 +158,7 @@ fn ended(found: &LrSearch) -> String {
     }
 }
 
-/// The folder of the figure. It is there before the search, so that one that cannot be written fails early.
+/// The folder of the figure. It is created before the search, so that an unwritable path is reported early.
 struct Folder {
     path: PathBuf,
     is_new: bool,
@@ -182,10 +179,7 @@ impl Folder {
     fn write(mut self, figure: &Figure) -> Result<[PathBuf; 2], Failure> {
         let written = figure.write(&self.path, STEM);
         self.is_new &= written.is_err();
-        written.map_err(|error| match error {
-            FigureWriteError::Figure(error) => Failure::work(error),
-            FigureWriteError::Write(error) => Failure::work(error),
-        })
+        written.map_err(Failure::work)
     }
 }
 

@@ -1,5 +1,5 @@
 //! `lenet-gpu train`, in stages: `opening` turns the options into images, an engine and a configuration; `beginning`
-//! creates the folder; `observers` attaches who follows the run; `ending` saves the rest and reports the result.
+//! creates the folder; `observers` attaches the observers; `ending` saves the rest and reports the result.
 
 mod advice;
 mod augmentation;
@@ -176,13 +176,13 @@ pub fn run(
     }
     let (mut begun, followed) = opening.begin(args)?;
     let json = args.output.json.then_some(&mut *output);
-    let (mut session, mut page) = observers::attach(&begun, followed, args, started, json)?;
+    let (mut session, page) = observers::attach(&begun, followed, args, started, json)?;
     let state = mem::take(&mut begun.state);
     let trained = train::train(&mut *begun.engine, &begun.data, &begun.training, state, &mut session);
-    if let (Some(page), Ok(summary)) = (&mut page, &trained) {
+    if let (Some(page), Ok(summary)) = (&page, &trained) {
         page.end(summary.outcome);
     }
     let saved = session.finish();
-    // The page is dropped after this, as that waits for the browsers that show it.
+    // The page is dropped after this, because dropping it waits for the browsers that show it.
     ending::end(begun, trained, saved, &args.output, started, output)
 }

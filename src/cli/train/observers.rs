@@ -1,9 +1,7 @@
-//! Who follows a run: the one who saves its files, the progress on stderr, TensorBoard and the page. All are attached here,
+//! The observers of a run: the saver of its files, the progress on stderr, TensorBoard and the page. All are attached
 //! before the first step.
 
 use std::time::Instant;
-
-use anyhow::Context;
 
 use super::beginning::{Begun, Followed};
 use super::progress::{Progress, ProgressMode, Run};
@@ -17,8 +15,8 @@ use crate::escape::escape;
 use crate::model::Model;
 use crate::train::Listener;
 
-/// Attaches them to a run. Each epoch is printed to `json`, if there is one. The page is returned too, as it is told last
-/// how the run has ended.
+/// Attaches the observers to a run. Each epoch is printed to `json`, if any. The page is returned separately, because it
+/// announces the end of the run after training.
 pub fn attach<'a>(
     begun: &Begun,
     followed: Followed,
@@ -29,9 +27,7 @@ pub fn attach<'a>(
     let Begun { engine, data, training, parameters, state, .. } = begun;
     let Followed { files, is_resumed, before, server } = followed;
     let run = files.directory.path().to_owned();
-    let interrupt = Interrupt::listen(move || ending::stopped(&run))
-        .context("cannot listen for Ctrl-C")
-        .map_err(Failure::Work)?;
+    let interrupt = Interrupt::listen(move || ending::stopped(&run))?;
 
     let mode = if args.output.quiet { ProgressMode::None } else { args.output.progress };
     let run = Run {

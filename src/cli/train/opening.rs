@@ -1,5 +1,5 @@
 //! What a run needs before it has a folder: its images, its device with the network on it, and its configuration.
-//! Most of what can be wrong with the options is found here, before there is a folder.
+//! Most errors in the options are found here, before the folder is created.
 
 use super::TrainArgs;
 use super::fingerprint::Fingerprints;
@@ -91,7 +91,7 @@ impl Opening {
         Ok(Self { resumed, server, data, counts, fingerprints, engine, reason, parameters, config, slug })
     }
 
-    /// Says on which device and from which images the network learns, unless `--quiet`.
+    /// Notes the device and the images that the network is trained on, unless `--quiet`.
     pub fn introduce(&self, args: &TrainArgs) {
         if !args.output.quiet {
             notice::note(format_args!("training on {}: {}", self.config.engine.name, self.reason));

@@ -103,7 +103,7 @@ impl Saved {
         let model = self.files.model(parameters);
         let Files { directory, config, fingerprints, .. } = &mut self.files;
         if let Some(record) = record {
-            // Before the checkpoint: what a resumed run does not repeat is there.
+            // Before the checkpoint, so that no epoch is missing that a resumed run does not repeat.
             if let Some(tensorboard) = &mut self.tensorboard {
                 tensorboard.epoch(&record, &model.parameters);
             }

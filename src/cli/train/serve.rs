@@ -19,7 +19,7 @@ use crate::predict::Preprocessing;
 use crate::serve::{
     AboutRun, LIVE_ID, LiveRun, ModelEntry, ModelSetting, Publisher, ServeError, Server, Site, Source, Usage,
 };
-use crate::train::{EpochRecord, Listener, RunDirectory, RunOutcome, TrainingConfig};
+use crate::train::{EpochRecord, Listener, RunDirectory, RunOutcome, StoredRun, TrainingConfig};
 
 /// The folder of corrected answers.
 const CORRECTIONS: &str = "corrections";
@@ -38,7 +38,7 @@ const DEFAULT_MISSING: &str = "8080";
 const _: () = assert!(DEFAULT_PORT == 8080);
 
 impl ServeArgs {
-    /// Listens, if there is to be a page: before anything else, so that a port that is in use is reported early.
+    /// Listens, if a page was requested: before anything else, so that a port that is in use is reported early.
     pub fn listen(&self) -> Result<Option<Server>, Failure> {
         self.serve.map(|port| Server::listen(LOCAL, port).map_err(failure)).transpose()
     }
@@ -51,7 +51,6 @@ pub struct RunServer {
     run: Arc<LiveRun>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), ServeError>>>,
-    has_ended: bool,
 }
 
 /// A run that is about to train.
@@ -72,8 +71,7 @@ impl ShownRun<'_> {
     /// Starts to answer requests.
     pub fn serve(self, server: Server) -> Result<RunServer, Failure> {
         let Self { model, device, training, data, directory, before: records, interrupt } = self;
-        let path = directory.path().canonicalize().unwrap_or_else(|_| directory.path().to_owned());
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = StoredRun::name_of(directory.path());
         let samples = data.train.len();
         let about = AboutRun {
             name: name.clone(),
@@ -96,7 +94,7 @@ impl ShownRun<'_> {
         };
         let run = Arc::new(LiveRun::new(about, records, model.parameters.clone()));
         let usage = Usage {
-            // The engine that trains is left alone.
+            // The engine that trains is not disturbed.
             open_engine: Box::new(|setup| Ok(Box::new(CpuEngine::new(setup)))),
             preprocessing: Preprocessing::Auto,
             min_confidence: None,
@@ -114,7 +112,7 @@ impl ShownRun<'_> {
         let serve = move || server.run(app, &|| stopped.load(Ordering::Relaxed));
         let thread =
             thread::Builder::new().name("server".to_owned()).spawn(serve).map_err(threads::cannot_start)?;
-        Ok(RunServer { run, is_over, thread: Some(thread), has_ended: false })
+        Ok(RunServer { run, is_over, thread: Some(thread) })
     }
 }
 
@@ -125,24 +123,19 @@ impl RunServer {
     }
 
     /// Announces how the run ended.
-    pub fn end(&mut self, outcome: RunOutcome) {
-        self.announce(match outcome {
+    pub fn end(&self, outcome: RunOutcome) {
+        self.run.end(match outcome {
             RunOutcome::Finished => "finished",
             RunOutcome::Stopped(_) => "stopped",
             RunOutcome::Interrupted => "interrupted",
         });
     }
-
-    fn announce(&mut self, how: &'static str) {
-        self.has_ended = true;
-        self.run.end(how);
-    }
 }
 
 impl Drop for RunServer {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.announce("failed");
+        if !self.run.has_ended() {
+            self.run.end("failed");
         }
         self.is_over.store(true, Ordering::Relaxed);
         let served = self.thread.take().map(JoinHandle::join);

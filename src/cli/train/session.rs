@@ -1,5 +1,4 @@
-//! The listener of a run: saves its files, passes what happens on to the other listeners, and ends the run if the user
-//! interrupts it.
+//! The main listener of a run: saves its files, notifies the other listeners, and ends the run if the user interrupts it.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -23,8 +22,8 @@ pub struct Session<'a> {
     pub interrupt: Interrupt,
     /// Where `--json` prints each epoch's object.
     pub json: Option<&'a mut Output>,
-    /// Who else follows the run, called in this order, after a snapshot was handed to the saver. Each is called from the
-    /// training thread, so what takes long belongs on a thread of its own.
+    /// The other listeners, called in this order after the saver has received the snapshot. They are called from the
+    /// training thread, so slow work belongs on another thread.
     pub listeners: Vec<Box<dyn Listener + 'a>>,
 }
 
@@ -44,7 +43,7 @@ impl Session<'_> {
         self.saver.finish()
     }
 
-    /// Whether the run goes on: all listeners are asked, and then the user.
+    /// Whether the run continues, given the listeners' answer: not if the user has interrupted it.
     fn flow(&self, listeners: ControlFlow<()>) -> ControlFlow<()> {
         if self.interrupt.is_requested() { ControlFlow::Break(()) } else { listeners }
     }

@@ -1,4 +1,4 @@
-//! The option for TensorBoard's event files. A file that cannot be written is no reason to end a run: it gets a warning.
+//! The option for TensorBoard's event files. A file that cannot be written does not end a run: there is a warning.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ impl TensorBoardArgs {
         }
     }
 
-    /// The folder of the event files of the run in `run`; `None` if none are to be written.
+    /// The folder of the event files of the run in `run`; `None` if it has none.
     fn folder(&self, run: &Path, is_resumed: bool) -> Option<PathBuf> {
         match &self.tensorboard {
             Some(Some(folder)) => Some(folder.join(name_of(run))),
@@ -53,8 +53,8 @@ impl TensorBoardArgs {
         }
     }
 
-    /// Begins an event file for the run in `run`, which begins or goes on with `state`, unless none is to be written.
-    /// Returns the listener for the losses within epochs, too. `train` are the training images.
+    /// Creates the event file of the run in `run`, which starts from `state`; `None` if the run has none. Also returns the
+    /// listener for the losses within epochs. `train` are the training images.
     pub fn start(
         &self,
         run: &Path,
@@ -85,7 +85,7 @@ fn name_of(run: &Path) -> PathBuf {
 #[derive(Debug)]
 pub struct TensorBoard {
     events: RunEvents,
-    /// Whether the last attempt to write has failed, of which the user knows.
+    /// Whether the last attempt to write failed, which has been reported.
     has_failed: bool,
 }
 

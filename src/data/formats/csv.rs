@@ -8,8 +8,7 @@ use std::io::{self, BufRead};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::ParseError;
-use super::square;
+use super::{ParseError, square};
 use crate::data::ImageSet;
 use crate::data::loaded::bytes_of;
 use crate::memory::{self, Reservation};

@@ -9,8 +9,7 @@
 
 use std::io::{self, Read};
 
-use super::ParseError;
-use super::{MAX_SIDE, grow};
+use super::{MAX_SIDE, ParseError, grow};
 use crate::memory::{self, Reservation};
 
 /// The type byte of unsigned bytes, the type of images and labels.

@@ -7,8 +7,7 @@
 
 use std::io::{self, Read};
 
-use super::ParseError;
-use super::{MAX_SIDE, channels_first, grow, square};
+use super::{MAX_SIDE, ParseError, channels_first, grow, square};
 use crate::data::ImageSet;
 use crate::memory::{self, Reservation};
 

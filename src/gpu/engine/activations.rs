@@ -2,8 +2,8 @@
 //!
 //! The layered kernels leave the output of every layer in the workspace. The fused ones do not: what a convolution
 //! passes to its pool stays in registers. An engine with fused kernels therefore computes the outputs with the layered
-//! kernels of an evaluation, which it compiles when it is first asked for them. They sum in another order, so that their
-//! log-probabilities may differ from those of the fused kernels in the last bits.
+//! evaluation kernels, which it compiles on first use. They sum in a different order, so their log-probabilities may
+//! differ from those of the fused kernels in the last bits.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -69,7 +69,8 @@ impl GpuEngine {
             .map(|name| self.recording().tensor(name).expect("the layered kernels store every output"));
         let mut layers = LayerOutput::of_network(&network, images);
         for order in order.chunks(evaluation_batch.min(LARGEST_MICRO_BATCH)) {
-            let (count, ignore) = (order.len(), &mut |_: usize, _: &[_]| ControlFlow::Continue(()));
+            let count = order.len();
+            let ignore = &mut |_: usize, _: &[_]| ControlFlow::Continue(());
             self.run(split, Mode::Evaluate, &Epoch::new(order, &steps(count, count, 0.0)), None, ignore)?;
             let ranges = tensors.map(|tensor| (tensor.offset.get(), count * tensor.len));
             let workspace = self.executor.buffers.get(BufferName::Workspace);

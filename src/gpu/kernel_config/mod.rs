@@ -21,6 +21,16 @@ pub enum KernelSet {
     Fused,
 }
 
+impl KernelSet {
+    /// The name in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Layered => "layered",
+            Self::Fused => "fused",
+        }
+    }
+}
+
 /// Where the layered convolutions read their weights from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

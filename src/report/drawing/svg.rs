@@ -98,12 +98,12 @@ fn write_shape(svg: &mut String, shape: &Shape, target: Target) -> fmt::Result {
         }
     }
     let Some(tooltip) = &shape.tooltip else { return svg.write_str("/>\n") };
-    // The mouse passes through what is not painted, unless told otherwise.
+    // By default, areas that are not painted receive no mouse events.
     let all = if shape.fill.is_none() && shape.stroke.is_none() { " pointer-events=\"all\"" } else { "" };
     writeln!(svg, "{all}><title>{}</title></{tag}>", Escaped(tooltip))
 }
 
-/// Writes a line of text, stretched to the width that the layout has counted on: the viewer's font may be another one.
+/// Writes a line of text, stretched to the width that the layout assumes: the viewer may use another font.
 fn write_text(svg: &mut String, text: &Text, target: Target) -> fmt::Result {
     if text.text.is_empty() {
         return Ok(());
@@ -118,7 +118,7 @@ fn write_text(svg: &mut String, text: &Text, target: Target) -> fmt::Result {
         Anchor::Middle => svg.write_str(" text-anchor=\"middle\"")?,
         Anchor::End => svg.write_str(" text-anchor=\"end\"")?,
     }
-    // Nothing is known about the width of characters that the built-in font lacks.
+    // The width of characters that are missing from the built-in font is unknown.
     if font::has_all(&text.text, text.weight) {
         let width = Number(font::width(&text.text, text.size, text.weight));
         write!(svg, " textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\"")?;

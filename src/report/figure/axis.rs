@@ -1,5 +1,7 @@
 //! Axes: scales, limits and ticks.
 
+use crate::wording::grouped;
+
 /// The description of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
@@ -167,7 +169,7 @@ impl FittedAxis {
     }
 }
 
-/// How many ticks more than asked for there may be on a logarithmic axis.
+/// The number of ticks by which a logarithmic axis may exceed the requested number.
 const MORE_TICKS: usize = 2;
 
 /// With fewer ticks, a logarithmic axis cannot be distinguished from a linear one.
@@ -271,18 +273,6 @@ pub fn short_number(value: f64) -> String {
         true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => digits,
     }
-}
-
-/// Inserts a comma before every group of three digits.
-fn grouped(digits: &str) -> String {
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ const MAX_MARKERS: usize = 25;
 const CROSS: f64 = 5.5;
 const CROSS_LINE: f64 = 2.0;
 
-/// Width in which points of a line are not told apart.
+/// Width of the columns within which the points of a line are indistinguishable.
 const COLUMN: f64 = 2.0;
 
 /// Half the width of the bar that replaces the band of a single point.
@@ -97,11 +97,11 @@ fn draw_band(style: Style, series: &Series, plot: &Plot, elements: &mut Vec<Elem
     elements.push(filled(band, style.colour));
 }
 
-/// Thins out a line that has more points than the eye can tell apart: of all points within [`COLUMN`] units the highest
-/// and the lowest stay, and the first and the last of the line. A line with few points is unchanged.
+/// Thins out a line that has more points than the eye can distinguish: keeps the highest and the lowest of all points
+/// within [`COLUMN`] units, and the first and the last of the line. A line with few points is unchanged.
 fn thinned(points: Vec<Point>) -> Vec<Point> {
     let column = |point: &Point| (point.0 / COLUMN).floor();
-    let mut kept = Vec::new();
+    let mut kept = vec![0];
     let mut first = 0;
     for within in points.chunk_by(|a, b| column(a) == column(b)) {
         let by_height = |a: &(usize, &Point), b: &(usize, &Point)| a.1.1.total_cmp(&b.1.1);
@@ -113,7 +113,6 @@ fn thinned(points: Vec<Point>) -> Vec<Point> {
         kept.extend(indices);
         first += within.len();
     }
-    kept.insert(0, 0);
     kept.push(points.len() - 1);
     kept.dedup();
     kept.into_iter().map(|index| points[index]).collect()

@@ -71,6 +71,11 @@ pub struct Tail {
 }
 
 impl Series {
+    /// The values of one run, at increasing x; `None` if there are none.
+    pub(crate) fn of_run(name: impl Into<String>, points: Vec<(f64, f64)>) -> Option<Series> {
+        Series::from_runs(name, &[Run { points, stopped: false }]).ok()
+    }
+
     /// Computes the mean and the extremes of runs that were measured at the same x.
     ///
     /// # Errors

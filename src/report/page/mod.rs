@@ -35,7 +35,7 @@ pub struct Page {
     pub state: Option<(String, Tone)>,
     /// Facts in one line below the title.
     pub facts: Vec<String>,
-    /// What stands before the sections and is not in the table of contents: tiles and notices.
+    /// Content before the sections that is not in the table of contents: tiles and notices.
     pub lead: Html,
     /// The sections, in order.
     pub sections: Vec<Section>,

@@ -1,7 +1,7 @@
 //! A run that trains in this process, for the page that shows it.
 //!
 //! The training thread only copies numbers ([`Publisher`]); everything that is drawn is computed by the server
-//! ([`Viewer`]), and only while somebody watches.
+//! ([`Viewer`]), and only while a page is open.
 
 mod publisher;
 mod viewer;
@@ -105,6 +105,11 @@ impl LiveRun {
         });
     }
 
+    /// Whether the end has been announced.
+    pub fn has_ended(&self) -> bool {
+        self.versions.borrow().has_ended
+    }
+
     /// Ends the run as Ctrl-C does.
     pub fn stop(&self) {
         (self.about.stop)();
@@ -126,7 +131,7 @@ impl LiveRun {
 
     /// The weights at the end of the last epoch, and their version.
     pub fn parameters(&self) -> (u64, Arc<[f32]>) {
-        // The version is read first, so that newer weights are at worst taken over twice.
+        // The version is read first, so that at worst the same weights are loaded twice.
         let version = self.version();
         (version, Arc::clone(&self.state().parameters))
     }
@@ -136,7 +141,7 @@ impl LiveRun {
         self.state().records.last().cloned()
     }
 
-    /// How far the run has got: `running`, or how it ended.
+    /// `running`, or how the run ended.
     pub fn state_name(&self) -> &'static str {
         self.state().name
     }

@@ -11,19 +11,18 @@ use crate::data::ImageSet;
 use crate::engine::{Engine, Setup};
 use crate::evaluate::Evaluation;
 use crate::model::ParameterTable;
-use crate::model::lenet::IMAGE_SIDE;
 use crate::report::curves;
 use crate::report::figure::Figure;
 use crate::serve::answer;
 use crate::train::EpochRecord;
 
-/// The test images among which mistakes are looked for. All of them would take the CPU from training.
+/// The number of test images that are searched for mistakes. Searching all of them would slow down training.
 const IMAGES: usize = 1_000;
 
 /// The number of mistakes that are shown.
 const MISTAKES: usize = 12;
 
-/// The least time between two looks for mistakes.
+/// The least time between two searches for mistakes.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The state of a run, drawn.
@@ -35,7 +34,7 @@ pub struct LiveView {
     object: String,
 }
 
-/// Draws the state of a run on the CPU, so that the engine that trains is left alone.
+/// Draws the state of a run on the CPU, so that the engine that trains is not disturbed.
 #[derive(Debug)]
 pub struct Viewer {
     run: Arc<LiveRun>,
@@ -43,7 +42,7 @@ pub struct Viewer {
     /// The first of the test images.
     images: Arc<ImageSet>,
     mistakes: Value,
-    looked: Option<Instant>,
+    searched: Option<Instant>,
 }
 
 impl LiveView {
@@ -62,7 +61,12 @@ impl Viewer {
             all if all.len() <= IMAGES => Arc::clone(all),
             all => Arc::new(all.chunk(0, IMAGES)),
         };
-        Self { run, engine, images, mistakes: Value::Array(Vec::new()), looked: None }
+        Self { run, engine, images, mistakes: Value::Array(Vec::new()), searched: None }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &LiveRun {
+        &self.run
     }
 
     /// Draws the present state.
@@ -71,10 +75,10 @@ impl Viewer {
         let version = self.run.version();
         let state = self.run.state().clone();
         let has_ended = state.name != "running";
-        let is_due = has_ended || self.looked.is_none_or(|looked| looked.elapsed() >= INTERVAL);
+        let is_due = has_ended || self.searched.is_none_or(|searched| searched.elapsed() >= INTERVAL);
         // Before the first epoch, nearly every answer is a mistake.
         if is_due && !state.records.is_empty() {
-            self.looked = Some(Instant::now());
+            self.searched = Some(Instant::now());
             if let Some(mistakes) = self.find_mistakes(&state) {
                 self.mistakes = mistakes;
             }
@@ -93,8 +97,7 @@ impl Viewer {
 
     fn filters(&self, state: &State) -> Value {
         let table = ParameterTable::new(&self.run.about.network);
-        let filters = table.tensors().iter().find(|tensor| tensor.name == "conv1.weight");
-        let filters = filters.expect("every network has this tensor");
+        let filters = table.get("conv1.weight");
         let mut values = answer::scaled(&state.parameters[filters.range()]);
         values["shape"] = json!(filters.shape);
         values
@@ -106,14 +109,11 @@ impl Viewer {
         self.engine.set_parameters(&state.parameters).ok()?;
         let evaluation = Evaluation::run(&mut self.engine, &self.images, classes, MISTAKES).ok()?;
         let mistakes = evaluation.mistakes.iter().map(|mistake| {
-            json!({
-                "label": mistake.label,
-                "predicted": mistake.predicted,
-                "probability": mistake.probability,
-                "channels": self.images.channels,
-                "side": IMAGE_SIDE,
-                "pixels": answer::pixels(&self.images.padded_image(mistake.image)),
-            })
+            let mut shown = answer::input(&self.images.padded_image(mistake.image));
+            shown["label"] = json!(mistake.label);
+            shown["predicted"] = json!(mistake.predicted);
+            shown["probability"] = json!(mistake.probability);
+            shown
         });
         Some(mistakes.collect())
     }

@@ -1,4 +1,4 @@
-// The questions that the pages ask, one function each. Another source of answers (for example WebAssembly in the page)
+// The requests that the pages send, one function each. Another source of answers (for example WebAssembly in the page)
 // replaces the server by exporting the same functions.
 
 // What went wrong, as one line for the user. `status` is 0 if no answer came.

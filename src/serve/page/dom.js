@@ -25,6 +25,9 @@ export function showProblem(error) {
   line.textContent = error ? error.message : "";
 }
 
+// "1 image", "2 images".
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 // A path as it is typed in a shell.
 export const quoted = (path) => (/^[\w./\\:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
@@ -41,7 +44,7 @@ function blend(stops, position) {
   return stops[low].map((value, channel) => value + (stops[low + 1][channel] - value) * (at - low));
 }
 
-// The colour of each of the values 0 to 255, which stand for `min` to `max`.
+// The colours of the values 0 to 255, which represent `min` to `max`.
 export function palette(min, max) {
   const limit = Math.max(-min, max, 1e-9);
   const colour = (value) => (min < 0 ? blend(SIGNED, (value / limit + 1) / 2) : blend(RAMP, value / limit));
@@ -61,11 +64,15 @@ export function paint(canvas, width, height, values, colours) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
-// Draws an image of one channel or three, each a plane of its own.
-export function paintImage(canvas, { channels, side, pixels }) {
-  const planes = bytes(pixels);
-  const area = side * side;
-  if (channels === 1) return paint(canvas, side, side, planes, GREY);
+// Draws values 0 to 255 of red, green and blue, each a plane of its own.
+export function paintColour(canvas, width, height, planes) {
+  const area = width * height;
   const colours = Array.from({ length: area }, (_, i) => [planes[i], planes[area + i], planes[2 * area + i]]);
-  paint(canvas, side, side, colours.map((_, i) => i), colours);
+  paint(canvas, width, height, colours.map((_, i) => i), colours);
+}
+
+// Draws an image of one channel or three.
+export function paintImage(canvas, { channels, side, pixels }) {
+  if (channels === 1) paint(canvas, side, side, bytes(pixels), GREY);
+  else paintColour(canvas, side, side, bytes(pixels));
 }

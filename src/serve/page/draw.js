@@ -1,14 +1,14 @@
 // The page to draw on: sends what is on the sheet to the server, and shows the answer and what led to it.
 
 import * as api from "./api.js";
-import { $, make, percent, quoted, showProblem } from "./dom.js";
+import { $, count, make, percent, quoted, showProblem } from "./dom.js";
 import { showInside } from "./inside.js";
 import { openModels } from "./models.js";
 import { Surface } from "./surface.js";
 
 const PAUSE = 40; // milliseconds between two requests at least
 const MOST_BARS = 10;
-const BUSY = 503; // asked again
+const BUSY = 503; // sent again
 
 let status = null;
 let answer = null;
@@ -54,9 +54,9 @@ function changed() {
 
 function show(result) {
   answer = result;
-  const count = result?.readings.length ?? 0;
-  if (chosen >= count) chosen = 0;
-  surface.boxes = count > 1 || surface.isImage ? (result?.readings ?? []).map(({ place }) => place).filter(Boolean) : [];
+  const readings = result?.readings ?? [];
+  if (chosen >= readings.length) chosen = 0;
+  surface.boxes = readings.length > 1 || surface.isImage ? readings.map(({ place }) => place).filter(Boolean) : [];
   showChosen();
   speak();
 }
@@ -140,7 +140,7 @@ function showBars(reading) {
   });
 }
 
-// Tells screen readers the answer once the drawing rests.
+// Announces the answer to screen readers once the drawing pauses.
 let resting = 0;
 function speak() {
   clearTimeout(resting);
@@ -169,7 +169,7 @@ function showStatus(news) {
   $("notice").hidden = Boolean(isDrawn);
   $("notice").textContent = !model
     ? "No model is loaded. Choose a run above, or train one with: lenet-gpu train"
-    : `This model reads ${surface.isColour ? "colour " : ""}images (${names}). Drop, paste or choose one: a drawing tells it little.`;
+    : `This model reads ${surface.isColour ? "colour " : ""}images (${names}). Drop, paste or choose one; it was not trained on drawings.`;
   $("label").replaceChildren(make("option", { value: "", textContent: "…" }), ...classes.map((name) => make("option", { textContent: name })));
   showBars(null);
   read();
@@ -221,7 +221,7 @@ $("correction").onsubmit = async (event) => {
     const folder = status.corrections;
     const options = `--data-dir ${quoted(folder)} --init-from ${quoted(status.model.path ?? status.model.name)}`;
     const command = make("code", { textContent: `lenet-gpu train ${options}` });
-    const saved = `Saved: ${images} image${images === 1 ? "" : "s"} in ${folder}. Train on them with`;
+    const saved = `Saved: ${count(images, "image")} in ${folder}. Train on them with`;
     $("saved").replaceChildren(saved, " ", command);
     $("label").value = "";
     showProblem(null);

@@ -1,7 +1,7 @@
-// The page of a run in progress: shows the run as the server tells it, and can stop it.
+// The page of a run in progress: shows the run as the server reports it, and can stop it.
 
 import * as api from "./api.js";
-import { $, bytes, make, paint, paintImage, palette, percent, quoted, showProblem } from "./dom.js";
+import { $, bytes, count, make, paint, paintColour, paintImage, palette, percent, quoted, showProblem } from "./dom.js";
 
 const BADGES = { running: "accent", finished: "good", failed: "bad" };
 
@@ -63,7 +63,7 @@ function showState() {
     const sentence = state === "finished" ? "Finished" : `Ended early (${state})`;
     $("end").replaceChildren(
       make("b", { textContent: `${sentence}: ${percent(last.test_accuracy, 2)}` }),
-      ` of the test images after ${last.epoch} epoch${last.epoch === 1 ? "" : "s"}. Draw with the model: `,
+      ` of the test images after ${count(last.epoch, "epoch")}. Draw with the model: `,
       make("code", { textContent: `lenet-gpu serve ${quoted(path)}` }));
   } else if (hasEnded) {
     $("end").textContent = "Ended before the first epoch was complete.";
@@ -78,21 +78,17 @@ function showCharts(charts) {
   }
 }
 
-function showFilters({ shape: [count, channels, height, width], min, max, values }) {
+function showFilters({ shape: [filters, channels, height, width], min, max, values }) {
   const all = bytes(values);
   const parent = $("filters");
-  while (parent.childElementCount < count) parent.append(make("canvas"));
+  while (parent.childElementCount < filters) parent.append(make("canvas"));
   parent.setAttribute("role", "img");
-  parent.setAttribute("aria-label", `${count} filters of ${height}×${width}, weights from ${min.toFixed(2)} to ${max.toFixed(2)}`);
+  parent.setAttribute("aria-label", `${filters} filters of ${height}×${width}, weights from ${min.toFixed(2)} to ${max.toFixed(2)}`);
   const area = height * width;
   [...parent.children].forEach((canvas, filter) => {
     const weights = all.subarray(filter * channels * area, (filter + 1) * channels * area);
-    if (channels === 3) {
-      const colours = Array.from({ length: area }, (_, i) => [weights[i], weights[area + i], weights[2 * area + i]]);
-      paint(canvas, width, height, colours.map((_, i) => i), colours);
-    } else {
-      paint(canvas, width, height, weights, palette(min, max));
-    }
+    if (channels === 3) paintColour(canvas, width, height, weights);
+    else paint(canvas, width, height, weights, palette(min, max));
   });
   $("filters-note").textContent = channels === 3
     ? "The weights of red, green and blue as colours."
@@ -121,7 +117,7 @@ function showEpochs(epochs) {
   $("epochs-body").replaceChildren(...rows.reverse());
 }
 
-// A loss; null stands for one that is not a number, of a run that has diverged.
+// A loss; null is one that is not a number, of a run that has diverged.
 const fixed = (loss) => loss?.toFixed(4) ?? "NaN";
 const whole = (number) => Math.round(number).toLocaleString("en");
 

@@ -1,7 +1,7 @@
 // The dialog to choose a model from.
 
 import * as api from "./api.js";
-import { $, make, percent, showProblem } from "./dom.js";
+import { $, count, make, percent, showProblem } from "./dom.js";
 
 // Opens the dialog; calls `chosen` with the new status if another model was loaded.
 export async function openModels(chosen) {
@@ -20,7 +20,7 @@ export async function openModels(chosen) {
 
 function row(model, chosen) {
   const accuracy = model.test_accuracy;
-  const epochs = model.epochs == null ? null : `${model.epochs} epoch${model.epochs === 1 ? "" : "s"}`;
+  const epochs = model.epochs == null ? null : count(model.epochs, "epoch");
   const state = model.state === "finished" ? null : model.state;
   const details = [model.dataset, epochs, state, model.started && date(model.started)].filter(Boolean).join(" · ");
   const button = make("button", { type: "button", className: "choice" },

@@ -1,4 +1,4 @@
-// The sheet to draw on. It holds a drawing or an image, every earlier state for undo, and sends either as an image file.
+// The sheet to draw on: a drawing or an image, which is sent as an image file, and every earlier state for undo.
 // Positions are shares of the sheet's side.
 
 const SENT = 280; // pixels of a drawing's side as it is sent

@@ -40,7 +40,7 @@ pub(super) struct Losses {
     /// Sum of the latest losses with exponentially falling weights, and of the weights.
     recent: (f64, f64),
     lowest: f64,
-    /// The least loss at which an explosion can be told from the noise of small losses.
+    /// The least loss at which an explosion can be distinguished from the noise of small losses.
     noise: f64,
     exploded: bool,
 }

@@ -133,19 +133,17 @@ fn search(
         let mut current = StepLoss::new(&epoch, &images.labels);
         let mut observer = |_: usize, outcomes: &[SampleOutcome]| {
             // An engine may be some steps ahead when the observer breaks.
-            if ending != LrSearchEnding::Finished {
-                return ControlFlow::Break(());
-            }
-            current.add(outcomes, &mut losses);
-            if losses.have_exploded() {
-                ending = LrSearchEnding::Exploded;
-            } else if progress(losses.points.len(), total).is_break() {
-                ending = LrSearchEnding::Interrupted;
-            }
             if ending == LrSearchEnding::Finished {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
+                current.add(outcomes, &mut losses);
+                if losses.have_exploded() {
+                    ending = LrSearchEnding::Exploded;
+                } else if progress(losses.points.len(), total).is_break() {
+                    ending = LrSearchEnding::Interrupted;
+                }
+            }
+            match ending {
+                LrSearchEnding::Finished => ControlFlow::Continue(()),
+                LrSearchEnding::Exploded | LrSearchEnding::Interrupted => ControlFlow::Break(()),
             }
         };
         match engine.train(&epoch, &mut observer) {

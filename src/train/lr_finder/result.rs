@@ -1,7 +1,7 @@
 //! What the losses of a search say: the smoothed curve, the suggestion and the figure.
 
 use super::{LrPoint, LrSearch, LrSearchEnding};
-use crate::report::figure::{Axis, Figure, Series, SeriesPoint};
+use crate::report::figure::{Axis, Figure, Series};
 use crate::wording::count;
 
 /// The suggested rate is this many times below the one with the lowest loss.
@@ -57,22 +57,17 @@ impl LrSearch {
     ///
     /// A search without a step has no figure that can be drawn.
     pub fn figure(&self, title: &str) -> Figure {
-        let series = |name: String, points: &[LrPoint]| {
-            let points = points.iter().map(|point| SeriesPoint {
-                x: point.learning_rate.into(),
-                mean: point.smoothed,
-                low: point.smoothed,
-                high: point.smoothed,
-            });
-            Series { name, runs: 1, points: points.collect(), tails: Vec::new() }
+        let series = |name: &str, points: &[LrPoint]| {
+            let points = points.iter().map(|point| (point.learning_rate.into(), point.smoothed));
+            Series::of_run(name, points.collect())
         };
         let shown = self.shown();
-        let mut all = vec![series("loss".to_owned(), shown)];
+        let mut all: Vec<Series> = series("loss", shown).into_iter().collect();
         let suggestion = self.suggestion();
         if let Some(rate) = suggestion
             && let Some(index) = shown.iter().position(|point| point.learning_rate >= rate)
         {
-            all.push(series(format!("suggested learning rate: {rate}"), &shown[index..=index]));
+            all.extend(series(&format!("suggested learning rate: {rate}"), &shown[index..=index]));
         }
         let ending = match self.ending {
             LrSearchEnding::Exploded => ", until the loss exploded",
@@ -100,11 +95,11 @@ impl LrSearch {
 
     /// The points without the end of an explosion, beside which all other losses would look the same.
     fn shown(&self) -> &[LrPoint] {
-        let by_loss = |a: &f64, b: &f64| a.total_cmp(b);
-        let losses = || self.points.iter().map(|point| point.smoothed);
-        let (Some(first), Some(lowest)) = (losses().next(), losses().min_by(by_loss)) else { return &[] };
+        let (Some(first), Some(lowest)) = (self.points.first(), self.lowest()) else { return &[] };
+        let (first, lowest) = (first.smoothed, lowest.smoothed);
         let limit = first + EXPLOSION_SHOWN * (first - lowest).max(first.abs());
-        &self.points[..losses().position(|loss| loss > limit).unwrap_or(self.points.len())]
+        let end = self.points.iter().position(|point| point.smoothed > limit);
+        &self.points[..end.unwrap_or(self.points.len())]
     }
 }
 

@@ -75,7 +75,7 @@ impl AppendedFile {
         appended
     }
 
-    /// Reads the file and compares it with the content. If they differ, the file is to be replaced.
+    /// Reads the file and compares it with the content. If they differ, the next write replaces the file.
     pub fn read_back(&mut self) -> Result<(), RunError> {
         read_back(&self.path, &self.content).inspect_err(|_| self.written = None)
     }

@@ -1,7 +1,7 @@
 //! `metrics.csv`: the metrics of each epoch for spreadsheets, as defined by RFC 4180. It has a header line and the fields
 //! of `metrics.jsonl`; a cell is empty if there is no value. A run never reads it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::METRICS_CSV;
 use super::appended_file::AppendedFile;
@@ -19,7 +19,7 @@ pub(super) fn new(run: &Path) -> AppendedFile {
 
 /// The file of an earlier run with these epochs, to be written unless it has this content.
 pub(super) fn of_epochs(run: &Path, records: &[EpochRecord]) -> AppendedFile {
-    let path: PathBuf = run.join(METRICS_CSV);
+    let path = run.join(METRICS_CSV);
     let content = records.iter().map(row).fold(HEADER.to_owned(), |text, row| text + &row).into_bytes();
     match operations::read(&path, content.len() as u64) {
         Ok(read) if read == content => AppendedFile::written(path, content),

@@ -45,7 +45,7 @@ impl MetricsLog {
         self.0.write()
     }
 
-    /// Reads the file and compares it with the lines. If they differ, the file is to be replaced.
+    /// Reads the file and compares it with the lines. If they differ, the next write replaces the file.
     pub fn read_back(&mut self) -> Result<(), RunError> {
         self.0.read_back()
     }

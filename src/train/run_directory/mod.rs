@@ -10,7 +10,7 @@
 //! | `metrics.csv` | the metrics again, for spreadsheets |
 //! | `failure.txt` | the error that ended the run; only if one did, and until the run is resumed |
 //! | `report.html`, `curves.png` | the run as a page, and its curves; written after the run has ended |
-//! | `events.out.tfevents.*` | the run for TensorBoard, if that was asked for, and not in another folder |
+//! | `events.out.tfevents.*` | the run for TensorBoard, if enabled and not written to another folder |
 //! | `.lock` | empty; locked while a process trains the run |
 //!
 //! A run is resumed from the first five files, whatever the others contain.
@@ -275,7 +275,7 @@ fn text_of(config: &RunConfig) -> Vec<u8> {
     config.to_toml().into_bytes()
 }
 
-/// How often the lock is tried, and the pause in between, in milliseconds: [`StoredRun::open`] holds it for a moment.
+/// How often the lock is tried, and the pause in between, in milliseconds: [`StoredRun::open`] holds it briefly.
 const LOCK_TRIES: (usize, u64) = (5, 20);
 
 /// Locks a run directory. Succeeds without a lock on file systems that do not support locking.

@@ -70,7 +70,7 @@ impl StoredRun {
     /// Reads a run without changing it, even while it is in progress.
     ///
     /// The last line of the metrics may be incomplete, and the model and the checkpoint may be missing. A process that
-    /// wants to resume the run waits for this function, which holds the lock for a moment.
+    /// wants to resume the run waits for this function, which briefly locks the directory.
     ///
     /// # Errors
     /// Returns an error if the directory does not contain a run, or if its configuration or its metrics are not what a
@@ -81,11 +81,10 @@ impl StoredRun {
         let config = read_config(path)?;
         let records = ReadMetrics::read(path.join(METRICS))?.into_records();
         let state = state_after(&records);
-        let has = |name: &str| path.join(name).is_file();
         let total = config.training.total_steps(config.data.train);
         let is_done = match records.last() {
             Some(last) => last.step >= total,
-            None => total == 0 && has(MODEL),
+            None => total == 0 && path.join(MODEL).is_file(),
         };
         let status = match state.stop_reason(&config.training.stopping) {
             _ if is_running => RunStatus::Running,
@@ -139,8 +138,13 @@ impl StoredRun {
 
     /// The name of the directory.
     pub fn name(&self) -> String {
-        let named = self.path.canonicalize();
-        let path = named.as_deref().unwrap_or(&self.path);
+        Self::name_of(&self.path)
+    }
+
+    /// The name of the directory of a run.
+    pub(crate) fn name_of(run: &Path) -> String {
+        let named = run.canonicalize();
+        let path = named.as_deref().unwrap_or(run);
         path.file_name()
             .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
     }
@@ -231,14 +235,14 @@ fn find_runs(folder: &Path, depth: usize, runs: &mut Vec<PathBuf>) -> io::Result
     Ok(())
 }
 
-/// Whether a folder contains a run, perhaps a damaged one. A run that was killed before it wrote its configuration is
-/// none yet.
+/// Whether a folder contains a run, perhaps a damaged one. A run that was killed before it wrote its configuration does not
+/// count.
 fn is_run(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).symlink_metadata().is_ok();
     has(CONFIG) || (has(METRICS) && (has(CHECKPOINT) || has(BEST) || has(MODEL)))
 }
 
-/// Whether a process is training the run. On a file system that does not support locking, none seems to be.
+/// Whether a process is training the run. Always false on file systems that do not support locking.
 fn is_locked(run: &Path) -> Result<bool, RunError> {
     let path = run.join(LOCK);
     match operations::open_existing(&path) {

@@ -1,9 +1,11 @@
 //! How the runs differ, and what is the same for all of them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::Compared;
 use crate::cli::recipe;
+use crate::cli::runs::numeric_order;
 use crate::report::page::{DataTable, Html, card, details, intro, pairs};
 use crate::train::{RunConfig, StoredRun};
 use crate::wording::whole;
@@ -82,11 +84,7 @@ fn facts(runs: &[Compared]) -> Vec<Fact> {
 
 /// Whether two values mean the same: 1e-3 is 0.001.
 fn is_same(value: &str, other: &str) -> bool {
-    let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
-    value == other
-        || number(value)
-            .zip(number(other))
-            .is_some_and(|(number, other)| (number - other).abs() <= 1e-6 * number.abs())
+    value == other || numeric_order(value, other) == Some(Ordering::Equal)
 }
 
 #[cfg(test)]

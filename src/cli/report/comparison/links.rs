@@ -30,8 +30,8 @@ fn relative(folder: &Path, file: &Path) -> Option<PathBuf> {
     Some(up.chain(file.components().skip(shared)).collect())
 }
 
-/// A relative path as a URL: what is not plain is percent-encoded, so that nothing in it is taken for a scheme, a query or
-/// a fragment.
+/// A relative path as a URL: special characters are percent-encoded, so that none of them starts a scheme, a query or a
+/// fragment.
 fn url(path: &Path) -> String {
     let mut url = String::from(".");
     for part in path.components() {

@@ -19,7 +19,7 @@ use crate::cli::{Ending, Failure, Output, notice};
 use crate::files::{is_same_output, is_stdout};
 use crate::report::compared_curves::coloured;
 use crate::report::page::{Html, Page, Section, Tone, command, details};
-use crate::train::{OpenRunError, RunDirectory, RunStatus, StoredRun};
+use crate::train::{RunDirectory, RunStatus, StoredRun};
 use crate::wording::count;
 
 /// The file in the folder of the runs.
@@ -34,7 +34,7 @@ struct Compared {
     position: Option<usize>,
 }
 
-/// Whether a folder contains runs but is none.
+/// Whether a folder contains runs but is not a run itself.
 pub fn is_folder_of_runs(path: &Path) -> bool {
     path.is_dir()
         && !RunDirectory::config_path(path).exists()
@@ -87,9 +87,11 @@ fn read(paths: &[&PathBuf]) -> Result<Vec<StoredRun>, Failure> {
     let (mut runs, mut seen) = (Vec::new(), HashSet::new());
     for path in paths {
         let found = match is_folder_of_runs(path) {
-            true => all_in(path)?,
+            true => StoredRun::all_in(path)
+                .with_context(|| format!("cannot read {}", path.display()))
+                .map_err(Failure::Work)?,
             false => {
-                // What is no run at all is a typing error.
+                // A path that is not a run at all is an error.
                 if !path.is_dir() || !RunDirectory::config_path(path).exists() {
                     open(path)?;
                 }
@@ -111,15 +113,6 @@ fn read(paths: &[&PathBuf]) -> Result<Vec<StoredRun>, Failure> {
     Ok(runs)
 }
 
-/// A run in a folder, or why it cannot be read.
-type FoundRun = (PathBuf, Result<StoredRun, OpenRunError>);
-
-/// Reads all runs in a folder.
-fn all_in(folder: &Path) -> Result<Vec<FoundRun>, Failure> {
-    let runs = StoredRun::all_in(folder);
-    runs.with_context(|| format!("cannot read {}", folder.display())).map_err(Failure::Work)
-}
-
 /// Orders runs by accuracy. Those with validation images are first, so that curves keep their colours in figures that only
 /// these have; those without curves are last.
 fn ordered(mut runs: Vec<StoredRun>) -> Vec<Compared> {
@@ -134,13 +127,9 @@ fn ordered(mut runs: Vec<StoredRun>) -> Vec<Compared> {
         order.then(other.2.total_cmp(&accuracy))
     });
     let names: Vec<String> = runs.iter().map(StoredRun::name).collect();
-    let is_unique = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
-    let name = |run: &StoredRun, name: &String| match is_unique(name) {
-        true => name.clone(),
-        false => run.path.display().to_string(),
-    };
-    let named: Vec<String> = runs.iter().zip(&names).map(|(run, known)| name(run, known)).collect();
-    let compared = runs.into_iter().zip(named).enumerate().map(|(index, (run, name))| {
+    let compared = runs.into_iter().zip(&names).enumerate().map(|(index, (run, name))| {
+        let is_unique = names.iter().filter(|other| *other == name).count() == 1;
+        let name = if is_unique { name.clone() } else { run.path.display().to_string() };
         let position = (!run.records.is_empty()).then_some(index);
         Compared { run, name, position }
     });

@@ -7,7 +7,7 @@ use super::Compared;
 use super::links::link;
 use crate::cli::report::numbers::{loss, percent, perhaps};
 use crate::cli::report::page::state;
-use crate::report::compared_curves::coloured;
+use crate::report::drawing::Colour;
 use crate::report::figure::MAX_SERIES;
 use crate::report::page::{DataTable, Html, Tile, Tone, badge, card, intro};
 use crate::train::{EpochRecord, RunDirectory, StoredRun};
@@ -60,10 +60,9 @@ pub fn body(runs: &[Compared], folder: Option<&Path>) -> Html {
     let headings =
         ["Run", "State", "Epochs"].into_iter().chain(columns.iter().map(|(column, _)| column.heading));
     let mut table = DataTable::new("Results", headings).numbers(2..3 + columns.len());
-    let with_curves = runs.iter().filter(|compared| compared.position.is_some()).count();
     for Compared { run, name, position } in by_accuracy(runs) {
         let link = link(name, &RunDirectory::report_path_in(&run.path), folder);
-        let swatch = swatch(*position, coloured(with_curves));
+        let swatch = swatch(*position);
         let named = Html::trusted(format!("<span style=\"white-space: nowrap\">{swatch}{link}</span>"));
         let (text, tone) = state(&run.status);
         let epochs = format!("{}/{}", run.records.len(), run.planned_epochs());
@@ -138,13 +137,12 @@ fn by_accuracy(runs: &[Compared]) -> Vec<&Compared> {
     sorted
 }
 
-/// The colour of a run in the curves.
-fn swatch(position: Option<usize>, own: usize) -> Html {
-    let colour = match position {
-        Some(position) if position < own => format!("var(--series-{})", position + 1),
-        Some(_) => format!("var(--series-{MAX_SERIES})"),
-        None => "none".to_owned(),
-    };
+/// The colour of a run in the curves. Runs without a colour of their own share the last one.
+fn swatch(position: Option<usize>) -> Html {
+    let colour = position.map_or_else(
+        || "none".to_owned(),
+        |position| Colour::Series(position.min(MAX_SERIES - 1)).css().to_string(),
+    );
     Html::trusted(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" aria-hidden=\"true\" viewBox=\"0 0 10 10\" width=\"10\" height=\"10\" \
          style=\"margin-right: 0.5rem\"><circle cx=\"5\" cy=\"5\" r=\"5\" fill=\"{colour}\"/></svg>"

@@ -8,10 +8,6 @@ use crate::wording::duration;
 pub fn body(subject: &Subject) -> Html {
     let run = &subject.run;
     let (engine, program) = (&run.config.engine, &run.config.program);
-    let version = match program.commit.as_str() {
-        "" => program.version.clone(),
-        commit => format!("{} ({commit})", program.version),
-    };
     let mut all = vec![("Device", Html::text(&engine.name)), ("Backend", Html::text(&engine.backend))];
     if let Some(adapter) = &engine.adapter {
         all.push(("Adapter", Html::text(adapter)));
@@ -19,7 +15,7 @@ pub fn body(subject: &Subject) -> Html {
     if let Some(driver) = &engine.driver {
         all.push(("Driver", Html::text(driver)));
     }
-    all.push(("Trained by", Html::text(&format!("lenet-gpu {version}"))));
+    all.push(("Trained by", Html::text(&format!("lenet-gpu {program}"))));
     all.push(("Started", Html::text(&Utc::of(run.started).to_string())));
     all.push(("Training time", Html::text(&duration(run.seconds()))));
     match &subject.weights {

@@ -4,6 +4,7 @@ use crate::cli::report::numbers::probability;
 use crate::cli::report::subject::Subject;
 use crate::model::lenet::IMAGE_SIDE;
 use crate::report::page::{Area, Html, Sprite, card, gallery, intro};
+use crate::report::rgb;
 use crate::wording::{count, whole};
 
 /// The number of images in a row of the PNG.
@@ -58,10 +59,8 @@ pub fn image_area(x: usize, y: usize) -> Area {
 
 /// Paints C×32×32 values, with one or three channels.
 pub fn paint_image(sprite: &mut Sprite, area: Area, pixels: &[u8]) {
-    let plane = IMAGE_SIDE * IMAGE_SIDE;
-    let last = pixels.len() / plane - 1;
     sprite.paint(area, |column, row| {
-        let channel = |index: usize| pixels[index.min(last) * plane + row * IMAGE_SIDE + column];
-        [channel(0), channel(1), channel(2), 255]
+        let [red, green, blue] = rgb(pixels, row, column);
+        [red, green, blue, 255]
     });
 }

@@ -13,7 +13,7 @@ use super::numbers;
 /// The columns of the axis: labels of eight columns, and the axis itself.
 const AXIS: u16 = 9;
 
-/// What a chart shows, which decides on its scale. Both scales show late improvements as well as early ones.
+/// What a chart shows, which determines its scale. Both scales show late improvements as clearly as early ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
     /// On a logarithmic scale, if all values are positive.
@@ -27,11 +27,11 @@ pub enum Quantity {
 pub struct Curve {
     pub points: Points,
     pub color: Color,
-    /// The character of each point; a line without.
+    /// The character that marks each point; `None` for a line.
     pub marker: Option<char>,
 }
 
-/// The smallest share of errors that the scale of an accuracy has room for.
+/// The smallest fraction of errors that the scale of an accuracy shows.
 const LEAST_ERROR: f64 = 1e-4;
 
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl Scale {
     /// How high a value is, which is the mean over some images.
     fn height(self, value: f64, images: usize) -> f64 {
         match self.quantity {
-            // Images without an error are counted as half an error, as more of them would have had one.
+            // No error counts as half an error: more images would have had one.
             Quantity::Accuracy => -libm::log10((1.0 - value).max(LEAST_ERROR).max(0.5 / images as f64)),
             Quantity::Loss if self.is_logarithmic => libm::log10(value),
             Quantity::Loss => value,
@@ -91,10 +91,8 @@ pub fn draw(
         })
         .collect();
     let all = heights.iter().flatten().map(|point| point.1).filter(|height| height.is_finite());
-    let range = all.fold(None, |range, height| match range {
-        None => Some((height, height)),
-        Some((low, high)) => Some((height.min(low), height.max(high))),
-    });
+    let range =
+        all.map(|height| (height, height)).reduce(|range, next| (range.0.min(next.0), range.1.max(next.1)));
     draw_axis(buffer, area, scale, range);
     let (Some((low, high)), true) = (range, area.width > AXIS) else { return };
     // A single value is at the top, where its label is.
@@ -102,20 +100,14 @@ pub fn draw(
     let plot = Rect { x: area.x + AXIS, width: area.width - AXIS, ..area };
     let paint = |context: &mut Context| {
         for (curve, points) in curves.iter().zip(&heights) {
-            match curve.marker {
-                None => {
-                    context.marker(line);
-                    for pair in points.windows(2) {
-                        let [(x1, y1), (x2, y2)] = [pair[0], pair[1]];
-                        context.draw(&Line { x1, y1, x2, y2, color: curve.color });
-                    }
-                    context.draw(&Dots { coords: points, color: curve.color });
-                }
-                Some(marker) => {
-                    context.marker(Marker::Custom(marker));
-                    context.draw(&Dots { coords: points, color: curve.color });
+            context.marker(curve.marker.map_or(line, Marker::Custom));
+            if curve.marker.is_none() {
+                for pair in points.windows(2) {
+                    let [(x1, y1), (x2, y2)] = [pair[0], pair[1]];
+                    context.draw(&Line { x1, y1, x2, y2, color: curve.color });
                 }
             }
+            context.draw(&Dots { coords: points, color: curve.color });
             context.layer();
         }
     };

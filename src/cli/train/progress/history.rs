@@ -1,9 +1,9 @@
-//! The course of a run so far, in a bounded number of points.
+//! The curves of a run so far, in a bounded number of points.
 
 use crate::engine::Tally;
 use crate::train::{EpochProgress, EpochRecord};
 
-/// The most points of the training curve, which is as many as two dots in each column of the widest chart need.
+/// The most points of the training curve: enough for the two dots in each column of the widest chart.
 const BINS: usize = 128;
 
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct History {
     width: u64,
     /// The outcomes of the training steps that ended in each bin.
     bins: Vec<Tally>,
-    /// The epoch that is under way, and its outcomes when they were last added.
+    /// The current epoch, and its outcomes when they were last added.
     epoch: u64,
     tally: Tally,
     /// The completed epochs.
@@ -63,7 +63,7 @@ impl History {
         }
     }
 
-    /// Adds what was known before the run was resumed: the completed epochs, and the outcomes of the one under way.
+    /// Adds the epochs that were completed before the run was resumed, and the outcomes of the current one.
     pub fn resume(&mut self, records: &[EpochRecord], epoch: u64, tally: Tally) {
         for record in records {
             let samples = self.samples as usize;
@@ -84,7 +84,7 @@ impl History {
         self.epochs.push(record.into());
     }
 
-    /// The epoch that was completed last.
+    /// The last completed epoch.
     pub fn last(&self) -> Option<&EpochMetrics> {
         self.epochs.last()
     }
@@ -94,13 +94,8 @@ impl History {
         if self.epoch != progress.epoch {
             (self.epoch, self.tally) = (progress.epoch, Tally::default());
         }
-        let (now, before) = (&progress.tally, std::mem::replace(&mut self.tally, progress.tally));
-        let since = Tally {
-            samples: now.samples.saturating_sub(before.samples),
-            correct: now.correct.saturating_sub(before.correct),
-            loss_sum: now.loss_sum - before.loss_sum,
-            weight: now.weight.map(|weight| weight - before.weight.unwrap_or(0.0)),
-        };
+        let since = progress.tally.since(&self.tally);
+        self.tally = progress.tally;
         if since.samples > 0 {
             self.count(progress.images, &since);
         }
@@ -123,8 +118,7 @@ impl History {
         self.bins[index] = self.bins[index].plus(outcomes);
     }
 
-    /// The images at the right end of a chart that is full at the end of the run. It is halved as long as all points
-    /// have room.
+    /// The images at the right end of a chart: those of the whole run, halved as long as all points fit.
     pub fn extent(&self) -> f64 {
         let now = self.bins.len() as u64 * self.width;
         let mut extent = self.total.max(1);

@@ -6,8 +6,8 @@ use crate::train::EpochRecord;
 /// The columns that the lines fit in.
 const COLUMNS: usize = 80;
 
-/// The metrics of an epoch on a line of at most 80 columns, of which the speed takes those that are left; with `-v`, also
-/// the hash of the weights. `epochs` is how many the run has.
+/// The metrics of an epoch on a line of at most 80 columns, with the speed if it fits; with `-v`, also the hash of the
+/// weights. `epochs` is the number of epochs of the run.
 pub fn line(record: &EpochRecord, epochs: u64) -> String {
     let metrics =
         |what: &str, value: f64, accuracy: f64| format!("  {what} {} {} %", loss(value), percent(accuracy));

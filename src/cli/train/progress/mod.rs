@@ -7,6 +7,7 @@ mod history;
 mod lines;
 mod numbers;
 mod rows;
+mod state;
 mod view;
 
 use std::ops::ControlFlow;
@@ -17,12 +18,12 @@ use clap::ValueEnum;
 use ratatui::symbols::Marker;
 
 use self::history::History;
-use self::view::State;
+use self::state::State;
 use crate::cli::progress::Display;
 use crate::cli::{color, notice, terminal};
 use crate::train::{EpochProgress, EpochRecord, Listener, RunError, RunState, Snapshot};
 
-pub use view::Run;
+pub use state::Run;
 
 /// Runs that take less time have no live view.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -48,21 +49,21 @@ pub struct Progress {
     live: Option<Live>,
 }
 
-/// What the live view shows, which is drawn on another thread.
+/// The live view, which another thread draws.
 #[derive(Debug)]
 struct Live {
     state: Arc<Mutex<State>>,
-    /// When the steps of the epoch were done, unless the epoch is still under way.
+    /// When the last progress of the current epoch was reported.
     trained: Option<Instant>,
-    /// How many evaluations there were, and the time that they took.
+    /// The number of evaluations so far, and their total time.
     evaluations: u32,
     evaluating: Duration,
     _display: Display,
 }
 
 impl Progress {
-    /// Shows the progress of a run that begins in this state, after these epochs. Without `has_lines`, a line per epoch is
-    /// shown only if it was asked for.
+    /// Shows the progress of a run that begins in this state, after these epochs. `has_lines` is whether a line per epoch is
+    /// printed with [`ProgressMode::Auto`].
     pub fn start(
         mode: ProgressMode,
         has_lines: bool,
@@ -78,7 +79,7 @@ impl Progress {
         if has_lines {
             notice::note("loss and accuracy of each epoch:");
         }
-        let epochs = run.config.epochs_started(run.samples);
+        let epochs = run.epochs();
         let is_live = mode == ProgressMode::Auto && terminal::can_overwrite() && terminal::has_unicode();
         Self { epochs, has_lines, live: is_live.then(|| Live::start(run, state, before)) }
     }
@@ -105,8 +106,8 @@ impl Listener for Progress {
 
 impl Live {
     fn start(run: Run, state: &RunState, before: &[EpochRecord]) -> Self {
-        let (samples, batch_size) = (run.samples, run.config.batch_size);
-        let mut history = History::new(samples, batch_size, run.config.total_images(samples));
+        let samples = run.samples;
+        let mut history = History::new(samples, run.config.batch_size, run.total_images());
         // Records after the checkpoint are written again.
         let completed = before.partition_point(|record| record.epoch <= state.epochs);
         history.resume(&before[..completed], state.epochs + 1, state.tally);
@@ -145,7 +146,7 @@ impl Live {
     }
 }
 
-/// Whatever has panicked, each value in it is complete.
+/// No code under the lock panics halfway through a change.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -19,7 +19,7 @@ pub fn whole(value: f64) -> String {
     wording::whole(value.round() as u64)
 }
 
-/// A speed in few columns: "950/s", "61k/s", "1.2M/s".
+/// A speed, abbreviated: "950/s", "61k/s", "1.2M/s".
 pub fn rounded(rate: f64) -> String {
     match rate {
         ..999.5 => format!("{rate:.0}/s"),
@@ -31,21 +31,10 @@ pub fn rounded(rate: f64) -> String {
 
 /// A learning rate with three significant digits: "0.001", "0.000437", "4.37e-5".
 pub fn rate(value: f64) -> String {
-    let scientific = format!("{value:.2e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse() {
-        Ok(exponent @ -4..=2) => {
-            let decimals = usize::try_from(2 - exponent).unwrap_or(0);
-            let text = format!("{value:.decimals$}");
-            let is_fraction = text.contains('.');
-            let shown = text.trim_end_matches(|digit| is_fraction && digit == '0');
-            shown.trim_end_matches('.').to_owned()
-        }
-        Ok(exponent) => {
-            let exponent: i32 = exponent;
-            format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
-        }
-        Err(_) => scientific,
+    let rounded = format!("{value:.2e}").parse().unwrap_or(value);
+    match rounded {
+        0.0 | 1e-4..1e3 => rounded.to_string(),
+        _ => format!("{rounded:e}"),
     }
 }
 

@@ -5,26 +5,22 @@
 //! raw mode. That stops a job in the background, takes input that is meant for the program or the shell, delays Ctrl-C,
 //! and fails where nothing answers. `progress::footer` puts the lines on the terminal instead.
 
-use std::time::Duration;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use ratatui::symbols::Marker;
 
 use super::chart::{self, Curve, Quantity};
-use super::history::{EpochMetrics, History, Metrics};
-use super::lines::epoch_of;
-use super::numbers::{loss, percent, rate, whole};
-use crate::cli::progress::duration;
+use super::history::{EpochMetrics, Metrics};
+use super::numbers::{loss, percent};
+use super::state::{Done, Run, State};
 use crate::cli::terminal::Size;
 use crate::engine::Tally;
-use crate::train::{EpochProgress, TrainingConfig};
 
 /// The most lines of the view.
 const ROWS: usize = 10;
 
-/// The most columns: wider charts would show no more, and lines that are wider than the terminal becomes are torn.
+/// The most columns: wider charts would not show more, and wide lines break when the terminal becomes narrower.
 const COLUMNS: usize = 100;
 
 /// The columns that two charts side by side need.
@@ -36,30 +32,8 @@ const COLUMNS_OF_ONE: u16 = 24;
 /// The lines of a chart.
 const ROWS_OF_CHART: std::ops::RangeInclusive<usize> = 3..=5;
 
-/// What stays the same during a run.
-#[derive(Debug)]
-pub struct Run {
-    /// The engine's name, escaped.
-    pub device: String,
-    pub config: TrainingConfig,
-    /// The numbers of training, validation and test images.
-    pub samples: usize,
-    pub validation: Option<usize>,
-    pub test: usize,
-}
-
-/// How far a run is.
-#[derive(Debug, Clone)]
-pub struct State {
-    pub history: History,
-    /// The last progress; `None` before the first.
-    pub progress: Option<EpochProgress>,
-    /// The mean time that the evaluation of an epoch takes.
-    pub evaluation: Duration,
-}
-
-/// A line of the view, in the order in which they appear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A line of the view, in the order of appearance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
     Device,
     Speed,
@@ -71,12 +45,12 @@ enum Line {
     Run,
 }
 
-/// The lines for so many columns, those that are left out first at the end.
+/// The lines of a wide or narrow view, the most important first.
 fn by_importance(is_wide: bool, has_validation: bool) -> Vec<Line> {
     let all = [Line::Run, Line::Train, Line::Test, Line::Validation, Line::Epoch, Line::Device, Line::Speed];
     let is_used = |line: &Line| match line {
         Line::Validation => has_validation,
-        // With many columns, these are beside others.
+        // In a wide view, these share lines with others.
         Line::Epoch | Line::Speed => !is_wide,
         _ => true,
     };
@@ -86,40 +60,26 @@ fn by_importance(is_wide: bool, has_validation: bool) -> Vec<Line> {
 /// Draws the view for a terminal of this size.
 pub fn draw(run: &Run, state: &State, size: Size, marker: Marker) -> Buffer {
     let width = size.columns.saturating_sub(1).min(COLUMNS) as u16;
-    // Two of the lasting lines and the line of the cursor stay visible.
+    // Two of the lines above and the line of the cursor stay visible.
     let height = size.rows.saturating_sub(3).clamp(1, ROWS);
     let is_wide = width >= COLUMNS_OF_TWO;
     let mut lines = by_importance(is_wide, run.validation.is_some());
     lines.truncate(height);
-    let room = height - lines.len();
-    let chart = room.min(*ROWS_OF_CHART.end());
-    let has_chart = chart >= *ROWS_OF_CHART.start() && width >= COLUMNS_OF_ONE;
+    let chart = (height - lines.len()).min(*ROWS_OF_CHART.end());
+    if chart >= *ROWS_OF_CHART.start() && width >= COLUMNS_OF_ONE {
+        lines.push(Line::Charts);
+    }
+    lines.sort_unstable();
 
-    let rows = lines.len() + if has_chart { chart } else { 0 };
+    let height_of = |line: Line| if line == Line::Charts { chart as u16 } else { 1 };
+    let rows = lines.iter().map(|&line| height_of(line)).sum();
+    let has_epoch = lines.contains(&Line::Epoch);
     let mut view =
-        View { run, state, is_wide, marker, buffer: Buffer::empty(Rect::new(0, 0, width, rows as u16)) };
+        View { run, state, is_wide, has_epoch, marker, buffer: Buffer::empty(Rect::new(0, 0, width, rows)) };
     let mut y = 0;
-    for line in [
-        Line::Device,
-        Line::Speed,
-        Line::Charts,
-        Line::Train,
-        Line::Validation,
-        Line::Test,
-        Line::Epoch,
-        Line::Run,
-    ] {
-        match line {
-            Line::Charts if has_chart => {
-                view.charts(y, chart as u16);
-                y += chart as u16;
-            }
-            line if lines.contains(&line) => {
-                view.line(line, y);
-                y += 1;
-            }
-            _ => {}
-        }
+    for line in lines {
+        view.line(line, y, height_of(line));
+        y += height_of(line);
     }
     view.buffer
 }
@@ -137,21 +97,23 @@ struct View<'a> {
     run: &'a Run,
     state: &'a State,
     is_wide: bool,
-    /// What the lines of charts consist of.
+    /// Whether the epoch's bar has a line of its own.
+    has_epoch: bool,
+    /// The symbols that the lines of charts consist of.
     marker: Marker,
     buffer: Buffer,
 }
 
 impl View<'_> {
-    fn line(&mut self, line: Line, y: u16) {
-        let plain = Style::new();
+    fn line(&mut self, line: Line, y: u16, height: u16) {
+        let width = self.buffer.area.width;
         match line {
             Line::Device => self.device(y),
             Line::Speed => {
-                let texts = [self.speed(), self.learning_rate()];
-                self.text(0, y, &texts.join("  "), plain);
+                let texts = [self.state.speed(), self.state.learning_rate(self.run)];
+                self.text(0, y, &texts.join("  "), Style::new());
             }
-            Line::Charts => {}
+            Line::Charts => self.charts(y, height),
             Line::Train => {
                 let tally = self.state.progress.map(|progress| progress.tally);
                 let now = tally.filter(|tally| tally.samples > 0);
@@ -169,21 +131,19 @@ impl View<'_> {
                 let best = self.state.history.best(|epoch| Some(epoch.test.accuracy));
                 self.metrics(y, &format!("{TEST_MARK} test"), TEST, now, best);
             }
-            Line::Epoch => {
-                let (name, fraction, left) = self.epoch();
-                self.bar(0, y, self.buffer.area.width, &name, fraction, &left);
+            Line::Epoch => self.epoch_bar(y, width),
+            // The epoch is below the first chart, the run below the second.
+            Line::Run if self.is_wide => {
+                let (half, second) = halves(width);
+                self.epoch_bar(y, half);
+                self.bar(second, y, width - second, "run", &self.state.run_done(self.run));
             }
             Line::Run => {
-                let (fraction, left) = self.whole_run();
-                let (name, width) = (self.run_name(), self.buffer.area.width);
-                if !self.is_wide {
-                    return self.bar(0, y, width, &name, fraction, &left);
-                }
-                // The run is beside the epoch, below its chart.
-                let (epoch, of_epoch, left_of_epoch) = self.epoch();
-                let (half, second) = halves(width);
-                self.bar(0, y, half, &epoch, of_epoch, &left_of_epoch);
-                self.bar(second, y, width - second, "run", fraction, &left);
+                let epoch = self.state.epoch_name(self.run);
+                // As wide as the name of the epoch, so that both bars are aligned.
+                let run = format!("{:width$}", "run", width = epoch.len());
+                let name = if self.has_epoch { run } else { epoch };
+                self.bar(0, y, width, &name, &self.state.run_done(self.run));
             }
         }
     }
@@ -193,7 +153,7 @@ impl View<'_> {
         if room == 0 {
             return x;
         }
-        // The style of what is written over does not shine through.
+        // Replaces the style of the text that was there.
         self.buffer.set_stringn(x, y, text, room.into(), Style::reset().patch(style)).0
     }
 
@@ -204,7 +164,7 @@ impl View<'_> {
         let (dim, bold) = (Style::new().dim(), Style::new().bold());
         self.text(0, y, &"─".repeat(width.into()), dim);
         let right = match self.is_wide {
-            true => format!(" {} ─ {} ", self.learning_rate(), self.speed()),
+            true => format!(" {} ─ {} ", self.state.learning_rate(self.run), self.state.speed()),
             false => String::new(),
         };
         let room = usize::from(width).saturating_sub(right.chars().count() + 6);
@@ -217,27 +177,6 @@ impl View<'_> {
             let x = width.saturating_sub(right.chars().count() as u16 + 2);
             self.text(x, y, &right, Style::new());
         }
-    }
-
-    fn speed(&self) -> String {
-        match self.state.progress {
-            Some(EpochProgress { tally, seconds, .. }) if tally.samples > 0 && seconds > 0.0 => {
-                format!("{} images/s", whole(tally.samples as f64 / seconds))
-            }
-            _ => "starting".to_owned(),
-        }
-    }
-
-    fn learning_rate(&self) -> String {
-        let config = &self.run.config;
-        let (total, per_epoch) =
-            (config.total_steps(self.run.samples), config.steps_per_epoch(self.run.samples));
-        let step = self.state.progress.map_or(0, |progress| {
-            let done = (progress.tally.samples as u64).div_ceil(config.batch_size as u64);
-            (progress.epoch - 1) * per_epoch + done.saturating_sub(1)
-        });
-        let factor = config.schedule.factor(step.min(total.saturating_sub(1)), total, per_epoch);
-        format!("lr {}", rate(f64::from(config.learning_rate) * factor))
     }
 
     /// The loss and the accuracy of a split, and the best accuracy of all epochs.
@@ -292,12 +231,17 @@ impl View<'_> {
         chart::draw(&mut self.buffer, area, Quantity::Accuracy, &accuracies, extent, self.marker);
     }
 
-    /// A bar between a name and a percentage with the time that is left. What has no room is left out: the bar, the time,
-    /// and the end of the name.
-    fn bar(&mut self, x: u16, y: u16, width: u16, name: &str, fraction: f64, left: &str) {
-        let (fraction, width) = (fraction.clamp(0.0, 1.0), usize::from(width));
+    fn epoch_bar(&mut self, y: u16, width: u16) {
+        let name = self.state.epoch_name(self.run);
+        self.bar(0, y, width, &name, &self.state.epoch_done(self.run));
+    }
+
+    /// A bar between a name and a percentage with the time left. If there is no room, the bar, the time and the end of the
+    /// name are omitted.
+    fn bar(&mut self, x: u16, y: u16, width: u16, name: &str, done: &Done) {
+        let (fraction, width) = (done.fraction.clamp(0.0, 1.0), usize::from(width));
         let percent = format!(" {:3.0} %", (100.0 * fraction).floor());
-        let mut end = format!("{percent}  {left:>10}");
+        let mut end = format!("{percent}  {:>10}", done.left);
         let taken = |end: &str| name.chars().count() + end.chars().count();
         if taken(&end) > width {
             end = percent;
@@ -312,56 +256,6 @@ impl View<'_> {
         }
         self.text(x, y, &end, Style::new());
     }
-
-    fn epochs(&self) -> u64 {
-        self.run.config.epochs_started(self.run.samples)
-    }
-
-    /// With few columns and few lines, the run's bar is the only one, and so names the epoch.
-    fn run_name(&self) -> String {
-        let epochs = self.epochs();
-        let width = epoch_of(1, epochs).len();
-        match self.buffer.area.height {
-            ..6 => epoch_of(self.state.progress.map_or(1, |progress| progress.epoch), epochs),
-            _ => format!("{:width$}", "run"),
-        }
-    }
-
-    /// The name of the epoch that is under way, how much of it is done, and the time that it still takes.
-    fn epoch(&self) -> (String, f64, String) {
-        let Some(EpochProgress { epoch, images, tally, seconds }) = self.state.progress else {
-            return (epoch_of(1, self.epochs()), 0.0, "starting".to_owned());
-        };
-        let samples = self.run.samples as u64;
-        let begin = (epoch - 1) * samples;
-        let end = (begin + samples).min(self.run.config.total_images(self.run.samples));
-        let (done, all) = (images.saturating_sub(begin), end.saturating_sub(begin));
-        let left = match tally.samples {
-            0 => "starting".to_owned(),
-            _ if done >= all => "evaluating".to_owned(),
-            trained => time_left((all - done) as f64 * seconds / trained as f64),
-        };
-        (epoch_of(epoch, self.epochs()), done as f64 / all.max(1) as f64, left)
-    }
-
-    /// How much of the run is done, and the time that it still takes, with its evaluations.
-    fn whole_run(&self) -> (f64, String) {
-        let total = self.run.config.total_images(self.run.samples);
-        let Some(EpochProgress { epoch, images, tally, seconds }) = self.state.progress else {
-            return (0.0, String::new());
-        };
-        let fraction = images as f64 / total.max(1) as f64;
-        if tally.samples == 0 {
-            return (fraction, String::new());
-        }
-        let training = total.saturating_sub(images) as f64 * seconds / tally.samples as f64;
-        let evaluations = (self.epochs() + 1).saturating_sub(epoch) as f64;
-        (fraction, time_left(training + evaluations * self.state.evaluation.as_secs_f64()))
-    }
-}
-
-fn time_left(seconds: f64) -> String {
-    if seconds.is_finite() { format!("{} left", duration(seconds)) } else { String::new() }
 }
 
 /// The width of the first of two parts, and where the second begins.
@@ -372,8 +266,11 @@ fn halves(width: u16) -> (u16, u16) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::history::History;
     use super::*;
-    use crate::train::EpochRecord;
+    use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
 
     const SAMPLES: usize = 6_000;
 
@@ -476,5 +373,16 @@ mod tests {
         let shown = shown(&run, &state(&run), 40, 4);
         assert_eq!(shown.len(), 1);
         assert!(shown[0].starts_with("epoch 2/3 ━") && shown[0].ends_with("50 %   10 s left"), "{shown:#?}");
+    }
+
+    #[test]
+    fn only_one_bar_has_the_name_of_the_epoch() {
+        for (validation, rows) in [(None, 7), (Some(500), 8)] {
+            let run = run(validation);
+            let shown = shown(&run, &state(&run), 40, rows);
+            assert_eq!(shown.len(), rows - 3, "{shown:#?}");
+            assert!(shown[rows - 5].starts_with("epoch 2/3 ━"), "{shown:#?}");
+            assert!(shown[rows - 4].starts_with("run       ━"), "{shown:#?}");
+        }
     }
 }
