@@ -96,3 +96,18 @@ impl fmt::Display for Hex {
         write!(f, "#{red:02x}{green:02x}{blue:02x}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_have_the_same_colours_in_files_and_on_light_pages() {
+        let theme = include_str!("../page/theme.css");
+        let (light, _dark) = theme.split_once("@media").unwrap();
+        for index in 0..Colour::SERIES {
+            let line = format!("--series-{}: {};", index + 1, Colour::Series(index).hex());
+            assert!(light.contains(&line), "{line}");
+        }
+    }
+}
