@@ -110,6 +110,8 @@ mod paper;
 #[cfg(feature = "cli")]
 mod serve;
 #[cfg(feature = "cli")]
+mod sweep;
+#[cfg(feature = "cli")]
 mod tensorboard;
 
 // Not part of the API: public for this package's tests and benches alone.

@@ -56,4 +56,32 @@ impl Setup {
     pub fn accumulates(&self) -> bool {
         self.batch_size > LARGEST_MICRO_BATCH
     }
+
+    /// Whether engines of the two setups run the same kernels, so that they can be members of one population. They may
+    /// differ in weight decay and label smoothing, which belong to each step.
+    pub fn shares_kernels_with(&self, other: &Self) -> bool {
+        let common = |setup: &Self| {
+            let mut setup = *setup;
+            setup.optimizer.weight_decay = 0.0;
+            setup.loss.label_smoothing = 0.0;
+            setup
+        };
+        common(self) == common(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_of_a_population_may_differ_in_what_belongs_to_each_step() {
+        let setup = Setup::new(LeNet5::new(1, 10), 64);
+        let mut other = setup;
+        other.optimizer.weight_decay = 0.01;
+        other.loss.label_smoothing = 0.1;
+        assert!(setup.shares_kernels_with(&other));
+        other.batch_size = 32;
+        assert!(!setup.shares_kernels_with(&other));
+    }
 }
