@@ -309,6 +309,11 @@ impl SweepFiles {
         self.path.join(MODEL)
     }
 
+    /// The path of the configuration in the folder of a sweep.
+    pub fn config_path(path: &Path) -> PathBuf {
+        path.join(CONFIG)
+    }
+
     /// The path of the report in the folder of a sweep.
     pub fn report_path(path: &Path) -> PathBuf {
         path.join(REPORT)

@@ -97,7 +97,7 @@ pub enum PlanError {
     #[error("only the seed is varied, so there are no settings to draw; vary another option")]
     OnlySeeds,
     /// There are fewer settings than samples.
-    #[error("{samples} settings are requested, but the values have only {}; omit the number to try all of them", count(whole(*settings as u64), "combination"))]
+    #[error("{samples} settings are requested, but the values have only {}", count(whole(*settings as u64), "combination"))]
     TooManySamples {
         /// How many were requested.
         samples: usize,

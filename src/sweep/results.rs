@@ -20,6 +20,16 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Returns the name: `validation-accuracy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ValidationAccuracy => "validation-accuracy",
+            Self::ValidationLoss => "validation-loss",
+            Self::TestAccuracy => "test-accuracy",
+            Self::TestLoss => "test-loss",
+        }
+    }
+
     /// Returns the metric of an epoch; `None` if there are no validation images.
     pub fn of(self, record: &EpochRecord) -> Option<f64> {
         match self {

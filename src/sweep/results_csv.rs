@@ -3,6 +3,7 @@
 
 use super::{MemberResult, MemberStatus, StoredSweep};
 use crate::escape::escape;
+use crate::report::Table;
 use crate::train::EpochRecord;
 
 /// The whole file.
@@ -27,12 +28,12 @@ pub(super) fn text(sweep: &StoredSweep) -> String {
         "error",
     ];
     let header: Vec<&str> = before.into_iter().chain(names.iter().copied()).chain(after).collect();
-    let mut text = header.join(",") + "\r\n";
+    let mut table = Table::new(header);
     for result in &sweep.results {
-        let cells: Vec<String> = row(result, &names).iter().map(|cell| quoted(cell)).collect();
-        text += &(cells.join(",") + "\r\n");
+        let cells = row(result, &names).into_iter().map(|cell| escape(&cell).into_owned());
+        table.push(cells).expect("each row has all columns");
     }
-    text
+    table.to_csv()
 }
 
 fn row(result: &MemberResult, names: &[&str]) -> Vec<String> {
@@ -69,13 +70,4 @@ fn row(result: &MemberResult, names: &[&str]) -> Vec<String> {
         result.error.clone().unwrap_or_default(),
     ]);
     cells
-}
-
-/// A cell on one line, in quotes if it needs them. A spreadsheet would take a cell that begins with =, +, @ or a tab for
-/// a formula, which a quote as its first character prevents; numbers may begin with a minus.
-fn quoted(cell: &str) -> String {
-    let escaped = escape(cell);
-    let is_formula = escaped.starts_with(['=', '+', '@', '-']) && escaped.parse::<f64>().is_err();
-    let cell = if is_formula { format!("'{escaped}") } else { escaped.into_owned() };
-    if cell.contains([',', '"', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }

@@ -181,6 +181,15 @@ impl Variation {
         }
     }
 
+    /// Returns numbers that tell what the values between LOW and HIGH are: the two, and a fraction in between. `None` for
+    /// other values.
+    pub fn probes(&self) -> Option<([String; 2], String)> {
+        let Values::Interval { low, high, .. } = self.values else { return None };
+        let fraction =
+            [low.floor() + 0.5, (low + high) / 2.0].into_iter().find(|value| (low..high).contains(value));
+        Some(([number(low), number(high)], number(fraction.unwrap_or(low))))
+    }
+
     /// Returns the number of different values; `None` if there are very many.
     pub fn count(&self) -> Option<usize> {
         match &self.values {
@@ -289,9 +298,10 @@ fn rounded(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
 }
 
-/// A number as people write it: 0.05, 1e-4.
+/// A number as people write it: 0.05, 1e-4, 60000.
 fn number(value: f64) -> String {
-    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
+    let is_short = value == 0.0 || (1e-3..1e15).contains(&value.abs());
+    if is_short { value.to_string() } else { format!("{value:e}") }
 }
 
 #[cfg(test)]
