@@ -242,6 +242,15 @@ pub enum EngineError {
         largest: usize,
     },
 
+    /// The device cannot train so many networks at the same time.
+    #[error("this device trains at most {largest} networks of this kind at the same time, not {size}")]
+    PopulationTooLarge {
+        /// The requested number of networks.
+        size: usize,
+        /// The largest number that fits.
+        largest: usize,
+    },
+
     /// The network has more classes than the device supports.
     #[error(
         "the network has {classes} classes, but this device's kernels support at most {largest}; \
