@@ -160,7 +160,7 @@ fn check_batches(batch_size: usize, images: usize) -> Result<(), Failure> {
 }
 
 /// What the run learns from: "60,000 training and 10,000 test images of MNIST (built in), 10 classes".
-fn images_of(data: &Dataset, is_named: bool) -> String {
+pub fn images_of(data: &Dataset, is_named: bool) -> String {
     let name = match data.kind {
         _ if !is_named => "MNIST (built in)".to_owned(),
         Some(kind) if kind.name() != data.name => format!("{} ({kind})", data.name),
