@@ -154,6 +154,15 @@ pub struct TrainArgs {
     seeds: Option<NonZeroUsize>,
 }
 
+impl TrainArgs {
+    /// Checks what can be checked without the images: that the options are ones of the optimizer and of the schedule.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.optimizer.optimizer()?;
+        self.schedule.schedule()?;
+        Ok(())
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {

@@ -5,7 +5,7 @@ use std::mem;
 use crate::sweep::{MemberResult, Metric};
 
 /// Follows which members can still be the best: the best member is that of the setting with the best mean.
-pub struct Keep {
+pub struct Candidates {
     metric: Metric,
     /// Number of members of each setting.
     seeds: usize,
@@ -26,7 +26,7 @@ struct Ended {
     value: f64,
 }
 
-impl Keep {
+impl Candidates {
     pub fn new(metric: Metric, settings: usize, seeds: usize) -> Self {
         let settings = vec![Ended::default(); settings];
         Self { metric, seeds, settings, best: Vec::new(), mean: None }
@@ -98,7 +98,7 @@ mod tests {
     use crate::sweep::MemberStatus;
     use crate::train::EpochRecord;
 
-    fn end(keep: &mut Keep, member: usize, accuracy: Option<f64>) -> Vec<usize> {
+    fn end(keep: &mut Candidates, member: usize, accuracy: Option<f64>) -> Vec<usize> {
         let epochs = accuracy.map(|test_accuracy| EpochRecord { test_accuracy, ..EpochRecord::default() });
         let mut removed = keep.end(&MemberResult {
             member,
@@ -115,8 +115,8 @@ mod tests {
         removed
     }
 
-    fn keep() -> Keep {
-        Keep::new(Metric::TestAccuracy, 3, 2)
+    fn keep() -> Candidates {
+        Candidates::new(Metric::TestAccuracy, 3, 2)
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use super::keep::Keep;
+use super::keep::Candidates;
 use super::label;
 use super::table::{Table, shown};
 use crate::cli::failure::one_line;
 use crate::cli::sweep::report;
 use crate::cli::{Failure, Output, notice};
-use crate::sweep::{Member, MemberResult, MemberStatus, SweepFiles, statistics};
+use crate::sweep::{Keep, Member, MemberResult, MemberStatus, SweepFiles, statistics};
 use crate::wording::count;
 
 /// The shortest time between two writings of the report while the sweep runs, and how many times as long as the last
@@ -26,7 +26,7 @@ pub struct Recorder<'a> {
     json: Option<&'a mut Output>,
     quiet: bool,
     /// `None` if all folders are kept.
-    keep: Option<Keep>,
+    keep: Option<Candidates>,
     /// When the report may be written again.
     next_report: Instant,
 }
@@ -36,7 +36,7 @@ impl<'a> Recorder<'a> {
         let stored = files.stored();
         let (config, plan) = (&stored.config, &stored.plan);
         let keep =
-            config.keep_best_only.then(|| Keep::new(config.metric, plan.settings.len(), plan.seeds.len()));
+            (config.keep == Keep::Best).then(|| Candidates::new(config.metric, plan.settings.len(), plan.seeds.len()));
         let before = stored.results.clone();
         let next_report = Instant::now() + REPORT_PAUSE;
         let mut recorder = Self { files, table, json, quiet, keep, next_report };
