@@ -42,7 +42,7 @@ impl Opening {
     /// Opens what the options name. `options` are all that were given.
     pub fn open(args: &TrainArgs, options: toml::Table) -> Result<(Self, Opened, Option<Server>), Failure> {
         let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
-        args.check_options()?;
+        args.check()?;
         args.check_images()?;
         let server = args.page.listen()?;
         let before =
@@ -51,13 +51,6 @@ impl Opening {
         let meaning = Meaning::of(args, &images, resumed)?;
         let opened = device.engine(&meaning.setup)?;
         Ok((meaning.on(opened.config.clone(), args, options, images), opened, server))
-    }
-}
-
-impl TrainArgs {
-    /// Checks the options that contradict each other whatever the images are.
-    fn check_options(&self) -> Result<(), Failure> {
-        self.optimizer.optimizer().map(drop)
     }
 }
 

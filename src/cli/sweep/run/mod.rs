@@ -18,7 +18,7 @@ use super::members::Sweep;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Ending, Failure, Output, notice, threads};
 use crate::files::stop_replacing;
-use crate::sweep::{Member, Plan, SweepFiles};
+use crate::sweep::{Member, Plan, Setting, SweepFiles};
 use crate::train::{EpochRecord, StoredRun, TrainingConfig, quoted};
 use crate::wording::{count, duration};
 use prepared::{Prepared, PreparedMember};
@@ -145,17 +145,12 @@ fn about(plan: &Plan, members: usize, folder: &Path) -> String {
     format!("sweep of {}: {whole}{part}; in {}", count(members, "member"), folder.display())
 }
 
-/// The name of a member in messages: "member 3 (lr=0.01, seed 5)".
+/// The name of a member in messages: "member 3 (lr 0.01, seed 5)".
 fn label(plan: &Plan, member: Member) -> String {
-    let mut parts: Vec<String> =
-        plan.settings[member.setting].values.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    if plan.seeds.len() > 1 {
-        parts.push(format!("seed {}", member.seed));
-    }
-    match parts.is_empty() {
-        true => format!("member {}", member.index),
-        false => format!("member {} ({})", member.index, parts.join(", ")),
-    }
+    let setting = plan.settings.get(member.setting).filter(|_| plan.settings.len() > 1).map(Setting::label);
+    let seed = (plan.seeds.len() > 1).then(|| format!("seed {}", member.seed));
+    let parts: Vec<String> = setting.into_iter().chain(seed).collect();
+    format!("member {} ({})", member.index, parts.join(", "))
 }
 
 /// What a sweep that a second signal ends leaves behind. Waits for the file that is being written.

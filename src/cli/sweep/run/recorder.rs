@@ -35,8 +35,8 @@ impl<'a> Recorder<'a> {
     pub fn new(files: SweepFiles, table: &'a Table, json: Option<&'a mut Output>, quiet: bool) -> Self {
         let stored = files.stored();
         let (config, plan) = (&stored.config, &stored.plan);
-        let keep =
-            (config.keep == Keep::Best).then(|| Candidates::new(config.metric, plan.settings.len(), plan.seeds.len()));
+        let keep = (config.keep == Keep::Best)
+            .then(|| Candidates::new(config.metric, plan.settings.len(), plan.seeds.len()));
         let before = stored.results.clone();
         let next_report = Instant::now() + REPORT_PAUSE;
         let mut recorder = Self { files, table, json, quiet, keep, next_report };

@@ -11,7 +11,7 @@ use super::queue::Job;
 use crate::cli::progress::{Display, Row, bar, duration, line};
 use crate::cli::terminal::{self, Size};
 use crate::escape::escape;
-use crate::sweep::{MemberResult, MemberStatus, Metric};
+use crate::sweep::{MemberResult, MemberStatus, Metric, statistics};
 use crate::train::{EpochProgress, EpochRecord, Listener, RunError, Snapshot};
 
 /// Shorter sweeps have no live lines.
@@ -195,12 +195,7 @@ fn row(text: &str, end: &str, size: Size) -> Row {
 
 /// A value of a metric in words: "validation accuracy 98.61 %".
 pub fn shown(metric: Metric, value: f64) -> String {
-    match metric {
-        Metric::ValidationAccuracy => format!("validation accuracy {:.2} %", 100.0 * value),
-        Metric::ValidationLoss => format!("validation loss {value:.4}"),
-        Metric::TestAccuracy => format!("test accuracy {:.2} %", 100.0 * value),
-        Metric::TestLoss => format!("test loss {value:.4}"),
-    }
+    format!("{} {}", metric.name().replace('-', " "), statistics::shown(metric, value))
 }
 
 /// No code under the lock panics halfway through a change.
