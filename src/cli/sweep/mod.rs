@@ -6,6 +6,7 @@ mod conclusion;
 mod members;
 mod report;
 mod run;
+pub mod seeds;
 mod varied;
 
 use std::time::Instant;
