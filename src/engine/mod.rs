@@ -5,6 +5,7 @@
 
 mod activations;
 mod class_weights;
+mod ensemble;
 mod epoch;
 mod loss;
 mod mode;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use activations::LayerOutput;
 pub use class_weights::{ClassWeights, ClassWeightsError};
+pub use ensemble::{EnsembleEngine, mean_log_probabilities};
 pub use epoch::Epoch;
 pub use loss::{Loss, LossKind, Reduction};
 pub use mode::Mode;
