@@ -5,6 +5,7 @@
 
 mod activations;
 mod engine;
+mod ensemble;
 mod frozen;
 mod golden;
 mod gradients;
