@@ -13,18 +13,6 @@ use crate::model::{Ensemble, Model, NamedModel, weights};
 use crate::train::RunDirectory;
 use crate::wording::count;
 
-/// The model of a command whose other arguments are not models.
-#[derive(Debug, Args)]
-pub struct ModelArg {
-    /// Model file, from a run or from PyTorch, or the folder of a run
-    #[arg(value_name = "MODEL")]
-    typed: Option<PathBuf>,
-
-    /// The same as MODEL
-    #[arg(long, value_name = "MODEL")]
-    model: Option<PathBuf>,
-}
-
 /// The models of a command whose other arguments are not models.
 #[derive(Debug, Args)]
 pub struct ModelsArg {
@@ -61,28 +49,16 @@ pub struct LoadedModels {
     pub ensemble: Ensemble,
 }
 
-impl ModelArg {
-    /// Loads the model, if one is given.
-    pub fn load_if_given(&self) -> Result<Option<LoadedModel>, Failure> {
-        match (&self.typed, &self.model) {
-            (Some(one), Some(other)) if one != other => {
-                let (one, other) = (one.display(), other.display());
-                Err(Failure::Input(anyhow!("the model is given twice, as {one} and as {other}; remove one")))
-            }
-            (Some(path), _) | (_, Some(path)) => load(path).map(Some),
-            (None, None) => Ok(None),
-        }
-    }
-}
-
 impl ModelsArg {
     /// Loads the models.
     pub fn load(&self) -> Result<LoadedModels, Failure> {
-        let paths: Vec<_> = self.typed.iter().chain(&self.model).collect();
-        if paths.is_empty() {
-            return Err(Failure::usage("missing MODEL", takes()));
-        }
-        load_all(paths)
+        self.load_if_given()?.ok_or_else(|| Failure::usage("missing MODEL", takes()))
+    }
+
+    /// Loads the models, if any is given.
+    pub fn load_if_given(&self) -> Result<Option<LoadedModels>, Failure> {
+        let mut typed = self.typed.iter().chain(&self.model).peekable();
+        typed.peek().is_some().then(|| load_all(typed)).transpose()
     }
 }
 

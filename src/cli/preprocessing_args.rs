@@ -44,13 +44,8 @@ impl PreprocessingArgs {
         }
     }
 
-    /// The preparation for a model.
-    pub fn preparation(self, model: &Model) -> Result<Preparation, Failure> {
-        Preparation::new(model, self.preprocessing()).map_err(Failure::input)
-    }
-
     /// The preparation for the models of an ensemble, which must be that of each of them.
-    pub fn preparation_for_all(self, ensemble: &Ensemble) -> Result<Preparation, Failure> {
+    pub fn preparation(self, ensemble: &Ensemble) -> Result<Preparation, Failure> {
         let choice = |model: &Model| Some(AutoChoice::of(model)).filter(|choice| !choice.is_guess);
         let mut known =
             ensemble.members().iter().filter_map(|member| Some((&member.name, choice(&member.model)?)));
@@ -64,7 +59,7 @@ impl PreprocessingArgs {
                 "--preprocess mnist or none prepares them alike for all models",
             ));
         }
-        self.preparation(ensemble.lead())
+        Preparation::new(ensemble.lead(), self.preprocessing()).map_err(Failure::input)
     }
 
     /// Notes which preprocessing was chosen and why, even if `is_quiet`, if it is a guess.

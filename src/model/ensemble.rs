@@ -87,6 +87,13 @@ pub enum EnsembleError {
     },
 }
 
+/// An ensemble of one model, called `model`.
+impl From<Model> for Ensemble {
+    fn from(model: Model) -> Self {
+        Self { members: vec![NamedModel { name: "model".to_owned(), model }], lead: 0 }
+    }
+}
+
 impl Ensemble {
     /// Makes an ensemble. Where a model does not record its classes or how its images were fitted, as those from PyTorch,
     /// it is taken to agree with the others.

@@ -14,7 +14,7 @@ use crate::data::{ImageFile, ImageFileError, ImageSet};
 use crate::engine::{Engine, EngineError, EnsembleEngine, LayerOutput, Setup, Split, mean_log_probabilities};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::weights::{self, LoadError};
-use crate::model::{Ensemble, EnsembleError, Model, ModelInfo, NamedModel};
+use crate::model::{Ensemble, EnsembleError, Model, ModelInfo};
 
 /// Classifies images with a trained model, or with an [`Ensemble`] of them, whose probabilities are averaged.
 pub struct Classifier {
@@ -162,9 +162,8 @@ impl Classifier {
     /// # Panics
     /// If the parameters' length is not the engine's network's.
     pub fn with_engine(model: Model, engine: Box<dyn Engine>) -> Result<Self, PredictError> {
-        let ensemble = Ensemble::new(vec![NamedModel { name: "model".to_owned(), model }])?;
         let mut engine = Some(engine);
-        Self::of_ensemble(&ensemble, |_| Ok(engine.take().expect("one model needs one engine")))
+        Self::of_ensemble(&model.into(), |_| Ok(engine.take().expect("one model needs one engine")))
     }
 
     /// Runs the models of an ensemble, on engines that `open` creates for their networks.

@@ -103,7 +103,7 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     let lead = ensemble.lead();
     let batch = MAX_LOG_PROBABILITIES / lead.network.classes / ensemble.members().len();
     let batch = batch.clamp(1, BATCH);
-    let preparation = args.preprocessing.preparation_for_all(&ensemble)?;
+    let preparation = args.preprocessing.preparation(&ensemble)?;
     let images = images::resolve(&args.images)?;
     images::check_existence(&images)?;
     if let Some(path) = &args.contact_sheet {
