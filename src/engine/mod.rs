@@ -5,6 +5,7 @@
 
 mod activations;
 mod class_weights;
+mod ensemble;
 mod epoch;
 mod lockstep;
 mod loss;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub use activations::LayerOutput;
 pub use class_weights::{ClassWeights, ClassWeightsError};
+pub use ensemble::{EnsembleEngine, mean_log_probabilities};
 pub use epoch::Epoch;
 pub use lockstep::{Lockstep, MemberEngine, Worker};
 pub use loss::{Loss, LossKind, Reduction};

@@ -6,6 +6,8 @@
 mod activations;
 mod engine;
 mod engine_pool;
+||||||| eb7305d
+mod ensemble;
 mod frozen;
 mod golden;
 mod gradients;
