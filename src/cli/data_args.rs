@@ -17,7 +17,7 @@ use super::data::fetched;
 use super::memory_args::MemoryArgs;
 use super::{Failure, values};
 
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its format is detected
@@ -245,7 +245,7 @@ pub fn class_in_message(class: usize, names: Option<&[String]>) -> String {
 }
 
 /// Limits on the size of a data set.
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Args)]
 #[command(next_help_heading = "Data")]
 pub struct LimitArgs {
     /// Maximum number of training images, taken from the start [default: all]

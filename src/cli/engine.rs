@@ -6,8 +6,10 @@ use std::thread;
 
 use crate::bench::Candidate;
 use crate::cache;
+use crate::data::Dataset;
 use crate::device::{
-    AdapterName, ChoiceError, Device, DeviceError, DeviceOptions, DeviceRequest, OpenDevice, WantedBackend,
+    AdapterName, ChoiceError, Device, DeviceError, DeviceOptions, DeviceRequest, EnginePool, OpenDevice,
+    WantedBackend,
 };
 use crate::engine::{Engine, EngineError, Setup};
 use crate::gpu::Residency;
@@ -348,15 +350,25 @@ impl Ready {
 
     /// Creates an engine on the device, and warns if it is a software adapter.
     pub fn engine(self, setup: &Setup) -> Result<Opened, Failure> {
-        let Self { chosen, open } = self;
+        let Self { chosen, open } = &self;
         chosen.warn_of_software();
         chosen.check(setup).map_err(failure)?;
         let engine = open.engine(setup).map_err(failure)?.into_boxed();
-        let name = engine.name();
-        let config = match chosen.device.adapter() {
-            None => EngineConfig::cpu(name),
-            Some(adapter) => engine_config::gpu(name, adapter.clone(), open.kernels_for(setup)),
-        };
-        Ok(Opened { engine, config, reason: chosen.reason().to_owned() })
+        let config = self.config(&*engine, setup);
+        Ok(Opened { engine, config, reason: self.reason().to_owned() })
+    }
+
+    /// Prepares several engines for runs on the images of `data`, at most `members` at the same time.
+    pub fn pool(&self, setup: &Setup, data: &Dataset, members: usize) -> Result<EnginePool, EngineError> {
+        self.chosen.check(setup)?;
+        self.open.pool(setup, data, members)
+    }
+
+    /// The description of an engine on this device.
+    pub fn config(&self, engine: &dyn Engine, setup: &Setup) -> EngineConfig {
+        match self.chosen.device.adapter() {
+            None => EngineConfig::cpu(engine.name()),
+            Some(adapter) => engine_config::gpu(engine.name(), adapter.clone(), self.open.kernels_for(setup)),
+        }
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::values;
 use crate::memory;
 
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct MemoryArgs {
     /// Memory for reading and decoding data, such as 512M or 2G [default: half of the available memory]

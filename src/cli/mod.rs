@@ -41,6 +41,7 @@ mod resume_command;
 mod runs;
 mod serve;
 mod summary;
+mod sweep;
 mod terminal;
 mod threads;
 mod train;
@@ -115,6 +116,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<train::TrainArgs>),
+    /// Train many networks with different options, and compare them
+    Sweep(Box<sweep::SweepArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Report(Box<report::ReportArgs>),
     Predict(predict::PredictArgs),
@@ -186,6 +189,7 @@ fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
     let mut output = Output::default();
     match cli.command {
         Command::Train(args) => train::run(&args, recipe::options(&matches), started, &mut output),
+        Command::Sweep(args) => sweep::run(&args, started, &mut output),
         Command::Evaluate(args) => evaluate::run(&args, &mut output),
         Command::Report(args) => report::run(&args, &mut output),
         Command::Predict(args) => predict::run(&args, &mut output),

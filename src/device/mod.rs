@@ -22,6 +22,7 @@
 
 mod any_engine;
 mod choice;
+mod engine_pool;
 mod request;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 pub use any_engine::AnyEngine;
 pub use choice::{ChoiceError, DeviceChoice, choose};
+pub use engine_pool::EnginePool;
 pub use request::{AdapterName, DeviceRequest, WantedBackend};
 
 use crate::cpu::CpuEngine;
@@ -204,14 +206,14 @@ impl Device {
     }
 }
 
-/// A device that is open: any number of engines can be created on it.
-#[derive(Debug)]
+/// A device that is open: any number of engines can be created on it. Clones share it.
+#[derive(Debug, Clone)]
 pub struct OpenDevice {
     /// `None` for the CPU engine.
     gpu: Option<OpenGpu>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct OpenGpu {
     context: Context,
     residency: Residency,

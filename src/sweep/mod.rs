@@ -3,9 +3,21 @@
 //! A sweep varies some options ([`Variation`]). Each combination of their values is a [`Setting`]. A setting is trained
 //! once for each seed, because a single run is one sample of a random result; such a run is a [`Member`]. Names and values
 //! of options are text here: what they mean is known to the caller.
+//!
+//! [`Plan`] has the settings, in the order of a grid or drawn at random; [`Halving`] says which members train on and which
+//! end early; [`statistics`] compares the settings; [`SweepFiles`] is the folder.
 
+mod config;
+mod files;
+mod halving;
 mod plan;
 mod results;
+pub mod statistics;
+mod variation;
 
-pub use plan::{Member, Plan, Setting};
+pub use config::{Shard, SweepConfig};
+pub use files::{StoredSweep, SweepError, SweepFiles};
+pub use halving::{Goal, Halving, HalvingError, MemberProgress};
+pub use plan::{MAX_MEMBERS, Member, Plan, PlanError, Setting};
 pub use results::{MemberResult, MemberStatus, Metric};
+pub use variation::{Values, Variation, VariationError};

@@ -1,5 +1,10 @@
 //! Which members a sweep has.
 
+use super::Variation;
+
+/// The largest number of members.
+pub const MAX_MEMBERS: usize = 10_000;
+
 /// A combination of values of the varied options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -27,6 +32,14 @@ pub struct Plan {
     pub seeds: Vec<u64>,
 }
 
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// An option is varied twice.
+    #[error("{0} is varied twice")]
+    Twice(String),
+}
+
 impl Plan {
     /// Returns the members, in order.
     pub fn members(&self) -> impl ExactSizeIterator<Item = Member> + '_ {
@@ -36,5 +49,28 @@ impl Plan {
             setting: index / seeds,
             seed: self.seeds[index % seeds],
         })
+    }
+
+    /// Returns all combinations of the values: a grid. The first variation changes slowest.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn grid(variations: &[Variation], default_seed: u64) -> Result<Self, PlanError> {
+        let _ = (variations, default_seed);
+        todo!()
+    }
+
+    /// Draws settings at random. The first settings do not depend on their number, so that more samples extend a sweep.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn random(
+        variations: &[Variation],
+        samples: usize,
+        sweep_seed: u64,
+        default_seed: u64,
+    ) -> Result<Self, PlanError> {
+        let _ = (variations, samples, sweep_seed, default_seed);
+        todo!()
     }
 }

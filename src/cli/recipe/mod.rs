@@ -15,13 +15,13 @@ use crate::files::read_text;
 use crate::train::{RunConfig, RunDirectory};
 use anyhow::anyhow;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory, ValueEnum};
+use clap::{Arg, ArgMatches, Args, Command, CommandFactory, ValueEnum};
 use toml::{Table, Value};
 
 pub use built_in::{PRESETS, preset};
 
 use super::hints::RUN_FOLDER;
-use super::train::OptimizerKind;
+use super::train::{OptimizerKind, TrainArgs};
 use super::{Cli, Failure, usage};
 use file::RecipeFile;
 
@@ -192,10 +192,14 @@ fn name_of(argument: &OsStr) -> String {
     text.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned()
 }
 
-/// All options given, typed or by a recipe, in the form of a recipe.
+/// All options given to `train`, typed or by a recipe, in the form of a recipe.
 pub fn options(matches: &ArgMatches) -> Table {
-    let command = train_command();
-    let Some(matches) = matches.subcommand_matches(SUBCOMMAND) else { return Table::new() };
+    matches.subcommand_matches(SUBCOMMAND).map(options_in).unwrap_or_default()
+}
+
+/// The options of `train` among those of a subcommand, in the form of a recipe.
+pub fn options_in(matches: &ArgMatches) -> Table {
+    let command = TrainArgs::augment_args(Command::new(SUBCOMMAND));
     let mut options = Table::new();
     for argument in command.get_arguments().filter(|argument| belongs_in_recipes(argument)) {
         let id = argument.get_id().as_str();
@@ -210,6 +214,13 @@ pub fn options(matches: &ArgMatches) -> Table {
         }
     }
     options
+}
+
+/// Adds the options of `train` that recipes may have to another command.
+pub fn with_options(command: Command) -> Command {
+    let train = TrainArgs::augment_args(Command::new(SUBCOMMAND));
+    let options = train.get_arguments().filter(|argument| belongs_in_recipes(argument)).cloned();
+    command.args(options.collect::<Vec<_>>())
 }
 
 /// A typed value as TOML. It becomes a string unless it can be converted back to exactly what was typed: 007 would become

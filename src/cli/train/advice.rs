@@ -4,7 +4,7 @@
 use crate::cli::data_args::class_in_message;
 use crate::cli::notice;
 use crate::data::{ClassCounts, Dataset};
-use crate::train::{Divergence, RunSummary};
+use crate::train::{Divergence, Listener, RunSummary};
 
 /// Images that a run must have trained on before its accuracy is judged.
 const MIN_TRAINED: u64 = 1_000;
@@ -20,14 +20,18 @@ pub fn imbalance(counts: &ClassCounts, names: Option<&[String]>) {
     ));
 }
 
-/// Warns that training diverges; it continues.
-pub fn divergence(divergence: &Divergence) {
-    let Divergence { initial_loss, loss } = divergence;
-    notice::warning(format_args!(
-        "training diverges: the loss is {}, and was {} at first; try a lower --lr",
-        number(*loss),
-        number(*initial_loss)
-    ));
+/// Warns when training diverges; it continues.
+pub struct DivergenceWarning;
+
+impl Listener for DivergenceWarning {
+    fn diverged(&mut self, divergence: &Divergence) {
+        let Divergence { initial_loss, loss } = divergence;
+        notice::warning(format_args!(
+            "training diverges: the loss is {}, and was {} at first; try a lower --lr",
+            number(*loss),
+            number(*initial_loss)
+        ));
+    }
 }
 
 /// Warns if a run that has ended learned nothing. `trained` is the number of images that it trained on, counted again in

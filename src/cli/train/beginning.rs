@@ -4,25 +4,26 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::opening::Opening;
-use super::resume::Now;
+use super::resume::{Now, Restored};
 use super::saver::Files;
 use super::{RUNS, TrainArgs, advice};
 use crate::cli::{Failure, notice};
-use crate::data::Dataset;
-use crate::engine::Engine;
+use crate::data::{ClassCounts, Dataset};
+use crate::engine::{Engine, EngineError, OptimizerState};
 use crate::model::ModelInfo;
-use crate::serve::Server;
 use crate::train::{EpochRecord, RunConfig, RunDirectory, RunError, RunState, TrainingConfig};
 use crate::wording::count;
 
-/// A run that is ready for its next step.
+/// A run that is ready for its next step, once an engine has its state.
 pub struct Begun {
-    pub engine: Box<dyn Engine>,
     pub data: Dataset,
+    pub counts: ClassCounts,
     pub training: TrainingConfig,
     /// The weights before the next step.
     pub parameters: Vec<f32>,
-    /// Whether these are the weights that the run started from.
+    /// The optimizer's state before the next step; `None` before the first.
+    pub optimizer: Option<OptimizerState>,
+    /// Whether the weights are those that the run started from.
     pub is_at_start: bool,
     pub state: RunState,
 }
@@ -33,51 +34,76 @@ pub struct Followed {
     pub is_resumed: bool,
     /// The epochs of the resumed run, of which some may be repeated.
     pub before: Vec<EpochRecord>,
-    pub server: Option<Server>,
+}
+
+/// Which folder a run has.
+#[derive(Debug, Clone, Copy)]
+pub enum Folder<'a> {
+    /// The one that the user has named; `None` for a new one in [`RUNS`].
+    Run(Option<&'a Path>),
+    /// That of a member of a sweep.
+    Member(&'a Path),
 }
 
 impl Opening {
     /// Creates the folder of the run, or restores the state of the resumed one.
-    pub fn begin(mut self, args: &TrainArgs) -> Result<(Begun, Followed), Failure> {
+    pub fn begin(self, args: &TrainArgs, folder: Folder) -> Result<(Begun, Followed), Failure> {
+        let Self { resumed, images, counts, parameters, config, slug, .. } = self;
+        let data = images.data;
         // A network that starts from other weights may have more classes, whose names are unknown.
-        let classes = self.config.network.classes;
-        let class_names = self.data.class_names.clone().filter(|names| names.len() == classes);
-        let resumed = self.resumed.take();
+        let class_names = data.class_names.clone().filter(|names| names.len() == config.network.classes);
         let is_resumed = resumed.is_some();
         let is_at_start = resumed.as_ref().is_none_or(|resumed| resumed.checkpoint().is_none());
         let before = resumed.as_ref().map(|resumed| resumed.metrics().to_vec()).unwrap_or_default();
-        let (directory, state) = match resumed {
-            None => (new_directory(args, &self.slug, &self.config)?, RunState::default()),
-            Some(resumed) => {
-                let now = Now {
-                    config: &self.config,
-                    images: self.fingerprints.get(),
-                    class_names: class_names.as_deref(),
-                };
-                resumed.resume(&now, &mut *self.engine)?
-            }
+        let Restored { directory, state, optimizer } = match resumed {
+            None => Restored::new(new_directory(args, folder, &slug, &config)?),
+            Some(resumed) => resumed.resume(&Now {
+                config: &config,
+                images: images.fingerprints.get(),
+                class_names: class_names.as_deref(),
+                is_member: matches!(folder, Folder::Member(_)),
+            })?,
         };
-        self.introduce(args);
-        let Self { server, data, counts, fingerprints, engine, parameters, config, slug, .. } = self;
         let training = config.training.clone();
-        if !args.output.quiet {
-            note_resumed_step(&state, training.total_steps(data.train.len()));
-        }
-        if !is_resumed && training.class_weights.is_none() {
-            advice::imbalance(&counts, data.class_names.as_deref());
-        }
         let info =
             ModelInfo { dataset: Some(slug), fit: Some(data.fit), class_names, ..ModelInfo::default() };
-        let files = Files { directory, config, info, fingerprints };
-        let begun = Begun { engine, data, training, parameters, is_at_start, state };
-        Ok((begun, Followed { files, is_resumed, before, server }))
+        let files = Files { directory, config, info, fingerprints: images.fingerprints };
+        let begun = Begun { data, counts, training, parameters, optimizer, is_at_start, state };
+        Ok((begun, Followed { files, is_resumed, before }))
+    }
+}
+
+impl Begun {
+    /// Gives an engine the state of the run.
+    pub fn load(&mut self, engine: &mut dyn Engine) -> Result<(), EngineError> {
+        engine.set_parameters(&self.parameters)?;
+        self.optimizer.take().map_or(Ok(()), |optimizer| engine.set_optimizer_state(&optimizer))
+    }
+
+    /// Notes what the user should know before the first step.
+    pub fn note(&self, is_resumed: bool, quiet: bool) {
+        if !quiet {
+            note_resumed_step(&self.state, self.training.total_steps(self.data.train.len()));
+        }
+        if !is_resumed && self.training.class_weights.is_none() {
+            advice::imbalance(&self.counts, self.data.class_names.as_deref());
+        }
     }
 }
 
 /// The folder of a new run.
-fn new_directory(args: &TrainArgs, slug: &str, config: &RunConfig) -> Result<RunDirectory, Failure> {
-    args.tensorboard.prepare(args.output.run_dir.as_deref())?;
-    let directory = match &args.output.run_dir {
+fn new_directory(
+    args: &TrainArgs,
+    folder: Folder,
+    slug: &str,
+    config: &RunConfig,
+) -> Result<RunDirectory, Failure> {
+    let path = match folder {
+        Folder::Run(path) => path,
+        Folder::Member(path) => Some(path),
+    };
+    args.tensorboard.prepare(path)?;
+    let directory = match path {
         Some(path) => RunDirectory::create(path, config),
         None => RunDirectory::create_timestamped(Path::new(RUNS), slug, config),
     };

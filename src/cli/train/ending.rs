@@ -12,28 +12,54 @@ use crate::cli::hints::HintedError;
 use crate::cli::report::{self, RunEnd};
 use crate::cli::resume_command::resume_command;
 use crate::cli::{Ending, Failure, Output, notice};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::files::stop_replacing;
 use crate::model::SelectionSplit;
 use crate::train::{FinishedFiles, RunDirectory, RunOutcome, RunSummary, StopReason, Stopping, TrainError};
 use crate::wording::count;
 
-/// Ends a run whose training has succeeded or failed: saves the rest, warns of results that mean little, writes the report,
-/// and prints how it ended.
+/// How training has ended, before everything is saved.
+pub struct Trained {
+    pub summary: Result<RunSummary, TrainError>,
+    /// The weights after the last step, unless they are saved.
+    pub weights: Result<Option<Vec<f32>>, EngineError>,
+}
+
+impl Trained {
+    /// Whether the device has failed.
+    pub fn is_failure_of_device(&self) -> bool {
+        matches!(self.summary, Err(TrainError::Engine(EngineError::Device(_))))
+            || matches!(self.weights, Err(EngineError::Device(_)))
+    }
+
+    /// Saves the rest of a run whose training has succeeded or failed, and returns how it ended.
+    pub fn save(self, saved: &mut Saved) -> Result<RunSummary, Failure> {
+        if let Some(tensorboard) = &mut saved.tensorboard {
+            tensorboard.finish(&self.summary);
+        }
+        let summary = self.summary.map_err(|error| failed(saved, error))?;
+        save_rest(saved, &summary, self.weights.map_err(Failure::work)?)?;
+        Ok(summary)
+    }
+}
+
+/// Ends a run: saves the rest, warns of results that mean little, writes the report, and prints how it ended.
 pub fn end(
     begun: Begun,
-    trained: Result<RunSummary, TrainError>,
+    engine: &mut dyn Engine,
+    trained: Trained,
     mut saved: Saved,
     args: &OutputArgs,
     started: Instant,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
-    let Begun { mut engine, data, training, parameters, is_at_start, .. } = begun;
-    if let Some(tensorboard) = &mut saved.tensorboard {
-        tensorboard.finish(&trained);
-    }
-    let summary = trained.map_err(|error| failed(&mut saved, error))?;
-    save_rest(&mut saved, &summary, &mut *engine)?;
+    let Begun { data, training, parameters, is_at_start, .. } = begun;
+    let error_is_numeric = trained.summary.as_ref().err().map(TrainError::is_numeric);
+    let summary = trained.save(&mut saved).inspect_err(|_| {
+        if let Some(is_numeric) = error_is_numeric {
+            note_checkpoint(&saved.files.directory, is_numeric);
+        }
+    })?;
     if summary.outcome != RunOutcome::Interrupted {
         let images = summary.steps.saturating_mul(training.batch_size as u64);
         advice::result(&summary, &data, images, training.class_weights.is_some());
@@ -44,7 +70,7 @@ pub fn end(
             run: files.directory.stored(&files.config, &summary.outcome),
             info: files.info(),
             initial: is_at_start.then_some(parameters),
-            engine: &mut *engine,
+            engine,
             test: &data.test,
         };
         report::write_at_the_end(end, args.quiet);
@@ -53,13 +79,12 @@ pub fn end(
 }
 
 /// Saves what is missing after a run that finished or was interrupted, and reads all files back.
-fn save_rest(saved: &mut Saved, summary: &RunSummary, engine: &mut dyn Engine) -> Result<(), Failure> {
+/// `weights` are those after the last step, unless they are saved.
+fn save_rest(saved: &mut Saved, summary: &RunSummary, weights: Option<Vec<f32>>) -> Result<(), Failure> {
     let Saved { files, .. } = saved;
     let interrupted = summary.outcome == RunOutcome::Interrupted;
     let mut is_finite = true;
-    // Otherwise the last epoch has set the model.
-    if interrupted || !files.directory.has_model() {
-        let parameters = engine.parameters().map_err(Failure::work)?;
+    if let Some(parameters) = weights {
         is_finite = parameters.iter().all(|parameter| parameter.is_finite());
         if is_finite {
             let model = files.model(parameters);
@@ -110,7 +135,7 @@ pub fn stopped(run: &Path) -> String {
     }
 }
 
-/// The failure of a run. Saves what is known, and notes which checkpoint the run can be continued from.
+/// The failure of a run. Saves what is known.
 fn failed(saved: &mut Saved, error: TrainError) -> Failure {
     let directory = &mut saved.files.directory;
     directory.set_failure(&one_line(&error));
@@ -118,17 +143,20 @@ fn failed(saved: &mut Saved, error: TrainError) -> Failure {
     for failure in &failures {
         notice::warning(one_line(failure));
     }
-    if let Some(step) = directory.checkpoint_step() {
-        let run = directory.path();
-        let how = if error.is_numeric() {
-            let checkpoint = RunDirectory::checkpoint_path(run);
-            format!("--init-from {} starts a new run from it", checkpoint.display())
-        } else {
-            format!("to continue from it: {}", resume_command(run))
-        };
-        notice::note(format_args!("the last checkpoint is of step {step}; {how}"));
-    }
     Failure::work(error)
+}
+
+/// Notes which checkpoint a failed run can be continued from.
+fn note_checkpoint(directory: &RunDirectory, error_is_numeric: bool) {
+    let Some(step) = directory.checkpoint_step() else { return };
+    let run = directory.path();
+    let how = if error_is_numeric {
+        let checkpoint = RunDirectory::checkpoint_path(run);
+        format!("--init-from {} starts a new run from it", checkpoint.display())
+    } else {
+        format!("to continue from it: {}", resume_command(run))
+    };
+    notice::note(format_args!("the last checkpoint is of step {step}; {how}"));
 }
 
 /// Prints how a run ended and where its model is.

@@ -14,7 +14,7 @@ use crate::cli::hints::HintedError;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::{Ending, Failure, Output, notice, values};
-use crate::engine::Rule;
+use crate::engine::{Engine, Rule};
 use crate::report::figure::{self, Figure};
 use crate::train::{LrPoint, LrRange, LrSearch, LrSearchEnding, RunConfig, RunDirectory, find_learning_rate};
 use crate::wording::count;
@@ -75,10 +75,13 @@ struct Found<'a> {
 pub fn run(
     range: LrRange,
     opening: Opening,
+    engine: &mut dyn Engine,
     args: &OutputArgs,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
-    let Opening { mut engine, data, config, slug, .. } = opening;
+    let Opening { images, parameters, config, slug, .. } = opening;
+    let data = images.data;
+    engine.set_parameters(&parameters).map_err(Failure::work)?;
     let RunConfig { training, options, .. } = config;
     let ignored: Vec<String> =
         IGNORED.iter().filter(|name| options.contains_key(**name)).map(|name| format!("--{name}")).collect();
@@ -96,7 +99,7 @@ pub fn run(
         shown = done;
         if interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let found = find_learning_rate(&mut *engine, &data.train, &training, range, &mut show);
+    let found = find_learning_rate(engine, &data.train, &training, range, &mut show);
     drop(progress);
     let found = found.map_err(Failure::work)?;
     if found.ending == LrSearchEnding::Interrupted {

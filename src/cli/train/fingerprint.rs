@@ -7,6 +7,8 @@ use std::thread;
 use crate::cli::data_args::Origin;
 use crate::data::{DataSource, Dataset};
 
+/// Shared by all runs on the same images.
+#[derive(Clone)]
 pub struct Fingerprints(Arc<LazyLock<Record, Box<dyn FnOnce() -> Record + Send>>>);
 
 /// What a run's files record of the images.

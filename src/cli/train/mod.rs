@@ -8,8 +8,10 @@ mod checkpoint_args;
 mod ending;
 mod find_lr;
 mod fingerprint;
+mod images;
 mod last_layer;
 mod loss;
+mod member;
 mod network;
 mod observers;
 mod opening;
@@ -33,11 +35,18 @@ use clap::Args;
 pub use optimizer::OptimizerKind;
 
 use super::data_args::{DataArgs, LimitArgs};
-use super::engine::EngineArgs;
+use super::engine::{EngineArgs, Opened};
 use super::{Ending, Failure, Output};
-use crate::train;
-use opening::Opening;
+use crate::engine::Engine;
+use crate::train::{self, TrainError};
+use beginning::{Begun, Folder};
+use ending::Trained;
+use opening::{Opening, introduce};
 use progress::ProgressMode;
+use session::Session;
+
+pub use images::Images;
+pub use member::{MemberEnd, MemberFailure, MemberRun};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -169,20 +178,34 @@ pub fn run(
     started: Instant,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
-    let opening = Opening::open(args, options)?;
+    let (opening, Opened { mut engine, config: device, reason }, server) = Opening::open(args, options)?;
     if let Some(range) = args.find_lr.range(&opening.config.optimizer.rule) {
-        opening.introduce(args);
-        return find_lr::run(range, opening, &args.output, output);
+        introduce(args, &device.name, &reason, &opening.images.data);
+        return find_lr::run(range, opening, &mut *engine, &args.output, output);
     }
-    let (mut begun, followed) = opening.begin(args)?;
+    let (mut begun, followed) = opening.begin(args, Folder::Run(args.output.run_dir.as_deref()))?;
+    introduce(args, &device.name, &reason, &begun.data);
+    begun.note(followed.is_resumed, args.output.quiet);
     let json = args.output.json.then_some(&mut *output);
-    let (mut session, page) = observers::attach(&begun, followed, args, started, json)?;
-    let state = mem::take(&mut begun.state);
-    let trained = train::train(&mut *begun.engine, &begun.data, &begun.training, state, &mut session);
-    if let (Some(page), Ok(summary)) = (&page, &trained) {
+    let (mut session, page) = observers::attach(&begun, followed, args, server, started, json)?;
+    let trained = train(&mut begun, &mut *engine, &mut session);
+    if let (Some(page), Ok(summary)) = (&page, &trained.summary) {
         page.end(summary.outcome);
     }
     let saved = session.finish();
     // The page is dropped after this, because dropping it waits for the browsers that show it.
-    ending::end(begun, trained, saved, &args.output, started, output)
+    ending::end(begun, &mut *engine, trained, saved, &args.output, started, output)
+}
+
+/// Trains a run that has begun, on an engine of its setup.
+fn train(begun: &mut Begun, engine: &mut dyn Engine, session: &mut Session) -> Trained {
+    let summary = begun.load(engine).map_err(TrainError::from).and_then(|()| {
+        let state = mem::take(&mut begun.state);
+        train::train(engine, &begun.data, &begun.training, state, session)
+    });
+    let weights = match summary {
+        Ok(_) => session.unsaved_weights(engine),
+        Err(_) => Ok(None),
+    };
+    Trained { summary, weights }
 }

@@ -2,63 +2,84 @@
 //! Most errors in the options are found here, before the folder is created.
 
 use super::TrainArgs;
-use super::fingerprint::Fingerprints;
+use super::images::Images;
 use super::network::InitialNetwork;
 use super::resume::Resumed;
+use crate::cli::engine::Opened;
 use crate::cli::{Failure, notice};
-use crate::data::{ClassCounts, Dataset, ImageSet, Subset};
-use crate::engine::{Engine, Optimizer, Setup};
+use crate::data::{ClassCounts, Dataset, ImageSet};
+use crate::engine::{Optimizer, Setup};
 use crate::serve::Server;
-use crate::train::{Checkpoint, DataConfig, Program, RunConfig, TrainingConfig};
+use crate::train::{
+    Checkpoint, DataConfig, EngineConfig, InitialWeights, Program, RunConfig, TrainingConfig,
+};
 use crate::wording::{count, whole};
 
 /// A run without a folder.
 pub struct Opening {
     pub resumed: Option<Resumed>,
-    /// Listens for the page of `--serve`, but does not answer yet.
-    pub server: Option<Server>,
-    pub data: Dataset,
+    pub images: Images,
     pub counts: ClassCounts,
-    pub fingerprints: Fingerprints,
-    pub engine: Box<dyn Engine>,
-    /// Why this device was chosen.
-    pub reason: String,
-    /// The weights before the next step, which the engine has.
+    pub setup: Setup,
+    /// The weights before the next step.
     pub parameters: Vec<f32>,
     pub config: RunConfig,
     /// The data set in the names of folders.
     pub slug: String,
 }
 
+/// What the options of a run mean for its images. A device is still to be chosen.
+pub struct Meaning {
+    resumed: Option<Resumed>,
+    counts: ClassCounts,
+    pub setup: Setup,
+    parameters: Vec<f32>,
+    weights: InitialWeights,
+    pub training: TrainingConfig,
+}
+
 impl Opening {
     /// Opens what the options name. `options` are all that were given.
-    pub fn open(args: &TrainArgs, options: toml::Table) -> Result<Self, Failure> {
+    pub fn open(args: &TrainArgs, options: toml::Table) -> Result<(Self, Opened, Option<Server>), Failure> {
         let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
-        let checkpoint = resumed.as_ref().and_then(Resumed::checkpoint);
-        let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
-        let seed = args.schedule.seed;
-        args.data.check(&[Subset::Train, Subset::Test])?;
+        args.check_options()?;
+        args.check_images()?;
         let server = args.page.listen()?;
-        let engine_before = checkpoint.map(|checkpoint| &checkpoint.config.engine);
-        let ((data, test_split), device) = args
-            .engine
-            .open_concurrently(engine_before, || args.stopping.split(args.data.open()?, &args.limit, seed))?;
-        let fingerprints = Fingerprints::of(&data, args.data.origin(test_split));
+        let before =
+            resumed.as_ref().and_then(Resumed::checkpoint).map(|checkpoint| &checkpoint.config.engine);
+        let (images, device) = args.engine.open_concurrently(before, || args.open_images())?;
+        let meaning = Meaning::of(args, &images, resumed)?;
+        let opened = device.engine(&meaning.setup)?;
+        Ok((meaning.on(opened.config.clone(), args, options, images), opened, server))
+    }
+}
 
+impl TrainArgs {
+    /// Checks the options that contradict each other whatever the images are.
+    fn check_options(&self) -> Result<(), Failure> {
+        self.optimizer.optimizer().map(drop)
+    }
+}
+
+impl Meaning {
+    /// Interprets the options of a run. A resumed run keeps its network, and its class weights, whose file may have changed.
+    pub fn of(args: &TrainArgs, images: &Images, resumed: Option<Resumed>) -> Result<Self, Failure> {
+        let data = &images.data;
+        let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
+        let checkpoint = resumed.as_ref().and_then(Resumed::checkpoint);
         let InitialNetwork { network, parameters, weights } = match checkpoint {
             Some(Checkpoint { model, config, .. }) => InitialNetwork {
                 network: model.network,
                 parameters: model.parameters.clone(),
                 weights: config.weights.clone(),
             },
-            None => args.network.initial(&data, seed, args.output.quiet)?,
+            None => args.network.initial(data, args.schedule.seed, args.output.quiet)?,
         };
         let counts = ClassCounts::of(&data.train.labels, network.classes);
-        let training = training(args, checkpoint, &data, &counts)?;
+        let training = training(args, checkpoint, data, &counts)?;
         if network.batch_norm {
             check_batches(training.batch_size, data.train.len())?;
         }
-
         let setup = Setup {
             optimizer,
             loss: args.loss.loss(),
@@ -66,12 +87,16 @@ impl Opening {
             class_weighted: training.class_weights.is_some(),
             ..Setup::new(network, training.batch_size)
         };
-        let mut opened = device.engine(&setup)?;
-        opened.engine.set_parameters(&parameters).map_err(Failure::work)?;
+        Ok(Self { resumed, counts, setup, parameters, weights, training })
+    }
 
+    /// The run on an engine, with the options that it was interpreted from.
+    pub fn on(self, engine: EngineConfig, args: &TrainArgs, options: toml::Table, images: Images) -> Opening {
+        let Self { resumed, counts, setup, parameters, weights, training } = self;
+        let data = &images.data;
         let config = RunConfig {
             program: Program::this(),
-            engine: opened.config,
+            engine,
             data: DataConfig {
                 name: data.name.clone(),
                 train: data.train.len(),
@@ -79,7 +104,7 @@ impl Opening {
                 test: data.test.len(),
                 fit: args.data.conversion().fit,
             },
-            network,
+            network: setup.network,
             weights,
             training,
             loss: setup.loss,
@@ -87,20 +112,20 @@ impl Opening {
             options,
         };
         let slug = args.data.slug(data.kind);
-        let (engine, reason) = (opened.engine, opened.reason);
-        Ok(Self { resumed, server, data, counts, fingerprints, engine, reason, parameters, config, slug })
-    }
-
-    /// Notes the device and the images that the network is trained on, unless `--quiet`.
-    pub fn introduce(&self, args: &TrainArgs) {
-        if !args.output.quiet {
-            notice::note(format_args!("training on {}: {}", self.config.engine.name, self.reason));
-            notice::note(images_of(&self.data, args.data.names_a_set()));
-        }
+        Opening { resumed, images, counts, setup, parameters, config, slug }
     }
 }
 
-/// How the network is trained. A resumed run keeps its class weights: their file may have changed.
+/// Notes the device and the images that the network is trained on, unless `--quiet`. `reason` is why this device was
+/// chosen.
+pub fn introduce(args: &TrainArgs, device: &str, reason: &str, data: &Dataset) {
+    if !args.output.quiet {
+        notice::note(format_args!("training on {device}: {reason}"));
+        notice::note(images_of(data, args.data.names_a_set()));
+    }
+}
+
+/// How the network is trained.
 fn training(
     args: &TrainArgs,
     checkpoint: Option<&Checkpoint>,

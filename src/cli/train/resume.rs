@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use super::beginning::unusable;
 use super::fingerprint::Record;
 use crate::cli::{Failure, notice};
-use crate::engine::Engine;
+use crate::engine::OptimizerState;
 use crate::files::read_text;
 use crate::train::{
     Checkpoint, DataConfig, EarlierRun, EpochRecord, OpenRunError, RunConfig, RunDirectory, RunState,
@@ -23,6 +23,23 @@ pub struct Now<'a> {
     pub config: &'a RunConfig,
     pub images: &'a Record,
     pub class_names: Option<&'a [String]>,
+    /// Whether the run is a member of a sweep, which may start members again without a word.
+    pub is_member: bool,
+}
+
+/// A run whose state is restored.
+pub struct Restored {
+    pub directory: RunDirectory,
+    pub state: RunState,
+    /// `None` before the first step.
+    pub optimizer: Option<OptimizerState>,
+}
+
+impl Restored {
+    /// A run before its first step.
+    pub fn new(directory: RunDirectory) -> Self {
+        Self { directory, state: RunState::default(), optimizer: None }
+    }
 }
 
 /// Options that may differ from the original run: they determine its length and its device.
@@ -68,18 +85,15 @@ impl Resumed {
         self.0.metrics()
     }
 
-    /// Restores the state of the run in its folder and in an engine that already has its parameters.
-    pub fn resume(self, now: &Now, engine: &mut dyn Engine) -> Result<(RunDirectory, RunState), Failure> {
+    /// Restores the state of the run in its folder. Its parameters are those of the checkpoint.
+    pub fn resume(self, now: &Now) -> Result<Restored, Failure> {
         self.check(now)?;
-        let state = match self.checkpoint() {
-            None => RunState::default(),
-            Some(Checkpoint { optimizer, state, .. }) => {
-                engine.set_optimizer_state(optimizer).map_err(Failure::work)?;
-                state.clone()
-            }
+        let (state, optimizer) = match self.checkpoint() {
+            None => (RunState::default(), None),
+            Some(Checkpoint { optimizer, state, .. }) => (state.clone(), Some(optimizer.clone())),
         };
         let directory = self.0.resume(now.config).map_err(Failure::work)?;
-        Ok((directory, state))
+        Ok(Restored { directory, state, optimizer })
     }
 
     /// Checks that `now` continues the original run, and notes if results will differ.
@@ -88,7 +102,9 @@ impl Resumed {
         let Some(checkpoint) = self.checkpoint() else {
             self.check_repetition(config)?;
             let run = self.0.path().display();
-            notice::note(format_args!("{run} has no checkpoint: the run starts from the beginning"));
+            if !now.is_member {
+                notice::note(format_args!("{run} has no checkpoint: the run starts from the beginning"));
+            }
             return Ok(());
         };
         let before = &checkpoint.config;

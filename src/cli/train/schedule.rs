@@ -43,7 +43,8 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "X", value_parser = values::fraction, allow_negative_numbers = true)]
     lr_step_factor: Option<f64>,
 
-    /// Random seed of the initial weights, the image order, augmentation and splits; 0 to 2^63 - 1
+    /// Random seed of the initial weights, the image order, augmentation and, unless --split-seed is given, the split; 0 to
+    /// 2^63 - 1
     #[arg(long, value_name = "N", default_value_t = TrainingConfig::default().seed, allow_negative_numbers = true)]
     #[arg(value_parser = values::integer::<u64>(0..=values::MAX_INTEGER))]
     pub seed: u64,

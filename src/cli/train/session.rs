@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::advice;
 use super::saver::{Saved, Saver};
 use super::target::Target;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Output, StdoutError};
+use crate::engine::{Engine, EngineError};
 use crate::train::{
     Divergence, EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, Snapshot, Stopping,
 };
@@ -25,6 +25,8 @@ pub struct Session<'a> {
     /// The other listeners, called in this order after the saver has received the snapshot. They are called from the
     /// training thread, so slow work belongs on another thread.
     pub listeners: Vec<Box<dyn Listener + 'a>>,
+    /// Whether the saver has the weights after the last step.
+    pub has_last_weights: bool,
 }
 
 /// The object that `--json` prints for an epoch.
@@ -43,6 +45,12 @@ impl Session<'_> {
         self.saver.finish()
     }
 
+    /// The weights after the last step, unless the saver has them. Ask before [`Self::finish`], which is slow: others may
+    /// wait for the engine.
+    pub fn unsaved_weights(&self, engine: &mut dyn Engine) -> Result<Option<Vec<f32>>, EngineError> {
+        if self.has_last_weights { Ok(None) } else { engine.parameters().map(Some) }
+    }
+
     /// Whether the run continues, given the listeners' answer: not if the user has interrupted it.
     fn flow(&self, listeners: ControlFlow<()>) -> ControlFlow<()> {
         if self.interrupt.is_requested() { ControlFlow::Break(()) } else { listeners }
@@ -56,6 +64,7 @@ fn either(one: ControlFlow<()>, other: ControlFlow<()>) -> ControlFlow<()> {
 
 impl Listener for Session<'_> {
     fn progress(&mut self, progress: &EpochProgress) -> ControlFlow<()> {
+        self.has_last_weights = false;
         let flows = self.listeners.iter_mut().map(|listener| listener.progress(progress));
         let flow = flows.fold(ControlFlow::Continue(()), either);
         self.flow(flow)
@@ -63,6 +72,7 @@ impl Listener for Session<'_> {
 
     fn epoch(&mut self, record: &EpochRecord, snapshot: &Snapshot) -> Result<ControlFlow<()>, RunError> {
         self.saver.save(Some(record), snapshot);
+        self.has_last_weights = true;
         let mut flow = ControlFlow::Continue(());
         for listener in &mut self.listeners {
             flow = either(flow, listener.epoch(record, snapshot)?);
@@ -90,7 +100,6 @@ impl Listener for Session<'_> {
     }
 
     fn diverged(&mut self, divergence: &Divergence) {
-        advice::divergence(divergence);
         self.listeners.iter_mut().for_each(|listener| listener.diverged(divergence));
     }
 }

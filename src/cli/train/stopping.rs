@@ -27,9 +27,15 @@ pub struct StoppingArgs {
     patience: Option<u64>,
 
     /// Fraction of the training images held out for validation, between 0 and 1; with your own images in one folder,
-    /// the fraction of each class held out for testing [default: none]
+    /// the fraction of each class held out for testing. Which images is random, by --split-seed [default: none]
     #[arg(long, value_name = "FRACTION", value_parser = values::fraction, allow_negative_numbers = true)]
     validation_split: Option<f64>,
+
+    /// Random seed of the split alone, so that runs with other seeds hold out the same images; 0 to 2^63 - 1
+    /// [default: that of --seed]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "validation_split")]
+    #[arg(value_parser = values::integer::<u64>(0..=values::MAX_INTEGER))]
+    split_seed: Option<u64>,
 }
 
 impl StoppingArgs {
@@ -41,18 +47,25 @@ impl StoppingArgs {
         }
     }
 
+    /// The fraction that is held out and the seed of the split, if there is one. `seed` is that of the run.
+    pub fn split_options(&self, seed: u64) -> Option<(f64, u64)> {
+        self.validation_split.map(|fraction| (fraction, self.split_seed.unwrap_or(seed)))
+    }
+
     /// Splits a data set, and applies the limits to it. The fraction is held out of the training images for validation
-    /// or, if the data has no test images, of all images for testing; then the split is returned too.
+    /// or, if the data has no test images, of all images for testing; then the split is returned too. `seed` is that of
+    /// the run.
     pub fn split(
         &self,
         opened: OpenedDataset,
         limit: &LimitArgs,
         seed: u64,
     ) -> Result<(Dataset, Option<TestSplit>), Failure> {
+        let split = self.split_options(seed);
         match opened {
-            OpenedDataset::Split(data) => Ok((self.hold_out(limit.limit(data), seed)?, None)),
+            OpenedDataset::Split(data) => Ok((hold_out(limit.limit(data), split)?, None)),
             OpenedDataset::Unsplit(images) => {
-                let Some(share) = self.validation_split else {
+                let Some((share, seed)) = split else {
                     return Err(Failure::input(DataError::Unsplit { folder: images.folder }));
                 };
                 let data = images.split(share, seed).map_err(Failure::input)?;
@@ -60,21 +73,19 @@ impl StoppingArgs {
             }
         }
     }
+}
 
-    fn hold_out(&self, data: Dataset, seed: u64) -> Result<Dataset, Failure> {
-        match self.validation_split {
-            Some(_) if data.validation.is_some() => Err(Failure::usage(
-                format!(
-                    "{} contains validation images, so none are held out of the training images",
-                    data.name
-                ),
-                "omit --validation-split, or move the validation images elsewhere",
-            )),
-            Some(_) if data.train.len() < 2 => {
-                Err(Failure::Input(anyhow!("--validation-split requires at least two training images")))
-            }
-            Some(fraction) => Ok(data.hold_out(fraction, seed)),
-            None => Ok(data),
+/// Holds a fraction of the training images out for validation.
+fn hold_out(data: Dataset, split: Option<(f64, u64)>) -> Result<Dataset, Failure> {
+    match split {
+        Some(_) if data.validation.is_some() => Err(Failure::usage(
+            format!("{} contains validation images, so none are held out of the training images", data.name),
+            "omit --validation-split, or move the validation images elsewhere",
+        )),
+        Some(_) if data.train.len() < 2 => {
+            Err(Failure::Input(anyhow!("--validation-split requires at least two training images")))
         }
+        Some((fraction, seed)) => Ok(data.hold_out(fraction, seed)),
+        None => Ok(data),
     }
 }

@@ -224,9 +224,9 @@ impl RunDirectory {
         self.path.join(BEST)
     }
 
-    /// Returns whether there is a latest model.
-    pub fn has_model(&self) -> bool {
-        self.model.is_some()
+    /// The metrics of all epochs.
+    pub fn records(&self) -> Vec<EpochRecord> {
+        self.metrics.records()
     }
 
     /// Returns whether the best epoch's model is in its file.

@@ -1,0 +1,23 @@
+//! `lenet-gpu sweep`, in stages: `args` is what was typed; `request` is what it means, with all members checked; `run`
+//! trains the members; `conclusion` prints what came of them, and `report` writes it as a page.
+
+mod args;
+mod conclusion;
+mod members;
+mod report;
+mod run;
+
+use std::time::Instant;
+
+pub use args::SweepArgs;
+pub use members::{Running, Sweep};
+
+use super::{Ending, Failure, Output};
+
+pub fn run(args: &SweepArgs, started: Instant, output: &mut Output) -> Result<Ending, Failure> {
+    let sweep = Sweep::new(args)?;
+    let json = sweep.running.json;
+    let (files, ending) = run::run(sweep, started, output)?;
+    conclusion::print(&files, json, output)?;
+    Ok(ending)
+}
