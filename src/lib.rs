@@ -40,6 +40,7 @@
 //! | [`gpu`] | the GPU engine: the only module that uses wgpu |
 //! | [`memory`] | the memory budget that all readers of data share |
 //! | [`device`] | choosing a device of this machine and opening an engine on it |
+//! | [`ranks`] | the processes of a job that train together |
 //! | [`train`] | the training loop, schedules, early stopping, metrics, checkpoints, run directories |
 //! | [`verify`] | the table of all checks of GPU kernels against the f64 reference |
 //! | [`predict`], [`export`] | classify images; write a model for other programs |
@@ -94,6 +95,7 @@ pub mod memory;
 pub mod model;
 pub mod predict;
 mod random;
+pub mod ranks;
 mod toml_names;
 pub mod train;
 pub mod verify;

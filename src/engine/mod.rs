@@ -35,6 +35,7 @@ pub use step::{LARGEST_MICRO_BATCH, MicroBatch, Step, steps};
 pub use tally::Tally;
 
 use crate::data::ImageSet;
+use crate::ranks::Ranks;
 
 /// A split of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +158,16 @@ pub trait Engine {
     /// # Panics
     /// If [`Split::Train`] was not loaded, or a step is larger than [`Setup::batch_size`].
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError>;
+
+    /// Makes the engine train steps and evaluate together with the engines of other ranks, from now on; see
+    /// [`crate::ranks`]. All ranks must then call [`Self::train`] and [`Self::evaluate`] alike, with engines of the same
+    /// setup, images, parameters and optimizer state. [`crate::ranks::Single`] makes it work alone again.
+    ///
+    /// # Errors
+    /// [`EngineError::OneProcess`] if the engine cannot. The default implementation cannot.
+    fn set_ranks(&mut self, ranks: Arc<dyn Ranks>) -> Result<(), EngineError> {
+        if ranks.size() == 1 { Ok(()) } else { Err(EngineError::OneProcess) }
+    }
 
     /// Returns the outcome of every image of a split, in order, with the current parameters.
     ///
@@ -281,6 +292,17 @@ pub enum EngineError {
         needed: u64,
         /// The largest binding of the device, in MiB.
         limit: u64,
+    },
+
+    /// The engine cannot share the work of a step with other processes.
+    #[error("this engine trains in one process only")]
+    OneProcess,
+
+    /// Another rank failed, so that a step or an evaluation cannot be completed.
+    #[error("rank {rank} failed")]
+    OtherRank {
+        /// The first rank that failed.
+        rank: usize,
     },
 
     /// The device failed, for example because it was lost; the field is the driver's message.
