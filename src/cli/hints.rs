@@ -110,6 +110,9 @@ fn engine(error: &EngineError) -> Hint {
         EngineError::BatchTooLarge { largest, .. } => {
             Some(format!("--batch-size {largest} is the largest that fits").into())
         }
+        EngineError::PopulationTooLarge { largest, .. } => {
+            Some(format!("--population {largest} is the largest that fits").into())
+        }
         EngineError::TooManyClasses { .. } => text("--backend cpu supports any number of classes"),
         EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
         EngineError::SetTooLarge { .. } => text("--residency auto streams the images"),

@@ -7,6 +7,7 @@ mod members;
 mod merge;
 mod report;
 mod run;
+pub mod seeds;
 mod varied;
 
 use std::time::Instant;
