@@ -10,8 +10,12 @@
 mod config;
 mod error;
 mod files;
+#[cfg(test)]
+mod files_tests;
 mod halving;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod plan;
 mod results;
 mod results_csv;
