@@ -4,11 +4,20 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::color::Label;
 use super::{Failure, progress};
 use crate::escape::escape;
 use crate::files::is_written_through;
+
+/// Whether another process of the job prints what concerns all of them.
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Prints nothing from now on but failures of this process alone.
+pub fn silence() {
+    IS_SILENT.store(true, Ordering::Relaxed);
+}
 
 /// Something the user may want to know.
 pub fn note(text: impl Display) {
@@ -24,6 +33,18 @@ pub fn warning(text: impl Display) {
 pub fn failure(failure: &Failure) {
     labelled(Label::Error, &failure.to_string());
     if let Some(hint) = failure.hint() {
+        labelled(Label::Hint, &hint);
+    }
+}
+
+/// Why this rank ends all processes of the job.
+pub fn failure_of_rank(rank: usize, of_rank: &Failure) {
+    IS_SILENT.store(false, Ordering::Relaxed);
+    if rank == 0 {
+        return failure(of_rank);
+    }
+    labelled(Label::Error, &format!("rank {rank}: {of_rank}"));
+    if let Some(hint) = of_rank.hint() {
         labelled(Label::Hint, &hint);
     }
 }
@@ -45,6 +66,9 @@ pub fn log(record: &log::Record) {
 
 /// Lines that are escaped already.
 pub fn escaped(lines: &str) {
+    if IS_SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     let _ = progress::above(|| io::stderr().write_all(format!("{lines}\n").as_bytes()));
 }
 
