@@ -71,6 +71,7 @@
 //! | arena | all parameters (or all gradients, or moments) in one buffer, in the order of [`ParameterTable`](model::ParameterTable) |
 //! | workspace | activations, argmax indices and gradients of activations in one buffer |
 //! | offset | the index of a tensor's first value in the arena or the workspace |
+//! | ensemble | trained models whose probabilities are averaged, [`Ensemble`](model::Ensemble) |
 //! | adapter, device | a GPU as wgpu lists it; an opened adapter |
 //! | CPU twin | the CPU function with the name of a kernel |
 //! | reference | the result of the CPU engine in f64 |

@@ -25,6 +25,9 @@ pub enum Purpose {
     Verify,
     /// Synthetic images for benchmarks.
     Bench,
+    /// Random settings of a sweep; the stream is the draw's number.
+    #[cfg(feature = "cli")]
+    Sweep,
 }
 
 impl Purpose {
@@ -38,6 +41,8 @@ impl Purpose {
             Self::Test => b"test",
             Self::Verify => b"verify",
             Self::Bench => b"bench",
+            #[cfg(feature = "cli")]
+            Self::Sweep => b"sweep",
         }
     }
 }

@@ -15,9 +15,10 @@ use crate::memory::OverBudget;
 use crate::model::weights::{Foreign, LoadError, WeightsError};
 use crate::paper::PaperError;
 use crate::serve::ServeError;
+use crate::sweep::{HalvingError, PlanError, SweepError};
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
 
-use super::resume_command::resume_command;
+use super::resume_command::{resume_command, resume_sweep_command};
 
 type Hint = Option<Cow<'static, str>>;
 
@@ -64,6 +65,9 @@ fn of(error: &(dyn Error + 'static)) -> Hint {
         .or_else(|| error.downcast_ref().and_then(bench_results))
         .or_else(|| error.downcast_ref().and_then(model_file))
         .or_else(|| error.downcast_ref().and_then(serve))
+        .or_else(|| error.downcast_ref().and_then(sweep))
+        .or_else(|| error.downcast_ref().and_then(sweep_plan))
+        .or_else(|| error.downcast_ref().and_then(halving))
 }
 
 fn text(hint: &'static str) -> Hint {
@@ -104,6 +108,9 @@ fn engine(error: &EngineError) -> Hint {
         }
         EngineError::BatchTooLarge { largest, .. } => {
             Some(format!("--batch-size {largest} is the largest that fits").into())
+        }
+        EngineError::PopulationTooLarge { largest, .. } => {
+            Some(format!("--population {largest} is the largest that fits").into())
         }
         EngineError::TooManyClasses { .. } => text("--backend cpu supports any number of classes"),
         EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
@@ -153,6 +160,41 @@ fn run(error: &RunError) -> Hint {
             }
         }),
         _ => None,
+    }
+}
+
+fn sweep(error: &SweepError) -> Hint {
+    match error {
+        SweepError::HoldsASweep { path } => Some(
+            format!("`{}` resumes it; use --run-dir to choose another folder", resume_sweep_command(path))
+                .into(),
+        ),
+        SweepError::NotEmpty { .. } | SweepError::Make { .. } => {
+            text("use --run-dir to choose another folder")
+        }
+        SweepError::NoSweep { .. } => text("give the folder of a sweep, such as runs/sweep-20261129-101500"),
+        SweepError::Plan(error) => sweep_plan(error),
+        _ => None,
+    }
+}
+
+fn sweep_plan(error: &PlanError) -> Hint {
+    match error {
+        PlanError::NothingVaried => text("--vary lr=1e-3,1e-2 varies the learning rate"),
+        PlanError::TooManyMembers { .. } => text("--samples 100 draws 100 settings at random"),
+        PlanError::Distribution { name, values } => {
+            Some(format!("--samples 20 draws from it; {name}={values}:5 is five values").into())
+        }
+        PlanError::OnlySeeds => text("omit --samples to train all seeds"),
+        PlanError::TooManySamples { .. } => text("omit --samples to try all of them"),
+        _ => None,
+    }
+}
+
+fn halving(error: &HalvingError) -> Hint {
+    match error {
+        HalvingError::FewEpochs(_) => text("use more --epochs, or omit --halving"),
+        HalvingError::FewSettings(_) => text("vary more values, or omit --halving"),
     }
 }
 

@@ -117,7 +117,6 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<train::TrainArgs>),
-    /// Train many networks with different options, and compare them
     Sweep(Box<sweep::SweepArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Report(Box<report::ReportArgs>),

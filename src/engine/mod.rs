@@ -5,7 +5,9 @@
 
 mod activations;
 mod class_weights;
+mod ensemble;
 mod epoch;
+mod lockstep;
 mod loss;
 mod mode;
 mod optimizer;
@@ -20,7 +22,9 @@ use std::sync::Arc;
 
 pub use activations::LayerOutput;
 pub use class_weights::{ClassWeights, ClassWeightsError};
+pub use ensemble::{EnsembleEngine, mean_log_probabilities};
 pub use epoch::Epoch;
+pub use lockstep::{Lockstep, MemberEngine, Worker};
 pub use loss::{Loss, LossKind, Reduction};
 pub use mode::Mode;
 pub use optimizer::{Adam, Clip, Optimizer, OptimizerState, Rule, Sgd};
@@ -66,6 +70,11 @@ impl<T> PerSplit<T> {
     /// If the split was not loaded.
     pub fn get(&self, split: Split) -> &T {
         self.0[split as usize].as_ref().expect("a split is loaded before it is used")
+    }
+
+    /// Returns the value of a split, if it was loaded.
+    pub(crate) fn find(&self, split: Split) -> Option<&T> {
+        self.0[split as usize].as_ref()
     }
 
     /// Iterates over the values of the loaded splits.
@@ -192,7 +201,7 @@ pub trait Engine {
 }
 
 /// An error of an engine.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// A parameter or a gradient is not finite.
     #[error(
@@ -243,6 +252,15 @@ pub enum EngineError {
         /// The memory that the device allows, in MiB.
         limit: u64,
         /// The largest batch size that fits.
+        largest: usize,
+    },
+
+    /// The device cannot train so many networks at the same time.
+    #[error("this device trains at most {largest} networks of this kind at the same time, not {size}")]
+    PopulationTooLarge {
+        /// The requested number of networks.
+        size: usize,
+        /// The largest number that fits.
         largest: usize,
     },
 

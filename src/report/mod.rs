@@ -1,5 +1,5 @@
 //! Reports on runs and models: [`figure`]s, the [`curves`] of runs, [`Table`]s, [`confusion_matrix`] and [`reliability`]
-//! drawings, [`ContactSheet`]s of images, and HTML pages with all of them.
+//! drawings, [`ContactSheet`]s of images, charts of [`sweep`]s, and HTML pages with all of them.
 //!
 //! A [`figure::Figure`] describes a chart: series of runs, axes, a caption. It is laid out as a [`drawing::Drawing`], a
 //! list of shapes and text from which SVG and PNG files and parts of HTML pages are written.
@@ -13,6 +13,8 @@ pub mod figure;
 #[cfg(feature = "cli")]
 pub mod page;
 pub mod reliability;
+#[cfg(feature = "cli")]
+pub mod sweep;
 mod table;
 
 #[cfg(feature = "cli")]

@@ -8,15 +8,19 @@
 //! end early; [`statistics`] compares the settings; [`SweepFiles`] is the folder.
 
 mod config;
+mod error;
 mod files;
 mod halving;
 mod plan;
 mod results;
+mod results_csv;
+mod results_log;
 pub mod statistics;
 mod variation;
 
-pub use config::{Shard, SweepConfig};
-pub use files::{StoredSweep, SweepError, SweepFiles};
+pub use config::{Keep, Shard, SweepConfig, SweepTable, variations};
+pub use error::SweepError;
+pub use files::{StoredSweep, SweepFiles};
 pub use halving::{Goal, Halving, HalvingError, MemberProgress};
 pub use plan::{MAX_MEMBERS, Member, Plan, PlanError, Setting};
 pub use results::{MemberResult, MemberStatus, Metric};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Member, Plan};
 use crate::train::EpochRecord;
 
 /// How members are compared: a value of the last epoch's record.
@@ -19,6 +20,16 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Returns the name: `validation-accuracy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ValidationAccuracy => "validation-accuracy",
+            Self::ValidationLoss => "validation-loss",
+            Self::TestAccuracy => "test-accuracy",
+            Self::TestLoss => "test-loss",
+        }
+    }
+
     /// Returns the metric of an epoch; `None` if there are no validation images.
     pub fn of(self, record: &EpochRecord) -> Option<f64> {
         match self {
@@ -78,6 +89,35 @@ pub struct MemberResult {
 }
 
 impl MemberResult {
+    /// Checks that a result that was read is one that a member of the plan can have. Serde checks names and types only.
+    ///
+    /// # Errors
+    /// Returns what is wrong with it, in the words of a sentence about its line.
+    pub fn check(&self, plan: &Plan) -> Result<(), String> {
+        let members = plan.members().len();
+        if self.member >= members {
+            return Err(format!(
+                "is of member {}; the sweep has members 0 to {}",
+                self.member,
+                members.saturating_sub(1)
+            ));
+        }
+        let Member { index, setting, seed } = plan.member(self.member);
+        if (self.setting, self.seed) != (setting, seed) || self.options != plan.settings[setting].values {
+            return Err(format!("has other options than member {index} of the sweep"));
+        }
+        if !(self.seconds >= 0.0 && self.seconds.is_finite()) {
+            return Err("has a time that is not one".to_owned());
+        }
+        for (index, record) in self.epochs.iter().enumerate() {
+            record.check().map_err(|error| format!("is not the result of a member: {error}"))?;
+            if record.epoch != index as u64 + 1 {
+                return Err(format!("has epoch {} instead of epoch {}", record.epoch, index + 1));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the record of the last epoch; `None` if none was completed.
     pub fn last(&self) -> Option<&EpochRecord> {
         self.epochs.last()

@@ -1,6 +1,6 @@
 //! The options that the user gave for a run, and the command that repeats it.
 
-use toml::Value;
+use toml::{Table, Value};
 
 use super::RunConfig;
 
@@ -21,17 +21,24 @@ impl RunConfig {
             // Another machine, or this one with another driver, may choose another backend by default.
             command += &format!(" --backend {}", quoted(&self.engine.backend));
         }
-        for (name, value) in self.given_options() {
-            command += &match value.as_str() {
-                "true" => format!(" --{name}"),
-                // A flag takes its value only in this way, and a value may look like an option.
-                "false" => format!(" --{name}=false"),
-                value if value.starts_with('-') || value.is_empty() => format!(" --{name}={}", quoted(value)),
-                value => format!(" --{name} {}", quoted(value)),
-            };
-        }
-        command
+        command + &arguments(&self.options)
     }
+}
+
+/// Options as they are typed after a command, each with a space before it, quoted for a shell.
+pub(crate) fn arguments(options: &Table) -> String {
+    let argument = |(name, value): (&String, &Value)| {
+        // Reading TOML replaces hyphens by underscores.
+        let name = name.replace('_', "-");
+        match typed(value).as_str() {
+            "true" => format!(" --{name}"),
+            // A flag takes its value only in this way, and a value may look like an option.
+            "false" => format!(" --{name}=false"),
+            value if value.starts_with('-') || value.is_empty() => format!(" --{name}={}", quoted(value)),
+            value => format!(" --{name} {}", quoted(value)),
+        }
+    };
+    options.iter().map(argument).collect()
 }
 
 /// A value as it is typed.

@@ -23,7 +23,7 @@ mod training_config_check;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointLoadError};
 pub use divergence::Divergence;
 #[cfg(feature = "cli")]
-pub(crate) use given_options::quoted;
+pub(crate) use given_options::{arguments, quoted};
 pub use invalid_value::InvalidValue;
 pub use listener::{EpochProgress, Listener, ProgressEvaluation, Snapshot};
 pub use lr_finder::{LrPoint, LrRange, LrSearch, LrSearchEnding, find_learning_rate};

@@ -11,6 +11,7 @@ mod commands;
 mod display;
 mod doctor;
 mod documents;
+mod ensemble;
 mod environment;
 mod evaluate;
 mod figures;

@@ -5,10 +5,13 @@
 
 mod activations;
 mod engine;
+mod engine_pool;
+mod ensemble;
 mod frozen;
 mod golden;
 mod gradients;
 mod hashes;
+mod lockstep;
 mod network_gradients;
 mod proofs;
 mod reference;

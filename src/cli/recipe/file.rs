@@ -1,5 +1,5 @@
-//! The file of a recipe: an optional `summary` and the table `[options]`. The `config.toml` of a run is a recipe too; its
-//! other tables are checked but not used. Everything else is rejected.
+//! The file of a recipe: an optional `summary` and the table `[options]`; for sweeps, also the tables `[vary]` and `[sweep]`.
+//! The `config.toml` of a run is a recipe too; its other tables are checked but not used. Everything else is rejected.
 
 use anyhow::anyhow;
 use serde::Deserialize;
@@ -16,6 +16,12 @@ pub struct RecipeFile {
     pub summary: Option<String>,
     #[serde(default)]
     pub options: Option<Table>,
+    /// What a sweep varies.
+    #[serde(default)]
+    pub vary: Option<Table>,
+    /// The other options of a sweep.
+    #[serde(default)]
+    pub sweep: Option<Table>,
     #[serde(flatten)]
     others: Table,
 }

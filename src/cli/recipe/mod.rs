@@ -1,10 +1,11 @@
 //! Options from a preset or a file. They are inserted before the typed options; as the last occurrence of an option
-//! counts, typed options take precedence.
+//! counts, typed options take precedence. A sweep reads recipes itself, with what they vary.
 //!
 //! Their names may be spelt with underscores, and former names are accepted.
 
 mod built_in;
 mod file;
+mod train_options;
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -12,13 +13,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::files::read_text;
-use crate::train::{RunConfig, RunDirectory};
+use crate::sweep::{SweepFiles, SweepTable, Variation, variations};
+use crate::train::{RunConfig, RunDirectory, quoted};
 use anyhow::anyhow;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, CommandFactory, ValueEnum};
 use toml::{Table, Value};
 
 pub use built_in::{PRESETS, preset};
+pub use train_options::TrainOptions;
 
 use super::hints::RUN_FOLDER;
 use super::train::{OptimizerKind, TrainArgs};
@@ -42,7 +45,10 @@ const DEVICE_OPTIONS: [&str; 2] = ["kernels", "kernel-config"];
 /// The option that finds a learning rate instead of training.
 const FIND_LR: &str = "find-lr";
 
-const OPTIMIZER: &str = "optimizer";
+/// The option that trains several networks.
+const SEEDS: &str = "seeds";
+
+pub const OPTIMIZER: &str = "optimizer";
 
 /// Options of `train` from a file.
 #[derive(Debug)]
@@ -51,20 +57,31 @@ pub struct Recipe {
     /// Names the recipe in messages.
     origin: String,
     /// The options by their present names.
-    options: Table,
+    pub options: Table,
+    /// What a sweep varies, by the names in the file, and its other options; `None` if it is not a recipe for a sweep.
+    pub sweep: Option<(Vec<Variation>, SweepTable)>,
 }
 
 impl Recipe {
     /// Parses a recipe; `origin` names it in messages.
     pub fn parse(origin: &str, text: &str) -> Result<Self, Failure> {
         let file = RecipeFile::parse(origin, text)?;
-        let Some(options) = file.options else {
-            return Err(Failure::usage(
-                format!("{origin}: missing [options] table"),
-                "`lenet-gpu presets mnist-fast` shows an example",
-            ));
+        let is_for_sweep = file.vary.is_some() || file.sweep.is_some();
+        let options = match file.options {
+            Some(options) => options,
+            None if is_for_sweep => Table::new(),
+            None => {
+                return Err(Failure::usage(
+                    format!("{origin}: missing [options] table"),
+                    "`lenet-gpu presets mnist-fast` shows an example",
+                ));
+            }
         };
-        Ok(Self { summary: file.summary, origin: origin.to_owned(), options: named(origin, options)? })
+        let sweep =
+            is_for_sweep.then(|| Ok((variations(text)?, SweepTable::read(file.sweep.unwrap_or_default())?)));
+        let sweep =
+            sweep.transpose().map_err(|problem: String| Failure::Input(anyhow!("{origin}: {problem}")))?;
+        Ok(Self { summary: file.summary, origin: origin.to_owned(), options: named(origin, options)?, sweep })
     }
 
     /// The preset with this name.
@@ -72,9 +89,25 @@ impl Recipe {
         Self::parse(&format!("the preset {name}"), preset(name)?)
     }
 
-    /// The recipe in a file, or in the folder of a run.
-    fn load(path: &Path) -> Result<Self, Failure> {
-        let path = &if path.is_dir() { RunDirectory::config_path(path) } else { path.to_owned() };
+    /// The recipe for a run in a file, or in the folder of a run.
+    fn load_for_run(path: &Path) -> Result<Self, Failure> {
+        let recipe = Self::load(path)?;
+        match recipe.sweep {
+            None => Ok(recipe),
+            Some(_) => Err(Failure::usage(
+                format!("{} is for sweeps: it has the table [vary] or [sweep]", recipe.origin),
+                format!("use it with `lenet-gpu sweep --config {}`", quoted(&path.display().to_string())),
+            )),
+        }
+    }
+
+    /// The recipe in a file, or in the folder of a run or a sweep.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let path = &match path.is_dir() {
+            true if SweepFiles::is_sweep(path) => SweepFiles::config_path(path),
+            true => RunDirectory::config_path(path),
+            false => path.to_owned(),
+        };
         let text = read_text(path).map_err(|error| {
             Failure::unreadable(
                 format!("--config: cannot read {}", path.display()),
@@ -171,19 +204,24 @@ pub fn expand(typed: Vec<OsString>, matches: &ArgMatches) -> Result<Vec<OsString
         inserted.extend(Recipe::preset(&name.to_string_lossy())?.arguments()?);
     }
     if let Some(path) = given(CONFIG) {
-        inserted.extend(Recipe::load(Path::new(path))?.arguments()?);
+        inserted.extend(Recipe::load_for_run(Path::new(path))?.arguments()?);
     }
     if let Some(run) = given(RESUME) {
         inserted.extend(Recipe::of_run(Path::new(run))?.arguments()?);
     }
     // This allows a preset for Adam to be tried with another optimizer.
     if matches.value_source(OPTIMIZER) == Some(ValueSource::CommandLine)
-        && let Some(kind) =
-            given(OPTIMIZER).and_then(|kind| OptimizerKind::from_str(kind.to_str()?, false).ok())
+        && let Some(kind) = given(OPTIMIZER).and_then(|kind| kind.to_str())
     {
-        inserted.retain(|argument| !kind.unsupported().any(|option| option[2..] == *name_of(argument)));
+        inserted.retain(|argument| is_supported(kind, &name_of(argument)));
     }
     Ok([before, &inserted, after].concat())
+}
+
+/// Whether the optimizer with this name supports an option; other options are supported by all.
+pub fn is_supported(optimizer: &str, option: &str) -> bool {
+    OptimizerKind::from_str(optimizer, false)
+        .is_ok_and(|kind| !kind.unsupported().any(|unsupported| unsupported[2..] == *option))
 }
 
 /// The name in `--name=value`.
@@ -216,13 +254,6 @@ pub fn options_in(matches: &ArgMatches) -> Table {
     options
 }
 
-/// Adds the options of `train` that recipes may have to another command.
-pub fn with_options(command: Command) -> Command {
-    let train = TrainArgs::augment_args(Command::new(SUBCOMMAND));
-    let options = train.get_arguments().filter(|argument| belongs_in_recipes(argument)).cloned();
-    command.args(options.collect::<Vec<_>>())
-}
-
 /// A typed value as TOML. It becomes a string unless it can be converted back to exactly what was typed: 007 would become
 /// 7.
 fn as_value(typed: &str) -> Value {
@@ -252,7 +283,7 @@ fn is_path(argument: &Arg) -> bool {
 /// Whether recipes may have an option. Options for a single run are only allowed on the command line.
 fn belongs_in_recipes(argument: &Arg) -> bool {
     let is_for_one_run =
-        argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME, FIND_LR].contains(&name));
+        argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME, FIND_LR, SEEDS].contains(&name));
     !is_for_one_run && argument.get_help_heading() != Some("Output")
 }
 
@@ -365,7 +396,7 @@ mod tests {
         assert!(!options.contains_key("seed"), "defaults are not recorded");
 
         let text = toml::to_string(&toml::toml! { options = (options.clone()) }).unwrap_or_default();
-        let again = Recipe { summary: None, origin: "a test".to_owned(), options };
+        let again = Recipe { summary: None, origin: "a test".to_owned(), options, sweep: None };
         assert!(again.arguments().is_ok(), "{text}");
     }
 

@@ -4,7 +4,7 @@ mod comparison;
 mod ending;
 mod evaluated;
 pub(super) mod numbers;
-mod page;
+pub(super) mod page;
 mod sections;
 mod subject;
 
@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+pub use comparison::link;
 pub use ending::{RunEnd, write_at_the_end};
+pub use sections::curves::chart;
 use subject::{Subject, Which};
 
 use super::data_args::DataArgs;

@@ -1,11 +1,13 @@
-//! `lenet-gpu sweep`, in stages: `args` is what was typed; `request` is what it means, with all members checked; `run`
-//! trains the members; `conclusion` prints what came of them, and `report` writes it as a page.
+//! `lenet-gpu sweep`, in stages: `args` is what was typed; `members` is what it means, with all members checked; `run`
+//! trains the members; `conclusion` prints what came of them, and `report` writes it as a page. `merge` combines shards.
 
 mod args;
 mod conclusion;
 mod members;
 mod report;
 mod run;
+pub mod seeds;
+mod varied;
 
 use std::time::Instant;
 

@@ -27,6 +27,7 @@ mod stopping;
 mod target;
 mod tensorboard;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,7 +38,8 @@ pub use optimizer::OptimizerKind;
 
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::{EngineArgs, Opened};
-use super::{Ending, Failure, Output, job};
+use super::sweep::{self, Running};
+use super::{Ending, Failure, Output, job, values};
 use crate::engine::Engine;
 use crate::ranks::Ranks;
 use beginning::{Begun, Folder};
@@ -63,6 +65,8 @@ Examples:
           one more epoch from the weights of an earlier run
   lenet-gpu train --data-dir photos --validation-split 0.2 --init-from runs/slow/model.safetensors --freeze conv
           fine-tuning: only the dense layers are trained, the last one from new weights if the classes differ
+  lenet-gpu train --seeds 5 --run-dir runs/five
+          five networks with the seeds 1998 to 2002: the mean and the range of their test accuracies
   lenet-gpu train --find-lr --optimizer sgd --momentum 0.9
           suggests a learning rate for these options instead of training
   lenet-gpu train --resume runs/slow
@@ -141,6 +145,23 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     page: serve::ServeArgs,
+
+    /// Train N networks, several at the same time, with consecutive seeds from --seed, and print the mean, the standard
+    /// deviation and the range of their test accuracies; a sweep over the seed, in a folder like that of
+    /// `lenet-gpu sweep` [default: one network]
+    #[arg(long, value_name = "N", value_parser = values::count, allow_negative_numbers = true)]
+    #[arg(help_heading = "Training")]
+    #[arg(conflicts_with_all = ["resume", "find_lr", "serve", "tensorboard", "no_report", "progress"])]
+    seeds: Option<NonZeroUsize>,
+}
+
+impl TrainArgs {
+    /// Checks what can be checked without the images: that the options are ones of the optimizer and of the schedule.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.optimizer.optimizer()?;
+        self.schedule.schedule()?;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -179,6 +200,9 @@ pub fn run(
     started: Instant,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
+    if let Some(seeds) = args.seeds {
+        return args.train_seeds(seeds, options, started, output);
+    }
     let ranks = job::ranks();
     let opened = Opening::open(args, options).and_then(|opened| {
         let rule = &opened.0.config.optimizer.rule;
@@ -214,6 +238,22 @@ pub fn run(
     // The page is dropped after this, because dropping it waits for the browsers that show it.
     let ending = ending::end(begun, &mut *engine, trained, saved, &args.output, started, output);
     if is_known { job::agree(ending) } else { ending }
+}
+
+impl TrainArgs {
+    /// Trains a network for each of several seeds.
+    fn train_seeds(
+        &self,
+        number: NonZeroUsize,
+        options: toml::Table,
+        started: Instant,
+        output: &mut Output,
+    ) -> Result<Ending, Failure> {
+        let OutputArgs { run_dir, json, quiet, .. } = &self.output;
+        let running = Running { json: *json, quiet: *quiet, ..Running::default() };
+        let first = self.schedule.seed;
+        sweep::seeds::train(options, first, number, run_dir.clone(), running, started, output)
+    }
 }
 
 /// Trains a run that has begun, on an engine of its setup, together with the same run of the other ranks.

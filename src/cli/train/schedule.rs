@@ -123,7 +123,7 @@ impl ScheduleArgs {
         Ok(size)
     }
 
-    fn schedule(&self) -> Result<Schedule, Failure> {
+    pub fn schedule(&self) -> Result<Schedule, Failure> {
         let shape = self.schedule;
         let (step_epochs, step_factor) = match (shape, self.lr_step_epochs) {
             (Shape::Step, Some(epochs)) => (Some(epochs), self.lr_step_factor.or(Some(DEFAULT_STEP_FACTOR))),

@@ -15,6 +15,9 @@ pub enum Colour {
     Grid,
     /// The series with this index, counted from 0 and below [`SERIES`](Colour::SERIES).
     Series(usize),
+    /// A value on a scale of [`SHADES`](Colour::SHADES) colours, from 0, next to the paper's colour, to the one that stands
+    /// out most from it. [`Colour::on_shade`] is readable on it.
+    Shade(usize),
     /// Correct predictions.
     Correct,
     /// Wrong predictions.
@@ -36,9 +39,35 @@ const SERIES: [[u8; 3]; 8] = [
     [0x6b, 0x72, 0x80],
 ];
 
+/// The colours of viridis (Stéfan van der Walt and Nathaniel Smith, 2015), which differ evenly in lightness with any kind
+/// of colour vision, from yellow to violet. A dark page has them in the opposite order. There is a small gap in the middle,
+/// so that ink is readable on the lower half and paper's colour on the upper.
+const SHADES: [[u8; 3]; 12] = [
+    [0xd0, 0xe1, 0x26],
+    [0x9a, 0xd8, 0x3c],
+    [0x68, 0xcb, 0x5c],
+    [0x3f, 0xbb, 0x73],
+    [0x23, 0xa8, 0x84],
+    [0x21, 0x96, 0x8a],
+    [0x28, 0x7d, 0x8e],
+    [0x31, 0x68, 0x8d],
+    [0x3b, 0x52, 0x8a],
+    [0x43, 0x3a, 0x81],
+    [0x47, 0x1e, 0x70],
+    [0x44, 0x01, 0x54],
+];
+
 impl Colour {
     /// The number of colours for series.
     pub const SERIES: usize = SERIES.len();
+
+    /// The number of colours of the scale.
+    pub const SHADES: usize = SHADES.len();
+
+    /// The colour of text on a shade.
+    pub fn on_shade(shade: usize) -> Colour {
+        if shade < Self::SHADES / 2 { Colour::Ink } else { Colour::Paper }
+    }
 
     /// Black in every theme.
     pub const BLACK: Colour = Colour::Rgb(0, 0, 0);
@@ -46,7 +75,7 @@ impl Colour {
     /// Returns red, green and blue on white paper, as in SVG and PNG files.
     ///
     /// # Panics
-    /// For [`Colour::Series`], if the index is not below [`SERIES`](Colour::SERIES).
+    /// For [`Colour::Series`] and [`Colour::Shade`], if the index is not below the number of such colours.
     pub fn rgb(self) -> [u8; 3] {
         match self {
             Colour::Paper => [0xff; 3],
@@ -54,6 +83,7 @@ impl Colour {
             Colour::SoftInk => [0x55; 3],
             Colour::Grid => [0xe4; 3],
             Colour::Series(index) => SERIES[index],
+            Colour::Shade(index) => SHADES[index],
             Colour::Correct => SERIES[0],
             Colour::Wrong => SERIES[1],
             Colour::Rgb(red, green, blue) => [red, green, blue],
@@ -81,6 +111,7 @@ impl fmt::Display for Css {
             Colour::SoftInk => f.write_str("var(--muted)"),
             Colour::Grid => f.write_str("var(--grid)"),
             Colour::Series(index) => write!(f, "var(--series-{})", index + 1),
+            Colour::Shade(index) => write!(f, "var(--shade-{})", index + 1),
             Colour::Correct => f.write_str("var(--correct)"),
             Colour::Wrong => f.write_str("var(--wrong)"),
             Colour::Rgb(..) => Hex(self.0).fmt(f),
@@ -102,11 +133,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn series_have_the_same_colours_in_files_and_on_light_pages() {
+    fn series_and_shades_have_the_same_colours_in_files_and_on_light_pages() {
         let theme = include_str!("../page/theme.css");
         let (light, _dark) = theme.split_once("@media").unwrap();
         for index in 0..Colour::SERIES {
             let line = format!("--series-{}: {};", index + 1, Colour::Series(index).hex());
+            assert!(light.contains(&line), "{line}");
+        }
+        for index in 0..Colour::SHADES {
+            let line = format!("--shade-{}: {};", index + 1, Colour::Shade(index).hex());
             assert!(light.contains(&line), "{line}");
         }
     }

@@ -68,7 +68,7 @@ impl Axis {
 
 /// How far an axis extends beyond its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Margin {
+pub(in crate::report) enum Margin {
     /// By a small margin, so that a marker at either end is clear of the edge.
     Small,
     /// To the next tick.
@@ -82,12 +82,12 @@ const SMALL_MARGIN: f64 = 0.02;
 const MIN_RELATIVE_SPAN: f64 = 1e-9;
 
 /// Values up to this count as 0 and cannot be shown on a logarithmic axis.
-pub(super) const MIN_LOG_VALUE: f64 = 1e-300;
+pub(in crate::report) const MIN_LOG_VALUE: f64 = 1e-300;
 
 /// An axis with limits. All its values must be finite and at most `MAX_VALUE` in magnitude, and above [`MIN_LOG_VALUE`] on
 /// a logarithmic scale.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct FittedAxis {
+pub(in crate::report) struct FittedAxis {
     scale: Scale,
     whole: bool,
     low: f64,
@@ -96,7 +96,7 @@ pub(super) struct FittedAxis {
 
 /// A labelled value on an axis.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Tick {
+pub(in crate::report) struct Tick {
     pub value: f64,
     pub label: String,
 }

@@ -1,6 +1,6 @@
 //! Line charts: described here, laid out in `layout`, with the curves drawn in `curves`.
 
-mod axis;
+pub(super) mod axis;
 mod curves;
 mod layout;
 pub(super) mod palette;

@@ -1,6 +1,8 @@
 //! New run directories.
 
 use std::fs;
+#[cfg(feature = "cli")]
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -77,6 +79,15 @@ impl RunDirectory {
     #[cfg(feature = "cli")]
     pub(crate) fn create_folder(path: &Path) -> Result<bool, RunError> {
         operations::create_folders(path).map_err(|source| RunError::Make { path: path.to_owned(), source })
+    }
+
+    /// Locks a folder like that of a run.
+    ///
+    /// # Errors
+    /// Returns an error if another process has locked it, or if the lock's file cannot be created.
+    #[cfg(feature = "cli")]
+    pub(crate) fn lock_folder(path: &Path) -> Result<File, RunError> {
+        lock(path)
     }
 
     /// Removes a folder, if it is empty.

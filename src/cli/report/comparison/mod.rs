@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+pub use links::link;
+
 use super::page::{filled, footer};
 use super::{ReportArgs, open, reserve, write};
 use crate::calendar::Utc;
