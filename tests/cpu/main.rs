@@ -6,7 +6,6 @@
 mod activations;
 mod engine;
 mod engine_pool;
-||||||| eb7305d
 mod ensemble;
 mod frozen;
 mod golden;
