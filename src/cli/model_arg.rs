@@ -9,12 +9,13 @@ use clap::Args;
 use super::Failure;
 use super::hints::RUN_FOLDER;
 use crate::model::{Model, weights};
-use crate::train::RunDirectory;
+use crate::sweep::SweepFiles;
+use crate::train::{RunDirectory, quoted};
 
 /// The model of a command whose other arguments are not models.
 #[derive(Debug, Args)]
 pub struct ModelArg {
-    /// Model file, from a run or from PyTorch, or the folder of a run
+    /// Model file, from a run or from PyTorch, or the folder of a run or a sweep
     #[arg(value_name = "MODEL")]
     typed: Option<PathBuf>,
 
@@ -26,7 +27,7 @@ pub struct ModelArg {
 /// The model of a command whose other arguments are images.
 #[derive(Debug, Args)]
 pub struct ModelOption {
-    /// Model file, from a run or from PyTorch, or the folder of a run
+    /// Model file, from a run or from PyTorch, or the folder of a run or a sweep
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
 }
@@ -87,6 +88,13 @@ pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
     }
     let name = model.file_name().unwrap_or_default().display();
     let message = format!("{} has no {name}", path.display());
+    if SweepFiles::is_sweep(path) {
+        let hint = format!(
+            "no member of this sweep has finished yet; `lenet-gpu runs {}` lists those that have begun",
+            quoted(&path.display().to_string())
+        );
+        return Err(Failure::usage(message, hint));
+    }
     let others = [RunDirectory::best_path_in(path), RunDirectory::checkpoint_path(path)];
     let hint = match others.iter().find(|other| other.exists()) {
         Some(other) => format!("{} has weights of this run as well", other.display()),

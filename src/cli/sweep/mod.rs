@@ -4,7 +4,7 @@
 mod args;
 mod conclusion;
 mod members;
-mod report;
+pub(super) mod report;
 mod run;
 mod varied;
 
