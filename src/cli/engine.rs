@@ -23,7 +23,7 @@ use super::progress::Progress;
 use super::{Failure, engine_config, notice, threads};
 
 /// The device.
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Args)]
 #[command(next_help_heading = "Device")]
 pub struct DeviceArgs {
     /// Where to compute; auto prefers a discrete GPU, then an integrated one, then the CPU
@@ -124,7 +124,7 @@ impl CandidateArgs {
 }
 
 /// The device and how an engine uses it.
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Args)]
 #[command(next_help_heading = "Device")]
 pub struct EngineArgs {
     #[command(flatten)]
@@ -340,6 +340,11 @@ impl Ready {
     /// Warns if the device is a software adapter.
     pub fn warn_of_software(&self) {
         self.chosen.warn_of_software();
+    }
+
+    /// Whether the device is a GPU, or emulates one.
+    pub fn is_gpu(&self) -> bool {
+        self.chosen.device.adapter().is_some()
     }
 
     /// Creates one of several engines on the device.

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use super::Failure;
 
 /// Kernel set and block sizes.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Device")]
 pub struct KernelArgs {
     /// Advanced: kernel set on a GPU; results of different sets differ in the last bits
@@ -25,7 +25,7 @@ pub struct KernelArgs {
 }
 
 /// Block sizes.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Device")]
 pub struct KernelConfigArg {
     /// Advanced: kernel configuration (block sizes), a file written by `lenet-gpu tune` [default: by the device's class]

@@ -1,23 +1,46 @@
 //! Lines on stderr. Each notice is one line: what a terminal would act on, such as a line break in a file's name, is
 //! escaped. A line that cannot be written is dropped: a closed stderr does not end a command.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::color::Label;
 use super::{Failure, progress};
 use crate::escape::escape;
 use crate::files::is_written_through;
 
+/// The notes and warnings so far, if each is to be shown once.
+static SHOWN: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+
+/// From now on, a note or a warning that was shown before is dropped: what holds for one member of a sweep often holds for
+/// all.
+pub fn show_each_once() {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+}
+
+/// Whether a note or a warning is to be shown.
+fn is_new(text: &str) -> bool {
+    let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    shown.as_mut().is_none_or(|shown| shown.insert(text.to_owned()))
+}
+
 /// Something the user may want to know.
 pub fn note(text: impl Display) {
-    line(&text.to_string());
+    let text = text.to_string();
+    if is_new(&text) {
+        escaped(&escape(&text));
+    }
 }
 
 /// Something the user should know.
 pub fn warning(text: impl Display) {
-    labelled(Label::Warning, &text.to_string());
+    let text = text.to_string();
+    if is_new(&text) {
+        labelled(Label::Warning, &text);
+    }
 }
 
 /// Why the program ends, and a hint if there is one.
@@ -50,8 +73,4 @@ pub fn escaped(lines: &str) {
 
 fn labelled(label: Label, text: &str) {
     escaped(&(label.text() + &escape(text)));
-}
-
-fn line(text: &str) {
-    escaped(&escape(text));
 }

@@ -6,6 +6,7 @@
 mod activations;
 mod class_weights;
 mod epoch;
+mod lockstep;
 mod loss;
 mod mode;
 mod optimizer;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use activations::LayerOutput;
 pub use class_weights::{ClassWeights, ClassWeightsError};
 pub use epoch::Epoch;
+pub use lockstep::{Lockstep, MemberEngine, Worker};
 pub use loss::{Loss, LossKind, Reduction};
 pub use mode::Mode;
 pub use optimizer::{Adam, Clip, Optimizer, OptimizerState, Rule, Sgd};
@@ -65,6 +67,11 @@ impl<T> PerSplit<T> {
     /// If the split was not loaded.
     pub fn get(&self, split: Split) -> &T {
         self.0[split as usize].as_ref().expect("a split is loaded before it is used")
+    }
+
+    /// Returns the value of a split, if it was loaded.
+    pub(crate) fn find(&self, split: Split) -> Option<&T> {
+        self.0[split as usize].as_ref()
     }
 
     /// Iterates over the values of the loaded splits.
@@ -181,7 +188,7 @@ pub trait Engine {
 }
 
 /// An error of an engine.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// A parameter or a gradient is not finite.
     #[error(

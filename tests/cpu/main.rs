@@ -5,10 +5,12 @@
 
 mod activations;
 mod engine;
+mod engine_pool;
 mod frozen;
 mod golden;
 mod gradients;
 mod hashes;
+mod lockstep;
 mod network_gradients;
 mod proofs;
 mod reference;

@@ -45,6 +45,9 @@ const DEVICE_OPTIONS: [&str; 2] = ["kernels", "kernel-config"];
 /// The option that finds a learning rate instead of training.
 const FIND_LR: &str = "find-lr";
 
+/// The option that trains several networks.
+const SEEDS: &str = "seeds";
+
 pub const OPTIMIZER: &str = "optimizer";
 
 /// Options of `train` from a file.
@@ -280,7 +283,7 @@ fn is_path(argument: &Arg) -> bool {
 /// Whether recipes may have an option. Options for a single run are only allowed on the command line.
 fn belongs_in_recipes(argument: &Arg) -> bool {
     let is_for_one_run =
-        argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME, FIND_LR].contains(&name));
+        argument.get_long().is_some_and(|name| [PRESET, CONFIG, RESUME, FIND_LR, SEEDS].contains(&name));
     !is_for_one_run && argument.get_help_heading() != Some("Output")
 }
 

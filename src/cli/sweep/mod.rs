@@ -6,6 +6,7 @@ mod conclusion;
 mod members;
 pub(super) mod report;
 mod run;
+pub mod seeds;
 mod varied;
 
 use std::time::Instant;

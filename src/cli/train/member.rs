@@ -7,11 +7,13 @@ use std::time::Instant;
 use super::beginning::Folder;
 use super::ending::Trained;
 use super::observers::Observers;
-use super::opening::Meaning;
+use super::opening::{Meaning, images_of};
 use super::resume::Resumed;
-use super::{Images, TrainArgs, train};
-use crate::cli::Failure;
+use super::{Images, TrainArgs, advice, train};
+use crate::cli::engine::EngineArgs;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::{Failure, notice};
+use crate::data::ClassCounts;
 use crate::engine::{Engine, EngineError, Setup};
 use crate::train::{
     EngineConfig, EpochRecord, Listener, RunDirectory, RunOutcome, StoredRun, TrainingConfig,
@@ -25,8 +27,6 @@ pub struct MemberRun<'a> {
     pub images: &'a Images,
     /// Its folder. The run is resumed if there is one.
     pub folder: &'a Path,
-    /// When the program started.
-    pub started: Instant,
     pub interrupt: &'a Interrupt,
 }
 
@@ -36,8 +36,6 @@ pub struct MemberEnd {
     pub outcome: RunOutcome,
     /// The records of all epochs.
     pub epochs: Vec<EpochRecord>,
-    /// Seconds spent training, without evaluations and file output.
-    pub seconds: f64,
 }
 
 /// Why a member could not be trained.
@@ -51,6 +49,20 @@ pub struct MemberFailure {
 }
 
 impl TrainArgs {
+    /// The options of the device.
+    pub fn engine(&self) -> &EngineArgs {
+        &self.engine
+    }
+
+    /// Notes the images, and warns if their classes are imbalanced.
+    pub fn introduce_images(&self, images: &Images, quiet: bool) {
+        let data = &images.data;
+        if !quiet {
+            notice::note(images_of(data, self.data.names_a_set()));
+        }
+        advice::imbalance(&ClassCounts::of(&data.train.labels, data.classes), data.class_names.as_deref());
+    }
+
     /// What an engine needs for these options, and how the run is trained. Errors in the options are found here.
     pub fn interpret(&self, images: &Images) -> Result<(Setup, TrainingConfig), Failure> {
         let meaning = Meaning::of(self, images, None)?;
@@ -69,15 +81,19 @@ impl MemberRun<'_> {
         engine: impl FnOnce(&Setup) -> Result<Box<dyn Engine>, EngineError>,
         listener: Box<dyn Listener + '_>,
     ) -> Result<MemberEnd, MemberFailure> {
-        let Self { args, options, images, folder, started, interrupt } = self;
+        let Self { args, options, images, folder, interrupt } = self;
         let begin = || {
             let has_run = RunDirectory::config_path(folder).exists();
             let resumed = has_run.then(|| Resumed::open(folder)).transpose()?;
             let opening = Meaning::of(args, images, resumed)?.on(device, args, options, images.clone());
             let setup = opening.setup;
             let (begun, followed) = opening.begin(args, Folder::Member(folder))?;
-            let observers =
-                Observers { started, interrupt: interrupt.clone(), json: None, listeners: vec![listener] };
+            let observers = Observers {
+                started: Instant::now(),
+                interrupt: interrupt.clone(),
+                json: None,
+                listeners: vec![listener],
+            };
             let session = observers.attach(&begun, followed, args)?;
             Ok((setup, begun, session))
         };
@@ -95,7 +111,7 @@ impl MemberRun<'_> {
         let ended = trained.save(&mut saved);
         let epochs = saved.files.directory.records();
         match ended {
-            Ok(summary) => Ok(MemberEnd { outcome: summary.outcome, epochs, seconds: summary.seconds }),
+            Ok(summary) => Ok(MemberEnd { outcome: summary.outcome, epochs }),
             Err(failure) => Err(MemberFailure { failure, epochs, is_of_device }),
         }
     }

@@ -27,6 +27,7 @@ mod target;
 mod tensorboard;
 
 use std::mem;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -36,7 +37,8 @@ pub use optimizer::OptimizerKind;
 
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::{EngineArgs, Opened};
-use super::{Ending, Failure, Output};
+use super::sweep::{self, Running};
+use super::{Ending, Failure, Output, values};
 use crate::engine::Engine;
 use crate::train::{self, TrainError};
 use beginning::{Begun, Folder};
@@ -62,6 +64,8 @@ Examples:
           one more epoch from the weights of an earlier run
   lenet-gpu train --data-dir photos --validation-split 0.2 --init-from runs/slow/model.safetensors --freeze conv
           fine-tuning: only the dense layers are trained, the last one from new weights if the classes differ
+  lenet-gpu train --seeds 5 --run-dir runs/five
+          five networks with the seeds 1998 to 2002: the mean and the range of their test accuracies
   lenet-gpu train --find-lr --optimizer sgd --momentum 0.9
           suggests a learning rate for these options instead of training
   lenet-gpu train --resume runs/slow
@@ -140,6 +144,14 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     page: serve::ServeArgs,
+
+    /// Train N networks, several at the same time, with consecutive seeds from --seed, and print the mean, the standard
+    /// deviation and the range of their test accuracies; a sweep over the seed, in a folder like that of
+    /// `lenet-gpu sweep` [default: one network]
+    #[arg(long, value_name = "N", value_parser = values::count, allow_negative_numbers = true)]
+    #[arg(help_heading = "Training")]
+    #[arg(conflicts_with_all = ["resume", "find_lr", "serve", "tensorboard", "no_report", "progress"])]
+    seeds: Option<NonZeroUsize>,
 }
 
 impl TrainArgs {
@@ -187,6 +199,9 @@ pub fn run(
     started: Instant,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
+    if let Some(seeds) = args.seeds {
+        return args.train_seeds(seeds, options, started, output);
+    }
     let (opening, Opened { mut engine, config: device, reason }, server) = Opening::open(args, options)?;
     if let Some(range) = args.find_lr.range(&opening.config.optimizer.rule) {
         introduce(args, &device.name, &reason, &opening.images.data);
@@ -204,6 +219,22 @@ pub fn run(
     let saved = session.finish();
     // The page is dropped after this, because dropping it waits for the browsers that show it.
     ending::end(begun, &mut *engine, trained, saved, &args.output, started, output)
+}
+
+impl TrainArgs {
+    /// Trains a network for each of several seeds.
+    fn train_seeds(
+        &self,
+        number: NonZeroUsize,
+        options: toml::Table,
+        started: Instant,
+        output: &mut Output,
+    ) -> Result<Ending, Failure> {
+        let OutputArgs { run_dir, json, quiet, .. } = &self.output;
+        let running = Running { json: *json, quiet: *quiet, ..Running::default() };
+        let first = self.schedule.seed;
+        sweep::seeds::train(options, first, number, run_dir.clone(), running, started, output)
+    }
 }
 
 /// Trains a run that has begun, on an engine of its setup.

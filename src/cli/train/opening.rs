@@ -42,7 +42,7 @@ impl Opening {
     /// Opens what the options name. `options` are all that were given.
     pub fn open(args: &TrainArgs, options: toml::Table) -> Result<(Self, Opened, Option<Server>), Failure> {
         let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
-        args.check_options()?;
+        args.check()?;
         args.check_images()?;
         let server = args.page.listen()?;
         let before =
@@ -51,13 +51,6 @@ impl Opening {
         let meaning = Meaning::of(args, &images, resumed)?;
         let opened = device.engine(&meaning.setup)?;
         Ok((meaning.on(opened.config.clone(), args, options, images), opened, server))
-    }
-}
-
-impl TrainArgs {
-    /// Checks the options that contradict each other whatever the images are.
-    fn check_options(&self) -> Result<(), Failure> {
-        self.optimizer.optimizer().map(drop)
     }
 }
 
@@ -160,7 +153,7 @@ fn check_batches(batch_size: usize, images: usize) -> Result<(), Failure> {
 }
 
 /// What the run learns from: "60,000 training and 10,000 test images of MNIST (built in), 10 classes".
-fn images_of(data: &Dataset, is_named: bool) -> String {
+pub fn images_of(data: &Dataset, is_named: bool) -> String {
     let name = match data.kind {
         _ if !is_named => "MNIST (built in)".to_owned(),
         Some(kind) if kind.name() != data.name => format!("{} ({kind})", data.name),
