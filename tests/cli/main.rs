@@ -29,5 +29,6 @@ mod serve;
 mod shell;
 mod sources;
 mod summary;
+mod sweep_report;
 mod tensorboard;
 mod terminal;
