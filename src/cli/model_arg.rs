@@ -10,13 +10,14 @@ use glob::MatchOptions;
 use super::hints::RUN_FOLDER;
 use super::{Failure, notice};
 use crate::model::{Ensemble, Model, NamedModel, weights};
-use crate::train::RunDirectory;
+use crate::sweep::SweepFiles;
+use crate::train::{RunDirectory, quoted};
 use crate::wording::count;
 
 /// The models of a command whose other arguments are not models.
 #[derive(Debug, Args)]
 pub struct ModelsArg {
-    /// Model file, from a run or from PyTorch, or the folder of a run. The probabilities of several are averaged; a pattern
+    /// Model file, from a run or from PyTorch, or the folder of a run or a sweep. The probabilities of several are averaged; a pattern
     /// such as 'runs/sweep/members/*' names all that match
     #[arg(value_name = "MODEL")]
     typed: Vec<PathBuf>,
@@ -29,7 +30,7 @@ pub struct ModelsArg {
 /// The models of a command whose other arguments are images.
 #[derive(Debug, Args)]
 pub struct ModelsOption {
-    /// Model file, from a run or from PyTorch, or the folder of a run. Give it several times, or a quoted pattern such as
+    /// Model file, from a run or from PyTorch, or the folder of a run or a sweep. Give it several times, or a quoted pattern such as
     /// 'runs/sweep/members/*', to average the probabilities of several models
     #[arg(long, value_name = "MODEL", required = true)]
     model: Vec<PathBuf>,
@@ -145,6 +146,13 @@ pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
     }
     let name = model.file_name().unwrap_or_default().display();
     let message = format!("{} has no {name}", path.display());
+    if SweepFiles::is_sweep(path) {
+        let hint = format!(
+            "no member of this sweep has finished yet; `lenet-gpu runs {}` lists those that have begun",
+            quoted(&path.display().to_string())
+        );
+        return Err(Failure::usage(message, hint));
+    }
     let others = [RunDirectory::best_path_in(path), RunDirectory::checkpoint_path(path)];
     let hint = match others.iter().find(|other| other.exists()) {
         Some(other) => format!("{} has weights of this run as well", other.display()),

@@ -5,7 +5,7 @@ mod args;
 mod conclusion;
 mod members;
 mod merge;
-mod report;
+pub(super) mod report;
 mod run;
 pub mod seeds;
 mod varied;
