@@ -85,6 +85,7 @@ impl ModelEntry {
             id: name.clone(),
             name,
             path,
+            others: Vec::new(),
             started: Some(Utc::of(StoredRun::start_of_sweep(sweep))),
             dataset: None,
             epochs: None,
