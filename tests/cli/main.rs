@@ -30,5 +30,6 @@ mod serve;
 mod shell;
 mod sources;
 mod summary;
+mod sweep;
 mod tensorboard;
 mod terminal;
