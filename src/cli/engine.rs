@@ -9,7 +9,7 @@ use crate::cache;
 use crate::data::Dataset;
 use crate::device::{
     AdapterName, ChoiceError, Device, DeviceError, DeviceOptions, DeviceRequest, EnginePool, OpenDevice,
-    WantedBackend,
+    WantedAdapters, WantedBackend,
 };
 use crate::engine::{Engine, EngineError, Setup};
 use crate::gpu::Residency;
@@ -232,7 +232,22 @@ impl EngineArgs {
     /// The same for a resumed run, which used the engine `before`: on the same device it keeps its kernels, unless
     /// others were requested.
     fn choose_again(&self, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
-        let device = self.device.find()?;
+        self.with_options(self.device.find()?, before)
+    }
+
+    /// Chooses several devices, or the one that the options name, and opens them.
+    pub fn open_all(&self, adapters: Option<&WantedAdapters>) -> Result<Vec<Ready>, Failure> {
+        let devices = match adapters {
+            Some(adapters) => {
+                Device::find_several(self.device.backend.into(), adapters).map_err(not_found)?
+            }
+            None => vec![self.device.find()?],
+        };
+        devices.into_iter().map(|device| self.with_options(device, None)?.open()).collect()
+    }
+
+    /// A chosen device, with the options to open it.
+    fn with_options(&self, device: Device, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
         // This depends only on the options and the class of device, so that a run can be repeated.
         let kernel_config = match &device {
             Device::Gpu(chosen) => {
@@ -267,17 +282,32 @@ impl EngineArgs {
         before: Option<&EngineConfig>,
         read: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<(T, Ready), Failure> {
-        thread::scope(|scope| {
-            let device = thread::Builder::new()
-                .spawn_scoped(scope, || self.choose_again(before)?.open())
-                .map_err(threads::cannot_start)?;
-            let data = {
-                let _progress = Progress::reading();
-                read()?
-            };
-            Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
-        })
+        concurrently(|| self.choose_again(before)?.open(), read)
     }
+
+    /// Like [`Self::open_concurrently`], for [`Self::open_all`].
+    pub fn open_all_concurrently<T>(
+        &self,
+        adapters: Option<&WantedAdapters>,
+        read: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<(T, Vec<Ready>), Failure> {
+        concurrently(|| self.open_all(adapters), read)
+    }
+}
+
+/// Opens devices while `read` reads the data. If both fail, the data's error is returned.
+fn concurrently<T, D: Send>(
+    open: impl FnOnce() -> Result<D, Failure> + Send,
+    read: impl FnOnce() -> Result<T, Failure>,
+) -> Result<(T, D), Failure> {
+    thread::scope(|scope| {
+        let device = thread::Builder::new().spawn_scoped(scope, open).map_err(threads::cannot_start)?;
+        let data = {
+            let _progress = Progress::reading();
+            read()?
+        };
+        Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
+    })
 }
 
 /// Warns that a device is a software adapter.
