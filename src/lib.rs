@@ -40,6 +40,7 @@
 //! | [`gpu`] | the GPU engine: the only module that uses wgpu |
 //! | [`memory`] | the memory budget that all readers of data share |
 //! | [`device`] | choosing a device of this machine and opening an engine on it |
+//! | [`ranks`] | the processes of a job that train together |
 //! | [`train`] | the training loop, schedules, early stopping, metrics, checkpoints, run directories |
 //! | [`verify`] | the table of all checks of GPU kernels against the f64 reference |
 //! | [`predict`], [`export`] | classify images; write a model for other programs |
@@ -70,6 +71,7 @@
 //! | arena | all parameters (or all gradients, or moments) in one buffer, in the order of [`ParameterTable`](model::ParameterTable) |
 //! | workspace | activations, argmax indices and gradients of activations in one buffer |
 //! | offset | the index of a tensor's first value in the arena or the workspace |
+//! | ensemble | trained models whose probabilities are averaged, [`Ensemble`](model::Ensemble) |
 //! | adapter, device | a GPU as wgpu lists it; an opened adapter |
 //! | CPU twin | the CPU function with the name of a kernel |
 //! | reference | the result of the CPU engine in f64 |
@@ -93,6 +95,7 @@ pub mod memory;
 pub mod model;
 pub mod predict;
 mod random;
+pub mod ranks;
 mod toml_names;
 pub mod train;
 pub mod verify;

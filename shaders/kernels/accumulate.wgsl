@@ -10,23 +10,24 @@
 //
 // CPU twin: src/cpu/accumulate.rs
 
-#import shared/batch
 #import shared/bindings
 #import shared/grid
 #import variants/gradient
+#import variants/member
 
 @group(0) @binding(BINDING_ACCUMULATED) var<storage, read_write> accumulated: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn accumulate(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     if index >= PARAMETERS {
         return;
     }
     var sum = whole_gradient(index);
     if batch.follows != 0u {
-        sum = accumulated[index] + sum;
+        sum = accumulated[arena_start + index] + sum;
     }
-    accumulated[index] = sum;
-    gradients[index] = sum;
+    accumulated[arena_start + index] = sum;
+    gradients[arena_start + index] = sum;
 }

@@ -16,12 +16,12 @@
 //
 // CPU twin: src/cpu/adam.rs
 
-#import shared/batch
 #import shared/bindings
 #import shared/clip
 #import shared/faults
-#import variants/updated
 #import variants/gradient
+#import variants/member
+#import variants/updated
 
 @group(0) @binding(BINDING_PARAMETERS) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(BINDING_FIRST_MOMENT) var<storage, read_write> first_moment: array<f32>;
@@ -29,23 +29,24 @@
 
 @compute @workgroup_size(WORKGROUP)
 fn adam(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     if index >= PARAMETERS {
         return;
     }
     // Loaded before the gradient is summed, to hide load latency.
-    let parameter = parameters[index];
-    let first_before = first_moment[index];
-    let second_before = second_moment[index];
+    let parameter = parameters[arena_start + index];
+    let first_before = first_moment[arena_start + index];
+    let second_before = second_moment[arena_start + index];
     let unclipped = whole_gradient(index);
     check_finite(index, parameter, unclipped);
 
     let gradient = clipped(unclipped, index);
     let first = BETA1 * first_before + (1.0 - BETA1) * gradient;
     let second = BETA2 * second_before + (1.0 - BETA2) * gradient * gradient;
-    first_moment[index] = first;
-    second_moment[index] = second;
+    first_moment[arena_start + index] = first;
+    second_moment[arena_start + index] = second;
     let decayed = parameter - batch.decay * parameter;
     let updated = decayed - batch.rate * first / (sqrt(second) * batch.root_correction + EPS);
-    parameters[index] = limited(updated, BOUND);
+    parameters[arena_start + index] = limited(updated, BOUND);
 }

@@ -11,29 +11,33 @@
 //
 // CPU twin: src/cpu/batch_norm_backward_input.rs
 
-#import shared/batch
 #import shared/batch_norm
 #import shared/gradients
 #import shared/grid
 #import shared/parameters
 #import shared/workspace
 #import variants/activation
+#import variants/member
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_backward_input(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     if index >= batch.count * CHANNELS * POSITIONS {
         return;
     }
     let channel = channel_at(index);
-    let scale = inverse_deviation(workspace[VARIANCE + channel]);
-    let x = workspace[X + index];
-    let normalised = (x - workspace[MEAN + channel]) * scale;
+    let scale = inverse_deviation(workspace[workspace_start + VARIANCE + channel]);
+    let x = workspace[workspace_start + X + index];
+    let normalised = (x - workspace[workspace_start + MEAN + channel]) * scale;
     let n = f32(batch.count * POSITIONS);
-    let means = (gradients[BIAS + channel] + normalised * gradients[WEIGHT + channel]) / n;
-    let dx = parameters[WEIGHT + channel] * scale * (workspace[DY + index] - means);
-    workspace[DX + index] = activate_backward(x, dx);
+    let dweight = gradients[arena_start + WEIGHT + channel];
+    let dbias = gradients[arena_start + BIAS + channel];
+    let means = (dbias + normalised * dweight) / n;
+    let weight = parameters[arena_start + WEIGHT + channel];
+    let dx = weight * scale * (workspace[workspace_start + DY + index] - means);
+    workspace[workspace_start + DX + index] = activate_backward(x, dx);
 }

@@ -10,12 +10,12 @@
 //
 // CPU twin: src/cpu/batch_norm_backward_weight.rs
 
-#import shared/batch
 #import shared/batch_norm
 #import shared/gradients
 #import shared/grid
 #import shared/workgroup_sum
 #import shared/workspace
+#import variants/member
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_backward_weight(
@@ -23,24 +23,25 @@ fn batch_norm_backward_weight(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    select_member(group.z);
     let channel = workgroup_index(group, groups);
     if channel >= CHANNELS {
         return;
     }
-    let mean = workspace[MEAN + channel];
-    let scale = inverse_deviation(workspace[VARIANCE + channel]);
+    let mean = workspace[workspace_start + MEAN + channel];
+    let scale = inverse_deviation(workspace[workspace_start + VARIANCE + channel]);
     var weight_sum = 0.0;
     var bias_sum = 0.0;
     for (var i = lane; i < batch.count * POSITIONS; i += WORKGROUP) {
         let index = index_in_channel(channel, i);
-        let dy = workspace[DY + index];
-        weight_sum += dy * ((workspace[X + index] - mean) * scale);
+        let dy = workspace[workspace_start + DY + index];
+        weight_sum += dy * ((workspace[workspace_start + X + index] - mean) * scale);
         bias_sum += dy;
     }
     let dweight = workgroup_sum(lane, weight_sum);
     let dbias = workgroup_sum(lane, bias_sum);
     if lane == 0u {
-        gradients[WEIGHT + channel] = dweight;
-        gradients[BIAS + channel] = dbias;
+        gradients[arena_start + WEIGHT + channel] = dweight;
+        gradients[arena_start + BIAS + channel] = dbias;
     }
 }

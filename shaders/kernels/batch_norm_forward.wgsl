@@ -10,14 +10,15 @@
 //
 // CPU twin: src/cpu/batch_norm_forward.rs
 
-#import shared/batch
 #import shared/batch_norm
 #import shared/grid
 #import shared/parameters
 #import shared/workspace
+#import variants/member
 
 @compute @workgroup_size(WORKGROUP)
 fn batch_norm_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     if index >= batch.count * CHANNELS * POSITIONS {
         return;
@@ -26,12 +27,14 @@ fn batch_norm_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num
     var mean = 0.0;
     var variance = 0.0;
     if RUNNING {
-        mean = parameters[MEAN + channel];
-        variance = parameters[VARIANCE + channel];
+        mean = parameters[arena_start + MEAN + channel];
+        variance = parameters[arena_start + VARIANCE + channel];
     } else {
-        mean = workspace[MEAN + channel];
-        variance = workspace[VARIANCE + channel];
+        mean = workspace[workspace_start + MEAN + channel];
+        variance = workspace[workspace_start + VARIANCE + channel];
     }
-    let normalised = (workspace[X + index] - mean) * inverse_deviation(variance);
-    workspace[Y + index] = normalised * parameters[WEIGHT + channel] + parameters[BIAS + channel];
+    let normalised = (workspace[workspace_start + X + index] - mean) * inverse_deviation(variance);
+    let weight = parameters[arena_start + WEIGHT + channel];
+    let bias = parameters[arena_start + BIAS + channel];
+    workspace[workspace_start + Y + index] = normalised * weight + bias;
 }

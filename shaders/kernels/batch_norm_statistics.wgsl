@@ -14,13 +14,13 @@
 //
 // CPU twin: src/cpu/batch_norm_statistics.rs
 
-#import shared/batch
 #import shared/batch_norm
 #import shared/bindings
 #import shared/faults
 #import shared/grid
 #import shared/workgroup_sum
 #import shared/workspace
+#import variants/member
 
 @group(0) @binding(BINDING_PARAMETERS) var<storage, read_write> parameters: array<f32>;
 
@@ -30,6 +30,7 @@ fn batch_norm_statistics(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    select_member(group.z);
     let channel = workgroup_index(group, groups);
     if channel >= CHANNELS {
         return;
@@ -39,30 +40,30 @@ fn batch_norm_statistics(
 
     var sum = 0.0;
     for (var i = lane; i < count; i += WORKGROUP) {
-        sum += workspace[X + index_in_channel(channel, i)];
+        sum += workspace[workspace_start + X + index_in_channel(channel, i)];
     }
     let mean = workgroup_sum(lane, sum) / n;
 
     var squares = 0.0;
     for (var i = lane; i < count; i += WORKGROUP) {
-        let deviation = workspace[X + index_in_channel(channel, i)] - mean;
+        let deviation = workspace[workspace_start + X + index_in_channel(channel, i)] - mean;
         squares += deviation * deviation;
     }
     let variance = workgroup_sum(lane, squares) / n;
 
     if lane == 0u {
-        workspace[MEAN + channel] = mean;
-        workspace[VARIANCE + channel] = variance;
+        workspace[workspace_start + MEAN + channel] = mean;
+        workspace[workspace_start + VARIANCE + channel] = variance;
 
-        let running_mean = (1.0 - MOMENTUM) * parameters[RUNNING_MEAN + channel] + MOMENTUM * mean;
-        parameters[RUNNING_MEAN + channel] = running_mean;
+        let running_mean = (1.0 - MOMENTUM) * parameters[arena_start + RUNNING_MEAN + channel] + MOMENTUM * mean;
+        parameters[arena_start + RUNNING_MEAN + channel] = running_mean;
         check_finite(RUNNING_MEAN + channel, running_mean, 0.0);
 
-        var running_var = parameters[RUNNING_VAR + channel];
+        var running_var = parameters[arena_start + RUNNING_VAR + channel];
         if count > 1u {
             running_var = (1.0 - MOMENTUM) * running_var + MOMENTUM * (variance * n / (n - 1.0));
         }
-        parameters[RUNNING_VAR + channel] = running_var;
+        parameters[arena_start + RUNNING_VAR + channel] = running_var;
         check_finite(RUNNING_VAR + channel, running_var, 0.0);
     }
 }

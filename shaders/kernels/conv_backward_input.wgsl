@@ -14,8 +14,8 @@
 //
 // CPU twin: src/cpu/conv_backward_input.rs
 
-#import shared/batch
 #import shared/grid
+#import variants/member
 #import variants/parameters
 #import variants/workspace
 
@@ -26,6 +26,7 @@ const CHANNEL_BLOCKS = (CHANNELS + BLOCK_CHANNELS - 1u) / BLOCK_CHANNELS;
 
 @compute @workgroup_size(WORKGROUP)
 fn conv_backward_input(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     let first_column = index % COLUMN_BLOCKS * BLOCK_COLUMNS;
     let row = index / COLUMN_BLOCKS % HEIGHT;

@@ -16,10 +16,10 @@
 //
 // CPU twin: src/cpu/conv_backward_weight.rs
 
-#import shared/batch
 #import shared/grid
 #import shared/partials
 #import shared/row_segment
+#import variants/member
 #import variants/workspace
 
 // Lengths of a strip's segment of dy, and of the segment of x that it needs, rounded to whole pairs.
@@ -35,6 +35,7 @@ fn conv_backward_weight(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     let first_row = index % ROW_BLOCKS * BLOCK_ROWS;
     let channel = index / ROW_BLOCKS % CHANNELS;
@@ -91,7 +92,7 @@ fn conv_backward_weight(
         }
     }
 
-    let partial = chunk * PARTIAL_LEN;
+    let partial = partials_start + chunk * PARTIAL_LEN;
     for (var k = 0u; k < BLOCK_FILTERS; k++) {
         let filter_index = first_filter + k;
         if filter_index >= FILTERS {

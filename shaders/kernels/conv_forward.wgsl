@@ -14,10 +14,10 @@
 //
 // CPU twin: src/cpu/conv_forward.rs
 
-#import shared/batch
 #import shared/grid
 #import shared/row_segment
 #import variants/activation
+#import variants/member
 #import variants/parameters
 #import variants/workspace
 
@@ -28,6 +28,7 @@ const FILTER_BLOCKS = (FILTERS + BLOCK_FILTERS - 1u) / BLOCK_FILTERS;
 
 @compute @workgroup_size(WORKGROUP)
 fn conv_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     let first_column = index % COLUMN_BLOCKS * BLOCK_COLUMNS;
     let row = index / COLUMN_BLOCKS % OUT_HEIGHT;

@@ -13,10 +13,10 @@
 //
 // CPU twin: src/cpu/dense_backward.rs
 
-#import shared/batch
 #import shared/gradients
 #import shared/grid
 #import variants/activation
+#import variants/member
 #import variants/parameters
 #import variants/workspace
 
@@ -27,6 +27,7 @@ const WEIGHT_GROUPS = (INPUT_BLOCKS * OUTPUT_BLOCKS + WORKGROUP - 1u) / WORKGROU
 
 @compute @workgroup_size(WORKGROUP)
 fn dense_backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     if index < WEIGHT_GROUPS * WORKGROUP {
         backward_weight(index);
@@ -68,11 +69,11 @@ fn backward_weight(block: u32) {
         for (var i = 0u; i < BLOCK_INPUTS; i++) {
             let input = first_input + i;
             if input < INPUTS {
-                gradients[WEIGHT + output * INPUTS + input] = sums[o][i / 4u][i % 4u];
+                gradients[arena_start + WEIGHT + output * INPUTS + input] = sums[o][i / 4u][i % 4u];
             }
         }
         if first_input == 0u {
-            gradients[BIAS + output] = bias_sums[o];
+            gradients[arena_start + BIAS + output] = bias_sums[o];
         }
     }
 }

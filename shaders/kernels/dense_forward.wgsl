@@ -9,9 +9,9 @@
 //
 // CPU twin: src/cpu/dense_forward.rs
 
-#import shared/batch
 #import shared/grid
 #import variants/activation
+#import variants/member
 #import variants/parameters
 #import variants/workspace
 
@@ -20,6 +20,7 @@ const_assert BLOCK_OUTPUTS % 4u == 0u;
 
 @compute @workgroup_size(WORKGROUP)
 fn dense_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     let first_output = index % OUTPUT_BLOCKS * BLOCK_OUTPUTS;
     let first_image = index / OUTPUT_BLOCKS * BLOCK_IMAGES;

@@ -11,12 +11,12 @@
 //
 // CPU twin: src/cpu/dense_loss.rs
 
-#import shared/batch
 #import shared/grid
 #import shared/labels
 #import shared/last_layer
 #import shared/order
 #import variants/loss
+#import variants/member
 
 @compute @workgroup_size(WORKGROUP)
 fn dense_loss(
@@ -24,8 +24,9 @@ fn dense_loss(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let count = select_member(group.z);
     let image = workgroup_index(group, groups);
-    if image >= batch.count {
+    if image >= count {
         return;
     }
     compute_logits(image, lane);
@@ -33,8 +34,8 @@ fn dense_loss(
     let terms = loss_terms(0u, labels[order[batch.first + image]]);
     for (var k = lane; k < CLASSES; k += WORKGROUP) {
         let output = loss_output(terms, k);
-        workspace[OUTPUTS + image * CLASSES + k] = output;
-        workspace[DZ + image * CLASSES + k] = loss_gradient(terms, k, output);
+        workspace[workspace_start + OUTPUTS + image * CLASSES + k] = output;
+        workspace[workspace_start + DZ + image * CLASSES + k] = loss_gradient(terms, k, output);
     }
     if lane == 0u {
         outcomes[batch.outcome + image] = loss_outcome(terms);

@@ -23,7 +23,6 @@
 // Replaces conv_backward_weight (conv1, conv2), conv_backward_input (conv2) and max_pool_backward (pool1, pool2).
 // Counterpart: src/cpu/conv_pool_backward.rs
 
-#import shared/batch
 #import shared/full_convolution
 #import shared/grid
 #import shared/parameters
@@ -31,6 +30,7 @@
 #import shared/workspace
 #import variants/activation
 #import variants/input
+#import variants/member
 
 const AREA1 = SIDE1 * SIDE1;
 const AREA2 = SIDE2 * SIDE2;
@@ -66,10 +66,11 @@ fn fused_conv_backward(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let count = select_member(group.z);
     let index = workgroup_index(group, groups);
     let chunk = index / SPLIT;
     let first_plane = index % SPLIT * PLANES;
-    if chunk >= min(CHUNKS, batch.count) {
+    if chunk >= min(CHUNKS, count) {
         return;
     }
     let has_position = lane < AREA1;
@@ -82,18 +83,19 @@ fn fused_conv_backward(
     for (var n = 0u; n < WEIGHTS_PER_LANE; n++) {
         let i = min(n * WORKGROUP + lane, FILTERS2 * PLANES * FILTER - 1u);
         let k = i / (PLANES * FILTER);
-        weight2[n] = parameters[WEIGHT2 + (k * FILTERS1 + first_plane) * FILTER + i % (PLANES * FILTER)];
+        let offset = WEIGHT2 + (k * FILTERS1 + first_plane) * FILTER + i % (PLANES * FILTER);
+        weight2[n] = parameters[arena_start + offset];
     }
 
     var sums2: RowSums;
     var sums1: array<RowSums, CHANNELS>;
-    for (var image = chunk; image < batch.count; image += CHUNKS) {
+    for (var image = chunk; image < count; image += CHUNKS) {
         load_pools(image, first_plane, lane);
         var x = load_plane_of_x(image, 0u, lane);
         var argmax1: array<u32, PLANES>;
         for (var c = 0u; c < PLANES; c++) {
             let plane = (image * FILTERS1 + first_plane + c) * AREA1;
-            argmax1[c] = u32(workspace[ARGMAX1 + plane + min(lane, AREA1 - 1u)]);
+            argmax1[c] = u32(workspace[workspace_start + ARGMAX1 + plane + min(lane, AREA1 - 1u)]);
         }
         workgroupBarrier();
 
@@ -146,7 +148,7 @@ fn fused_conv_backward(
         }
     }
 
-    let partial = chunk * PARTIAL_LEN;
+    let partial = partials_start + chunk * PARTIAL_LEN;
     if row2 < ROWS2 {
         let k = row2 / ROWS1;
         let row = WEIGHT2 + (k * FILTERS1 + first_plane) * FILTER + row2 % ROWS1 * SIZE;
@@ -208,11 +210,11 @@ fn index_in_plane1(lane: u32) -> u32 {
 // Loads planes of pool1 of an image, and the maxima of pool2, into workgroup memory.
 fn load_pools(image: u32, first_plane: u32, lane: u32) {
     for (var i = lane; i < PLANES * AREA1; i += WORKGROUP) {
-        let value = workspace[POOL1 + (image * FILTERS1 + first_plane) * AREA1 + i];
+        let value = workspace[workspace_start + POOL1 + (image * FILTERS1 + first_plane) * AREA1 + i];
         scratch[index_in_plane1(i % AREA1) * PLANES + i / AREA1] = value;
     }
     for (var p = lane; p < FILTERS2 * AREA2; p += WORKGROUP) {
-        let index = image * FILTERS2 * AREA2 + p;
+        let index = workspace_start + image * FILTERS2 * AREA2 + p;
         let gradient = activate_backward(workspace[POOL2 + index], workspace[DPOOL2 + index]);
         let argmax = u32(workspace[ARGMAX2 + index]);
         let row = argmax / (2u * SIDE2);

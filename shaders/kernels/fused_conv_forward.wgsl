@@ -20,13 +20,13 @@
 // Replaces gather, conv_forward (conv1, conv2) and max_pool (pool1, pool2).
 // Counterpart: src/cpu/conv_pool_forward.rs
 
-#import shared/batch
 #import shared/grid
 #import shared/maximum
 #import shared/parameters
 #import shared/workspace
 #import variants/activation
 #import variants/input
+#import variants/member
 
 const AREA1 = SIDE1 * SIDE1;
 const AREA2 = SIDE2 * SIDE2;
@@ -57,17 +57,18 @@ fn fused_conv_forward(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let count = select_member(group.z);
     let image = workgroup_index(group, groups);
-    if image >= batch.count {
+    if image >= count {
         return;
     }
 
     var parameters2: array<f32, PARAMETERS_PER_LANE>;
     for (var n = 0u; n < PARAMETERS_PER_LANE; n++) {
-        parameters2[n] = parameters[WEIGHT2 + min(n * WORKGROUP + lane, PARAMETERS2 - 1u)];
+        parameters2[n] = parameters[arena_start + WEIGHT2 + min(n * WORKGROUP + lane, PARAMETERS2 - 1u)];
     }
     for (var i = lane; i < PARAMETERS1; i += WORKGROUP) {
-        scratch[PARAMETERS_START + i] = parameters[WEIGHT1 + i];
+        scratch[PARAMETERS_START + i] = parameters[arena_start + WEIGHT1 + i];
     }
 
     for (var first = 0u; first < TASKS1; first += WORKGROUP) {
@@ -94,7 +95,7 @@ fn fused_conv_forward(
                 let pooled = pool(windows[k], scratch[PARAMETERS_START + PARAMETERS1 - FILTERS1 + filter_index]);
                 scratch[index] = pooled.value;
                 if BACKWARD {
-                    let in_batch = image * FILTERS1 * AREA1 + index;
+                    let in_batch = workspace_start + image * FILTERS1 * AREA1 + index;
                     workspace[POOL1 + in_batch] = pooled.value;
                     workspace[ARGMAX1 + in_batch] = index_in_plane(pooled.argmax, position, SIDE1);
                 }
@@ -123,9 +124,9 @@ fn fused_conv_forward(
             if filter_index < FILTERS2 {
                 let index = (image * FILTERS2 + filter_index) * AREA2 + position;
                 let pooled = pool(windows[k], scratch[PARAMETERS_START + PARAMETERS2 - FILTERS2 + filter_index]);
-                workspace[POOL2 + index] = pooled.value;
+                workspace[workspace_start + POOL2 + index] = pooled.value;
                 if BACKWARD {
-                    workspace[ARGMAX2 + index] = index_in_plane(pooled.argmax, position, SIDE2);
+                    workspace[workspace_start + ARGMAX2 + index] = index_in_plane(pooled.argmax, position, SIDE2);
                 }
             }
         }

@@ -48,8 +48,9 @@ fn fused_dense(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let count = select_member(group.z);
     let first_image = workgroup_index(group, groups) * IMAGES;
-    if first_image >= batch.count {
+    if first_image >= count {
         return;
     }
 
@@ -70,7 +71,8 @@ fn fused_dense(
     for (var i = lane; i < IMAGES * POOL2_LEN; i += WORKGROUP) {
         // A group that extends past the last image computes the last image again and drops the result.
         let image = min(first_image + i / POOL2_LEN, batch.count - 1u);
-        activations[POOL2_START + i / 4u][i % 4u] = workspace[POOL2 + image * POOL2_LEN + i % POOL2_LEN];
+        let offset = POOL2 + image * POOL2_LEN + i % POOL2_LEN;
+        activations[POOL2_START + i / 4u][i % 4u] = workspace[workspace_start + offset];
     }
     workgroupBarrier();
 
@@ -93,7 +95,7 @@ fn fused_dense(
             let terms = loss_terms(b * CLASSES, label[n]);
             let log_prob = loss_output(terms, k);
             gradients[n] = loss_gradient(terms, k, log_prob);
-            workspace[OUTPUTS + image * CLASSES + k] = log_prob;
+            workspace[workspace_start + OUTPUTS + image * CLASSES + k] = log_prob;
             if k == 0u {
                 outcomes[batch.outcome + image] = loss_outcome(terms);
             }
@@ -108,7 +110,7 @@ fn fused_dense(
         if i < LOGITS {
             logits[i] = gradients[n];
             if first_image + i / CLASSES < batch.count {
-                workspace[DLOGITS + first_image * CLASSES + i] = gradients[n];
+                workspace[workspace_start + DLOGITS + first_image * CLASSES + i] = gradients[n];
             }
         }
     }
@@ -123,7 +125,7 @@ fn fused_dense(
 fn store_outputs(lane: u32, first_image: u32, layer: u32, length: u32, to: u32) {
     for (var i = lane; i < IMAGES * length; i += WORKGROUP) {
         if first_image + i / length < batch.count {
-            workspace[to + first_image * length + i] = value(layer, i);
+            workspace[workspace_start + to + first_image * length + i] = value(layer, i);
         }
     }
 }

@@ -12,13 +12,14 @@
 //
 // CPU twin: src/cpu/gather.rs, src/cpu/gather_augmented.rs
 
-#import shared/batch
 #import shared/grid
 #import shared/workspace
 #import variants/input
+#import variants/member
 
 @compute @workgroup_size(WORKGROUP)
 fn gather(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     let column = index % SIDE;
     let row = index / SIDE % SIDE;
@@ -27,5 +28,5 @@ fn gather(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     if image >= batch.count {
         return;
     }
-    workspace[X + index] = input_at(image, channel, row, column);
+    workspace[workspace_start + X + index] = input_at(image, channel, row, column);
 }

@@ -26,6 +26,7 @@ fn gradient_norm(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    select_member(group.z);
     let tensor = workgroup_index(group, groups);
     if tensor >= TENSORS {
         return;
@@ -43,9 +44,9 @@ fn gradient_norm(
     }
     let norm = sqrt(workgroup_sum(lane, sum));
     if lane == 0u {
-        norms[tensor] = norm;
+        norms[tensors_start + tensor] = norm;
         if !is_finite(norm) {
-            atomicMin(&faults[tensor].gradient, batch.step);
+            atomicMin(&faults[tensors_start + tensor].gradient, batch.step);
         }
     }
 }

@@ -10,10 +10,10 @@
 //
 // CPU twin: src/cpu/log_softmax.rs
 
-#import shared/batch
 #import shared/finite
 #import shared/grid
 #import shared/workspace
+#import variants/member
 
 var<workgroup> z: array<f32, OUTPUTS>;
 
@@ -23,12 +23,13 @@ fn log_softmax(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let count = select_member(group.z);
     let image = workgroup_index(group, groups);
-    if image >= batch.count {
+    if image >= count {
         return;
     }
     for (var o = lane; o < OUTPUTS; o += WORKGROUP) {
-        z[o] = workspace[Y + image * OUTPUTS + o];
+        z[o] = workspace[workspace_start + Y + image * OUTPUTS + o];
     }
     workgroupBarrier();
 
@@ -44,6 +45,6 @@ fn log_softmax(
     }
     let log_sum = log_or_nan(sum);
     for (var o = lane; o < OUTPUTS; o += WORKGROUP) {
-        workspace[Y + image * OUTPUTS + o] = z[o] - largest - log_sum;
+        workspace[workspace_start + Y + image * OUTPUTS + o] = z[o] - largest - log_sum;
     }
 }

@@ -8,10 +8,10 @@
 //
 // CPU twin: src/cpu/log_softmax_backward.rs
 
-#import shared/batch
 #import shared/finite
 #import shared/grid
 #import shared/workspace
+#import variants/member
 
 var<workgroup> dy: array<f32, OUTPUTS>;
 
@@ -21,12 +21,13 @@ fn log_softmax_backward(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let count = select_member(group.z);
     let image = workgroup_index(group, groups);
-    if image >= batch.count {
+    if image >= count {
         return;
     }
     for (var o = lane; o < OUTPUTS; o += WORKGROUP) {
-        dy[o] = workspace[DY + image * OUTPUTS + o];
+        dy[o] = workspace[workspace_start + DY + image * OUTPUTS + o];
     }
     workgroupBarrier();
 
@@ -36,6 +37,6 @@ fn log_softmax_backward(
     }
     for (var o = lane; o < OUTPUTS; o += WORKGROUP) {
         let index = image * OUTPUTS + o;
-        workspace[DY + index] = dy[o] - exp_or_nan(workspace[Y + index]) * sum;
+        workspace[workspace_start + DY + index] = dy[o] - exp_or_nan(workspace[workspace_start + Y + index]) * sum;
     }
 }

@@ -9,13 +9,14 @@
 //
 // CPU twin: src/cpu/max_pool.rs
 
-#import shared/batch
 #import shared/grid
 #import shared/maximum
 #import shared/workspace
+#import variants/member
 
 @compute @workgroup_size(WORKGROUP)
 fn max_pool(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     let column = index % OUT_WIDTH;
     let row = index / OUT_WIDTH % OUT_HEIGHT;
@@ -25,18 +26,18 @@ fn max_pool(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     }
 
     let corner = row * STRIDE * WIDTH + column * STRIDE;
-    var maximum = workspace[X + plane * HEIGHT * WIDTH + corner];
+    var maximum = workspace[workspace_start + X + plane * HEIGHT * WIDTH + corner];
     var argmax = corner;
     for (var u = 0u; u < WINDOW; u++) {
         for (var v = 0u; v < WINDOW; v++) {
             let position = corner + u * WIDTH + v;
-            let value = workspace[X + plane * HEIGHT * WIDTH + position];
+            let value = workspace[workspace_start + X + plane * HEIGHT * WIDTH + position];
             if is_new_maximum(value, maximum) {
                 maximum = value;
                 argmax = position;
             }
         }
     }
-    workspace[Y + index] = maximum;
-    workspace[ARGMAX + index] = f32(argmax);
+    workspace[workspace_start + Y + index] = maximum;
+    workspace[workspace_start + ARGMAX + index] = f32(argmax);
 }

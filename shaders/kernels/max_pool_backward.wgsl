@@ -10,10 +10,10 @@
 //
 // CPU twin: src/cpu/max_pool_backward.rs
 
-#import shared/batch
 #import shared/grid
 #import shared/workspace
 #import variants/activation
+#import variants/member
 
 const TILE_ROWS = (HEIGHT + STRIDE - 1u) / STRIDE;
 const TILE_COLUMNS = (WIDTH + STRIDE - 1u) / STRIDE;
@@ -25,6 +25,7 @@ fn max_pool_backward(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     let tile_column = index % TILE_COLUMNS;
     let tile_row = index / TILE_COLUMNS % TILE_ROWS;
@@ -41,7 +42,7 @@ fn max_pool_backward(
             let row = tile_row - i;
             let column = tile_column - j;
             if row < OUT_HEIGHT && column < OUT_WIDTH {
-                let window = (plane * OUT_HEIGHT + row) * OUT_WIDTH + column;
+                let window = workspace_start + (plane * OUT_HEIGHT + row) * OUT_WIDTH + column;
                 let argmax = u32(workspace[ARGMAX + window]);
                 let dy = activate_backward(workspace[Y + window], workspace[DY + window]);
                 for (var u = 0u; u < STRIDE; u++) {
@@ -56,7 +57,7 @@ fn max_pool_backward(
     for (var u = 0u; u < STRIDE; u++) {
         for (var v = 0u; v < STRIDE; v++) {
             if tile_row * STRIDE + u < HEIGHT && tile_column * STRIDE + v < WIDTH {
-                workspace[DX + plane * HEIGHT * WIDTH + corner + u * WIDTH + v] = sums[u][v];
+                workspace[workspace_start + DX + plane * HEIGHT * WIDTH + corner + u * WIDTH + v] = sums[u][v];
             }
         }
     }

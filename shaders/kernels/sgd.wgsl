@@ -15,32 +15,33 @@
 //
 // CPU twin: src/cpu/sgd.rs
 
-#import shared/batch
 #import shared/bindings
 #import shared/clip
 #import shared/faults
-#import variants/updated
 #import variants/gradient
+#import variants/member
+#import variants/updated
 
 @group(0) @binding(BINDING_PARAMETERS) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(BINDING_FIRST_MOMENT) var<storage, read_write> first_moment: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn sgd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    select_member(id.z);
     let index = invocation_index(id, groups);
     if index >= PARAMETERS {
         return;
     }
-    let parameter = parameters[index];
+    let parameter = parameters[arena_start + index];
     let unclipped = whole_gradient(index);
     check_finite(index, parameter, unclipped);
 
     let gradient = clipped(unclipped, index) + batch.decay * parameter;
     var direction = gradient;
     if MOMENTUM > 0.0 {
-        let momentum = MOMENTUM * first_moment[index] + gradient;
-        first_moment[index] = momentum;
+        let momentum = MOMENTUM * first_moment[arena_start + index] + gradient;
+        first_moment[arena_start + index] = momentum;
         direction = select(momentum, gradient + MOMENTUM * momentum, NESTEROV);
     }
-    parameters[index] = limited(parameter - batch.rate * direction, BOUND);
+    parameters[arena_start + index] = limited(parameter - batch.rate * direction, BOUND);
 }

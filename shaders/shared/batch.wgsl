@@ -1,7 +1,5 @@
-// The record of a batch: a step, or a micro-batch of one. A dynamic offset selects it.
+// The record of a batch: a step, or a micro-batch of one. variants/member binds it.
 // Rust: `BatchRecord` in src/gpu/recording/record.rs.
-
-#import shared/bindings
 
 struct Batch {
     // Position of the batch's first image in `order`.
@@ -32,6 +30,6 @@ struct Batch {
     // Rows above and columns to the left of the image within SIDE×SIDE.
     top: u32,
     left: u32,
+    // The member of the population that the batch belongs to; 0 for a network alone.
+    member: u32,
 }
-
-@group(0) @binding(BINDING_BATCH) var<uniform> batch: Batch;

@@ -20,7 +20,7 @@ fn clipped(gradient: f32, offset: u32) -> f32 {
 // The factor that clips a tensor's gradient by its own norm.
 fn tensor_scale(tensor: u32) -> f32 {
     if CLIP_TENSOR_NORM > 0.0 {
-        return scale_to(CLIP_TENSOR_NORM, norms[tensor]);
+        return scale_to(CLIP_TENSOR_NORM, norms[tensors_start + tensor]);
     }
     return 1.0;
 }
@@ -30,7 +30,7 @@ fn scale_of_all() -> f32 {
     if CLIP_NORM > 0.0 {
         var squares = 0.0;
         for (var tensor = 0u; tensor < TENSORS; tensor++) {
-            let norm = norms[tensor] * tensor_scale(tensor);
+            let norm = norms[tensors_start + tensor] * tensor_scale(tensor);
             squares += norm * norm;
         }
         return scale_to(CLIP_NORM, sqrt(squares));

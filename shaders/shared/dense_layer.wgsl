@@ -8,9 +8,10 @@
 // Neighbouring invocations read neighbouring vec4s of a row, and the partial sums of an output or an input
 // are added in order.
 
-#import variants/activation
-#import variants/parameters/vec4
 #import shared/workspace
+#import variants/activation
+#import variants/member
+#import variants/parameters/vec4
 
 // Four sums of each invocation for each image: forward those of its turns, backward those of its vec4.
 var<workgroup> shares: array<vec4<f32>, IMAGES * WORKGROUP>;
@@ -38,7 +39,7 @@ fn load_rows(lane: u32, first: u32, inputs: u32, outputs: u32, weight: u32) -> R
     var loaded: Rows;
     for (var t = 0u; t < TURNS; t++) {
         if t * ROWS < outputs {
-            let row = weight / 4u + min(t * ROWS + lane / SHARE, outputs - 1u) * inputs;
+            let row = (arena_start + weight) / 4u + min(t * ROWS + lane / SHARE, outputs - 1u) * inputs;
             for (var a = 0u; a < AHEAD; a++) {
                 loaded[t][a] = parameters[row + min(first + a * SHARE, inputs - 1u)];
             }
@@ -126,7 +127,8 @@ fn backward(
     for (var first = select(outputs, part, part < parts); first < outputs; first += parts * LOADS) {
         var loaded: array<vec4<f32>, LOADS>;
         for (var a = 0u; a < LOADS; a++) {
-            loaded[a] = parameters[weight / 4u + min(first + a * parts, outputs - 1u) * inputs + i];
+            let row = (arena_start + weight) / 4u + min(first + a * parts, outputs - 1u) * inputs;
+            loaded[a] = parameters[row + i];
         }
         for (var a = 0u; a < LOADS; a++) {
             let o = first + a * parts;
@@ -151,7 +153,7 @@ fn backward(
         let gradient = select(activate_backward(activations[vector][index % 4u], sum), sum, x == POOL2_START);
         activations[vector][index % 4u] = gradient;
         if first_image + index / (4u * inputs) < batch.count {
-            workspace[to + first_image * 4u * inputs + index] = gradient;
+            workspace[workspace_start + to + first_image * 4u * inputs + index] = gradient;
         }
     }
     workgroupBarrier();

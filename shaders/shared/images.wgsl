@@ -1,8 +1,8 @@
 // The stored images, C×H×W bytes each, four bytes to a word, low byte first; and each image as input of
 // the network: centred in SIDE×SIDE, with raw zeros around it.
 
-#import shared/batch
 #import shared/bindings
+#import variants/member
 
 @group(0) @binding(BINDING_IMAGES) var<storage, read> images: array<u32>;
 

@@ -11,9 +11,10 @@
 // workgroup must call this.
 fn compute_logits(image: u32, lane: u32) {
     for (var k = lane; k < CLASSES; k += WORKGROUP) {
-        var sum = parameters[BIAS + k];
+        var sum = parameters[arena_start + BIAS + k];
         for (var i = 0u; i < INPUTS; i++) {
-            sum += workspace[X + image * INPUTS + i] * parameters[WEIGHT + k * INPUTS + i];
+            let x = workspace[workspace_start + X + image * INPUTS + i];
+            sum += x * parameters[arena_start + WEIGHT + k * INPUTS + i];
         }
         logits[k] = sum;
     }

@@ -1,6 +1,6 @@
 // The logits of a workgroup's images, CLASSES for each, and what all losses compute from them.
 
-#import shared/batch
+#import variants/member
 
 var<workgroup> logits: array<f32, LOGITS>;
 

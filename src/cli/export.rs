@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::export::{Format, Input, to_bytes};
+use crate::export::{Format, Input, ensemble_to_onnx, to_bytes};
 use crate::files::write_output;
-use crate::model::Model;
+use crate::model::Ensemble;
+use crate::wording::count;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::model_arg::{LoadedModel, ModelArg};
+use super::model_arg::{LoadedModels, ModelsArg};
 use super::progress::Progress;
 use super::{Ending, Failure, Input as Read, Output, OutputFile};
 
@@ -19,14 +20,18 @@ Examples:
   lenet-gpu export model.safetensors -o lenet.onnx --raw-pixels
           The same for raw pixels from 0 to 255; the network pads and normalises them
   lenet-gpu export model.safetensors -o lenet.h --raw-pixels=28x28
-          For a microcontroller: include the header and call lenet_predict(image, logits)";
+          For a microcontroller: include the header and call lenet_predict(image, logits)
+  lenet-gpu export runs/a runs/b runs/c -o ensemble.onnx
+          Three networks in one file, whose output is the logarithm of the mean of their probabilities";
 
 /// Export a model to ONNX, safetensors or a C header
+///
+/// Several models become one ONNX file that averages their probabilities.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ExportArgs {
     #[command(flatten)]
-    model: ModelArg,
+    models: ModelsArg,
 
     /// Output format [default: by the extension of FILE: .onnx, .safetensors or .h]
     #[arg(long, value_name = "FORMAT", value_enum)]
@@ -59,36 +64,53 @@ pub fn run(args: &ExportArgs, output: &mut Output) -> Result<Ending, Failure> {
             "--raw-pixels requires --format onnx or c-header; a safetensors file holds only weights"
         )));
     }
-    let LoadedModel { path, model } = args.model.load()?;
+    let LoadedModels { paths, ensemble } = args.models.load()?;
+    if ensemble.is_several() && format != Format::Onnx {
+        let models = count(ensemble.members().len(), "model");
+        return Err(Failure::usage(
+            format!("only an ONNX file can hold an ensemble of {models}"),
+            "use --format onnx, or export each model by itself",
+        ));
+    }
     let input = match args.raw_pixels {
-        Some(size) => Input::raw(&model, size).map_err(Failure::input)?,
+        Some(size) => Input::raw(ensemble.lead(), size).map_err(Failure::input)?,
         None => Input::Normalised,
     };
     let is_text = format == Format::CHeader;
     let file = OutputFile { option: "--output", path: &args.output, is_text };
-    output.reserve(&[file], &[Read::File(&path)], false)?;
+    let inputs: Vec<_> = paths.iter().map(|path| Read::File(path)).collect();
+    output.reserve(&[file], &inputs, false)?;
 
     let progress = Progress::start("exporting", 0);
-    let bytes = to_bytes(&model, format, input);
+    let bytes = match ensemble.is_several() {
+        true => ensemble_to_onnx(&ensemble, input),
+        false => to_bytes(ensemble.lead(), format, input),
+    };
     write_output(&args.output, &bytes).map_err(Failure::work)?;
     drop(progress);
     if !args.quiet {
-        let text = format!("{}: {}", args.output.display(), summary(&model, format, input));
+        let text = format!("{}: {}", args.output.display(), summary(&ensemble, format, input));
         output.line(&text)?;
     }
     Ok(Ending::Done)
 }
 
 /// Describes the written file's input and output.
-fn summary(model: &Model, format: Format, input: Input) -> String {
-    let (channels, (height, width)) = (model.network.channels, input.size());
+fn summary(ensemble: &Ensemble, format: Format, input: Input) -> String {
+    let (channels, (height, width)) = (ensemble.lead().network.channels, input.size());
     let (name, onnx, c, values) = match input {
         Input::Normalised => ("input", "f32", "float", "(pixel/255 - 0.5)/0.5"),
         Input::Raw { .. } => ("pixels", "uint8", "uint8_t", "pixels from 0 to 255"),
     };
     match format {
         Format::Onnx => {
-            format!("input `{name}`: {onnx} [N, {channels}, {height}, {width}] of {values}; output `logits`")
+            let (found, of) = match ensemble.members().len() {
+                1 => ("logits", String::new()),
+                several => ("log_probabilities", format!(", the mean of {}", count(several, "model"))),
+            };
+            format!(
+                "input `{name}`: {onnx} [N, {channels}, {height}, {width}] of {values}; output `{found}`{of}"
+            )
         }
         Format::CHeader => {
             format!("lenet_predict(image, logits); image: {c} [{channels}][{height}][{width}] of {values}")

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Failure, notice};
-use crate::model::Model;
+use crate::model::{Ensemble, Model};
 use crate::predict::{AutoChoice, Preparation, Preprocessing};
 
 /// How image files are prepared.
@@ -44,9 +44,22 @@ impl PreprocessingArgs {
         }
     }
 
-    /// The preparation for a model.
-    pub fn preparation(self, model: &Model) -> Result<Preparation, Failure> {
-        Preparation::new(model, self.preprocessing()).map_err(Failure::input)
+    /// The preparation for the models of an ensemble, which must be that of each of them.
+    pub fn preparation(self, ensemble: &Ensemble) -> Result<Preparation, Failure> {
+        let choice = |model: &Model| Some(AutoChoice::of(model)).filter(|choice| !choice.is_guess);
+        let mut known =
+            ensemble.members().iter().filter_map(|member| Some((&member.name, choice(&member.model)?)));
+        if self.preprocess == PreprocessArg::Auto
+            && let Some((first, choice)) = known.next()
+            && let Some((second, _)) = known.find(|(_, other)| other.is_digit() != choice.is_digit())
+        {
+            let (digit, other) = if choice.is_digit() { (first, second) } else { (second, first) };
+            return Err(Failure::usage(
+                format!("images are prepared like MNIST's for {digit}, but not for {other}"),
+                "--preprocess mnist or none prepares them alike for all models",
+            ));
+        }
+        Preparation::new(ensemble.lead(), self.preprocessing()).map_err(Failure::input)
     }
 
     /// Notes which preprocessing was chosen and why, even if `is_quiet`, if it is a guess.

@@ -81,7 +81,10 @@ mod tests {
         for (arguments, expected) in [
             (&["train", "--epochs", "3", "--epochs=5"][..], "--epochs is given twice, as 3 and as 5"),
             (&["train", "--dataset", "mnist", "--dataset", "folder"], "as mnist and as folder"),
-            (&["evaluate", "--model", "a", "--model", "b"], "--model is given twice, as a and as b"),
+            (
+                &["predict", "--model", "a", "x.png", "--top", "1", "--top", "2"],
+                "--top is given twice, as 1 and as 2",
+            ),
             (&["train", "--flip", "--flip=false"], "--flip is given twice, as true and as false"),
             (&["export", "a", "-o", "x", "--output", "y"], "--output is given twice, as x and as y"),
             (&["bench", "--batch", "3", "--batch-size", "4"], "--batch-size is given twice, as 3 and as 4"),

@@ -9,7 +9,7 @@ use clap::Args;
 use super::engine::{self, EngineArgs};
 use super::interrupt::Interrupt;
 use super::memory_args::MemoryArgs;
-use super::model_arg::{self, LoadedModel, ModelArg};
+use super::model_arg::{self, LoadedModels, ModelsArg};
 use super::preprocessing_args::{ConfidenceArgs, PreprocessingArgs};
 use super::{Ending, Failure, Output, notice};
 use crate::predict::PredictError;
@@ -23,6 +23,8 @@ Examples:
           a certain run, on any free port
   lenet-gpu serve model.safetensors --backend cpu
           a model file, on the CPU
+  lenet-gpu serve runs/a runs/b runs/c
+          the mean of the probabilities of three models
   lenet-gpu train --data-dir corrections --validation-split 0.2 --init-from runs/mnist-20261122-174530
           train on the answers that were corrected on the page
 
@@ -36,7 +38,7 @@ Ctrl-C ends the server.";
 #[command(after_help = AFTER_HELP)]
 pub struct ServeArgs {
     #[command(flatten)]
-    model: ModelArg,
+    models: ModelsArg,
 
     /// Folder of the runs to choose from on the page; without MODEL, its newest model is loaded
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -95,10 +97,10 @@ fn host(typed: &str) -> Result<IpAddr, String> {
 pub fn run(args: ServeArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
     let mut library = Library::new(args.runs.clone());
-    let (model, entry) = match args.model.load_if_given()? {
-        Some(LoadedModel { path, model }) => {
-            let entry = library.add(ModelEntry::of_file(&path, &model.info));
-            (model, entry)
+    let (ensemble, entry) = match args.models.load_if_given()? {
+        Some(LoadedModels { paths, ensemble }) => {
+            let entry = library.add(ModelEntry::of_files(&paths, &ensemble.lead().info));
+            (ensemble, entry)
         }
         None => {
             let newest = library.newest().ok_or_else(|| {
@@ -107,15 +109,15 @@ pub fn run(args: ServeArgs, output: &mut Output) -> Result<Ending, Failure> {
                     "`lenet-gpu train` trains one on MNIST; or give a model file or the folder of a run",
                 )
             })?;
-            (model_arg::load(&newest.path)?.model, newest)
+            (model_arg::load(&newest.path)?.model.into(), newest)
         }
     };
-    let preparation = args.preprocessing.preparation(&model)?;
+    let preparation = args.preprocessing.preparation(&ensemble)?;
     let server = Server::listen(args.address.host, args.address.port).map_err(failure)?;
     let device = args.engine.open()?;
     device.warn_of_software();
     let reason = device.reason().to_owned();
-    args.preprocessing.note(&model, preparation, args.quiet);
+    args.preprocessing.note(ensemble.lead(), preparation, args.quiet);
 
     let name = entry.name.clone();
     let usage = Usage {
@@ -125,7 +127,7 @@ pub fn run(args: ServeArgs, output: &mut Output) -> Result<Ending, Failure> {
     };
     let site = Site {
         source: Source::Library(Arc::new(library)),
-        setting: ModelSetting { model, entry, usage },
+        setting: ModelSetting { ensemble, entry, usage },
         corrections: args.corrections,
     };
     let app = site.open(&server).map_err(failure)?;

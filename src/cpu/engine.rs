@@ -1,7 +1,9 @@
 //! The CPU [`Engine`]. A training step is gather, forward and backward for each micro-batch, a check for non-finite
 //! values, and the update. An evaluation is gather and forward.
 
-use std::ops::ControlFlow;
+mod ranks;
+
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use super::{Network, gather, gather_augmented};
@@ -10,6 +12,8 @@ use crate::engine::{
     Engine, EngineError, Epoch, LARGEST_MICRO_BATCH, LayerOutput, MicroBatch, Mode, Observer, OptimizerState,
     PerSplit, SampleOutcome, Setup, Split, Step,
 };
+use crate::model::ParameterTable;
+use crate::ranks::{Exchange, Ranks, gather_outcomes, part_of};
 
 /// Images per forward and backward pass without batch normalisation: few enough that their activations stay in the
 /// caches, and enough to keep many threads busy.
@@ -25,6 +29,8 @@ pub struct CpuEngine {
     sets: PerSplit<Arc<ImageSet>>,
     labels: Vec<u32>,
     outcomes: Vec<SampleOutcome>,
+    /// With the other ranks, if there are any.
+    exchange: Option<Exchange>,
 }
 
 impl CpuEngine {
@@ -39,6 +45,7 @@ impl CpuEngine {
             sets: PerSplit::default(),
             labels: Vec::with_capacity(largest_batch),
             outcomes: Vec::with_capacity(largest_batch),
+            exchange: None,
         }
     }
 
@@ -77,9 +84,14 @@ impl CpuEngine {
         batch: &MicroBatch,
         step_weight: f64,
     ) -> Result<(), EngineError> {
-        let step = batch.step;
         self.forward(Mode::Train, images, order, views, step_weight);
         self.network.backward();
+        self.add_micro_batch(batch)
+    }
+
+    /// Adds the gradient of a micro-batch to its step. Updates the parameters if it is the last one.
+    fn add_micro_batch(&mut self, batch: &MicroBatch) -> Result<(), EngineError> {
+        let step = batch.step;
         if !(batch.starts_step() && batch.ends_step()) {
             self.network.accumulate(!batch.starts_step());
         }
@@ -94,10 +106,10 @@ impl CpuEngine {
         Ok(())
     }
 
-    /// The largest number of images per micro-batch. With batch normalisation it is the same on every engine, because
-    /// statistics are taken over a micro-batch.
-    fn micro_batch_limit(&self) -> usize {
-        if self.setup.network.batch_norm { LARGEST_MICRO_BATCH } else { CACHED_BATCH }
+    /// Returns the largest number of images per micro-batch. With batch normalisation it is the same on every engine,
+    /// because statistics are taken over a micro-batch.
+    pub fn micro_batch_limit(setup: &Setup) -> usize {
+        if setup.network.batch_norm { LARGEST_MICRO_BATCH } else { CACHED_BATCH }
     }
 
     /// Trains a whole step, even if the observer breaks within it.
@@ -109,9 +121,12 @@ impl CpuEngine {
         step: &Step,
         observer: &mut Observer,
     ) -> Result<ControlFlow<()>, EngineError> {
+        if self.exchange.is_some() {
+            return self.step_of_ranks(images, epoch, views, step, observer);
+        }
         let step_weight = epoch.step_weight(step, &images.labels);
         let mut flow = ControlFlow::Continue(());
-        for batch in step.micro_batches_of(self.micro_batch_limit()) {
+        for batch in step.micro_batches_of(Self::micro_batch_limit(&self.setup)) {
             let samples = batch.first..batch.first + batch.count;
             let views = views.map(|views| &views[samples.clone()]);
             // Enter the thread pool once per micro-batch, not once per operation.
@@ -124,9 +139,15 @@ impl CpuEngine {
     }
 
     /// Runs a split forward in batches and calls `after_batch` after each.
-    fn evaluate_batches(&mut self, split: Split, mut after_batch: impl FnMut(&Self)) {
+    fn evaluate_batches(&mut self, split: Split, after_batch: impl FnMut(&Self)) {
+        let all = 0..self.sets.get(split).len();
+        self.evaluate_images(split, all, after_batch);
+    }
+
+    /// Runs some images of a split forward in batches and calls `after_batch` after each.
+    fn evaluate_images(&mut self, split: Split, range: Range<usize>, mut after_batch: impl FnMut(&Self)) {
         let images = Arc::clone(self.sets.get(split));
-        let order: Vec<u32> = (0..images.len() as u32).collect();
+        let order: Vec<u32> = (range.start as u32..range.end as u32).collect();
         for order in order.chunks(self.setup.evaluation_batch.min(self.setup.max_forward_batch())) {
             rayon::scope(|_| self.forward(Mode::Evaluate, &images, order, None, order.len() as f64));
             after_batch(self);
@@ -180,10 +201,21 @@ impl Engine for CpuEngine {
         Ok(epoch.steps.len())
     }
 
+    fn set_ranks(&mut self, ranks: Arc<dyn Ranks>) -> Result<(), EngineError> {
+        self.exchange = Exchange::with(ranks, &ParameterTable::new(&self.setup.network));
+        Ok(())
+    }
+
     fn evaluate(&mut self, split: Split) -> Result<Vec<SampleOutcome>, EngineError> {
-        let mut all = Vec::with_capacity(self.sets.get(split).len());
-        self.evaluate_batches(split, |engine| all.extend_from_slice(&engine.outcomes));
-        Ok(all)
+        let images = self.sets.get(split).len();
+        let ranks = self.exchange.as_ref().map(Exchange::ranks);
+        let part = ranks.as_ref().map_or(0..images, |ranks| part_of(images, ranks.rank(), ranks.size()));
+        let mut mine = Vec::with_capacity(part.len());
+        self.evaluate_images(split, part, |engine| mine.extend_from_slice(&engine.outcomes));
+        match ranks {
+            Some(ranks) => gather_outcomes(&*ranks, images, Ok(mine)),
+            None => Ok(mine),
+        }
     }
 
     fn log_probabilities(&mut self, split: Split) -> Result<Vec<f32>, EngineError> {

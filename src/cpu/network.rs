@@ -291,6 +291,24 @@ impl<T: Real> Network<T> {
         &self.gradient
     }
 
+    /// Replaces the gradient, in the layout of the arena's trained part.
+    ///
+    /// # Panics
+    /// If the length is not that of the trained part.
+    pub fn set_gradient(&mut self, gradient: &[T]) {
+        self.gradient.copy_from_slice(gradient);
+    }
+
+    /// Returns the running statistics of batch normalisation, the last part of the arena.
+    pub fn running_statistics(&self) -> &[T] {
+        &self.parameters[self.table.trained_len()..]
+    }
+
+    /// The same, to be changed.
+    pub fn running_statistics_mut(&mut self) -> &mut [T] {
+        &mut self.parameters[self.table.trained_len()..]
+    }
+
     /// Returns the loss of each image of the last batch.
     pub fn losses(&self) -> &[T] {
         &self.losses[..self.batch]

@@ -8,6 +8,7 @@ use crate::engine::{
     Engine, EngineError, Epoch, LayerOutput, Observer, OptimizerState, SampleOutcome, Split,
 };
 use crate::gpu::GpuEngine;
+use crate::ranks::Ranks;
 
 /// An engine on either kind of device, for callers that need more than the [`Engine`] trait offers.
 #[derive(Debug)]
@@ -77,6 +78,10 @@ impl Engine for AnyEngine {
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
         self.as_engine_mut().train(epoch, observer)
+    }
+
+    fn set_ranks(&mut self, ranks: Arc<dyn Ranks>) -> Result<(), EngineError> {
+        self.as_engine_mut().set_ranks(ranks)
     }
 
     fn evaluate(&mut self, split: Split) -> Result<Vec<SampleOutcome>, EngineError> {

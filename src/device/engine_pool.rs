@@ -5,8 +5,8 @@ use std::{io, thread};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::OpenDevice;
-use crate::data::Dataset;
-use crate::engine::{Engine, EngineError, Setup};
+use crate::data::{Dataset, ImageSet};
+use crate::engine::{Engine, EngineError, Lockstep, Setup, Split};
 
 /// Engines of one device for runs of the same network and batch size, several at the same time: one on each thread of
 /// the CPU, or the members of a population on a GPU.
@@ -35,7 +35,10 @@ use crate::engine::{Engine, EngineError, Setup};
 #[derive(Debug)]
 pub struct EnginePool {
     device: OpenDevice,
+    setup: Setup,
     size: usize,
+    /// The members of a GPU; `None` on the CPU, and for a GPU that trains one network at a time.
+    population: Option<Lockstep>,
 }
 
 impl OpenDevice {
@@ -50,10 +53,23 @@ impl OpenDevice {
     /// If `members` is 0.
     pub fn pool(&self, setup: &Setup, data: &Dataset, members: usize) -> Result<EnginePool, EngineError> {
         assert!(members > 0, "a pool is for at least one run");
-        let _ = (setup, data);
-        let size = if self.gpu.is_some() { 1 } else { members.min(rayon::current_num_threads()) };
-        Ok(EnginePool { device: self.clone(), size })
+        let most = match &self.gpu {
+            None => rayon::current_num_threads(),
+            Some(_) => self.largest_population(setup, &splits(data)),
+        };
+        let size = members.min(most);
+        let population = match &self.gpu {
+            Some(_) if size > 1 => Some(Lockstep::start(self.population(setup, size)?)?),
+            _ => None,
+        };
+        Ok(EnginePool { device: self.clone(), setup: *setup, size, population })
     }
+}
+
+/// The image sets of a data set.
+fn splits(data: &Dataset) -> Vec<(Split, &ImageSet)> {
+    let validation = data.validation.as_ref().map(|images| (Split::Validation, &**images));
+    [(Split::Train, &*data.train), (Split::Test, &*data.test)].into_iter().chain(validation).collect()
 }
 
 impl EnginePool {
@@ -71,7 +87,12 @@ impl EnginePool {
     /// # Panics
     /// If [`Self::size`] engines exist already.
     pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
-        Ok(self.device.engine(setup)?.into_boxed())
+        match &self.population {
+            Some(population) if setup.shares_kernels_with(&self.setup) => {
+                Ok(Box::new(population.member(setup)?))
+            }
+            _ => Ok(self.device.engine(setup)?.into_boxed()),
+        }
     }
 
     /// Calls `work` on [`Self::size`] threads at the same time and waits for all of them. On the CPU each has a share
@@ -85,13 +106,19 @@ impl EnginePool {
     /// # Panics
     /// If `work` panics on a thread, after it has returned on all others.
     pub fn on_each_thread(&self, work: impl Fn(&Self) + Sync) -> io::Result<()> {
-        let pools = self.thread_pools()?;
+        let mut pools = self.thread_pools()?;
+        // All are announced before one of them begins, so that the first members of a population begin together.
+        let workers: Vec<_> =
+            (0..self.size).map(|_| self.population.as_ref().map(Lockstep::worker)).collect();
         thread::scope(|scope| {
-            for index in 0..self.size {
-                let (work, pool) = (&work, pools.get(index));
-                thread::Builder::new().spawn_scoped(scope, move || match pool {
-                    Some(pool) => pool.install(|| work(self)),
-                    None => work(self),
+            for worker in workers {
+                let (work, pool) = (&work, pools.pop());
+                thread::Builder::new().spawn_scoped(scope, move || {
+                    let _worker = worker;
+                    match pool {
+                        Some(pool) => pool.install(|| work(self)),
+                        None => work(self),
+                    }
                 })?;
             }
             Ok(())

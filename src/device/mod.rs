@@ -34,9 +34,10 @@ pub use engine_pool::EnginePool;
 pub use request::{AdapterName, DeviceRequest, WantedBackend};
 
 use crate::cpu::CpuEngine;
-use crate::engine::{EngineError, Setup};
+use crate::data::ImageSet;
+use crate::engine::{EngineError, Population, Setup, Split};
 use crate::gpu::adapter::{AdapterInfo, ApiBackend, BackendAnswer, ChosenAdapter, FoundAdapter, survey};
-use crate::gpu::{Context, GpuEngine, GpuOptions, KernelConfig, Residency};
+use crate::gpu::{Context, GpuEngine, GpuOptions, GpuPopulation, KernelConfig, Residency};
 
 /// A device to compute on, chosen but not opened yet.
 #[derive(Debug)]
@@ -220,17 +221,41 @@ struct OpenGpu {
     kernels: KernelConfig,
 }
 
+impl OpenGpu {
+    fn options(&self, setup: &Setup) -> GpuOptions {
+        GpuOptions { setup: *setup, residency: self.residency, kernels: self.kernels }
+    }
+}
+
 impl OpenDevice {
     /// Creates an engine.
     ///
     /// # Errors
     /// If the device cannot run this setup.
     pub fn engine(&self, setup: &Setup) -> Result<AnyEngine, EngineError> {
-        let Some(OpenGpu { context, residency, kernels }) = &self.gpu else {
+        let Some(gpu) = &self.gpu else {
             return Ok(AnyEngine::Cpu(Box::new(CpuEngine::new(setup))));
         };
-        let options = GpuOptions { setup: *setup, residency: *residency, kernels: *kernels };
-        Ok(AnyEngine::Gpu(Box::new(GpuEngine::new(context.clone(), options)?)))
+        Ok(AnyEngine::Gpu(Box::new(GpuEngine::new(gpu.context.clone(), gpu.options(setup))?)))
+    }
+
+    /// Creates a population of `size` networks that a GPU trains at the same time.
+    ///
+    /// # Errors
+    /// [`EngineError::PopulationTooLarge`] if there are more than [`Self::largest_population`], for the CPU more than
+    /// none; other errors if the device cannot run this setup.
+    pub fn population(&self, setup: &Setup, size: usize) -> Result<Box<dyn Population + Send>, EngineError> {
+        let Some(gpu) = &self.gpu else {
+            return Err(EngineError::PopulationTooLarge { size, largest: 0 });
+        };
+        Ok(Box::new(GpuPopulation::new(gpu.context.clone(), gpu.options(setup), size)?))
+    }
+
+    /// Returns the size of the largest population for a setup and the images of some splits. It is 1 if they are streamed
+    /// to a GPU, and 0 for the CPU engine.
+    pub fn largest_population(&self, setup: &Setup, images: &[(Split, &ImageSet)]) -> usize {
+        let gpu = self.gpu.as_ref();
+        gpu.map_or(0, |gpu| GpuPopulation::largest(&gpu.context, &gpu.options(setup), images))
     }
 
     /// The kernels that an engine for `setup` runs; `None` for the CPU engine.

@@ -5,6 +5,7 @@
 
 mod activations;
 mod class_weights;
+mod ensemble;
 mod epoch;
 mod lockstep;
 mod loss;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub use activations::LayerOutput;
 pub use class_weights::{ClassWeights, ClassWeightsError};
+pub use ensemble::{EnsembleEngine, mean_log_probabilities};
 pub use epoch::Epoch;
 pub use lockstep::{Lockstep, MemberEngine, Worker};
 pub use loss::{Loss, LossKind, Reduction};
@@ -33,6 +35,7 @@ pub use step::{LARGEST_MICRO_BATCH, MicroBatch, Step, steps};
 pub use tally::Tally;
 
 use crate::data::ImageSet;
+use crate::ranks::Ranks;
 
 /// A split of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +159,16 @@ pub trait Engine {
     /// If [`Split::Train`] was not loaded, or a step is larger than [`Setup::batch_size`].
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError>;
 
+    /// Makes the engine train steps and evaluate together with the engines of other ranks, from now on; see
+    /// [`crate::ranks`]. All ranks must then call [`Self::train`] and [`Self::evaluate`] alike, with engines of the same
+    /// setup, images, parameters and optimizer state. [`crate::ranks::Single`] makes it work alone again.
+    ///
+    /// # Errors
+    /// [`EngineError::OneProcess`] if the engine cannot. The default implementation cannot.
+    fn set_ranks(&mut self, ranks: Arc<dyn Ranks>) -> Result<(), EngineError> {
+        if ranks.size() == 1 { Ok(()) } else { Err(EngineError::OneProcess) }
+    }
+
     /// Returns the outcome of every image of a split, in order, with the current parameters.
     ///
     /// # Errors
@@ -242,6 +255,15 @@ pub enum EngineError {
         largest: usize,
     },
 
+    /// The device cannot train so many networks at the same time.
+    #[error("this device trains at most {largest} networks of this kind at the same time, not {size}")]
+    PopulationTooLarge {
+        /// The requested number of networks.
+        size: usize,
+        /// The largest number that fits.
+        largest: usize,
+    },
+
     /// The network has more classes than the device supports.
     #[error(
         "the network has {classes} classes, but this device's kernels support at most {largest}; \
@@ -270,6 +292,17 @@ pub enum EngineError {
         needed: u64,
         /// The largest binding of the device, in MiB.
         limit: u64,
+    },
+
+    /// The engine cannot share the work of a step with other processes.
+    #[error("this engine trains in one process only")]
+    OneProcess,
+
+    /// Another rank failed, so that a step or an evaluation cannot be completed.
+    #[error("rank {rank} failed")]
+    OtherRank {
+        /// The first rank that failed.
+        rank: usize,
     },
 
     /// The device failed, for example because it was lost; the field is the driver's message.

@@ -3,12 +3,14 @@
 
 mod calibration;
 mod confusion;
+mod ensemble;
 mod mistakes;
 
 use std::sync::Arc;
 
 pub use calibration::{CALIBRATION_BINS, Calibration};
 pub use confusion::ConfusionMatrix;
+pub use ensemble::{EnsembleEvaluation, EnsembleEvaluationError};
 pub use mistakes::Mistake;
 
 use crate::data::ImageSet;
@@ -61,11 +63,7 @@ impl Evaluation {
         chunk: usize,
     ) -> Result<Self, EngineError> {
         let mut evaluation = Self::empty(classes);
-        for first in (0..images.len()).step_by(chunk.max(1)) {
-            let part = match images.len() <= chunk {
-                true => Arc::clone(images),
-                false => Arc::new(images.chunk(first, chunk.max(1))),
-            };
+        for part in chunks(images, chunk) {
             engine.load(Split::Test, Arc::clone(&part))?;
             evaluation.add(&engine.log_probabilities(Split::Test)?, &part.labels, max_mistakes)?;
         }
@@ -117,6 +115,14 @@ impl Evaluation {
     pub fn top2_accuracy(&self) -> f64 {
         self.top2 as f64 / self.tally.samples as f64
     }
+}
+
+/// Splits images into sets of at most `chunk` images, or of one.
+fn chunks(images: &Arc<ImageSet>, chunk: usize) -> impl Iterator<Item = Arc<ImageSet>> {
+    (0..images.len()).step_by(chunk.max(1)).map(move |first| match images.len() <= chunk {
+        true => Arc::clone(images),
+        false => Arc::new(images.chunk(first, chunk.max(1))),
+    })
 }
 
 #[cfg(test)]

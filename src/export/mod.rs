@@ -15,7 +15,7 @@ mod onnx;
 
 use std::path::Path;
 
-use crate::model::{Model, weights};
+use crate::model::{Ensemble, Model, weights};
 
 pub use input::{Input, InputError};
 
@@ -57,5 +57,18 @@ pub fn to_bytes(model: &Model, format: Format, input: Input) -> Vec<u8> {
         Format::Onnx => onnx::to_bytes(model, input),
         Format::Safetensors => weights::to_bytes(model),
         Format::CHeader => c_header::text(model, input).into_bytes(),
+    }
+}
+
+/// Returns the content of an ONNX file that averages the probabilities of the models of an ensemble. Its output is called
+/// `log_probabilities`: the logarithm of the mean probability of each class, f32 `[N, K]`. The metadata entry `ensemble`
+/// lists the models. An ensemble of one model gives the model's own file, whose output is `logits`.
+///
+/// # Panics
+/// If the number of a model's parameters is not its network's.
+pub fn ensemble_to_onnx(ensemble: &Ensemble, input: Input) -> Vec<u8> {
+    match ensemble.members() {
+        [one] => onnx::to_bytes(&one.model, input),
+        _ => onnx::ensemble_to_bytes(ensemble, input),
     }
 }

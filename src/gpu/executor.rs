@@ -14,7 +14,7 @@ use super::context::Context;
 use super::pipeline::Pipeline;
 use super::readback::read;
 use super::recording::{
-    BatchRecord, Binding, BufferName, BufferSpec, BufferUsage, Count, Dispatch, RECORD_WINDOW, RecordLayout,
+    BatchRecord, Binding, BufferName, BufferSpec, BufferUsage, Count, Dispatch, RECORDS, RecordLayout,
     Recording, SplitCounts,
 };
 use crate::engine::EngineError;
@@ -97,7 +97,7 @@ impl Executor {
             }
             let mut encoder = self.context.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            self.dispatch_workgroups(&mut pass, split, *dispatch, [0, 0], 0);
+            self.dispatch_workgroups(&mut pass, split, *dispatch, [0, 0, 1], 0);
             drop(pass);
             let submission = self.context.queue.submit([encoder.finish()]);
             let mut flow = ControlFlow::Continue(());
@@ -113,17 +113,17 @@ impl Executor {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Records a dispatch over a batch of `images` whose record has the index `record`.
+    /// Records a dispatch over the batches of `members`, of up to `images` each, whose records have the index `record`.
     pub fn dispatch(
         &self,
         pass: &mut wgpu::ComputePass,
         split: &SplitBindings,
         dispatch: Dispatch,
-        images: usize,
+        (images, members): (usize, usize),
         record: usize,
     ) {
-        let workgroups = self.recording.kernels[dispatch.kernel].grid.workgroups(images);
-        self.dispatch_workgroups(pass, split, dispatch, workgroups, record);
+        let [x, y] = self.recording.kernels[dispatch.kernel].grid.workgroups(images);
+        self.dispatch_workgroups(pass, split, dispatch, [x, y, members as u32], record);
     }
 
     fn dispatch_workgroups(
@@ -131,31 +131,34 @@ impl Executor {
         pass: &mut wgpu::ComputePass,
         split: &SplitBindings,
         dispatch: Dispatch,
-        [x, y]: [u32; 2],
+        [x, y, z]: [u32; 3],
         record: usize,
     ) {
         let pipeline = &self.pipelines[dispatch.kernel];
-        let offset = record as u32 * RecordLayout::STRIDE;
+        let offset = record as u32 * RecordLayout::stride(self.recording.members);
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &split.groups[dispatch.kernel], &[offset][..pipeline.dynamic_offsets()]);
         if let Some(audit) = self.context.audit() {
             pass.set_bind_group(Audit::GROUP, &audit.bindings, &[]);
         }
-        pass.dispatch_workgroups(x, y, 1);
+        pass.dispatch_workgroups(x, y, z);
     }
 
-    /// Writes the records of up to [`RECORD_WINDOW`] batches.
+    /// Writes up to [`RECORDS`] lists of records: each those of the batches that are computed at the same time. Work that
+    /// was submitted before still reads the former records.
     ///
     /// # Panics
-    /// If there are more.
-    pub fn write_records(&self, records: &[BatchRecord]) {
-        assert!(records.len() <= RECORD_WINDOW, "a window has at most {RECORD_WINDOW} records");
-        let stride = RecordLayout::STRIDE as usize;
-        let mut bytes = vec![0; records.len() * stride];
-        for (slot, record) in bytes.chunks_exact_mut(stride).zip(records) {
-            slot[..size_of::<BatchRecord>()].copy_from_slice(bytemuck::bytes_of(record));
+    /// If there are more, or if a list is longer than the population.
+    pub fn write_records<'a>(&self, lists: impl ExactSizeIterator<Item = &'a [BatchRecord]>) {
+        assert!(lists.len() <= RECORDS, "there are at most {RECORDS} lists of records");
+        let members = self.recording.members;
+        let stride = RecordLayout::stride(members) as usize;
+        let mut bytes = vec![0_u8; lists.len() * stride];
+        for (list, records) in bytes.chunks_exact_mut(stride).zip(lists) {
+            assert!(records.len() <= members, "each member has at most one batch at a time");
+            list[..size_of_val(records)].copy_from_slice(bytemuck::cast_slice(records));
         }
-        self.buffers.write(&self.context, BufferName::Batch, &bytes);
+        self.buffers.write(&self.context, BufferName::Batch, 0, &bytes);
     }
 }
 
@@ -181,9 +184,10 @@ impl Buffers {
         self.find(name).unwrap_or_else(|| panic!("{} belongs to other buffers", name.as_str()))
     }
 
-    /// Writes `values` to the start of a buffer.
-    pub fn write<T: Pod>(&self, context: &Context, name: BufferName, values: &[T]) {
-        context.queue.write_buffer(self.get(name), 0, bytemuck::cast_slice(values));
+    /// Writes `values` to a buffer, beginning at value `first`.
+    pub fn write<T: Pod>(&self, context: &Context, name: BufferName, first: usize, values: &[T]) {
+        let offset = (first * size_of::<T>()) as u64;
+        context.queue.write_buffer(self.get(name), offset, bytemuck::cast_slice(values));
     }
 
     /// Reads `count` values of a buffer, starting at value `first`. Waits for all submitted work.

@@ -119,17 +119,17 @@ pub fn run_kernel(
     })?;
 
     for (name, values) in values.by_buffer() {
-        executor.buffers.write(context, name, values);
+        executor.buffers.write(context, name, 0, values);
     }
-    executor.buffers.write(context, BufferName::Faults, &vec![Fault::NONE; inputs.tensors]);
-    executor.write_records(&[inputs.record]);
+    executor.buffers.write(context, BufferName::Faults, 0, &vec![Fault::NONE; inputs.tensors]);
+    executor.write_records([&[inputs.record][..]].into_iter());
     write_samples(&split, context, inputs.images, 0..inputs.images.len());
-    split.buffers.write(context, BufferName::Order, &inputs.order);
-    split.buffers.write(context, BufferName::Views, &inputs.views);
+    split.buffers.write(context, BufferName::Order, 0, &inputs.order);
+    split.buffers.write(context, BufferName::Views, 0, &inputs.views);
 
     let mut encoder = context.device.create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
-    executor.dispatch(&mut pass, &split, Dispatch { kernel: 0 }, count, 0);
+    executor.dispatch(&mut pass, &split, Dispatch { kernel: 0 }, (count, 1), 0);
     drop(pass);
     context.queue.submit([encoder.finish()]);
 

@@ -29,34 +29,30 @@ impl LoadedSplit {
         executor: &Executor,
         images: Arc<ImageSet>,
         policy: Policy,
-        augmented: bool,
+        counts: &SplitCounts,
     ) -> Result<Self, EngineError> {
         let on_device = policy.on_device(&images);
-        let bindings = executor.bind(&SplitCounts {
-            image_words: image_words(&images),
-            images: on_device,
-            views: if augmented { on_device } else { 0 },
-            samples: images.len(),
-        })?;
+        let bindings = executor.bind(counts)?;
         let loaded = Self { images, policy, bindings, pace: Pace::default() };
         match policy {
             Policy::Resident => write_samples(&loaded.bindings, context, &loaded.images, 0..on_device),
             // The host gathers, so the device reads its images in order.
             Policy::Streamed { on_device } => {
                 let counting: Vec<_> = (0..on_device as u32).collect();
-                loaded.bindings.buffers.write(context, BufferName::Order, &counting);
+                loaded.bindings.buffers.write(context, BufferName::Order, 0, &counting);
             }
         }
         context.check()?;
         Ok(loaded)
     }
 
-    /// Prepares for an epoch over `order`.
-    pub fn begin_epoch(&self, context: &Context, order: &[u32], views: Option<&[View]>) {
+    /// Prepares for an epoch of a member over `order`.
+    pub fn begin_epoch(&self, context: &Context, member: usize, order: &[u32], views: Option<&[View]>) {
         if self.policy == Policy::Resident {
-            self.bindings.buffers.write(context, BufferName::Order, order);
+            let start = member * self.images.len();
+            self.bindings.buffers.write(context, BufferName::Order, start, order);
             if let Some(views) = views {
-                self.bindings.buffers.write(context, BufferName::Views, views);
+                self.bindings.buffers.write(context, BufferName::Views, start, views);
             }
         }
     }
@@ -77,7 +73,7 @@ impl LoadedSplit {
         let indices = order[first..first + count].iter().map(|&index| index as usize);
         write_samples(&self.bindings, context, &self.images, indices);
         if let Some(views) = views {
-            self.bindings.buffers.write(context, BufferName::Views, &views[first..first + count]);
+            self.bindings.buffers.write(context, BufferName::Views, 0, &views[first..first + count]);
         }
         first
     }
@@ -97,33 +93,47 @@ pub fn write_samples(
         image[..images.image_len()].copy_from_slice(images.image(index));
         labels.push(u32::from(images.labels[index]));
     }
-    bindings.buffers.write(context, BufferName::Images, &pixels);
-    bindings.buffers.write(context, BufferName::Labels, &labels);
+    bindings.buffers.write(context, BufferName::Images, 0, &pixels);
+    bindings.buffers.write(context, BufferName::Labels, 0, &labels);
 }
 
-/// Records `batches`, whose records start at index `record`: those that end their step with the dispatches `last`, the
-/// others with those `within` a step.
+/// Batches of several members that are computed by the same dispatches.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot {
+    /// The number of members.
+    pub members: usize,
+    /// Images in the largest of the batches.
+    pub images: usize,
+    /// Whether each of the batches is the last of its step.
+    pub ends_step: bool,
+}
+
+/// Records the batches of `slots`, whose records start at index `record`: those that end their step with the dispatches
+/// `last`, the others with those `within` a step.
 pub fn record_batches(
     encoder: &mut wgpu::CommandEncoder,
     executor: &Executor,
     split: &LoadedSplit,
     [within, last]: [&[Dispatch]; 2],
-    batches: &[MicroBatch],
+    slots: &[Slot],
     record: usize,
 ) {
     let mut pass = encoder.begin_compute_pass(&Default::default());
-    for (index, batch) in batches.iter().enumerate() {
-        for dispatch in if batch.ends_step() { last } else { within } {
-            executor.dispatch(&mut pass, &split.bindings, *dispatch, batch.count, record + index);
+    for (index, slot) in slots.iter().enumerate() {
+        for dispatch in if slot.ends_step { last } else { within } {
+            let size = (slot.images, slot.members);
+            executor.dispatch(&mut pass, &split.bindings, *dispatch, size, record + index);
         }
     }
 }
 
-/// Copies a tensor of the workspace for every image of an epoch, because each batch overwrites it.
+/// Copies a tensor of the workspace for every image of a member's epoch, because each batch overwrites it.
 #[derive(Debug)]
 pub struct TensorCopy<'a> {
     pub tensor: WorkspaceTensor,
     pub workspace: &'a wgpu::Buffer,
+    /// Where the member's part of the workspace begins.
+    pub start: usize,
     /// Has room for all images of the epoch, in its order.
     pub to: &'a wgpu::Buffer,
 }
@@ -132,7 +142,8 @@ impl TensorCopy<'_> {
     /// Records the copy of one batch.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder, batch: &MicroBatch) {
         let bytes = |values: usize| (values * size_of::<f32>()) as u64;
-        let (from, to) = (bytes(self.tensor.offset.get()), bytes(batch.first * self.tensor.len));
+        let from = bytes(self.start + self.tensor.offset.get());
+        let to = bytes(batch.first * self.tensor.len);
         encoder.copy_buffer_to_buffer(
             self.workspace,
             from,

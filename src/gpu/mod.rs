@@ -38,7 +38,7 @@ pub mod shader;
 mod timestamps;
 
 pub use context::Context;
-pub use engine::{GpuEngine, GpuOptions};
+pub use engine::{GpuEngine, GpuOptions, GpuPopulation};
 pub use kernel_config::{FilterMemory, KernelConfig, KernelSet, not_fused};
 pub use profile::KernelTimes;
 pub use residency::Residency;

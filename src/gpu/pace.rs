@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::readback::IN_FLIGHT;
+use super::recording::RECORDS;
 
 /// The most micro-batches of one submit. The fixed cost of a submit is negligible long before that.
-pub const MAX_BATCHES_PER_SUBMIT: usize = 128;
+pub const MAX_BATCHES_PER_SUBMIT: usize = RECORDS;
 
 /// The intended duration of a submit: much longer than the fixed cost of one, much shorter than the second or two
 /// after which drivers assume a hang, and short enough to react to Ctrl-C.

@@ -86,7 +86,7 @@ fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {
 }
 
 fn is_record(binding: &Binding) -> bool {
-    binding.range == BindingRange::Record
+    matches!(binding.range, BindingRange::Record(_))
 }
 
 /// Compiles without the checks that naga adds to loops and array indices: a clamped index keeps drivers from

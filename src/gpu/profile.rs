@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::engine::GpuEngine;
-use super::loaded_split::record_batches;
+use super::engine::{GpuEngine, GpuPopulation};
+use super::loaded_split::{Slot, record_batches};
 use super::pace::MAX_BATCHES_PER_SUBMIT;
 use super::recording::{BatchRecord, Dispatch, RecordedKernel};
 use super::timestamps::Timestamps;
@@ -39,24 +39,24 @@ impl GpuEngine {
     /// If no training images are loaded, or `kernel` is no index in [`Self::kernel_labels`].
     pub fn time_kernel(&mut self, kernel: usize, repeats: usize) -> Result<Duration, EngineError> {
         let batch = self.write_first_batch();
-        let bindings = &self.splits.get(Split::Train).bindings;
+        let population = &self.population;
+        let bindings = &population.splits.get(Split::Train).bindings;
         let started = Instant::now();
         for submitted in (0..repeats).step_by(MAX_BATCHES_PER_SUBMIT) {
-            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+            let mut encoder = population.context.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for _ in submitted..repeats.min(submitted + MAX_BATCHES_PER_SUBMIT) {
-                self.executor.dispatch(&mut pass, bindings, Dispatch { kernel }, batch.count, 0);
+                population.executor.dispatch(&mut pass, bindings, Dispatch { kernel }, (batch.count, 1), 0);
             }
             drop(pass);
-            self.context.wait(self.context.queue.submit([encoder.finish()]))?;
+            population.context.wait(population.context.queue.submit([encoder.finish()]))?;
         }
         Ok(started.elapsed())
     }
 
     /// Bytes of all buffers on the device and of those that the host reads from.
     pub fn buffer_bytes(&self) -> u64 {
-        let splits: u64 = self.splits.loaded().map(|split| split.bindings.buffers.bytes()).sum();
-        self.executor.buffers.bytes() + self.ring.bytes() + splits
+        self.population.buffer_bytes()
     }
 
     /// How long the host takes to record `steps` training steps for one submit, which is then dropped.
@@ -64,12 +64,12 @@ impl GpuEngine {
     /// # Panics
     /// If no training images are loaded.
     pub fn time_encoding(&self, steps: usize) -> Duration {
-        let split = self.splits.get(Split::Train);
-        let dispatches = &self.recording().last_micro_batch[..];
-        let batches = vec![self.first_batch(); steps];
+        let GpuPopulation { context, executor, splits, .. } = &self.population;
+        let dispatches = &executor.recording.last_micro_batch[..];
+        let slots = vec![Slot { members: 1, images: self.first_batch().count, ends_step: true }; steps];
         let started = Instant::now();
-        let mut encoder = self.context.device.create_command_encoder(&Default::default());
-        record_batches(&mut encoder, &self.executor, split, [dispatches; 2], &batches, 0);
+        let mut encoder = context.device.create_command_encoder(&Default::default());
+        record_batches(&mut encoder, executor, splits.get(Split::Train), [dispatches; 2], &slots, 0);
         let commands = encoder.finish();
         let took = started.elapsed();
         drop(commands);
@@ -88,26 +88,28 @@ impl GpuEngine {
     /// If no training images are loaded.
     pub fn profile(&mut self, steps: usize) -> Result<Option<Vec<KernelTimes>>, EngineError> {
         let dispatches = &self.recording().last_micro_batch;
-        let timestamps = self.context.checked(|| Timestamps::new(&self.context, dispatches.len()))?;
+        let context = &self.population.context;
+        let timestamps = context.checked(|| Timestamps::new(context, dispatches.len()))?;
         let Some(timestamps) = timestamps else { return Ok(None) };
         let batch = self.write_first_batch();
-        let bindings = &self.splits.get(Split::Train).bindings;
+        let population = &self.population;
+        let bindings = &population.splits.get(Split::Train).bindings;
 
         let labels = self.recording().kernels_of(Mode::Train).map(|kernel| kernel.label.clone());
         let mut kernels: Vec<_> =
             labels.map(|label| KernelTimes { label, times: Vec::with_capacity(steps) }).collect();
         for _ in 0..steps {
-            let mut encoder = self.context.device.create_command_encoder(&Default::default());
+            let mut encoder = context.device.create_command_encoder(&Default::default());
             for (index, dispatch) in dispatches.iter().enumerate() {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: Some(&kernels[index].label),
                     timestamp_writes: Some(timestamps.of_pass(index)),
                 });
-                self.executor.dispatch(&mut pass, bindings, *dispatch, batch.count, 0);
+                population.executor.dispatch(&mut pass, bindings, *dispatch, (batch.count, 1), 0);
             }
             timestamps.resolve(&mut encoder);
-            self.context.queue.submit([encoder.finish()]);
-            for (kernel, took) in kernels.iter_mut().zip(timestamps.read(&self.context)?) {
+            context.queue.submit([encoder.finish()]);
+            for (kernel, took) in kernels.iter_mut().zip(timestamps.read(context)?) {
                 kernel.times.push(took);
             }
         }
@@ -116,18 +118,20 @@ impl GpuEngine {
 
     /// The first training images, as a step that changes no parameter.
     fn first_batch(&self) -> MicroBatch {
-        let images = self.splits.get(Split::Train).images.len();
-        let step = Step { first: 0, count: self.options.setup.batch_size.min(images), learning_rate: 0.0 };
+        let GpuPopulation { options, splits, .. } = &self.population;
+        let images = splits.get(Split::Train).images.len();
+        let step = Step { first: 0, count: options.setup.batch_size.min(images), learning_rate: 0.0 };
         step.micro_batches().next().expect("a split has images")
     }
 
     /// The same, with its record on the device.
     fn write_first_batch(&self) -> MicroBatch {
         let batch = self.first_batch();
-        let (setup, images) = (&self.options.setup, &self.splits.get(Split::Train).images);
+        let population = &self.population;
+        let (setup, images) = (&population.options.setup, &population.splits.get(Split::Train).images);
         let record =
             BatchRecord::new(&batch, 0, 1, batch.step.count as f64, &setup.loss, &setup.optimizer, images);
-        self.executor.write_records(&[record]);
+        population.executor.write_records([&[record][..]].into_iter());
         batch
     }
 }

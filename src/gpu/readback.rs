@@ -82,12 +82,27 @@ fn copy_out<T: Pod>(staging: &wgpu::Buffer, offset: u64, count: usize) -> Result
     Ok(values)
 }
 
+/// Outcomes of a job, which trains or evaluates one network: consecutive ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutcomeRange {
+    /// The index of the job.
+    pub job: usize,
+    /// The position of the first outcome in the job's order.
+    pub first: usize,
+    /// Its index in the buffer of outcomes.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
 /// The results of one submit.
 #[derive(Debug)]
 pub struct SubmitResult {
-    /// The index of the first outcome in the epoch's order.
-    pub first: usize,
+    /// The ranges of outcomes that it computed.
+    pub ranges: Vec<OutcomeRange>,
+    /// Their outcomes, one range after the other.
     pub outcomes: Vec<SampleOutcome>,
+    /// Those of each member.
     pub faults: Vec<Fault>,
     /// How long the device worked on it: since it was submitted, or since the submit before it was done, whichever
     /// is later.
@@ -101,7 +116,8 @@ pub struct Ring {
     in_flight: VecDeque<InFlight>,
     /// The number of outcomes that a staging buffer has room for. The faults follow them.
     capacity: usize,
-    tensors: usize,
+    /// The number of faults.
+    faults: usize,
     last_done: Option<Instant>,
 }
 
@@ -111,16 +127,15 @@ struct InFlight {
     submission: wgpu::SubmissionIndex,
     mapped: Mapping,
     submitted: Instant,
-    first: usize,
-    count: usize,
+    ranges: Vec<OutcomeRange>,
 }
 
 impl Ring {
-    /// Creates a ring for submits of up to `capacity` samples and `tensors` faults.
-    pub fn new(context: &Context, capacity: usize, tensors: usize) -> Self {
-        let size = (capacity * size_of::<SampleOutcome>() + tensors * size_of::<Fault>()) as u64;
+    /// Creates a ring for submits of up to `capacity` samples and `faults` faults.
+    pub fn new(context: &Context, capacity: usize, faults: usize) -> Self {
+        let size = (capacity * size_of::<SampleOutcome>() + faults * size_of::<Fault>()) as u64;
         let free = (0..IN_FLIGHT).map(|_| buffer(context, "staging", size, STAGING)).collect();
-        Self { free, in_flight: VecDeque::new(), capacity, tensors, last_done: None }
+        Self { free, in_flight: VecDeque::new(), capacity, faults, last_done: None }
     }
 
     /// The total size of the staging buffers in bytes.
@@ -138,12 +153,12 @@ impl Ring {
         self.in_flight.len()
     }
 
-    /// The index of the first outcome of the oldest submit in flight.
-    pub fn oldest(&self) -> Option<usize> {
-        self.in_flight.front().map(|oldest| oldest.first)
+    /// The ranges of outcomes of the oldest submit in flight.
+    pub fn oldest(&self) -> Option<Vec<OutcomeRange>> {
+        self.in_flight.front().map(|oldest| oldest.ranges.clone())
     }
 
-    /// Submits the commands of `encoder`, followed by a copy of `count` outcomes starting with `first`.
+    /// Submits the commands of `encoder`, followed by a copy of ranges of outcomes and of all faults.
     ///
     /// # Panics
     /// If the ring is full.
@@ -152,18 +167,23 @@ impl Ring {
         context: &Context,
         mut encoder: wgpu::CommandEncoder,
         (outcomes, faults): (&wgpu::Buffer, &wgpu::Buffer),
-        (first, count): (usize, usize),
+        ranges: Vec<OutcomeRange>,
     ) {
         let staging = self.free.pop().expect("the caller takes the oldest result when the ring is full");
-        let outcome_size = size_of::<SampleOutcome>() as u64;
-        let outcomes_size = count as u64 * outcome_size;
-        let faults_size = (self.tensors * size_of::<Fault>()) as u64;
-        encoder.copy_buffer_to_buffer(outcomes, first as u64 * outcome_size, &staging, 0, outcomes_size);
-        encoder.copy_buffer_to_buffer(faults, 0, &staging, outcomes_size, faults_size);
+        let mut size = 0;
+        let mut copy = |source: &wgpu::Buffer, first: u64, bytes: u64| {
+            encoder.copy_buffer_to_buffer(source, first, &staging, size, bytes);
+            size += bytes;
+        };
+        for range in &ranges {
+            let bytes = |values: usize| (values * size_of::<SampleOutcome>()) as u64;
+            copy(outcomes, bytes(range.index), bytes(range.count));
+        }
+        copy(faults, 0, (self.faults * size_of::<Fault>()) as u64);
         let submission = context.queue.submit([encoder.finish()]);
-        let mapped = map(&staging, outcomes_size + faults_size);
+        let mapped = map(&staging, size);
         let submitted = Instant::now();
-        self.in_flight.push_back(InFlight { staging, submission, mapped, submitted, first, count });
+        self.in_flight.push_back(InFlight { staging, submission, mapped, submitted, ranges });
     }
 
     /// Waits for the oldest submit in flight and returns its results. Calls `meanwhile` every 100 ms. `None` if nothing
@@ -193,12 +213,13 @@ impl Ring {
     ) -> Result<SubmitResult, EngineError> {
         context.wait_calling(oldest.submission.clone(), meanwhile)?;
         wait_for_mapping(&oldest.mapped)?;
-        let outcomes = copy_out(&oldest.staging, 0, oldest.count)?;
-        let faults_offset = (oldest.count * size_of::<SampleOutcome>()) as u64;
-        let faults = copy_out(&oldest.staging, faults_offset, self.tensors)?;
+        let count = oldest.ranges.iter().map(|range| range.count).sum();
+        let outcomes = copy_out(&oldest.staging, 0, count)?;
+        let faults_offset = (count * size_of::<SampleOutcome>()) as u64;
+        let faults = copy_out(&oldest.staging, faults_offset, self.faults)?;
         let now = Instant::now();
         let started = self.last_done.map_or(oldest.submitted, |done| done.max(oldest.submitted));
         self.last_done = Some(now);
-        Ok(SubmitResult { first: oldest.first, outcomes, faults, took: now - started })
+        Ok(SubmitResult { ranges: oldest.ranges.clone(), outcomes, faults, took: now - started })
     }
 }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::recording::{RECORD_WINDOW, image_words};
+use super::recording::image_words;
 use crate::data::ImageSet;
 use crate::engine::{EngineError, MicroBatch};
 
@@ -73,15 +73,14 @@ impl Policy {
         }
     }
 
-    /// How many of `batches`, from the first, are in the next window: their records and images are on the device at
-    /// the same time.
+    /// How many of `batches`, from the first, are in the next window: their images are on the device at the same time.
     pub fn window(&self, batches: &[MicroBatch]) -> usize {
         let on_device = match *self {
             Self::Resident => usize::MAX,
             Self::Streamed { on_device } => on_device,
         };
         let mut samples = 0;
-        let fit = batches.iter().take(RECORD_WINDOW).take_while(|batch| {
+        let fit = batches.iter().take_while(|batch| {
             samples += batch.count;
             samples <= on_device
         });

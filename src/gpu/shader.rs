@@ -29,6 +29,12 @@ impl Variant {
     /// Gradients of convolutions are in partial sums; those of dense layers are computed from activations.
     pub const OUTER_PRODUCTS: Self = Self { import: "variants/gradient", file: "outer_products" };
 
+    /// The network is alone.
+    pub const ALONE: Self = Self { import: "variants/member", file: "alone" };
+
+    /// The network is a member of a population.
+    pub const POPULATION: Self = Self { import: "variants/member", file: "population" };
+
     /// An update changes all parameters, or only those that are not frozen. For all of them the WGSL is that of a kernel
     /// that imports `shared/grid`.
     pub fn updated(all: bool) -> Self {
@@ -206,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_import_is_included_once_and_before_its_kernel() {
-        let text = compose("kernels/max_pool", &[], &[]);
+        let text = compose("kernels/max_pool", &[Variant::ALONE], &[]);
         assert_eq!(text.matches("var<storage, read_write> workspace").count(), 1);
         assert!(text.find("workspace: array").unwrap() < text.find("fn max_pool").unwrap());
         assert!(!text.contains("#import"));
@@ -223,13 +229,13 @@ mod tests {
         ];
         let expected = "const RUNNING = true;\nconst SIZE = 5u;\nconst ENDS = array<u32, 2>(1u, 2u);\n\
                         const EPS = 1e-8f;\nconst BOUNDS = array<f32, 2>(0.0f, 5.0f);\n";
-        assert!(compose("kernels/max_pool", &[], &constants).starts_with(expected));
+        assert!(compose("kernels/max_pool", &[Variant::ALONE], &constants).starts_with(expected));
     }
 
     #[test]
     fn a_kernel_contains_only_the_chosen_variant() {
         let tanh = Variant::activation(Activation::Tanh);
-        let text = compose("kernels/max_pool_backward", &[tanh], &[]);
+        let text = compose("kernels/max_pool_backward", &[Variant::ALONE, tanh], &[]);
         assert_eq!(text.matches("fn activate_backward(").count(), 1);
         let (_, after_import) =
             file("variants/activation/tanh").unwrap().split_once("#import shared/finite\n").unwrap();
@@ -239,14 +245,14 @@ mod tests {
     #[test]
     fn an_update_of_all_parameters_has_the_text_of_the_usual_grid() {
         assert_eq!(file("variants/updated/all"), Some("#import shared/grid\n"));
-        let variants = [Variant::PARTIAL_SUMS, Variant::updated(false)];
+        let variants = [Variant::ALONE, Variant::PARTIAL_SUMS, Variant::updated(false)];
         assert!(compose("kernels/adam", &variants, &[]).contains("FROZEN_STARTS"));
     }
 
     #[test]
     #[should_panic(expected = "no file is chosen for `#import variants/activation`")]
     fn an_import_of_variants_needs_a_choice() {
-        compose("kernels/max_pool_backward", &[], &[]);
+        compose("kernels/max_pool_backward", &[Variant::ALONE], &[]);
     }
 
     #[test]

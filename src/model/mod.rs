@@ -3,6 +3,7 @@
 //! The computation itself is in the engines.
 
 mod activation;
+mod ensemble;
 mod fit;
 mod frozen;
 pub mod init;
@@ -15,6 +16,7 @@ pub mod summary;
 pub mod weights;
 
 pub use activation::Activation;
+pub use ensemble::{Ensemble, EnsembleError, NamedModel};
 pub use fit::{Fit, PADDED_SIDE, margins};
 pub use frozen::Frozen;
 pub use init::Init;

@@ -1,4 +1,4 @@
-//! A trained model and the engine that runs it.
+//! A trained model, or several, and the engine that runs them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::cpu::CpuEngine;
 use crate::data::{ImageFile, ImageFileError, ImageSet};
-use crate::engine::{Engine, EngineError, LayerOutput, Setup, Split};
+use crate::engine::{Engine, EngineError, EnsembleEngine, LayerOutput, Setup, Split, mean_log_probabilities};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::weights::{self, LoadError};
-use crate::model::{Model, ModelInfo};
+use crate::model::{Ensemble, EnsembleError, Model, ModelInfo};
 
-/// Classifies images with a trained model.
+/// Classifies images with a trained model, or with an [`Ensemble`] of them, whose probabilities are averaged.
 pub struct Classifier {
     channels: usize,
     classes: usize,
@@ -24,13 +24,17 @@ pub struct Classifier {
     /// Whether the classes are the ten digits in order.
     reads_digits: bool,
     preparation: Preparation,
-    engine: Box<dyn Engine>,
+    /// The models' names.
+    models: Vec<String>,
+    engine: EnsembleEngine,
 }
 
-/// The probabilities that a model assigns to the classes for one image or one digit.
+/// The probabilities that a model or an ensemble assigns to the classes for one image or one digit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     log_probabilities: Vec<f32>,
+    /// The most probable class of each model.
+    of_models: Vec<RankedClass>,
     confidence: f64,
     place: Option<DigitPlace>,
 }
@@ -47,7 +51,8 @@ pub struct Reading {
 pub struct ReadingWithLayers {
     /// The reading.
     pub reading: Reading,
-    /// For each of the first inputs the layers' outputs in the network's order, for this input alone (C×H×W values).
+    /// For each of the first inputs the layers' outputs in the network's order, for this input alone (C×H×W values). Of an
+    /// ensemble they are those of the first model.
     pub layers: Vec<Vec<LayerOutput>>,
 }
 
@@ -66,6 +71,10 @@ pub enum PredictError {
     /// The model file could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+
+    /// The models do not make an ensemble.
+    #[error(transparent)]
+    Ensemble(#[from] EnsembleError),
 
     /// The model's input has neither one channel nor three, so no image file fits it.
     #[error("the model takes images with {channels} channels; image files have 1 or 3")]
@@ -98,19 +107,22 @@ pub enum PredictError {
     #[error(transparent)]
     Engine(#[from] EngineError),
 
-    /// The network's output for an image is infinite or not a number.
+    /// A network's output for an image is infinite or not a number.
     #[error(
         "the predicted probabilities of image {image} are not finite; the model's weights are too large or corrupt"
     )]
     NonFinite {
         /// The image's index in the batch.
         image: usize,
+        /// The model's index in its ensemble; 0 for a single model.
+        model: usize,
     },
 }
 
 impl fmt::Debug for Classifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Classifier")
+            .field("models", &self.models)
             .field("about", &self.info)
             .field("preparation", &self.preparation)
             .field("engine", &self.engine.name())
@@ -134,6 +146,14 @@ impl Classifier {
         Self::with_engine(model, Box::new(engine))
     }
 
+    /// Loads several model files, whose probabilities are averaged, to run on the CPU.
+    ///
+    /// # Errors
+    /// [`PredictError::Ensemble`] if a file cannot be loaded or the models do not fit together; [`PredictError::Channels`].
+    pub fn load_ensemble(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<Self, PredictError> {
+        Self::of_ensemble(&Ensemble::load(paths)?, |setup| Ok(Box::new(CpuEngine::new(setup))))
+    }
+
     /// Runs a model on `engine`, which must have been set up for the model's network.
     ///
     /// # Errors
@@ -141,14 +161,27 @@ impl Classifier {
     ///
     /// # Panics
     /// If the parameters' length is not the engine's network's.
-    pub fn with_engine(model: Model, mut engine: Box<dyn Engine>) -> Result<Self, PredictError> {
-        let preparation = Preparation::new(&model, Preprocessing::Auto)?;
-        engine.set_parameters(&model.parameters)?;
-        let Model { network, info, .. } = model;
-        let (channels, classes) = (network.channels, network.classes);
+    pub fn with_engine(model: Model, engine: Box<dyn Engine>) -> Result<Self, PredictError> {
+        let mut engine = Some(engine);
+        Self::of_ensemble(&model.into(), |_| Ok(engine.take().expect("one model needs one engine")))
+    }
+
+    /// Runs the models of an ensemble, on engines that `open` creates for their networks.
+    ///
+    /// # Errors
+    /// [`PredictError::Channels`] if no image file fits the models, [`PredictError::Engine`] if an engine fails.
+    pub fn of_ensemble(
+        ensemble: &Ensemble,
+        open: impl FnMut(&Setup) -> Result<Box<dyn Engine>, EngineError>,
+    ) -> Result<Self, PredictError> {
+        let Model { network, info, .. } = ensemble.lead();
+        let preparation = Preparation::new(ensemble.lead(), Preprocessing::Auto)?;
+        let engine = EnsembleEngine::new(ensemble, open)?;
+        let (channels, classes, info) = (network.channels, network.classes, info.clone());
         let reads_digits =
             channels == 1 && classes == 10 && (0..10).all(|digit| info.class(digit) == digit.to_string());
-        Ok(Self { channels, classes, info, reads_digits, preparation, engine })
+        let models = ensemble.members().iter().map(|member| member.name.clone()).collect();
+        Ok(Self { channels, classes, info, reads_digits, preparation, models, engine })
     }
 
     /// Replaces the preparation of images, which is [`Preprocessing::Auto`]'s by default.
@@ -238,23 +271,25 @@ impl Classifier {
             (0..inputs.len()).partition(|&index| inputs[index].1);
         let select = |indices: &[usize]| indices.iter().map(|&index| inputs[index].0).collect::<Vec<_>>();
 
-        // The log-probabilities of each input, and the layers' outputs if it is watched.
+        // The log-probabilities of each input by each model, and the layers' outputs if it is watched.
         let mut outputs = vec![(Vec::new(), Vec::new()); inputs.len()];
         for indices in watched.chunks(MAX_WATCHED) {
             self.load_inputs(&select(indices))?;
-            let batch = self.engine.activations(Split::Test)?;
-            for (position, &index) in indices.iter().enumerate() {
-                let layers = layers_of(&batch, position);
+            let batch = self.engine.first_activations(Split::Test)?;
+            let rows = match (self.engine.members(), batch.last()) {
                 // The last layer's output is the log-probabilities.
-                let row = layers.last().map_or(Vec::new(), |last| last.values.clone());
-                outputs[index] = (row, layers);
+                (1, Some(last)) => vec![last.values.clone()],
+                _ => self.engine.log_probabilities(Split::Test)?,
+            };
+            for (position, &index) in indices.iter().enumerate() {
+                outputs[index] = (self.rows_of(&rows, position), layers_of(&batch, position));
             }
         }
         if !others.is_empty() {
             self.load_inputs(&select(&others))?;
             let rows = self.engine.log_probabilities(Split::Test)?;
-            for (row, &index) in rows.chunks_exact(self.classes).zip(&others) {
-                outputs[index].0 = row.to_vec();
+            for (position, &index) in others.iter().enumerate() {
+                outputs[index].0 = self.rows_of(&rows, position);
             }
         }
 
@@ -265,6 +300,11 @@ impl Classifier {
             Ok(ReadingWithLayers { reading: self.reading(index, image, rows)?, layers })
         });
         readings.collect()
+    }
+
+    /// The log-probabilities of one input by each model, from those of several inputs.
+    fn rows_of(&self, models: &[Vec<f32>], input: usize) -> Vec<Vec<f32>> {
+        models.iter().map(|rows| rows[input * self.classes..][..self.classes].to_vec()).collect()
     }
 
     /// Loads inputs into the engine.
@@ -278,27 +318,27 @@ impl Classifier {
         // The engine requires labels; what is computed does not depend on them.
         let labels = vec![0; inputs.len()];
         let set = ImageSet { channels: self.channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels };
-        self.engine.load(Split::Test, Arc::new(set))
+        self.engine.load(Split::Test, &Arc::new(set))
     }
 
-    /// The reading of the image with this index in its batch. `rows` are the log-probabilities of its inputs.
+    /// The reading of the image with this index in its batch. `rows` are the log-probabilities of its inputs by each model.
     fn reading(
         &self,
         image: usize,
         prepared: &PreparedImage,
-        rows: Vec<Vec<f32>>,
+        rows: Vec<Vec<Vec<f32>>>,
     ) -> Result<Reading, PredictError> {
-        let predictions = prepared.inputs().iter().zip(rows).map(|(input, row)| {
-            match row.iter().all(|log| log.is_finite()) {
-                true => Ok(self.prediction(input, row)),
-                false => Err(PredictError::NonFinite { image }),
+        let predictions = prepared.inputs().iter().zip(rows).map(|(input, of_models)| {
+            match of_models.iter().position(|row| !row.iter().all(|log| log.is_finite())) {
+                None => Ok(self.prediction(input, of_models)),
+                Some(model) => Err(PredictError::NonFinite { image, model }),
             }
         });
         let predictions = predictions.collect::<Result<_, _>>()?;
         Ok(Reading { predictions, has_unread: prepared.has_unread() })
     }
 
-    /// Replaces the weights by others for the same network.
+    /// Replaces the weights by others for the same network; of an ensemble, those of the first model.
     ///
     /// # Errors
     /// [`PredictError::Engine`] if the engine fails.
@@ -306,7 +346,7 @@ impl Classifier {
     /// # Panics
     /// If the parameters' length is not the engine's network's.
     pub fn set_parameters(&mut self, parameters: &[f32]) -> Result<(), PredictError> {
-        Ok(self.engine.set_parameters(parameters)?)
+        Ok(self.engine.set_first_parameters(parameters)?)
     }
 
     /// The name of the device.
@@ -314,12 +354,19 @@ impl Classifier {
         self.engine.name()
     }
 
-    fn prediction(&self, input: &NetworkInput, log_probabilities: Vec<f32>) -> Prediction {
+    /// The names of the models: of their files, or `model` for one that was not loaded from a file.
+    pub fn models(&self) -> &[String] {
+        &self.models
+    }
+
+    fn prediction(&self, input: &NetworkInput, rows: Vec<Vec<f32>>) -> Prediction {
+        let of_models = rows.iter().map(|row| top_classes(row, 1)[0]).collect();
+        let log_probabilities = mean_log_probabilities(rows);
         let RankedClass { class, probability } = top_classes(&log_probabilities, 1)[0];
         let place = input.place();
         let likeness =
             if place.is_some() && self.reads_digits { likeness(input.pixels(), class) } else { 1.0 };
-        Prediction { log_probabilities, confidence: probability * likeness, place }
+        Prediction { log_probabilities, of_models, confidence: probability * likeness, place }
     }
 
     /// The confidence below which a reading is doubtful: [`Self::MIN_CONFIDENCE`] if the model reads digits in photographs,
@@ -356,6 +403,18 @@ impl Prediction {
     /// The natural logarithm of each class's probability, indexed by label; all are finite.
     pub fn log_probabilities(&self) -> &[f32] {
         &self.log_probabilities
+    }
+
+    /// The most probable class of each model of an ensemble, with the probability that the model assigns to it, in the
+    /// order of [`Classifier::models`].
+    pub fn of_models(&self) -> &[RankedClass] {
+        &self.of_models
+    }
+
+    /// The number of models whose most probable class is that of the ensemble.
+    pub fn agreeing_models(&self) -> usize {
+        let best = self.best().class;
+        self.of_models.iter().filter(|ranked| ranked.class == best).count()
     }
 
     /// How far the prediction can be trusted, 0 to 1. For digits in a photograph it is the probability of the best class

@@ -15,7 +15,7 @@
 //! All answers are JSON. `base64` is standard base64 with padding.
 //!
 //! - `GET /api/status` → `{version, device, training, corrections, max_bytes, preprocessing: "mnist"|"none", model: {id, name, path,
-//!   dataset|null, classes: [NAME..], channels, test_accuracy|null, epochs|null, hash} | null}`. `corrections` is the folder
+//!   dataset|null, classes: [NAME..], channels, test_accuracy|null, epochs|null, hash|null} | null}`. `corrections` is the folder
 //!   that corrected answers are saved in, `max_bytes` the largest image file that is accepted.
 //! - `GET /api/models` → `{models: [{id, name, started|null, dataset|null, epochs, test_accuracy|null, state, is_loaded}]}`, the newest
 //!   first; times in ISO 8601, UTC. With a live run, its model only.
@@ -25,7 +25,7 @@
 //!   where READING is `{label, class, probability, confidence, is_sure, probabilities: [one for each class], place: {left, top, right,
 //!   bottom, line}|null, input: {channels, side, pixels: base64}, layers: [{layer, shape: [C, H, W], min, max, values: base64}]}`.
 //!   `pixels` are C×32×32 bytes. `values` are C×H×W bytes, 0 for `min` to 255 for `max`. Layers come with `detail=true`, for the first
-//!   four readings, in the network's order; the others have `[]`. If no digit is found, `readings` is empty and `reason` says so.
+//!   four readings, in the network's order; the others and those of ensembles have `[]`. If no digit is found, `readings` is empty and `reason` says so.
 //!   `milliseconds` is the time from the request's arrival at the engine's thread to its answer, `batch` the number of
 //!   images in the same batch.
 //! - `POST /api/corrections?label=CLASS`, body: an image file → `{path, images}`: the network's input for the image is saved as

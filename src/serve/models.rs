@@ -1,5 +1,6 @@
 //! The models to choose from: those of the runs and sweeps in a folder, and the one that the server was started with.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use crate::calendar::Utc;
 use crate::model::ModelInfo;
 use crate::train::{RunDirectory, StoredRun};
+use crate::wording::count;
 
 /// The ID of a model that is not in the folder of runs. No path in a folder begins with a slash.
 const OUTSIDE_ID: &str = "/given";
@@ -21,8 +23,10 @@ pub struct ModelEntry {
     pub id: String,
     /// A name for display.
     pub name: String,
-    /// The model file.
+    /// The model file; of an ensemble, that of its first model.
     pub path: PathBuf,
+    /// The files of the other models of an ensemble.
+    pub others: Vec<PathBuf>,
     /// When the run started.
     pub started: Option<Utc>,
     /// The name of the data set.
@@ -60,6 +64,7 @@ impl ModelEntry {
             id: name.clone(),
             name,
             path,
+            others: Vec::new(),
             started: Some(Utc::of(run.started)),
             dataset: Some(run.config.data.name.clone()),
             epochs: Some(run.records.len() as u64),
@@ -80,6 +85,7 @@ impl ModelEntry {
             id: name.clone(),
             name,
             path,
+            others: Vec::new(),
             started: Some(Utc::of(StoredRun::start_of_sweep(sweep))),
             dataset: None,
             epochs: None,
@@ -89,7 +95,7 @@ impl ModelEntry {
     }
 
     /// The model in a file, which may be in the folder of a run.
-    pub fn of_file(path: &Path, info: &ModelInfo) -> Self {
+    fn of_file(path: &Path, info: &ModelInfo) -> Self {
         let run = path.parent().and_then(|folder| StoredRun::open(folder).ok());
         let is_last = RunDirectory::model_path_in(path.parent().unwrap_or(Path::new(""))) == path;
         let of_run = run.filter(|_| is_last).and_then(|run| {
@@ -100,12 +106,37 @@ impl ModelEntry {
             id: OUTSIDE_ID.to_owned(),
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             path: path.to_owned(),
+            others: Vec::new(),
             started: None,
             dataset: info.dataset.clone(),
             epochs: info.selected.map(|selected| selected.epoch),
             test_accuracy: None,
             state: "file",
         })
+    }
+
+    /// An ensemble of the models in files, or the model in a file. `info` is what holds for all.
+    pub fn of_files(paths: &[PathBuf], info: &ModelInfo) -> Self {
+        let (path, others) = paths.split_first().expect("a model has a file");
+        if others.is_empty() {
+            return Self::of_file(path, info);
+        }
+        Self {
+            id: OUTSIDE_ID.to_owned(),
+            name: format!("ensemble of {}", count(paths.len(), "model")),
+            path: path.clone(),
+            others: others.to_vec(),
+            started: None,
+            dataset: info.dataset.clone(),
+            epochs: None,
+            test_accuracy: None,
+            state: "file",
+        }
+    }
+
+    /// The files of the model or of the models of an ensemble.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        iter::once(&self.path).chain(&self.others)
     }
 
     /// As in the list of models, without whether it is loaded.
@@ -131,8 +162,10 @@ impl Library {
     /// Adds a model unless it is in the folder of runs. Returns its entry in the list.
     pub fn add(&mut self, model: ModelEntry) -> ModelEntry {
         let canonical = model.path.canonicalize().ok();
-        let is_same =
-            |entry: &ModelEntry| entry.path == model.path || entry.path.canonicalize().ok() == canonical;
+        let is_same = |entry: &ModelEntry| {
+            let is_file = entry.path == model.path || entry.path.canonicalize().ok() == canonical;
+            is_file && model.others.is_empty()
+        };
         self.list().into_iter().find(is_same).unwrap_or_else(|| self.outside.insert(model).clone())
     }
 

@@ -246,7 +246,7 @@ impl App {
             if let Some(last) = run.last() {
                 loaded.entry.epochs = Some(last.epoch);
                 loaded.entry.test_accuracy = Some(last.test_accuracy);
-                loaded.hash = last.weights_hash;
+                loaded.hash = Some(last.weights_hash);
             }
         }
         loaded

@@ -14,7 +14,7 @@ use super::models::ModelEntry;
 use super::prepare::prepare;
 use super::upload::Upload;
 use crate::engine::{Engine, EngineError, Setup};
-use crate::model::{Model, weights};
+use crate::model::{Ensemble, Model};
 use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
 use crate::train::weights_hash;
 
@@ -33,9 +33,9 @@ const WATCHED_READINGS: usize = 4;
 /// Creates an engine on the chosen device.
 pub type OpenEngine = Box<dyn FnMut(&Setup) -> Result<Box<dyn Engine>, EngineError> + Send>;
 
-/// A model, and how models classify images.
+/// A model or an ensemble, and how models classify images.
 pub struct ModelSetting {
-    pub model: Model,
+    pub ensemble: Ensemble,
     pub entry: ModelEntry,
     pub usage: Usage,
 }
@@ -56,8 +56,8 @@ pub struct LoadedModel {
     pub channels: usize,
     pub preparation: Preparation,
     pub device: String,
-    /// [`weights_hash`] of the model file.
-    pub hash: String,
+    /// [`weights_hash`] of the model file; `None` for an ensemble.
+    pub hash: Option<String>,
 }
 
 /// Hands work to the thread.
@@ -92,8 +92,8 @@ impl Worker {
         let (ready, is_ready) = std_mpsc::sync_channel(1);
         // The engine is created on its thread: some cannot be moved to another.
         thread::Builder::new().name("engine".to_owned()).spawn(move || {
-            let ModelSetting { model, entry, mut usage } = setting;
-            match State::new(&mut usage, entry, model) {
+            let ModelSetting { ensemble, entry, mut usage } = setting;
+            match State::new(&mut usage, entry, &ensemble) {
                 Ok((state, loaded)) => {
                     let loaded = Arc::new(Mutex::new(loaded));
                     let viewer = live.map(Viewer::new);
@@ -165,13 +165,17 @@ struct State {
 }
 
 impl State {
-    fn new(usage: &mut Usage, entry: ModelEntry, model: Model) -> Result<(Self, LoadedModel), PredictError> {
-        let network = model.network;
-        let classes: Vec<String> = (0..network.classes).map(|label| model.info.class(label)).collect();
-        let preparation = Preparation::new(&model, usage.preprocessing)?;
-        let hash = weights_hash(&model.parameters);
-        let engine = (usage.open_engine)(&Setup::new(network, 1))?;
-        let classifier = Classifier::with_engine(model, engine)?.with_preparation(preparation);
+    fn new(
+        usage: &mut Usage,
+        entry: ModelEntry,
+        ensemble: &Ensemble,
+    ) -> Result<(Self, LoadedModel), PredictError> {
+        let Model { network, info, parameters } = ensemble.lead();
+        let classes: Vec<String> = (0..network.classes).map(|label| info.class(label)).collect();
+        let preparation = Preparation::new(ensemble.lead(), usage.preprocessing)?;
+        let hash = (!ensemble.is_several()).then(|| weights_hash(parameters));
+        let classifier = Classifier::of_ensemble(ensemble, |setup| (usage.open_engine)(setup))?;
+        let classifier = classifier.with_preparation(preparation);
         let loaded = LoadedModel {
             entry,
             classes: classes.into(),
@@ -181,7 +185,8 @@ impl State {
             hash,
         };
         let min_confidence = usage.min_confidence.unwrap_or(classifier.min_confidence());
-        let max_batch = MAX_BATCH.min(MAX_LOG_PROBABILITIES / network.classes).max(1);
+        let logs = network.classes * ensemble.members().len();
+        let max_batch = MAX_BATCH.min(MAX_LOG_PROBABILITIES / logs).max(1);
         Ok((Self { classifier, min_confidence, max_batch, version: 0 }, loaded))
     }
 }
@@ -218,12 +223,14 @@ impl Thread {
         // Skips the requests of clients that have disconnected.
         let batch: Vec<Read> = batch.into_iter().filter(|read| !read.answer.is_closed()).collect();
         let preparation = self.state.classifier.preparation();
+        let is_ensemble = self.state.classifier.models().len() > 1;
         let prepared: Vec<_> = batch.par_iter().map(|read| prepare(preparation, &read.image.bytes)).collect();
         let read: Vec<(&PreparedImage, usize)> = batch
             .iter()
             .zip(&prepared)
             .filter_map(|(read, prepared)| {
-                let watched = if read.has_layers { WATCHED_READINGS } else { 0 };
+                // The layers of one model do not explain the answer of several.
+                let watched = if read.has_layers && !is_ensemble { WATCHED_READINGS } else { 0 };
                 Some((prepared.as_ref().ok()?, watched))
             })
             .collect();
@@ -269,8 +276,8 @@ impl Thread {
     }
 
     fn load(&mut self, entry: ModelEntry) -> Result<(), ApiError> {
-        let model = weights::load(&entry.path).map_err(ApiError::unprocessable)?;
-        let (state, loaded) = State::new(&mut self.usage, entry, model).map_err(|error| match error {
+        let ensemble = Ensemble::load(entry.paths()).map_err(ApiError::unprocessable)?;
+        let (state, loaded) = State::new(&mut self.usage, entry, &ensemble).map_err(|error| match error {
             PredictError::Engine(EngineError::Device(_)) => engine_failure(error),
             error => ApiError::unprocessable(error),
         })?;

@@ -136,7 +136,7 @@ fn other_names_of_options_are_accepted() {
 #[test]
 fn an_option_with_two_values_is_refused_in_one_line() {
     for (arguments, message) in [
-        (&["evaluate", "--model", "a", "--model", "b"][..], "--model is given twice, as a and as b"),
+        (&["serve", "--port", "1", "--port", "2"][..], "--port is given twice, as 1 and as 2"),
         (&["train", "--epochs", "3", "--epochs", "5"], "--epochs is given twice, as 3 and as 5"),
         (&["train", "--dataset", "mnist", "--dataset=cifar10"], "as mnist and as cifar10"),
         (&["train", "--flip", "--flip=false"], "--flip is given twice, as true and as false"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use lenet_gpu::model::weights;
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
@@ -336,6 +337,34 @@ fn the_model_can_be_exchanged_for_that_of_another_run() {
     assert_eq!(refused.status, 422, "{}", String::from_utf8_lossy(&refused.body));
     assert_eq!(loaded()["id"], other["id"], "the previous model stays");
     assert_eq!(server.post("/api/predict", &photo(&photo_names()[0].0)).status, 200);
+}
+
+#[test]
+fn an_ensemble_answers_as_predict_does_and_can_be_chosen_again() {
+    let runs = two_runs();
+    let mut other = weights::load(&TRAINED.1).unwrap();
+    other.parameters.iter_mut().for_each(|weight| *weight *= 0.75);
+    fs::write(runs.path().join("other.safetensors"), weights::to_bytes(&other)).unwrap();
+    let models = ["--model", "runs/one", "--model", "other.safetensors"];
+    let mut arguments = vec!["serve", "--backend", "cpu", "--port", "0"];
+    arguments.extend(models);
+    let server = Served::start(&arguments, runs.path());
+    let name = &photo_names()[0].0;
+    let mut predict = assert_cmd::Command::new(env!("CARGO_BIN_EXE_lenet-gpu"));
+    predict.current_dir(&runs).args(["predict", "--backend", "cpu"]).args(models).arg(photos().join(name));
+    let expected = &lines(&mut predict)[0];
+    let read = || server.post("/api/predict?detail=true", &photo(name)).json()["readings"][0].clone();
+    let reading = read();
+    assert_eq!(reading["probability"], expected["probability"]);
+    assert_eq!(reading["layers"], json!([]), "no single network's layers lead to the mean");
+
+    let model = server.get("/api/status").json()["model"].clone();
+    assert_eq!((&model["name"], &model["hash"]), (&json!("ensemble of 2 models"), &Value::Null));
+    let choose = |id: &Value| server.post("/api/model", json!({ "id": id }).to_string().as_bytes());
+    assert_eq!(choose(&json!("one")).status, 200);
+    assert_ne!(read()["probability"], reading["probability"]);
+    assert_eq!(choose(&model["id"]).status, 200);
+    assert_eq!(read(), reading);
 }
 
 #[test]

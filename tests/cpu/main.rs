@@ -6,6 +6,7 @@
 mod activations;
 mod engine;
 mod engine_pool;
+mod ensemble;
 mod frozen;
 mod golden;
 mod gradients;

@@ -4,5 +4,6 @@
 #[cfg(unix)] // the C compiler is called cc
 mod c_header;
 mod command;
+mod ensemble;
 mod models;
 mod onnx;

@@ -16,14 +16,17 @@ use lenet_gpu::gpu::{FilterMemory, KernelConfig, KernelSet, shader};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, Frozen, LeNet5};
 
 /// Every kernel with every variant: those of a step for both kernel sets and both kernel configurations, with all
-/// networks, losses, activations and optimizers, and those of shapes that LeNet-5 does not have.
+/// networks, losses, activations and optimizers, alone and in a population, and those of shapes that LeNet-5 does not
+/// have.
 fn all_kernels() -> Vec<RecordedKernel> {
     let mut all = Vec::new();
     for config in [KernelConfig::HARDWARE, KernelConfig::SOFTWARE] {
         for set in [KernelSet::Layered, KernelSet::Fused] {
             let config = KernelConfig { set, ..config };
             for setup in setups() {
-                all.extend(Recording::new(&setup, &config).kernels);
+                for members in [1, 3] {
+                    all.extend(Recording::of_population(&setup, &config, members).kernels);
+                }
             }
         }
         for filters in [FilterMemory::Storage, FilterMemory::Uniform] {

@@ -8,10 +8,10 @@
 // Neighbouring invocations compute the weights of neighbouring inputs, so they read neighbouring values of x
 // and the same dy.
 
-#import shared/batch
 #import shared/gradients
 #import shared/sum_of_partials
 #import shared/workspace
+#import variants/member
 
 fn whole_gradient(offset: u32) -> f32 {
     var gradient = 0.0;
@@ -20,7 +20,7 @@ fn whole_gradient(offset: u32) -> f32 {
     } else {
         gradient = dense_gradient(offset);
     }
-    gradients[offset] = gradient;
+    gradients[arena_start + offset] = gradient;
     return gradient;
 }
 
@@ -36,8 +36,8 @@ fn dense_gradient(offset: u32) -> f32 {
         var input: array<f32, SUM_AHEAD>;
         for (var n = 0u; n < SUM_AHEAD; n++) {
             let b = min(first + n, batch.count - 1u);
-            gradient[n] = workspace[dy + b * layer.outputs];
-            input[n] = workspace[x + b * layer.inputs];
+            gradient[n] = workspace[workspace_start + dy + b * layer.outputs];
+            input[n] = workspace[workspace_start + x + b * layer.inputs];
         }
         for (var n = 0u; n < SUM_AHEAD; n++) {
             if first + n < batch.count {

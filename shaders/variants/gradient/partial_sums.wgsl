@@ -7,9 +7,9 @@
 
 fn whole_gradient(offset: u32) -> f32 {
     if offset >= PARTIAL_LEN {
-        return gradients[offset];
+        return gradients[arena_start + offset];
     }
     let gradient = sum_of_partials(offset);
-    gradients[offset] = gradient;
+    gradients[arena_start + offset] = gradient;
     return gradient;
 }

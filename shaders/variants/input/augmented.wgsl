@@ -4,10 +4,10 @@
 //
 // CPU twin: src/cpu/gather_augmented.rs
 
-#import shared/batch
 #import shared/images
 #import shared/order
 #import shared/views
+#import variants/member
 
 fn input_at(image: u32, channel: u32, row: u32, column: u32) -> f32 {
     let view = views[batch.first + image];

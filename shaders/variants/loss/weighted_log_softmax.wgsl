@@ -29,7 +29,7 @@ fn loss_terms(first: u32, label: u32) -> LossTerms {
     for (var k = 0u; k < CLASSES; k++) {
         sum += exp_or_nan(logits[first + k] - largest);
     }
-    var total = class_weights[label];
+    var total = class_weights[classes_start + label];
     if batch.label_smoothing > 0.0 {
         total = 0.0;
         for (var k = 0u; k < CLASSES; k++) {
@@ -54,7 +54,7 @@ fn loss_outcome(terms: LossTerms) -> Outcome {
             loss -= weighted_target(k, terms.label) * loss_output(terms, k);
         }
     } else {
-        loss = class_weights[terms.label] * -loss_output(terms, terms.label);
+        loss = class_weights[classes_start + terms.label] * -loss_output(terms, terms.label);
     }
     return Outcome(loss, terms.predicted);
 }

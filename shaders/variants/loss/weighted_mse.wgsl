@@ -9,7 +9,7 @@
 #import shared/outcomes
 
 fn factor(label: u32) -> f32 {
-    return class_weights[label] / f32(DIVISOR);
+    return class_weights[classes_start + label] / f32(DIVISOR);
 }
 
 fn loss_gradient(terms: LossTerms, k: u32, output: f32) -> f32 {

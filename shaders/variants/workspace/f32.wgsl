@@ -6,7 +6,7 @@
 #import shared/workspace
 
 fn load(offset: u32) -> f32 {
-    return workspace[offset];
+    return workspace[workspace_start + offset];
 }
 
 // Two neighbouring values of a row; 0 unless `inside`.
@@ -14,7 +14,7 @@ fn load_vec2(row: u32, column: u32, end: u32, inside: bool) -> vec2<f32> {
     var values: vec2<f32>;
     for (var n = 0u; n < 2u; n++) {
         let valid = inside && column + n < end;
-        values[n] = select(0.0, workspace[select(0u, row + column + n, valid)], valid);
+        values[n] = select(0.0, workspace[workspace_start + select(0u, row + column + n, valid)], valid);
     }
     return values;
 }
@@ -23,7 +23,7 @@ fn load_vec2(row: u32, column: u32, end: u32, inside: bool) -> vec2<f32> {
 fn load_vec4(row: u32, column: u32, end: u32) -> vec4<f32> {
     var values: vec4<f32>;
     for (var n = 0u; n < 4u; n++) {
-        values[n] = select(0.0, workspace[row + min(column + n, end - 1u)], column + n < end);
+        values[n] = select(0.0, workspace[workspace_start + row + min(column + n, end - 1u)], column + n < end);
     }
     return values;
 }
@@ -31,7 +31,7 @@ fn load_vec4(row: u32, column: u32, end: u32) -> vec4<f32> {
 fn store_vec2(row: u32, column: u32, end: u32, values: vec2<f32>) {
     for (var n = 0u; n < 2u; n++) {
         if column + n < end {
-            workspace[row + column + n] = values[n];
+            workspace[workspace_start + row + column + n] = values[n];
         }
     }
 }
@@ -39,7 +39,7 @@ fn store_vec2(row: u32, column: u32, end: u32, values: vec2<f32>) {
 fn store_vec4(row: u32, column: u32, end: u32, values: vec4<f32>) {
     for (var n = 0u; n < 4u; n++) {
         if column + n < end {
-            workspace[row + column + n] = values[n];
+            workspace[workspace_start + row + column + n] = values[n];
         }
     }
 }

@@ -6,21 +6,23 @@
 // of it: they are loaded as 0 and not stored. A column before the first has wrapped around and is past the
 // end as well.
 #import shared/bindings
+#import variants/member
 
 @group(0) @binding(BINDING_WORKSPACE) var<storage, read_write> workspace: array<vec2<f32>>;
 
 fn load(offset: u32) -> f32 {
-    return workspace[offset / 2u][offset % 2u];
+    return workspace[(workspace_start + offset) / 2u][offset % 2u];
 }
 
 // Two neighbouring values of a row; 0 unless `inside`.
 fn load_vec2(row: u32, column: u32, end: u32, inside: bool) -> vec2<f32> {
     let valid = inside && column < end;
-    return select(vec2(0.0), workspace[select(0u, (row + column) / 2u, valid)], valid);
+    let offset = workspace_start + select(0u, row + column, valid);
+    return select(vec2(0.0), workspace[offset / 2u], valid);
 }
 
 fn store_vec2(row: u32, column: u32, end: u32, values: vec2<f32>) {
     if column < end {
-        workspace[(row + column) / 2u] = values;
+        workspace[(workspace_start + row + column) / 2u] = values;
     }
 }

@@ -5,16 +5,18 @@
 // A row is a range of the workspace that begins at offset `row`. Values at or past column `end` are not part
 // of it: they are loaded as 0 and not stored.
 #import shared/bindings
+#import variants/member
 
 @group(0) @binding(BINDING_WORKSPACE) var<storage, read_write> workspace: array<vec4<f32>>;
 
 // Four neighbouring values of a row.
 fn load_vec4(row: u32, column: u32, end: u32) -> vec4<f32> {
-    return select(vec4(0.0), workspace[(row + min(column, end - 4u)) / 4u], column < end);
+    let offset = workspace_start + row + min(column, end - 4u);
+    return select(vec4(0.0), workspace[offset / 4u], column < end);
 }
 
 fn store_vec4(row: u32, column: u32, end: u32, values: vec4<f32>) {
     if column < end {
-        workspace[(row + column) / 4u] = values;
+        workspace[(workspace_start + row + column) / 4u] = values;
     }
 }

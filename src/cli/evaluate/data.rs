@@ -10,7 +10,7 @@ use crate::data::{
     Channels, Conversion, DataError, DataLocation, DataSource, Dataset, DatasetKind, ImageFolderError,
     ImageSet, OpenOptions, OpenedDataset, TestSet, TestSplit, embedded_fingerprint, embedded_mnist_test,
 };
-use crate::model::Model;
+use crate::model::{Ensemble, Model, NamedModel};
 use crate::wording::count;
 
 /// Test images and what is known about them.
@@ -38,6 +38,41 @@ pub fn open(args: &DataArgs, model: &Model) -> Result<EvaluationData, Failure> {
         Some(source) => open_source(args, model, source),
         None => open_guessed(args, model),
     }
+}
+
+/// Checks that images which were opened for the leading model of an ensemble are the test images of every other one, too:
+/// otherwise some may have been trained on them.
+pub fn check_other_members(
+    args: &DataArgs,
+    ensemble: &Ensemble,
+    data: &mut EvaluationData,
+) -> Result<(), Failure> {
+    let lead = ensemble.lead().info.source.as_ref();
+    let is_like_lead = |source: &DataSource| {
+        lead.is_some_and(|lead| lead.test == source.test && lead.location == source.location)
+    };
+    for NamedModel { name, model } in ensemble.members() {
+        let Some(source) = model.info.source.as_ref().filter(|source| !is_like_lead(source)) else {
+            continue;
+        };
+        if is_of_training(args, model, source, data) != Some(false) {
+            continue;
+        }
+        let (place, before) = (Place(data), PlaceOf(&source.location, source.kind));
+        if !args.names_a_set() {
+            return Err(Failure::usage(
+                format!(
+                    "the models were tested with different images in training: {name} with others of {before}"
+                ),
+                "name the test images with --data-dir PATH or --dataset KIND",
+            ));
+        }
+        notice::warning(format_args!(
+            "{place} is not the data that {name} was tested with in training, {before}"
+        ));
+        data.is_of_training = Some(false);
+    }
+    Ok(())
 }
 
 /// The folder of the data that [`open`] opens for a model with this source, unless it is built in or in the cache.

@@ -1,8 +1,9 @@
 //! An evaluation as JSON.
 
 use super::data::EvaluationData;
-use crate::evaluate::{CALIBRATION_BINS, Evaluation};
-use crate::model::ModelInfo;
+use crate::evaluate::{CALIBRATION_BINS, EnsembleEvaluation, Evaluation};
+use crate::model::Ensemble;
+use crate::train::weights_hash;
 use serde_json::{Value, json};
 
 /// The largest number of classes with a confusion matrix of K×K numbers. With more, only pairs that occur are listed.
@@ -14,8 +15,13 @@ const MAX_MATRIX: usize = 1_000;
 /// Classes have their label and their name; fractions are from 0 to 1, and `null` if
 /// their denominator is 0. With more than 1,000 classes, `confusion` is `null`, and `confusion_counts` lists the label,
 /// the prediction and the number of images of each pair that occurs.
-pub fn object(evaluation: &Evaluation, info: &ModelInfo, data: &EvaluationData, weights_hash: &str) -> Value {
+///
+/// Of an ensemble these are the scores of the mean probabilities; `weights_hash` is `null`, and `ensemble` lists the models.
+pub fn object(evaluated: &EnsembleEvaluation, ensemble: &Ensemble, data: &EvaluationData) -> Value {
+    let EnsembleEvaluation { mean: evaluation, members } = evaluated;
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
+    let info = &ensemble.lead().info;
+    let hash = (!ensemble.is_several()).then(|| weights_hash(&ensemble.lead().parameters));
     let classes = confusion.scores().into_iter().enumerate().map(|(class, scores)| {
         json!({
             "label": class,
@@ -55,7 +61,7 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, data: &EvaluationData, 
         "macro_f1": confusion.macro_f1(),
         "calibration_error": calibration.expected_error(),
         "images": tally.samples,
-        "weights_hash": weights_hash,
+        "weights_hash": hash,
         "data": {
             "location": data.location,
             "dataset": data.kind,
@@ -70,6 +76,18 @@ pub fn object(evaluation: &Evaluation, info: &ModelInfo, data: &EvaluationData, 
     if matrix.is_none() {
         let pairs = confusion.pairs().map(|pair| json!([pair.label, pair.predicted, pair.count]));
         object["confusion_counts"] = pairs.collect();
+    }
+    if ensemble.is_several() {
+        let members = ensemble.members().iter().zip(members).map(|(member, evaluation)| {
+            json!({
+                "model": member.name,
+                "weights_hash": weights_hash(&member.model.parameters),
+                "loss": evaluation.tally.loss(),
+                "accuracy": evaluation.tally.accuracy(),
+                "calibration_error": evaluation.calibration.expected_error(),
+            })
+        });
+        object["ensemble"] = members.collect();
     }
     object
 }

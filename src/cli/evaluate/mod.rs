@@ -3,24 +3,25 @@
 mod classes;
 mod data;
 mod json;
+mod members;
 mod pictures;
 mod text;
 
 use std::sync::Arc;
 
 use crate::data::Subset;
-use crate::engine::Setup;
-use crate::evaluate::Evaluation;
+use crate::engine::EnsembleEngine;
+use crate::evaluate::EnsembleEvaluation;
 use crate::model::Model;
-use crate::train::weights_hash;
+use crate::wording::count;
 use clap::Args;
 
 pub use classes::match_labels;
 pub use data::{folder as data_folder, open as open_data};
 
 use super::data_args::{DataArgs, check_channels, check_labels};
-use super::engine::EngineArgs;
-use super::model_arg::{LoadedModel, ModelArg};
+use super::engine::{self, EngineArgs};
+use super::model_arg::{LoadedModels, ModelsArg};
 use super::progress::Progress;
 use super::{Ending, Failure, Input, Output, notice};
 use pictures::PictureArgs;
@@ -32,7 +33,9 @@ Examples:
   lenet-gpu evaluate model.safetensors --confusion-matrix confusion.svg --mistakes mistakes.png
           Also draw the confusion matrix and the 50 worst mistakes
   lenet-gpu evaluate model.safetensors --data-dir ~/fashion --json
-          Evaluate on the test images in another folder, with JSON output";
+          Evaluate on the test images in another folder, with JSON output
+  lenet-gpu evaluate 'runs/sweep/members/*'
+          Evaluate the runs of a sweep, and the mean of their probabilities";
 
 pub const DATA_DIR_HELP: &str = "Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its \
                                  format is detected [default: the data that the model was trained on]";
@@ -43,7 +46,8 @@ pub const CHANNELS_HELP: &str =
 /// Evaluate a model on test images
 ///
 /// Prints the loss (negative log-likelihood), the accuracy, the precision, recall and F1 of each class, the confusion
-/// matrix and the calibration error.
+/// matrix and the calibration error. Of several models these are the scores of their mean probabilities, after a line for
+/// each model.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 #[command(mut_arg("data_dir", |arg| arg.help(DATA_DIR_HELP)))]
@@ -51,7 +55,7 @@ pub const CHANNELS_HELP: &str =
 #[command(mut_arg("channels", |arg| arg.help(CHANNELS_HELP)))]
 pub struct EvaluateArgs {
     #[command(flatten)]
-    model: ModelArg,
+    models: ModelsArg,
 
     #[command(flatten)]
     engine: EngineArgs,
@@ -72,35 +76,46 @@ pub struct EvaluateArgs {
 }
 
 pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> {
-    let LoadedModel { path, model } = args.model.load()?;
-    let Model { network, parameters, info } = &model;
-    let mut inputs = vec![Input::File(&path)];
-    inputs.extend(data::folder(&args.data, model.info.source.as_ref()).map(Input::Folder));
+    let LoadedModels { paths, ensemble } = args.models.load()?;
+    let lead = ensemble.lead();
+    let Model { network, info, .. } = lead;
+    let mut inputs: Vec<_> = paths.iter().map(|path| Input::File(path)).collect();
+    inputs.extend(data::folder(&args.data, info.source.as_ref()).map(Input::Folder));
     args.pictures.check(network.classes, &inputs, output, args.json)?;
     args.data.check(&[Subset::Test])?;
-    let (mut data, device) = args.engine.open_concurrently(None, || data::open(&args.data, &model))?;
+    let (mut data, device) = args.engine.open_concurrently(None, || {
+        let mut data = data::open(&args.data, lead)?;
+        data::check_other_members(&args.data, &ensemble, &mut data)?;
+        Ok(data)
+    })?;
     check_channels(*network, data.images.channels)?;
-    classes::match_labels(&model, data.kind, data.class_names.as_deref(), Arc::make_mut(&mut data.images))?;
+    classes::match_labels(lead, data.kind, data.class_names.as_deref(), Arc::make_mut(&mut data.images))?;
     let test = Arc::clone(&data.images);
     check_labels(*network, &test)?;
 
-    // The batch size affects only training; engines choose their own for evaluation.
-    let mut opened = device.engine(&Setup::new(*network, 1))?;
+    device.warn_of_software();
+    let mut engine =
+        EnsembleEngine::new(&ensemble, |setup| device.one_engine(setup)).map_err(engine::failure)?;
     if !args.quiet {
-        notice::note(format_args!("evaluating on {data}; {}: {}", opened.config.name, opened.reason));
+        let what = match ensemble.members().len() {
+            1 => String::new(),
+            several => format!("{} ", count(several, "model")),
+        };
+        let (name, reason) = (engine.name(), device.reason());
+        notice::note(format_args!("evaluating {what}on {data}; {name}: {reason}"));
     }
-    opened.engine.set_parameters(parameters).map_err(Failure::work)?;
     let mistakes = args.pictures.mistakes_count();
     let progress = Progress::start("evaluating", 0);
-    let evaluation =
-        Evaluation::run(&mut *opened.engine, &test, network.classes, mistakes).map_err(Failure::work)?;
+    let evaluation = EnsembleEvaluation::run(&mut engine, &test, network.classes, mistakes)
+        .map_err(|failed| members::failure(failed, &ensemble))?;
     drop(progress);
 
-    let written = match args.json {
-        true => output.json(&json::object(&evaluation, info, &data, &weights_hash(parameters)).to_string()),
-        false => output.lines(text::report(&evaluation, info)),
-    };
-    written?;
-    args.pictures.draw(&evaluation, info, &test)?;
+    if args.json {
+        output.json(&json::object(&evaluation, &ensemble, &data).to_string())?;
+    } else {
+        output.lines(members::table(&evaluation, &ensemble))?;
+        output.lines(text::report(&evaluation.mean, info))?;
+    }
+    args.pictures.draw(&evaluation.mean, info, &test)?;
     Ok(Ending::Done)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Failure, notice};
 use crate::data::{IMAGE_EXTENSIONS, IMAGE_FORMATS, ImageFile, ImageFileError};
 use crate::predict::{ImageError, Preparation, PreparedImage};
+use crate::train::RunDirectory;
 use anyhow::{Context, anyhow};
 use glob::{MatchOptions, Pattern};
 
@@ -74,6 +75,12 @@ pub fn resolve(paths: &[PathBuf]) -> Result<Vec<ImageSource>, Failure> {
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
         return Err(Failure::Input(anyhow!("- reads one image from stdin; give it only once")));
     }
+    if let Some(model) = paths.iter().find(|path| is_model(path)) {
+        return Err(Failure::usage(
+            format!("{} is a model, not an image", model.display()),
+            "give --model before each model, or quote a pattern that matches several: --model 'runs/*'",
+        ));
+    }
     let mut images = Vec::new();
     for path in paths {
         images.extend(resolve_one(path).map_err(Failure::Input)?);
@@ -96,6 +103,12 @@ pub fn check_existence(images: &[ImageSource]) -> Result<(), Failure> {
 
 fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+/// Whether a path is a model rather than an image: after `--model`, shells expand patterns to several arguments.
+fn is_model(path: &Path) -> bool {
+    let is_run = RunDirectory::model_path_in(path).is_file() && RunDirectory::config_path(path).is_file();
+    is_run || path.extension().is_some_and(|extension| extension == "safetensors")
 }
 
 fn resolve_one(path: &Path) -> anyhow::Result<Vec<ImageSource>> {

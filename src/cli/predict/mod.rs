@@ -7,7 +7,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::data::ImageFileError;
-use crate::engine::Setup;
 use crate::files::write_output;
 use crate::memory::OverBudget;
 use crate::model::lenet::IMAGE_SIDE;
@@ -19,9 +18,9 @@ use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use rayon::prelude::*;
 
-use super::engine::EngineArgs;
+use super::engine::{self, EngineArgs};
 use super::memory_args::MemoryArgs;
-use super::model_arg::{LoadedModel, ModelOption};
+use super::model_arg::{LoadedModels, ModelsOption};
 use super::preprocessing_args::{ConfidenceArgs, PreprocessingArgs};
 use super::progress::Progress;
 use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
@@ -36,6 +35,8 @@ Examples:
           Also draw the network's input for each image
   curl -s https://example.com/seven.png | lenet-gpu predict --model model.safetensors - --json
           Classify one image from stdin
+  lenet-gpu predict --model runs/a --model runs/b --model runs/c seven.jpg
+          Average the probabilities of three models; the line says so if they disagree
 
 Images that cannot be read are reported on stderr; the others are still classified, and the exit code is \
 2. The same holds for images without a digit; --json prints \"digits\": [] for them.";
@@ -48,7 +49,7 @@ Images that cannot be read are reported on stderr; the others are still classifi
 #[command(after_help = AFTER_HELP)]
 pub struct PredictArgs {
     #[command(flatten)]
-    model: ModelOption,
+    models: ModelsOption,
 
     #[arg(required = true, value_name = "IMAGE", help = images::help())]
     images: Vec<PathBuf>,
@@ -98,26 +99,35 @@ const MAX_LOG_PROBABILITIES: usize = 16 << 20;
 
 pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
-    let LoadedModel { path: model_path, model } = args.model.load()?;
-    let batch = BATCH.min(MAX_LOG_PROBABILITIES / model.network.classes).max(1);
-    let preparation = args.preprocessing.preparation(&model)?;
+    let LoadedModels { paths, ensemble } = args.models.load()?;
+    let lead = ensemble.lead();
+    let batch = MAX_LOG_PROBABILITIES / lead.network.classes / ensemble.members().len();
+    let batch = batch.clamp(1, BATCH);
+    let preparation = args.preprocessing.preparation(&ensemble)?;
     let images = images::resolve(&args.images)?;
     images::check_existence(&images)?;
     if let Some(path) = &args.contact_sheet {
-        let files = images.iter().filter_map(ImageSource::path).chain([model_path.as_path()]);
+        let files = images.iter().filter_map(ImageSource::path).chain(paths.iter().map(PathBuf::as_path));
         let inputs: Vec<_> = files.map(Input::File).collect();
         let file = OutputFile { option: "--contact-sheet", path, is_text: false };
         output.reserve(&[file], &inputs, args.json)?;
     }
     let device = args.engine.open()?;
-    // The batch size affects only training; engines choose their own for evaluation.
-    let opened = device.engine(&Setup::new(model.network, 1))?;
+    device.warn_of_software();
+    let mut classifier = Classifier::of_ensemble(&ensemble, |setup| device.one_engine(setup))
+        .map_err(|error| match error {
+            PredictError::Engine(error) => engine::failure(error),
+            error => Failure::work(error),
+        })?
+        .with_preparation(preparation);
     if !args.quiet {
-        notice::note(format_args!("classifying on {}: {}", opened.config.name, opened.reason));
+        let what = match ensemble.members().len() {
+            1 => String::new(),
+            several => format!("with {} ", count(several, "model")),
+        };
+        notice::note(format_args!("classifying {what}on {}: {}", classifier.device(), device.reason()));
     }
-    args.preprocessing.note(&model, preparation, args.quiet);
-    let mut classifier =
-        Classifier::with_engine(model, opened.engine).map_err(Failure::work)?.with_preparation(preparation);
+    args.preprocessing.note(lead, preparation, args.quiet);
 
     let min_confidence = args.confidence.min_confidence.unwrap_or(classifier.min_confidence());
     let progress = Progress::start("classifying", images.len());
@@ -233,14 +243,20 @@ fn classify<'a>(
 ) -> Result<Vec<(&'a ImageSource, Option<ImagePrediction<'a>>)>, Failure> {
     let images: Vec<_> =
         prepared.iter().filter_map(|(source, image)| Some((source, image.as_ref()?))).collect();
-    let readings =
-        classifier.read_batch(images.iter().map(|(_, image)| *image)).map_err(|error| match error {
-            PredictError::NonFinite { image } => Failure::Work(anyhow!(
-                "{}: the predicted probabilities are not finite; the model's weights are too large or corrupt",
+    let readings = classifier.read_batch(images.iter().map(|(_, image)| *image));
+    let readings = readings.map_err(|error| match error {
+        PredictError::NonFinite { image, model } => {
+            let of_model = match classifier.models() {
+                [_] => String::new(),
+                models => format!(" of {}", models[model]),
+            };
+            Failure::Work(anyhow!(
+                "{}: the predicted probabilities{of_model} are not finite; the model's weights are too large or corrupt",
                 images[image].0
-            )),
-            error => Failure::work(error),
-        })?;
+            ))
+        }
+        error => Failure::work(error),
+    })?;
     let mut readings = readings.into_iter();
     let predictions = prepared.into_iter().map(|(source, input)| {
         let prediction = input.and_then(|input| {

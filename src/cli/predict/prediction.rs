@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::images::ImageSource;
 use crate::predict::{Classifier, Prediction, PreparedImage, RankedClass, Reading};
 use crate::report::Tile;
+use crate::wording::count;
 
 pub struct ImagePrediction<'a> {
     pub source: &'a ImageSource,
@@ -38,9 +39,14 @@ impl ImagePrediction<'_> {
                 for ranked in prediction.top(top) {
                     line += &format!("  {}", named(&ranked));
                 }
+                line += &disagreement(prediction).map(|text| format!("  ({text} agree)")).unwrap_or_default();
             }
             digits => {
-                let digits: Vec<String> = digits.iter().map(|digit| named(&digit.best())).collect();
+                let digit = |digit: &Prediction| match disagreement(digit) {
+                    None => named(&digit.best()),
+                    Some(text) => format!("{} by {text}", named(&digit.best())),
+                };
+                let digits: Vec<String> = digits.iter().map(digit).collect();
                 let number = self.reading.number(classifier);
                 line += &format!("  {number} {}", percent(self.reading.probability()));
                 line += &format!("  ({})", digits.join(", "));
@@ -82,6 +88,16 @@ impl ImagePrediction<'_> {
         object["confidence"] = prediction.confidence().into();
         object["sure"] = (prediction.confidence() >= self.min_confidence).into();
         object["top"] = ranked.iter().map(to_json).collect();
+        // Which class each model of an ensemble predicts.
+        if let models @ [_, _, ..] = classifier.models() {
+            object["models_agreeing"] = prediction.agreeing_models().into();
+            let predicted = models.iter().zip(prediction.of_models()).map(|(model, ranked)| {
+                let mut object = to_json(ranked);
+                object["model"] = model.as_str().into();
+                object
+            });
+            object["models"] = predicted.collect();
+        }
         if let Some(place) = prediction.place() {
             object["box"] = json!([place.left, place.top, place.right, place.bottom]);
             object["line"] = place.line.into();
@@ -114,6 +130,12 @@ impl ImagePrediction<'_> {
     fn is_sure(&self) -> bool {
         self.reading.confidence() >= self.min_confidence
     }
+}
+
+/// How many models of an ensemble agree, unless all do.
+fn disagreement(prediction: &Prediction) -> Option<String> {
+    let (agreeing, all) = (prediction.agreeing_models(), prediction.of_models().len());
+    (agreeing < all).then(|| format!("{agreeing} of {}", count(all, "model")))
 }
 
 fn percent(fraction: f64) -> String {

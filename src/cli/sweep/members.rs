@@ -14,7 +14,7 @@ use crate::cli::recipe::{self, OPTIMIZER, Recipe, TrainOptions};
 use crate::cli::train::{RUNS, TrainArgs};
 use crate::cli::{Failure, notice};
 use crate::sweep::{
-    Member, Metric, Plan, Setting, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
+    Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
 };
 use crate::train::Program;
 
@@ -93,10 +93,9 @@ impl Sweep {
             options.remove("adapter");
         }
         let shard = match (own.shard, table.shard) {
-            (None, Some(shard)) => Some(
-                crate::sweep::Shard::parse(&shard)
-                    .map_err(|rule| Failure::Input(anyhow!("--config: shard {rule}")))?,
-            ),
+            (None, Some(shard)) => {
+                Some(Shard::parse(&shard).map_err(|rule| Failure::Input(anyhow!("--config: shard {rule}")))?)
+            }
             (shard, _) => shard,
         };
         let metric = own.metric.or(table.metric);
@@ -115,6 +114,12 @@ impl Sweep {
             return Err(Failure::usage(
                 "--halving compares all settings, of which --shard trains only a part",
                 "omit one of the two",
+            ));
+        }
+        if config.keep == Keep::Best && config.shard.is_some() {
+            return Err(Failure::usage(
+                "--keep best with --shard: which member is the best is only known when all parts are combined",
+                "omit --keep",
             ));
         }
         let plan = config.plan().map_err(Failure::input)?;
@@ -165,7 +170,7 @@ impl Sweep {
             samples: None,
             sweep_seed: 0,
             halving: false,
-            keep: crate::sweep::Keep::All,
+            keep: Keep::All,
             shard: None,
             options,
         };
@@ -228,14 +233,13 @@ impl Sweep {
 
     /// Checks each setting with its first seed.
     fn check_settings(&self) -> Result<(), Failure> {
-        for (setting, Setting { .. }) in self.plan.settings.iter().enumerate() {
-            let (args, _) = self.member(self.plan.member(setting * self.plan.seeds.len()))?;
+        for (index, setting) in self.plan.settings.iter().enumerate() {
+            let (args, _) = self.member(self.plan.member(index * self.plan.seeds.len()))?;
             args.check().map_err(|failure| {
-                if self.plan.settings.len() == 1 {
+                if setting.values.is_empty() {
                     return failure;
                 }
-                let label = self.plan.settings[setting].label();
-                let message = format!("the setting {label}: {failure}");
+                let message = format!("the setting {}: {failure}", setting.label());
                 Failure::input(HintedError { message, hint: failure.hint() })
             })?;
         }

@@ -4,6 +4,7 @@
 mod args;
 mod conclusion;
 mod members;
+mod merge;
 pub(super) mod report;
 mod run;
 pub mod seeds;
@@ -17,6 +18,9 @@ pub use members::{Running, Sweep};
 use super::{Ending, Failure, Output};
 
 pub fn run(args: &SweepArgs, started: Instant, output: &mut Output) -> Result<Ending, Failure> {
+    if !args.own.merge.is_empty() {
+        return merge::run(&args.own, &args.typed, output);
+    }
     let sweep = Sweep::new(args)?;
     let json = sweep.running.json;
     let (files, ending) = run::run(sweep, started, output)?;

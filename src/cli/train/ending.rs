@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::beginning::Begun;
 use super::saver::{Files, Saved};
 use super::target::Target;
-use super::{OutputArgs, advice};
+use super::{OutputArgs, advice, followers};
 use crate::cli::failure::one_line;
 use crate::cli::hints::HintedError;
 use crate::cli::report::{self, RunEnd};
@@ -30,6 +30,11 @@ impl Trained {
     pub fn is_failure_of_device(&self) -> bool {
         matches!(self.summary, Err(TrainError::Engine(EngineError::Device(_))))
             || matches!(self.weights, Err(EngineError::Device(_)))
+    }
+
+    /// Whether the other ranks of the run know how it has ended.
+    pub fn is_known_to_other_ranks(&self) -> bool {
+        self.summary.as_ref().err().is_none_or(followers::is_known) && self.weights.is_ok()
     }
 
     /// Saves the rest of a run whose training has succeeded or failed, and returns how it ended.

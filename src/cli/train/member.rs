@@ -2,6 +2,7 @@
 //! but warnings.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::beginning::Folder;
@@ -15,6 +16,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::{Failure, notice};
 use crate::data::ClassCounts;
 use crate::engine::{Engine, EngineError, Setup};
+use crate::ranks::{Ranks, Single};
 use crate::train::{
     EngineConfig, EpochRecord, Listener, RunDirectory, RunOutcome, StoredRun, TrainingConfig,
 };
@@ -102,8 +104,9 @@ impl MemberRun<'_> {
             epochs: epochs_in(folder),
             is_of_device: false,
         })?;
+        let alone: Arc<dyn Ranks> = Arc::new(Single::default());
         let trained = match engine(&setup) {
-            Ok(mut engine) => train(&mut begun, &mut *engine, &mut session),
+            Ok(mut engine) => train(&mut begun, &mut *engine, &mut session, &alone),
             Err(error) => Trained { summary: Err(error.into()), weights: Ok(None) },
         };
         let is_of_device = trained.is_failure_of_device();

@@ -6,7 +6,7 @@ use super::images::Images;
 use super::network::InitialNetwork;
 use super::resume::Resumed;
 use crate::cli::engine::Opened;
-use crate::cli::{Failure, notice};
+use crate::cli::{Failure, job, notice};
 use crate::data::{ClassCounts, Dataset, ImageSet};
 use crate::engine::{Optimizer, Setup};
 use crate::serve::Server;
@@ -44,7 +44,7 @@ impl Opening {
         let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
         args.check()?;
         args.check_images()?;
-        let server = args.page.listen()?;
+        let server = if job::ranks().rank() == 0 { args.page.listen()? } else { None };
         let before =
             resumed.as_ref().and_then(Resumed::checkpoint).map(|checkpoint| &checkpoint.config.engine);
         let (images, device) = args.engine.open_concurrently(before, || args.open_images())?;

@@ -86,6 +86,7 @@ impl ShownRun<'_> {
             id: LIVE_ID.to_owned(),
             name,
             path: directory.model_path(),
+            others: Vec::new(),
             started: Some(Utc::of(SystemTime::now())),
             dataset: model.info.dataset.clone(),
             epochs: Some(records.len() as u64),
@@ -101,7 +102,7 @@ impl ShownRun<'_> {
         };
         let site = Site {
             source: Source::Live(Arc::clone(&run)),
-            setting: ModelSetting { model, entry, usage },
+            setting: ModelSetting { ensemble: model.into(), entry, usage },
             corrections: CORRECTIONS.into(),
         };
         let app = site.open(&server).map_err(failure)?;

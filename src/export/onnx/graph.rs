@@ -1,21 +1,26 @@
-//! A chain of ONNX nodes, each taking the previous node's output.
+//! Chains of ONNX nodes, each taking the previous node's output.
 
 use super::messages::{
     AttributeProto, AttributeType, DataType, Dimension, GraphProto, NodeProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
-/// A graph without branches.
+/// A graph that grows at its end. Branches start at the output of an earlier node and are joined later.
 #[derive(Debug)]
 pub(super) struct Chain {
     input: ValueInfoProto,
+    /// The value that the next node takes.
+    last: String,
+    /// Precedes the names of nodes and constants.
+    prefix: String,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
 }
 
 impl Chain {
     pub(super) fn new(input: ValueInfoProto) -> Self {
-        Self { input, nodes: Vec::new(), initializers: Vec::new() }
+        let (last, prefix) = (input.name.clone(), String::new());
+        Self { input, last, prefix, nodes: Vec::new(), initializers: Vec::new() }
     }
 
     /// Appends a node, whose output has the same name. Its inputs are the previous node's output and the named constants.
@@ -26,15 +31,37 @@ impl Chain {
         constants: &[&str],
         attribute: Vec<AttributeProto>,
     ) {
-        let before = self.nodes.last().map_or(&self.input.name, |node| &node.output[0]);
-        let constants = constants.iter().map(|&constant| constant.to_owned());
+        let constants = constants.iter().map(|constant| format!("{}{constant}", self.prefix));
+        let input = [self.last.clone()].into_iter().chain(constants).collect();
+        self.node(op_type, name, input, attribute);
+    }
+
+    /// Appends a node that takes the outputs of several others.
+    pub(super) fn join(&mut self, op_type: &str, name: &str, inputs: &[String]) {
+        self.node(op_type, name, inputs.to_vec(), vec![]);
+    }
+
+    fn node(&mut self, op_type: &str, name: &str, input: Vec<String>, attribute: Vec<AttributeProto>) {
+        self.last = format!("{}{name}", self.prefix);
         self.nodes.push(NodeProto {
-            input: [before.clone()].into_iter().chain(constants).collect(),
-            output: vec![name.to_owned()],
-            name: name.to_owned(),
+            input,
+            output: vec![self.last.clone()],
+            name: self.last.clone(),
             op_type: op_type.to_owned(),
             attribute,
         });
+    }
+
+    /// The value that the next node takes.
+    pub(super) fn last(&self) -> String {
+        self.last.clone()
+    }
+
+    /// Starts a branch at an earlier value. The names of its nodes and constants begin with `prefix`, which is empty for
+    /// those outside branches.
+    pub(super) fn branch(&mut self, from: &str, prefix: &str) {
+        self.last = from.to_owned();
+        self.prefix = prefix.to_owned();
     }
 
     /// Adds an f32 constant; an empty shape is a scalar.
@@ -54,7 +81,7 @@ impl Chain {
         self.initializers.push(TensorProto {
             dims,
             data_type: data_type as i32,
-            name: name.to_owned(),
+            name: format!("{}{name}", self.prefix),
             raw_data,
         });
     }

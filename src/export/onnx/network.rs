@@ -1,10 +1,10 @@
-//! LeNet-5 as a graph of ONNX operators, with constants under PyTorch's names.
+//! LeNet-5, or an ensemble of them, as a graph of ONNX operators, with constants under PyTorch's names.
 
 use super::graph::{Chain, batch_of, float, int, ints};
 use super::messages::{DataType, GraphProto};
 use crate::export::Input;
 use crate::model::lenet::IMAGE_SIDE;
-use crate::model::{Activation, ConvShape, Model, NormShape, ParameterTable, PoolShape};
+use crate::model::{Activation, ConvShape, Ensemble, LeNet5, Model, NormShape, ParameterTable, PoolShape};
 
 /// Builds the network from its input to the logits.
 ///
@@ -13,32 +13,7 @@ use crate::model::{Activation, ConvShape, Model, NormShape, ParameterTable, Pool
 pub(super) fn graph(model: &Model, input: Input) -> GraphProto {
     let network = &model.network;
     let mut chain = start(network.channels, input);
-    parameters(&mut chain, model);
-    if network.activation == Activation::HardTanh {
-        chain.floats("minus_one", &[], &[-1.0]);
-        chain.floats("one", &[], &[1.0]);
-    }
-
-    convolution(&mut chain, "conv1", network.conv1());
-    chain.then("Relu", "relu1", &[], vec![]);
-    batch_norm(&mut chain, model, "bn1");
-    max_pool(&mut chain, "pool1", network.pool1());
-
-    convolution(&mut chain, "conv2", network.conv2());
-    chain.then("Relu", "relu2", &[], vec![]);
-    batch_norm(&mut chain, model, "bn2");
-    max_pool(&mut chain, "pool2", network.pool2());
-
-    chain.then("Flatten", "flatten", &[], vec![int("axis", 1)]);
-    dense(&mut chain, "fc1", "fc1");
-    activation(&mut chain, "activation1", network.activation);
-    batch_norm(&mut chain, model, "bn3");
-
-    dense(&mut chain, "fc2", "fc2");
-    activation(&mut chain, "activation2", network.activation);
-    batch_norm(&mut chain, model, "bn4");
-
-    dense(&mut chain, "fc3", "logits");
+    layers(&mut chain, model);
     let logits = batch_of(
         "logits",
         DataType::Float,
@@ -46,6 +21,77 @@ pub(super) fn graph(model: &Model, input: Input) -> GraphProto {
         "a value for each class; the largest is the prediction",
     );
     chain.finish("LeNet-5", logits)
+}
+
+/// Builds the networks of an ensemble, which share the input, and the logarithm of the mean of their probabilities:
+/// m + ln Σ exp(lᵢ − m) − ln N of the N networks' log-probabilities lᵢ, with m = max lᵢ, so that nothing underflows.
+///
+/// # Panics
+/// If the number of a model's parameters is not its network's.
+pub(super) fn ensemble_graph(ensemble: &Ensemble, input: Input) -> GraphProto {
+    let LeNet5 { channels, classes, .. } = ensemble.lead().network;
+    let mut chain = start(channels, input);
+    let start = chain.last();
+    let prefix = |index| format!("models.{index}.");
+    let mut logs = Vec::new();
+    for (index, member) in ensemble.members().iter().enumerate() {
+        chain.branch(&start, &prefix(index));
+        layers(&mut chain, &member.model);
+        chain.then("LogSoftmax", "log_softmax", &[], vec![int("axis", 1)]);
+        logs.push(chain.last());
+    }
+    chain.branch(&start, "");
+    chain.join("Max", "largest", &logs);
+    let mut shares = Vec::new();
+    for (index, log) in logs.into_iter().enumerate() {
+        let name = |what: &str| prefix(index) + what;
+        chain.join("Sub", &name("difference"), &[log, "largest".to_owned()]);
+        chain.then("Exp", &name("share"), &[], vec![]);
+        shares.push(chain.last());
+    }
+    chain.join("Sum", "sum", &shares);
+    chain.then("Log", "log_sum", &[], vec![]);
+    chain.then("Add", "log_total", &["largest"], vec![]);
+    chain.floats("log_count", &[], &[libm::log(shares.len() as f64) as f32]);
+    chain.then("Sub", "log_probabilities", &["log_count"], vec![]);
+    let logs = batch_of(
+        "log_probabilities",
+        DataType::Float,
+        &[classes],
+        "the natural logarithm of the mean probability of each class; the largest is the prediction",
+    );
+    chain.finish("Ensemble of LeNet-5", logs)
+}
+
+/// Adds the layers up to the logits, with their parameters.
+fn layers(chain: &mut Chain, model: &Model) {
+    let network = &model.network;
+    parameters(chain, model);
+    if network.activation == Activation::HardTanh {
+        chain.floats("minus_one", &[], &[-1.0]);
+        chain.floats("one", &[], &[1.0]);
+    }
+
+    convolution(chain, "conv1", network.conv1());
+    chain.then("Relu", "relu1", &[], vec![]);
+    batch_norm(chain, model, "bn1");
+    max_pool(chain, "pool1", network.pool1());
+
+    convolution(chain, "conv2", network.conv2());
+    chain.then("Relu", "relu2", &[], vec![]);
+    batch_norm(chain, model, "bn2");
+    max_pool(chain, "pool2", network.pool2());
+
+    chain.then("Flatten", "flatten", &[], vec![int("axis", 1)]);
+    dense(chain, "fc1", "fc1");
+    activation(chain, "activation1", network.activation);
+    batch_norm(chain, model, "bn3");
+
+    dense(chain, "fc2", "fc2");
+    activation(chain, "activation2", network.activation);
+    batch_norm(chain, model, "bn4");
+
+    dense(chain, "fc3", "logits");
 }
 
 /// Builds the nodes from the graph's input to the first layer's input.

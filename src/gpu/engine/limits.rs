@@ -1,8 +1,9 @@
 //! Rejects setups that a device cannot run, before anything is allocated.
 
+use super::GpuOptions;
 use crate::engine::{EngineError, Setup};
 use crate::gpu::context::Context;
-use crate::gpu::recording::{BufferName, Recording};
+use crate::gpu::recording::{BufferName, Recording, SplitCounts, largest_population};
 use crate::gpu::residency::MIB;
 
 pub(super) fn check_classes(context: &Context, classes: usize) -> Result<(), EngineError> {
@@ -10,6 +11,21 @@ pub(super) fn check_classes(context: &Context, classes: usize) -> Result<(), Eng
     let memory = context.device.limits().max_compute_workgroup_storage_size;
     let largest = memory as usize / size_of::<f32>();
     if classes > largest { Err(EngineError::TooManyClasses { classes, largest }) } else { Ok(()) }
+}
+
+/// Rejects a population whose buffers do not fit into the device's bindings.
+pub(super) fn check_population(
+    context: &Context,
+    options: &GpuOptions,
+    size: usize,
+    splits: &[SplitCounts],
+) -> Result<(), EngineError> {
+    if size == 1 {
+        return Ok(());
+    }
+    let limit = context.largest_binding();
+    let largest = largest_population(&options.setup, &options.kernels, limit, splits);
+    if size > largest { Err(EngineError::PopulationTooLarge { size, largest }) } else { Ok(()) }
 }
 
 /// Rejects a batch whose activations do not fit into a binding of `limit` bytes.

@@ -1,143 +1,169 @@
-//! Submits the batches of an epoch, several at a time, and reads their outcomes late, so that the device never waits
-//! for the host.
+//! Submits the batches of epochs, several at a time, and reads their outcomes late, so that the device never waits for
+//! the host.
 
 use std::ops::ControlFlow;
 
-use super::GpuEngine;
+use super::job::{Job, Submit};
+use super::population::GpuPopulation;
 use crate::data::ImageSet;
-use crate::engine::{EngineError, Epoch, MicroBatch, Mode, NonFinite, Observer, Setup, Split, Step};
+use crate::engine::{EngineError, Epoch, Mode, NonFinite, Setup, Split};
 use crate::gpu::context::Context;
-use crate::gpu::loaded_split::{TensorCopy, record_batches, span};
+use crate::gpu::loaded_split::{TensorCopy, record_batches};
 use crate::gpu::pace::Pace;
 use crate::gpu::readback::Ring;
 use crate::gpu::recording::{BatchRecord, BufferName, Fault};
+use crate::gpu::residency::Policy;
 use crate::model::ParameterTable;
 
-impl GpuEngine {
-    /// Runs the steps of an epoch; see [`crate::engine::Engine::train`]. The network's outputs for each sample are
-    /// copied to `outputs`, if given. Nothing is left in flight, whatever the result.
+impl GpuPopulation {
+    /// Runs the epochs of some members; see [`crate::engine::Population::train`]. Returns the result of each job. The
+    /// outputs of the first job's network for each sample are copied to `outputs`, if given. Nothing is left in flight,
+    /// whatever the result.
     ///
     /// # Panics
     /// If a step extends past the end of the order or has more samples than the workspace, or if the order has an index
-    /// outside of the split. Kernels do not check this.
+    /// outside of the split. Kernels do not check this. Also if two jobs have the same member.
     pub(super) fn run(
         &mut self,
         split: Split,
         mode: Mode,
-        epoch: &Epoch,
+        mut jobs: Vec<Job>,
         outputs: Option<&wgpu::Buffer>,
-        observer: &mut Observer,
-    ) -> Result<usize, EngineError> {
-        let result = self.submit_all(split, mode, epoch, outputs, observer);
+    ) -> Result<Vec<Result<usize, EngineError>>, EngineError> {
+        let result = self.submit_all(split, mode, &mut jobs, outputs);
         // Otherwise the next epoch would receive the outcomes left over from this one.
         self.ring.clear(&self.context);
-        result
+        result?;
+        Ok(jobs.into_iter().map(Job::finish).collect())
     }
 
     fn submit_all(
         &mut self,
         split: Split,
         mode: Mode,
-        epoch: &Epoch,
+        jobs: &mut [Job],
         outputs: Option<&wgpu::Buffer>,
-        observer: &mut Observer,
-    ) -> Result<usize, EngineError> {
-        let Epoch { order, steps, .. } = *epoch;
-        let Setup { loss, optimizer, augmented, class_weighted, network, .. } = self.options.setup;
-        let Self { context, executor, ring, table, splits, .. } = self;
+    ) -> Result<(), EngineError> {
+        let Setup { augmented, class_weighted, network, .. } = self.options.setup;
+        let Self { context, executor, ring, table, splits, members, .. } = self;
         let loaded = splits.get_mut(split);
-        check_epoch(epoch, &self.options.setup, &loaded.images);
+        for (index, job) in jobs.iter().enumerate() {
+            assert!(job.member < members.len(), "a job is that of a member");
+            let is_other = |other: &Job| other.member != job.member;
+            assert!(jobs[..index].iter().all(is_other), "a member occurs once");
+            check_epoch(&job.epoch, &self.options.setup, &loaded.images);
+        }
         let recording = &executor.recording;
-        let (dispatches, views, loss) = match mode {
-            Mode::Train => {
-                ([&recording.micro_batch[..], &recording.last_micro_batch], epoch.views_for(augmented), loss)
-            }
-            Mode::Evaluate => ([&recording.evaluation[..]; 2], None, loss.without_smoothing()),
+        let strides = recording.strides;
+        let dispatches = match mode {
+            Mode::Train => [&recording.micro_batch[..], &recording.last_micro_batch],
+            Mode::Evaluate => [&recording.evaluation[..]; 2],
         };
         let copy = outputs.map(|to| TensorCopy {
             tensor: recording.tensor("outputs").expect("every kernel set stores the outputs"),
             workspace: executor.buffers.get(BufferName::Workspace),
+            start: jobs[0].member * strides.workspace,
             to,
         });
-        let meanwhile = &mut || observer(0, &[]);
+        let meanwhile = &mut || {
+            jobs.iter_mut().for_each(|job| job.poll(0));
+            if jobs.iter().any(Job::is_active) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
         if meanwhile().is_break() {
-            return Ok(0);
+            return Ok(());
         }
         if executor.warm_up(&loaded.bindings, dispatches.into_iter().flatten(), meanwhile)?.is_break() {
-            return Ok(0);
+            return Ok(());
         }
-        loaded.begin_epoch(context, order, views.as_deref());
-        if class_weighted && mode == Mode::Train {
-            let ones = || vec![1.0; network.classes];
-            let weights = epoch.class_weights.map_or_else(ones, |weights| weights.values().to_vec());
-            executor.buffers.write(context, BufferName::ClassWeights, &weights);
+        let views = jobs.iter().map(|job| match mode {
+            Mode::Train => job.epoch.views_for(augmented),
+            Mode::Evaluate => None,
+        });
+        let views: Vec<_> = views.collect();
+        for (job, views) in jobs.iter().zip(&views) {
+            loaded.begin_epoch(context, job.member, job.epoch.order, views.as_deref());
+            if class_weighted && mode == Mode::Train {
+                let ones = || vec![1.0; network.classes];
+                let weights = job.epoch.class_weights.map_or_else(ones, |weights| weights.values().to_vec());
+                let start = job.member * strides.classes;
+                executor.buffers.write(context, BufferName::ClassWeights, start, &weights);
+            }
         }
 
-        let batches: Vec<_> = steps.iter().flat_map(Step::micro_batches).collect();
-        // The number of batches to submit, and the number submitted so far.
-        let (mut end, mut done) = (batches.len(), 0);
-        while done < end {
-            let window = &batches[done..end][..loaded.policy.window(&batches[done..end])];
-            let base = loaded.load_window(context, order, views.as_deref(), window);
-            let mut t = self.step + 1;
-            // Of the step whose micro-batches are being recorded.
-            let mut step_weight = None;
-            let records: Vec<_> = window
-                .iter()
-                .map(|batch| {
+        // The number of slots submitted so far.
+        let mut done = 0;
+        // If the images are streamed: the position of the first on the device in the order of the only job, and the
+        // number of its batches up to the last one on the device.
+        let (mut base, mut loaded_batches) = (0, 0);
+        loop {
+            if ring.in_flight() >= loaded.pace.in_flight() {
+                report_oldest(ring, context, table, &mut loaded.pace, mode, jobs)?;
+                continue;
+            }
+            let mut most = loaded.pace.batches(done);
+            if let Policy::Streamed { .. } = loaded.policy {
+                let [job] = &*jobs else { panic!("only a network alone trains on streamed images") };
+                let rest = &job.batches[job.submitted..job.end];
+                if job.submitted == loaded_batches && !rest.is_empty() {
+                    let window = &rest[..loaded.policy.window(rest)];
+                    base = loaded.load_window(context, job.epoch.order, views[0].as_deref(), window);
+                    loaded_batches += window.len();
+                }
+                most = most.min(loaded_batches - job.submitted);
+            }
+            let submit = Submit::next(jobs, most, ring.capacity(), loaded.images.len());
+            if submit.slots.is_empty() {
+                break;
+            }
+            let mut records = Vec::with_capacity(submit.slots.len());
+            for slot in &submit.slots {
+                let record = |(job, batch): &(usize, _)| {
+                    let job = &mut jobs[*job];
+                    let weight = job.step_weight(batch, &loaded.images.labels);
+                    let member = &mut members[job.member];
+                    let loss = match mode {
+                        Mode::Train => member.loss,
+                        Mode::Evaluate => member.loss.without_smoothing(),
+                    };
+                    let (t, optimizer) = (member.step + 1, &member.optimizer);
+                    member.step += u64::from(mode == Mode::Train && batch.ends_step());
                     let first = batch.first - base;
-                    let weight = *step_weight
-                        .get_or_insert_with(|| epoch.step_weight(&batch.step, &loaded.images.labels));
-                    let record = BatchRecord::new(batch, first, t, weight, &loss, &optimizer, &loaded.images);
-                    if batch.ends_step() {
-                        step_weight = None;
-                    }
-                    t += u64::from(batch.ends_step());
-                    record
-                })
-                .collect();
-            executor.write_records(&records);
+                    BatchRecord::new(batch, first, t, weight, &loss, optimizer, &loaded.images)
+                        .of_member(job.member, loaded.images.len())
+                };
+                records.push(slot.iter().map(record).collect::<Vec<_>>());
+            }
+            executor.write_records(records.iter().map(Vec::as_slice));
 
-            let begin = done;
-            while done < end.min(begin + window.len()) {
-                if ring.in_flight() >= loaded.pace.in_flight() {
-                    if report_oldest(ring, context, table, &mut loaded.pace, observer)?.is_break() {
-                        end = end.min(end_of_step(&batches, done));
-                    }
-                    continue;
-                }
-                let next = &batches[done..end.min(begin + window.len())];
-                let next = &next[..fitting(next, ring.capacity()).min(loaded.pace.batches(done))];
-                let mut encoder = context.device.create_command_encoder(&Default::default());
-                let mut record = done - begin;
+            let mut encoder = context.device.create_command_encoder(&Default::default());
+            let slots = submit.sizes();
+            match &copy {
                 // One compute pass for all, unless something is copied after each batch.
-                for batches in next.chunks(if copy.is_some() { 1 } else { next.len() }) {
-                    record_batches(&mut encoder, executor, loaded, dispatches, batches, record);
-                    if let Some(copy) = &copy {
-                        copy.record(&mut encoder, &batches[0]);
+                None => record_batches(&mut encoder, executor, loaded, dispatches, &slots, 0),
+                Some(copy) => {
+                    for (index, batches) in submit.slots.iter().enumerate() {
+                        let slot = &slots[index..=index];
+                        record_batches(&mut encoder, executor, loaded, dispatches, slot, index);
+                        copy.record(&mut encoder, &batches[0].1);
                     }
-                    record += batches.len();
-                }
-                let outcomes = loaded.bindings.buffers.get(BufferName::Outcomes);
-                let faults = executor.buffers.get(BufferName::Faults);
-                ring.submit(context, encoder, (outcomes, faults), span(next));
-                done += next.len();
-                if mode == Mode::Train {
-                    self.step += completed_steps(next) as u64;
                 }
             }
+            let outcomes = loaded.bindings.buffers.get(BufferName::Outcomes);
+            let faults = executor.buffers.get(BufferName::Faults);
+            ring.submit(context, encoder, (outcomes, faults), submit.ranges);
+            done += slots.len();
         }
         // Work in flight is reported even after the observer stopped the epoch.
         while ring.in_flight() > 0 {
-            let _ = report_oldest(ring, context, table, &mut loaded.pace, observer)?;
+            report_oldest(ring, context, table, &mut loaded.pace, mode, jobs)?;
         }
-        Ok(completed_steps(&batches[..done]))
+        Ok(())
     }
 }
 
 /// # Panics
 /// If the epoch would make kernels read or write out of bounds.
-fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
+pub(super) fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
     let largest = setup.batch_size.max(setup.evaluation_batch);
     epoch.check_class_weights(setup.class_weighted, setup.network.classes);
     for step in epoch.steps {
@@ -149,32 +175,39 @@ fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
     assert!(epoch.order.iter().all(in_range), "an order has indices of its split");
 }
 
-/// Waits for the oldest submit and passes its outcomes to the observer, which is also called without outcomes while the
-/// wait is long.
+/// Waits for the oldest submit and passes its outcomes to the observers, which are also called without outcomes while
+/// the wait is long.
 fn report_oldest(
     ring: &mut Ring,
     context: &Context,
     table: &ParameterTable,
     pace: &mut Pace,
-    observer: &mut Observer,
-) -> Result<ControlFlow<()>, EngineError> {
-    let first = ring.oldest().expect("the caller has submitted something");
-    let mut flow = ControlFlow::Continue(());
-    let mut meanwhile = || {
-        if flow.is_continue() {
-            flow = observer(first, &[]);
-        }
-    };
+    mode: Mode,
+    jobs: &mut [Job],
+) -> Result<(), EngineError> {
+    let ranges = ring.oldest().expect("the caller has submitted something");
+    let mut meanwhile = || ranges.iter().for_each(|range| jobs[range.job].poll(range.first));
     let result = ring.take(context, &mut meanwhile).expect("there is an oldest submit")?;
     pace.note(result.took);
-    check_faults(table, &result.faults)?;
-    let reported = observer(result.first, &result.outcomes);
-    Ok(if flow.is_break() { flow } else { reported })
+    let mut outcomes = &result.outcomes[..];
+    let tensors = table.tensors().len();
+    for range in &result.ranges {
+        let (of_job, others) = outcomes.split_at(range.count);
+        outcomes = others;
+        let job = &mut jobs[range.job];
+        // An evaluation checks nothing: it would find what ended an epoch before.
+        let checked = match mode {
+            Mode::Train => check_faults(table, &result.faults[job.member * tensors..][..tensors]),
+            Mode::Evaluate => Ok(()),
+        };
+        job.report(range.first, checked.map(|()| of_job));
+    }
+    Ok(())
 }
 
 /// Reports the first value that was not finite: by step, then parameters before gradients, which they make non-finite,
 /// then in the order of the table.
-fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineError> {
+pub(super) fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineError> {
     let parameters = faults.iter().map(|fault| (fault.parameter, NonFinite::Parameter));
     let gradients = faults.iter().map(|fault| (fault.gradient, NonFinite::Gradient));
     let first = parameters
@@ -188,21 +221,4 @@ fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineEr
         }
         None => Ok(()),
     }
-}
-
-/// How many of `batches`, from the first, have at most `samples` samples together.
-fn fitting(batches: &[MicroBatch], samples: usize) -> usize {
-    let end = batches[0].first + samples;
-    batches.iter().take_while(|batch| batch.first + batch.count <= end).count()
-}
-
-/// How many steps end in `batches`.
-fn completed_steps(batches: &[MicroBatch]) -> usize {
-    batches.iter().filter(|batch| batch.ends_step()).count()
-}
-
-/// The end of the step that is in progress after the first `submitted` of `batches`.
-fn end_of_step(batches: &[MicroBatch], submitted: usize) -> usize {
-    let rest = batches[submitted..].iter().position(MicroBatch::starts_step);
-    rest.map_or(batches.len(), |rest| submitted + rest)
 }

@@ -29,7 +29,7 @@ pub use dense::{
 pub use gather::gather;
 pub use log_softmax::{log_softmax, log_softmax_backward};
 pub use loss::{LossOffsets, dense_loss};
-pub use offsets::{ArenaOffset, PartialSums, Weights, WithGradient, WorkspaceOffset};
+pub use offsets::{ArenaOffset, MemberStrides, PartialSums, Weights, WithGradient, WorkspaceOffset};
 pub use pool::{MaxPoolBackwardOffsets, MaxPoolOffsets, max_pool, max_pool_backward};
 pub use update::{DenseGradient, GradientSource, accumulate, gradient_norm, update};
 
@@ -69,12 +69,27 @@ impl Kernel {
     ) -> Self {
         let mut all = vec![("WORKGROUP", workgroup.into())];
         all.extend(constants);
-        Self { shader, label: label.into(), variants: Vec::new(), constants: all, grid, cost }
+        Self { shader, label: label.into(), variants: vec![Variant::ALONE], constants: all, grid, cost }
     }
 
     fn with(mut self, variant: Variant) -> Self {
         self.variants.push(variant);
         self
+    }
+
+    /// The kernel for the members of a population.
+    pub fn for_population(mut self, members: usize, strides: &MemberStrides) -> Self {
+        let MemberStrides { arena, workspace, partials, tensors, classes } = *strides;
+        self.constants.extend([
+            ("POPULATION", members.into()),
+            ("ARENA_STRIDE", arena.into()),
+            ("WORKSPACE_STRIDE", workspace.into()),
+            ("PARTIALS_STRIDE", partials.into()),
+            ("TENSORS_STRIDE", tensors.into()),
+            ("CLASSES_STRIDE", classes.into()),
+        ]);
+        self.variants.retain(|variant| *variant != Variant::ALONE);
+        self.with(Variant::POPULATION)
     }
 
     /// The kernel's complete WGSL.

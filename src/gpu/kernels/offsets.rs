@@ -86,3 +86,18 @@ pub struct PartialSums {
     /// The most chunks that a batch is divided into.
     pub chunks: usize,
 }
+
+/// The distances, in values, between the parts of two consecutive members of a population in the buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberStrides {
+    /// In the parameter arena, the gradients, the moments and the accumulated gradients; a multiple of 4.
+    pub arena: usize,
+    /// In the workspace; a multiple of 4.
+    pub workspace: usize,
+    /// In the partial sums.
+    pub partials: usize,
+    /// In the norms and the faults of tensors.
+    pub tensors: usize,
+    /// In the weights of the classes.
+    pub classes: usize,
+}

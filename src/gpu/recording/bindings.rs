@@ -2,7 +2,6 @@
 //! bindings.
 
 use super::buffers::BufferName;
-use super::record::RecordLayout;
 
 /// The most bytes of a uniform binding that WebGPU's default limits guarantee.
 const MAX_UNIFORM: u64 = 16 * 1024;
@@ -36,8 +35,8 @@ pub enum Access {
 pub enum BindingRange {
     /// The whole buffer.
     Whole,
-    /// The record of the batch, chosen at each dispatch.
-    Record,
+    /// The record of the batch, or those of a population's batches, chosen at each dispatch: this many bytes.
+    Record(u64),
     /// At most this many bytes, from the start.
     Start(u64),
 }
@@ -65,7 +64,10 @@ pub fn reflect(wgsl: &str) -> Vec<Binding> {
                 _ => Access::Uniform,
             };
             let range = match (buffer, access) {
-                (BufferName::Batch, _) => BindingRange::Record,
+                (BufferName::Batch, _) => {
+                    let inner = &module.types[variable.ty].inner;
+                    BindingRange::Record(u64::from(inner.size(module.to_ctx())))
+                }
                 (_, Access::Uniform) => BindingRange::Start(MAX_UNIFORM),
                 _ => BindingRange::Whole,
             };
@@ -81,7 +83,7 @@ impl BindingRange {
     pub fn bytes(self, size: u64) -> Option<u64> {
         match self {
             Self::Whole => None,
-            Self::Record => Some(u64::from(RecordLayout::BYTES)),
+            Self::Record(bytes) => Some(bytes),
             Self::Start(bytes) => Some(bytes.min(size)),
         }
     }

@@ -1,9 +1,10 @@
 //! The buffers of a recording.
 
 use super::fault::Fault;
-use super::record::{RECORD_WINDOW, RecordLayout};
+use super::record::{RECORDS, RecordLayout};
 use crate::data::View;
 use crate::engine::SampleOutcome;
+use crate::gpu::kernels::MemberStrides;
 
 /// The buffers that kernels bind. `shaders/shared/bindings.wgsl` says what each holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +71,8 @@ impl BufferName {
 
     /// The buffer that is bound to a shader's variable.
     pub fn of_variable(name: &str) -> Option<Self> {
+        // In a population, `batch` is the record of a member.
+        let name = if name == "batches" { "batch" } else { name };
         Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, buffer)| buffer)
     }
 }
@@ -165,37 +168,55 @@ pub struct BufferLengths {
     pub class_weights: usize,
 }
 
-/// All buffers.
-pub(super) fn specs(lengths: &BufferLengths) -> Vec<BufferSpec> {
+impl BufferLengths {
+    /// The distances between the parts of consecutive members of a population.
+    pub(super) fn strides(&self) -> MemberStrides {
+        MemberStrides {
+            arena: self.parameters.next_multiple_of(4),
+            workspace: self.workspace.next_multiple_of(4),
+            partials: self.partials,
+            tensors: self.tensors,
+            classes: self.class_weights,
+        }
+    }
+}
+
+/// All buffers of a population of `members`, which share the images and labels.
+pub(super) fn specs(lengths: &BufferLengths, members: usize) -> Vec<BufferSpec> {
     use BufferName::{
         Accumulated, Batch, ClassWeights, Faults, FirstMoment, Gradients, Images, Labels, Norms, Order,
         Outcomes, Parameters, Partials, SecondMoment, Views, Workspace,
     };
-    let bytes = |values: usize| (values * size_of::<f32>()) as u64;
+    let strides = lengths.strides();
     let storage = |name, bytes, per| BufferSpec { name, bytes, per, usage: BufferUsage::Storage };
-    let fixed = |name, values| storage(name, bytes(values), Count::One);
-    let records = RECORD_WINDOW as u64 * u64::from(RecordLayout::STRIDE);
+    // `values` of each member, `stride` apart. A buffer that is not needed is empty for all.
+    let fixed = |name, values: usize, stride| {
+        let others = if values == 0 { 0 } else { stride * (members - 1) };
+        storage(name, ((others + values) * size_of::<f32>()) as u64, Count::One)
+    };
+    let each = |name, size: usize, per| storage(name, (size * members) as u64, per);
+    let records = RECORDS as u64 * u64::from(RecordLayout::stride(members));
     vec![
         BufferSpec { name: Batch, bytes: records, per: Count::One, usage: BufferUsage::Uniform },
         // Some kernels declare these two as arrays of vec4, which must be whole.
         BufferSpec {
             usage: BufferUsage::StorageAndUniform,
-            ..fixed(Parameters, lengths.parameters.next_multiple_of(4))
+            ..fixed(Parameters, strides.arena, strides.arena)
         },
-        fixed(Gradients, lengths.trained),
-        fixed(FirstMoment, lengths.trained),
-        fixed(SecondMoment, lengths.second_moment),
-        fixed(Accumulated, lengths.accumulated),
-        fixed(Norms, lengths.tensors),
-        fixed(Workspace, lengths.workspace.next_multiple_of(4)),
-        fixed(Partials, lengths.partials),
-        fixed(ClassWeights, lengths.class_weights),
-        storage(Faults, (lengths.tensors * size_of::<Fault>()) as u64, Count::One),
+        fixed(Gradients, lengths.trained, strides.arena),
+        fixed(FirstMoment, lengths.trained, strides.arena),
+        fixed(SecondMoment, lengths.second_moment, strides.arena),
+        fixed(Accumulated, lengths.accumulated, strides.arena),
+        fixed(Norms, lengths.tensors, strides.tensors),
+        fixed(Workspace, strides.workspace, strides.workspace),
+        fixed(Partials, lengths.partials, strides.partials),
+        fixed(ClassWeights, lengths.class_weights, strides.classes),
+        each(Faults, lengths.tensors * size_of::<Fault>(), Count::One),
         storage(Images, 4, Count::ImageWord),
         storage(Labels, 4, Count::Image),
-        storage(Order, 4, Count::OrderEntry),
-        storage(Views, size_of::<View>() as u64, Count::View),
-        storage(Outcomes, size_of::<SampleOutcome>() as u64, Count::Sample),
+        each(Order, 4, Count::OrderEntry),
+        each(Views, size_of::<View>(), Count::View),
+        each(Outcomes, size_of::<SampleOutcome>(), Count::Sample),
     ]
 }
 

@@ -12,11 +12,16 @@ use crate::gpu::kernels::{DenseGradient, GradientSource, PartialSums, Weights};
 use crate::model::ParameterTable;
 use crate::model::parameters::LayerKind;
 
-/// The fused kernels of a setup that they support.
-pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfig) -> StepKernels {
+/// The fused kernels of a setup that they support, for forward passes of up to `batch` images.
+pub(super) fn record(
+    setup: &Setup,
+    table: &ParameterTable,
+    config: &KernelConfig,
+    batch: usize,
+) -> StepKernels {
     let network = &setup.network;
     let weights = |layer| Weights::of(table, layer);
-    let mut workspace = Workspace::new(setup.max_forward_batch());
+    let mut workspace = Workspace::new(batch);
     let pool1 = workspace.tensor("pool1", network.pool1().out_len());
     let argmax1 = workspace.tensor("argmax1", network.pool1().out_len());
     let pool2 = workspace.with_gradient(["pool2", "d.pool2"], network.pool2().out_len());
@@ -60,12 +65,13 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
         ],
     );
 
-    let mut step = StepKernels::new(workspace, &partials);
+    let mut step = StepKernels::new(setup, workspace, &partials);
     for (phase, mode) in [(Phase::Training, Mode::Train), (Phase::Evaluation, Mode::Evaluate)] {
         step.push(phase, conv_forward(network, setup.augmented, mode, frozen, config, &blocks));
     }
     for (phase, mode, batch) in [
         (Phase::Training, Mode::Train, setup.micro_batch_size()),
+        // The kernel of a network alone, whatever the batches of a population are.
         (Phase::Evaluation, Mode::Evaluate, setup.max_forward_batch()),
     ] {
         step.push(phase, dense(setup, mode, batch, config, &head));

@@ -13,9 +13,14 @@ use crate::model::Activation::{Identity, LogSoftmax, Relu};
 use crate::model::parameters::LayerKind;
 use crate::model::{Activation, LeNet5, NormShape, ParameterTable};
 
-/// The layered kernels of a setup.
-pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfig) -> StepKernels {
-    let mut workspace = Workspace::new(setup.max_forward_batch());
+/// The layered kernels of a setup, for forward passes of up to `batch` images.
+pub(super) fn record(
+    setup: &Setup,
+    table: &ParameterTable,
+    config: &KernelConfig,
+    batch: usize,
+) -> StepKernels {
+    let mut workspace = Workspace::new(batch);
     let layers = Layers::new(&setup.network, table, &mut workspace);
     let frozen = setup.optimizer.frozen.contains(LayerKind::Conv);
     let (partials, gradients) = if frozen {
@@ -25,7 +30,7 @@ pub(super) fn record(setup: &Setup, table: &ParameterTable, config: &KernelConfi
         let partials = PartialSums { len: table.conv_len(), chunks: config.weight_chunks };
         (partials, GradientSource::PartialSums(partials))
     };
-    let mut step = StepKernels::new(workspace, &partials);
+    let mut step = StepKernels::new(setup, workspace, &partials);
     layers.forward(setup, config, &mut step);
     layers.backward_dense(frozen, config, &mut step);
     if !frozen {

@@ -10,6 +10,7 @@ mod buffers;
 mod fault;
 mod fused;
 mod layered;
+mod population;
 mod record;
 mod text;
 mod workspace;
@@ -20,22 +21,27 @@ pub use bindings::{Access, Binding, BindingRange};
 pub use buffers::{BufferLengths, BufferName, BufferSpec, BufferUsage, Count, SplitCounts};
 #[doc(hidden)] // for tests
 pub use fault::Fault;
+pub(super) use population::{forward_batch, largest_population};
 pub(crate) use record::BatchRecord;
 pub use record::{FieldType, RecordField, RecordLayout};
-pub(super) use record::{RECORD_WINDOW, image_words};
+pub(super) use record::{RECORDS, image_words};
 pub use workspace::WorkspaceTensor;
 
 use super::cost::{BatchCost, Cost};
 use super::grid::Grid;
 use super::kernel_config::{KernelConfig, KernelSet};
-use super::kernels::{self, GradientSource, Kernel, PartialSums};
+use super::kernels::{self, GradientSource, Kernel, MemberStrides, PartialSums};
 use crate::engine::{Mode, Setup};
 use crate::model::{ParameterTable, Tensor};
 use workspace::Workspace;
 
-/// What an engine runs, as data.
+/// What an engine or a population runs, as data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
+    /// The number of networks that share each dispatch; 1 for a network alone.
+    pub members: usize,
+    /// The distances between the members' parts of the buffers.
+    pub strides: MemberStrides,
     /// All buffers.
     pub buffers: Vec<BufferSpec>,
     /// All kernels; dispatches refer to them by index.
@@ -110,39 +116,42 @@ impl Recording {
     /// Records the steps of a setup: with the kernel set of `config` if it supports the setup, else with the layered
     /// one.
     pub fn new(setup: &Setup, config: &KernelConfig) -> Self {
-        Self::with_phases(setup, config, |_| true)
+        Self::of_population(setup, config, 1)
+    }
+
+    /// Like [`Self::new`], for a population of `members`.
+    pub fn of_population(setup: &Setup, config: &KernelConfig, members: usize) -> Self {
+        Self::with_phases(setup, config, members, |_| true)
     }
 
     /// Like [`Self::new`], with the kernels of an evaluation only.
     pub(super) fn of_evaluation(setup: &Setup, config: &KernelConfig) -> Self {
-        let all = Self::with_phases(setup, config, |phase| phase.is_in_evaluation());
+        let all = Self::with_phases(setup, config, 1, |phase| phase.is_in_evaluation());
         Self { micro_batch: Vec::new(), last_micro_batch: Vec::new(), ..all }
     }
 
-    fn with_phases(setup: &Setup, config: &KernelConfig, includes: fn(Phase) -> bool) -> Self {
-        let table = ParameterTable::new(&setup.network);
-        let mut step = match config.set_for(setup) {
-            KernelSet::Layered => layered::record(setup, &table, config),
-            KernelSet::Fused => fused::record(setup, &table, config),
-        };
+    fn with_phases(
+        setup: &Setup,
+        config: &KernelConfig,
+        members: usize,
+        includes: fn(Phase) -> bool,
+    ) -> Self {
+        let (mut step, lengths) = StepKernels::record(setup, config, members);
+        let strides = lengths.strides();
         step.kernels.retain(|&(phase, _)| includes(phase));
-        let trained = table.trained_len();
-        let buffers = buffers::specs(&BufferLengths {
-            parameters: table.arena_len(),
-            trained,
-            second_moment: if setup.optimizer.rule.has_second_moment() { trained } else { 0 },
-            accumulated: if setup.accumulates() { trained } else { 0 },
-            tensors: table.tensors().len(),
-            workspace: step.workspace.len,
-            partials: step.partials_len,
-            class_weights: if setup.class_weighted { setup.network.classes } else { 0 },
-        });
+        if members > 1 {
+            for (_, kernel) in &mut step.kernels {
+                *kernel = kernel.clone().for_population(members, &strides);
+            }
+        }
         let dispatches = |includes: fn(&Phase) -> bool| -> Vec<_> {
             let kernels = step.kernels.iter().enumerate();
             kernels.filter(|(_, (phase, _))| includes(phase)).map(|(kernel, _)| Dispatch { kernel }).collect()
         };
         Self {
-            buffers,
+            members,
+            strides,
+            buffers: buffers::specs(&lengths, members),
             micro_batch: dispatches(|phase| matches!(phase, Phase::Always | Phase::Training)),
             last_micro_batch: dispatches(|phase| !matches!(phase, Phase::Evaluation)),
             evaluation: dispatches(|phase| phase.is_in_evaluation()),
@@ -156,7 +165,9 @@ impl Recording {
     /// Records a single dispatch of `kernel`, for a check of that kernel.
     pub fn of_kernel(kernel: &Kernel, lengths: &BufferLengths) -> Self {
         Self {
-            buffers: buffers::specs(lengths),
+            members: 1,
+            strides: lengths.strides(),
+            buffers: buffers::specs(lengths, 1),
             kernels: vec![RecordedKernel::new(kernel)],
             micro_batch: vec![Dispatch { kernel: 0 }],
             last_micro_batch: Vec::new(),
@@ -218,8 +229,33 @@ struct StepKernels {
 }
 
 impl StepKernels {
-    fn new(workspace: Workspace, partials: &PartialSums) -> Self {
-        Self { kernels: Vec::new(), workspace, partials_len: partials.chunks * partials.len }
+    /// The kernels of a setup, and the lengths of the buffers for one of `members`.
+    fn record(setup: &Setup, config: &KernelConfig, members: usize) -> (Self, BufferLengths) {
+        let table = ParameterTable::new(&setup.network);
+        let config = population::config(config, members);
+        let batch = forward_batch(setup, members);
+        let step = match config.set_for(setup) {
+            KernelSet::Layered => layered::record(setup, &table, &config, batch),
+            KernelSet::Fused => fused::record(setup, &table, &config, batch),
+        };
+        let trained = table.trained_len();
+        let lengths = BufferLengths {
+            parameters: table.arena_len(),
+            trained,
+            second_moment: if setup.optimizer.rule.has_second_moment() { trained } else { 0 },
+            accumulated: if setup.accumulates() { trained } else { 0 },
+            tensors: table.tensors().len(),
+            workspace: step.workspace.len,
+            partials: step.partials_len,
+            class_weights: if setup.class_weighted { setup.network.classes } else { 0 },
+        };
+        (step, lengths)
+    }
+
+    /// Chunks of a batch without images have no partial sums.
+    fn new(setup: &Setup, workspace: Workspace, partials: &PartialSums) -> Self {
+        let chunks = partials.chunks.min(setup.micro_batch_size());
+        Self { kernels: Vec::new(), workspace, partials_len: chunks * partials.len }
     }
 
     fn push(&mut self, phase: Phase, kernel: Kernel) {

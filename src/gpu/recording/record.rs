@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 use crate::data::ImageSet;
 use crate::engine::{Loss, MicroBatch, Optimizer, Rule};
 
-/// The number of records on the device at a time.
-pub const RECORD_WINDOW: usize = 1024;
+/// The number of records on the device at a time, of each member of a population: those of a submit.
+pub const RECORDS: usize = 128;
 
 /// The number of words that one image takes in the image buffer.
 pub fn image_words(images: &ImageSet) -> usize {
@@ -32,6 +32,7 @@ pub struct BatchRecord {
     pub image_words: u32,
     pub top: u32,
     pub left: u32,
+    pub member: u32,
 }
 
 impl BatchRecord {
@@ -74,7 +75,15 @@ impl BatchRecord {
             image_words: image_words(images) as u32,
             top: top as u32,
             left: left as u32,
+            member: 0,
         }
+    }
+
+    /// The same for a member of a population whose members have `samples` positions each in the device's order, views
+    /// and outcomes.
+    pub fn of_member(self, member: usize, samples: usize) -> Self {
+        let start = (member * samples) as u32;
+        Self { first: self.first + start, outcome: self.outcome + start, member: member as u32, ..self }
     }
 }
 
@@ -115,7 +124,7 @@ impl FieldType {
     }
 }
 
-const FIELDS: [(&str, FieldType); 15] = [
+const FIELDS: [(&str, FieldType); 16] = [
     ("first", FieldType::U32),
     ("count", FieldType::U32),
     ("outcome", FieldType::U32),
@@ -131,14 +140,18 @@ const FIELDS: [(&str, FieldType); 15] = [
     ("image_words", FieldType::U32),
     ("top", FieldType::U32),
     ("left", FieldType::U32),
+    ("member", FieldType::U32),
 ];
 
 impl RecordLayout {
     /// Bytes of a record.
     pub const BYTES: u32 = 4 * FIELDS.len() as u32;
 
-    /// Bytes from one record to the next: the alignment of dynamic offsets by WebGPU's default limits.
-    pub const STRIDE: u32 = Self::BYTES.next_multiple_of(256);
+    /// Bytes from the records of one batch to those of the next, for a population of `members`: a multiple of the
+    /// alignment of dynamic offsets by WebGPU's default limits.
+    pub const fn stride(members: usize) -> u32 {
+        (Self::BYTES * members as u32).next_multiple_of(256)
+    }
 
     pub(super) fn new() -> Self {
         let field = |(index, (name, ty))| RecordField { name, offset: 4 * index as u32, ty };
@@ -179,6 +192,7 @@ mod tests {
             image_words,
             top,
             left,
+            member,
         );
         let fields: Vec<_> =
             RecordLayout::new().fields.iter().map(|field| (field.name, field.offset)).collect();

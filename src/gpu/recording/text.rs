@@ -7,6 +7,9 @@ use crate::gpu::grid::Grid;
 
 impl Display for Recording {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        if self.members > 1 {
+            writeln!(f, "population of {}", self.members)?;
+        }
         writeln!(f, "buffers")?;
         for buffer in &self.buffers {
             writeln!(f, "  {buffer}")?;

@@ -64,6 +64,17 @@ pub enum RunError {
         source: io::Error,
     },
 
+    /// The ranks that train a run together have different weights.
+    #[error(
+        "after epoch {epoch}, rank {rank} has other weights than rank 0; ranks must compute on devices of the same kind"
+    )]
+    OtherWeights {
+        /// The first rank whose weights differ.
+        rank: usize,
+        /// The epoch.
+        epoch: u64,
+    },
+
     /// A file could not be created or appended to.
     #[error("cannot write {}", path.display())]
     Write {

@@ -15,10 +15,11 @@ use std::thread;
 use std::time::Instant;
 
 use super::members::Sweep;
+use crate::cli::hints::HintedError;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Ending, Failure, Output, notice, threads};
 use crate::files::stop_replacing;
-use crate::sweep::{Member, Plan, Setting, SweepFiles};
+use crate::sweep::{Member, MemberStatus, Plan, Setting, SweepFiles};
 use crate::train::{EpochRecord, StoredRun, TrainingConfig, quoted};
 use crate::wording::{count, duration};
 use prepared::{Prepared, PreparedMember};
@@ -88,6 +89,13 @@ pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(S
         if !running.quiet {
             let time = duration(started.elapsed().as_secs_f64());
             notice::note(format_args!("all members have ended, after {time}"));
+        }
+        let results = &files.stored().results;
+        if results.iter().all(|result| result.status != MemberStatus::Finished) {
+            let error = results.iter().find_map(|result| result.error.as_deref()).unwrap_or_default();
+            let message = format!("no member has finished; the first error: {error}");
+            let hint = Some(format!("all errors are in {}", SweepFiles::report_path(&folder).display()));
+            return Err(Failure::work(HintedError { message, hint }));
         }
         return Ok((files, Ending::Done));
     }

@@ -1,0 +1,2 @@
+//! The `sweep` command, and `train --seeds`.
+mod run;

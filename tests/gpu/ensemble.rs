@@ -1,0 +1,16 @@
+//! Ensembles on the GPU.
+
+use lenet_gpu::gpu::{GpuEngine, GpuOptions, KernelConfig, Residency};
+
+#[path = "../common/ensemble.rs"]
+mod golden;
+
+#[test]
+fn the_mean_of_two_models_matches_pytorch() {
+    let context = crate::common::context();
+    golden::assert_matches_pytorch(|&setup| {
+        let kernels = KernelConfig::of(&context.description);
+        let options = GpuOptions { setup, residency: Residency::Auto, kernels };
+        Ok(Box::new(GpuEngine::new(context.clone(), options)?))
+    });
+}
