@@ -83,7 +83,7 @@ fn state(summary: &SettingSummary) -> Html {
 
 /// The run of a setting's best member, as a link to its report if it has one.
 fn best_run(subject: &Subject, setting: usize) -> Html {
-    let of_setting = subject.sweep.results.iter().filter(|result| result.setting == setting);
+    let of_setting = subject.results_of(setting).iter().copied();
     let value = |result: &&MemberResult| {
         result.last().and_then(|last| subject.sweep.config.metric.of(last)).unwrap_or(f64::NAN)
     };
@@ -102,7 +102,7 @@ fn run_link(subject: &Subject, result: &MemberResult) -> Html {
 fn seeds(subject: &Subject, setting: usize) -> Html {
     let columns = ["Seed", "Epochs", subject.measure.name, "Test accuracy (%)", "State", "Run"];
     let mut table = DataTable::new("Members", columns).numbers(1..4);
-    let results = || subject.sweep.results.iter().filter(|result| result.setting == setting);
+    let results = || subject.results_of(setting).iter().copied();
     for result in results().take(MAX_ROWS) {
         let metric = result.last().and_then(|last| subject.sweep.config.metric.of(last));
         let accuracy = result.last().map(|last| last.test_accuracy);
