@@ -297,6 +297,8 @@ fn choice(error: &ChoiceError) -> Hint {
         ChoiceError::NoSuchIndex { .. } | ChoiceError::NoSuchName { .. } => {
             text("--adapter takes an index or part of a name, as `lenet-gpu devices` lists them")
         }
+        ChoiceError::Repeated { .. } => text("name each adapter once in --adapter"),
+        ChoiceError::NoGpu { .. } => text("omit --adapter, or choose adapters by index or name"),
         ChoiceError::Ambiguous { .. } => text("--adapter INDEX selects one"),
         ChoiceError::Unfit { .. } => text("choose another --adapter, or --backend cpu"),
         ChoiceError::NoAdapter(_) => text("`lenet-gpu devices` lists the adapters of this machine"),

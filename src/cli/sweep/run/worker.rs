@@ -68,8 +68,10 @@ impl Work<'_> {
 
     /// The engines for the members of a group, and their description.
     fn pool(&self, device: &Device, group: usize) -> Result<(EnginePool, EngineConfig), EngineError> {
-        // The other ranks have the rest.
-        let members = self.queue.unfinished(group).div_ceil(job::ranks().size()).max(1);
+        // Several devices and ranks share the members.
+        let devices = self.prepared.devices.iter().filter(|other| other.kind == device.kind).count();
+        let sharing = devices * job::ranks().size();
+        let members = self.queue.unfinished(group).div_ceil(sharing).max(1);
         let limit = if device.ready.is_gpu() { self.running.population } else { self.running.jobs };
         let size = limit.map_or(members, |limit| members.min(limit.get()));
         let group = &self.prepared.groups[group];
