@@ -116,6 +116,8 @@ fn engine(error: &EngineError) -> Hint {
         EngineError::TooManyClasses { .. } => text("--backend cpu supports any number of classes"),
         EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
         EngineError::SetTooLarge { .. } => text("--residency auto streams the images"),
+        EngineError::OneProcess => text("start the command without mpirun"),
+        EngineError::OtherRank { .. } => None,
         EngineError::Device(_) => {
             text("`lenet-gpu verify` checks the GPU and its driver; --backend cpu needs no GPU")
         }
