@@ -5,7 +5,7 @@ mod args;
 mod conclusion;
 mod members;
 mod merge;
-mod report;
+pub(super) mod report;
 mod run;
 pub mod seeds;
 mod varied;
@@ -17,14 +17,20 @@ use anyhow::anyhow;
 pub use args::SweepArgs;
 pub use members::{Running, Sweep};
 
-use super::{Ending, Failure, Output};
+use super::{Ending, Failure, Output, job};
 use crate::wording::count;
 
 pub fn run(args: &SweepArgs, started: Instant, output: &mut Output) -> Result<Ending, Failure> {
     if !args.own.merge.is_empty() {
+        if job::ranks().size() > 1 {
+            return job::agree(Err(Failure::usage("--merge runs in one process", "start it without mpirun")));
+        }
         return merge::run(&args.own, &args.typed, output);
     }
-    let sweep = Sweep::new(args)?;
+    let sweep = job::agree(Sweep::new(args))?;
+    if job::ranks().rank() > 0 {
+        return run::follow(&sweep);
+    }
     let json = sweep.running.json;
     let (files, ending) = run::run(sweep, started, output)?;
     conclusion::print(&files, json, output)?;

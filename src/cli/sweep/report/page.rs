@@ -59,7 +59,6 @@ mod tests {
 
     use roxmltree::{Document, ParsingOptions};
 
-    use super::*;
     use crate::cli::sweep::report::page;
     use crate::sweep::{
         Keep, MemberResult, MemberStatus, Metric, Plan, Setting, StoredSweep, SweepConfig, SweepFiles,
