@@ -41,6 +41,9 @@ pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(S
     let Sweep { config, plan, running, .. } = &sweep;
     if !running.quiet {
         notice::note(about(plan, prepared.members.len(), files.path()));
+        if let ended @ 1.. = files.stored().results.len() {
+            notice::note(format_args!("{} ended before", count(ended, "member")));
+        }
     }
     let folder = files.path().to_owned();
     let interrupt = Interrupt::listen(move || stopped(&folder))?;
