@@ -12,7 +12,7 @@ use super::varied;
 use crate::cli::hints::HintedError;
 use crate::cli::recipe::{self, OPTIMIZER, Recipe, TrainOptions};
 use crate::cli::train::{RUNS, TrainArgs};
-use crate::cli::{Failure, notice};
+use crate::cli::{Failure, job, notice};
 use crate::device::{AdaptersError, WantedAdapters};
 use crate::sweep::{
     Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
@@ -142,18 +142,26 @@ impl Sweep {
                 format!("omit it, or start a new sweep with --config {}", folder.display()),
             ));
         }
-        let mut files = SweepFiles::open(folder).map_err(unusable)?;
-        if let Some(samples) = own.samples {
-            extend(&mut files, samples.get())?;
-        }
-        let stored = files.stored();
-        let (mut config, plan) = (stored.config.clone(), stored.plan.clone());
+        let (files, mut config) = if job::ranks().rank() == 0 {
+            let mut files = SweepFiles::open(folder).map_err(unusable)?;
+            if let Some(samples) = own.samples {
+                extend(&mut files, samples.get())?;
+            }
+            let config = files.stored().config.clone();
+            (Some(files), config)
+        } else {
+            // Rank 0 opens and extends it for all.
+            let mut config = SweepFiles::read_config(folder).map_err(unusable)?;
+            config.samples = own.samples.map(NonZeroUsize::get).or(config.samples);
+            (None, config)
+        };
+        let plan = config.plan().map_err(Failure::input)?;
         config.options.extend(typed);
         if running.adapters.is_some() {
             config.options.remove("adapter");
         }
         let metric = Some(config.metric);
-        let sweep = Self { config, plan, running, metric, run_dir: None, resumed: Some(files), train };
+        let sweep = Self { config, plan, running, metric, run_dir: None, resumed: files, train };
         sweep.check_settings()?;
         Ok(sweep)
     }
