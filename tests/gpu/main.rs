@@ -13,4 +13,5 @@ mod instrument;
 mod learning;
 mod parity;
 mod pipeline_cache;
+mod ranks;
 mod shaders;
