@@ -185,7 +185,9 @@ fn label(plan: &Plan, member: Member) -> String {
 
 /// What a sweep that a second signal ends leaves behind. Waits for the file that is being written.
 fn stopped(folder: &Path) -> String {
-    stop_replacing();
+    if job::ranks().size() == 1 {
+        stop_replacing();
+    }
     format!("to continue: {}", resume_command(folder))
 }
 
