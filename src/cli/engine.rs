@@ -9,7 +9,7 @@ use crate::cache;
 use crate::data::Dataset;
 use crate::device::{
     AdapterName, ChoiceError, Device, DeviceError, DeviceOptions, DeviceRequest, EnginePool, OpenDevice,
-    WantedBackend,
+    WantedAdapters, WantedBackend,
 };
 use crate::engine::{Engine, EngineError, Setup};
 use crate::gpu::Residency;
@@ -20,7 +20,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::kernel_args::KernelArgs;
 use super::progress::Progress;
-use super::{Failure, engine_config, notice, threads};
+use super::{Failure, engine_config, job, notice, threads};
 
 /// The device.
 #[derive(Debug, PartialEq, Args)]
@@ -41,9 +41,21 @@ impl DeviceArgs {
         DeviceRequest { backend: self.backend.into(), adapter: self.adapter.clone() }
     }
 
-    /// Chooses the device.
+    /// Chooses the device. Unless one was requested, the ranks of a machine take its GPUs of the best one's kind in turn.
     pub fn find(&self) -> Result<Device, Failure> {
-        Device::find(&self.request()).map_err(not_found)
+        let device = Device::find(&self.request()).map_err(not_found)?;
+        let ranks = job::ranks();
+        if ranks.local_size() == 1 || self.adapter.is_some() {
+            return Ok(device);
+        }
+        let Some(name) = device.adapter().map(|adapter| adapter.name.clone()) else { return Ok(device) };
+        let all = Device::find_several(self.backend.into(), &WantedAdapters::All).map_err(not_found)?;
+        let is_same = |other: &Device| other.adapter().is_some_and(|adapter| adapter.name == name);
+        let mut same: Vec<Device> = all.into_iter().filter(is_same).collect();
+        if same.len() < 2 {
+            return Ok(device);
+        }
+        Ok(same.swap_remove(ranks.local_rank() % same.len()))
     }
 
     /// Chooses a GPU, for a command that does not support the CPU engine; `what` is what it would do with it.
@@ -232,7 +244,22 @@ impl EngineArgs {
     /// The same for a resumed run, which used the engine `before`: on the same device it keeps its kernels, unless
     /// others were requested.
     fn choose_again(&self, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
-        let device = self.device.find()?;
+        self.with_options(self.device.find()?, before)
+    }
+
+    /// Chooses several devices, or the one that the options name, and opens them.
+    pub fn open_all(&self, adapters: Option<&WantedAdapters>) -> Result<Vec<Ready>, Failure> {
+        let devices = match adapters {
+            Some(adapters) => {
+                Device::find_several(self.device.backend.into(), adapters).map_err(not_found)?
+            }
+            None => vec![self.device.find()?],
+        };
+        devices.into_iter().map(|device| self.with_options(device, None)?.open()).collect()
+    }
+
+    /// A chosen device, with the options to open it.
+    fn with_options(&self, device: Device, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
         // This depends only on the options and the class of device, so that a run can be repeated.
         let kernel_config = match &device {
             Device::Gpu(chosen) => {
@@ -267,17 +294,32 @@ impl EngineArgs {
         before: Option<&EngineConfig>,
         read: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<(T, Ready), Failure> {
-        thread::scope(|scope| {
-            let device = thread::Builder::new()
-                .spawn_scoped(scope, || self.choose_again(before)?.open())
-                .map_err(threads::cannot_start)?;
-            let data = {
-                let _progress = Progress::reading();
-                read()?
-            };
-            Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
-        })
+        concurrently(|| self.choose_again(before)?.open(), read)
     }
+
+    /// Like [`Self::open_concurrently`], for [`Self::open_all`].
+    pub fn open_all_concurrently<T>(
+        &self,
+        adapters: Option<&WantedAdapters>,
+        read: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<(T, Vec<Ready>), Failure> {
+        concurrently(|| self.open_all(adapters), read)
+    }
+}
+
+/// Opens devices while `read` reads the data. If both fail, the data's error is returned.
+fn concurrently<T, D: Send>(
+    open: impl FnOnce() -> Result<D, Failure> + Send,
+    read: impl FnOnce() -> Result<T, Failure>,
+) -> Result<(T, D), Failure> {
+    thread::scope(|scope| {
+        let device = thread::Builder::new().spawn_scoped(scope, open).map_err(threads::cannot_start)?;
+        let data = {
+            let _progress = Progress::reading();
+            read()?
+        };
+        Ok((data, device.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?))
+    })
 }
 
 /// Warns that a device is a software adapter.

@@ -116,11 +116,11 @@ fn engine(error: &EngineError) -> Hint {
         EngineError::TooManyClasses { .. } => text("--backend cpu supports any number of classes"),
         EngineError::NotFused(_) => text("--kernels auto uses the layered kernels in this case"),
         EngineError::SetTooLarge { .. } => text("--residency auto streams the images"),
+        EngineError::OneProcess => text("start the command without mpirun"),
+        EngineError::OtherRank { .. } => None,
         EngineError::Device(_) => {
             text("`lenet-gpu verify` checks the GPU and its driver; --backend cpu needs no GPU")
         }
-        EngineError::OneProcess => text("start the command without mpirun"),
-        EngineError::OtherRank { .. } => None,
     }
 }
 
@@ -295,6 +295,8 @@ fn choice(error: &ChoiceError) -> Hint {
         ChoiceError::NoSuchIndex { .. } | ChoiceError::NoSuchName { .. } => {
             text("--adapter takes an index or part of a name, as `lenet-gpu devices` lists them")
         }
+        ChoiceError::Repeated { .. } => text("name each adapter once in --adapter"),
+        ChoiceError::NoGpu { .. } => text("omit --adapter, or choose adapters by index or name"),
         ChoiceError::Ambiguous { .. } => text("--adapter INDEX selects one"),
         ChoiceError::Unfit { .. } => text("choose another --adapter, or --backend cpu"),
         ChoiceError::NoAdapter(_) => text("`lenet-gpu devices` lists the adapters of this machine"),

@@ -84,6 +84,22 @@ pub enum ChoiceError {
         listing: String,
     },
 
+    /// The same adapter was requested twice.
+    #[error("adapter {index} is named twice: {adapter}")]
+    Repeated {
+        /// The adapter's index.
+        index: usize,
+        /// The adapter.
+        adapter: String,
+    },
+
+    /// All GPUs were requested, and there is none.
+    #[error("there are no GPUs to choose: {reason}")]
+    NoGpu {
+        /// Why there is none, for display.
+        reason: String,
+    },
+
     /// The requested backend has no adapter at all.
     #[error("{0} has no adapter")]
     NoAdapter(ApiBackend),
@@ -240,12 +256,12 @@ fn listing(adapters: &[AdapterInfo]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::gpu::adapter::AdapterLimits;
 
     /// Descriptions of adapters, from the fields that matter.
-    fn machine<const N: usize>(adapters: [(&str, ApiBackend, AdapterKind); N]) -> Vec<AdapterInfo> {
+    pub fn machine<const N: usize>(adapters: [(&str, ApiBackend, AdapterKind); N]) -> Vec<AdapterInfo> {
         adapters
             .into_iter()
             .enumerate()
@@ -275,7 +291,7 @@ mod tests {
         }
     }
 
-    fn laptop() -> Vec<AdapterInfo> {
+    pub fn laptop() -> Vec<AdapterInfo> {
         machine([
             ("Intel Iris Xe", ApiBackend::Vulkan, AdapterKind::Integrated),
             ("NVIDIA RTX 4090", ApiBackend::Vulkan, AdapterKind::Discrete),
@@ -284,7 +300,7 @@ mod tests {
         ])
     }
 
-    fn headless() -> Vec<AdapterInfo> {
+    pub fn headless() -> Vec<AdapterInfo> {
         machine([
             ("llvmpipe (LLVM 15.0.6, 256 bits)", ApiBackend::Vulkan, AdapterKind::Software),
             ("llvmpipe (LLVM 15.0.6)", ApiBackend::Gl, AdapterKind::Software),

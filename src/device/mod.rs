@@ -24,6 +24,7 @@ mod any_engine;
 mod choice;
 mod engine_pool;
 mod request;
+mod several;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -32,11 +33,14 @@ pub use any_engine::AnyEngine;
 pub use choice::{ChoiceError, DeviceChoice, choose};
 pub use engine_pool::EnginePool;
 pub use request::{AdapterName, DeviceRequest, WantedBackend};
+pub use several::{AdaptersError, WantedAdapters, choose_several};
 
 use crate::cpu::CpuEngine;
 use crate::data::ImageSet;
 use crate::engine::{EngineError, Population, Setup, Split};
-use crate::gpu::adapter::{AdapterInfo, ApiBackend, BackendAnswer, ChosenAdapter, FoundAdapter, survey};
+use crate::gpu::adapter::{
+    AdapterInfo, AdapterSurvey, ApiBackend, BackendAnswer, ChosenAdapter, FoundAdapter, survey,
+};
 use crate::gpu::{Context, GpuEngine, GpuOptions, GpuPopulation, KernelConfig, Residency};
 
 /// A device to compute on, chosen but not opened yet.
@@ -112,33 +116,55 @@ impl Device {
     /// # Errors
     /// If no device matches the request.
     pub fn find(request: &DeviceRequest) -> Result<Self, DeviceError> {
-        let (first, fallback): (&[ApiBackend], &[ApiBackend]) = match (&request.adapter, request.backend) {
-            (_, WantedBackend::Cpu) => (&[], &[]),
+        let choose = |adapters: &[AdapterInfo]| choose(adapters, request);
+        let lacks_gpu = |choice: &Result<_, _>| matches!(choice, Ok(DeviceChoice::Cpu { .. }));
+        let (choice, mut survey) =
+            Self::survey_for(request.backend, request.adapter.is_some(), choose, lacks_gpu)?;
+        Ok(Self::chosen(choice, |index| Some(survey.adapters.swap_remove(index))))
+    }
+
+    /// Queries the backends that a choice needs, and chooses. GL is queried only if the choice from the others
+    /// `lacks_gpu`.
+    fn survey_for<T>(
+        backend: WantedBackend,
+        is_named: bool,
+        choose: impl Fn(&[AdapterInfo]) -> Result<T, ChoiceError>,
+        lacks_gpu: impl Fn(&Result<T, ChoiceError>) -> bool,
+    ) -> Result<(T, AdapterSurvey), DeviceError> {
+        let (first, fallback): (&[ApiBackend], &[ApiBackend]) = match backend {
+            WantedBackend::Cpu => (&[], &[]),
+            _ if is_named => (&ApiBackend::ALL, &[]),
             // GL ranks below all others, so it is queried only if they have no GPU.
-            (None, WantedBackend::Auto) => (&ApiBackend::NATIVE, &[ApiBackend::Gl]),
+            WantedBackend::Auto => (&ApiBackend::NATIVE, &[ApiBackend::Gl]),
             // Adapter indices count through all backends, so the backends before this one are queried too.
-            (None, WantedBackend::Backend(backend)) => (backend.up_to_and_including(), &[]),
-            (Some(_), _) => (&ApiBackend::ALL, &[]),
+            WantedBackend::Backend(backend) => (backend.up_to_and_including(), &[]),
         };
 
         let mut found = survey(first);
-        let mut choice = choose(&found.descriptions(), request);
-        if matches!(choice, Ok(DeviceChoice::Cpu { .. })) && !fallback.is_empty() {
+        let mut choice = choose(&found.descriptions());
+        if lacks_gpu(&choice) && !fallback.is_empty() {
             found.extend(survey(fallback));
-            choice = choose(&found.descriptions(), request);
+            choice = choose(&found.descriptions());
         }
-
         match choice {
-            Ok(DeviceChoice::Cpu { reason }) => Ok(Self::Cpu { reason }),
-            Ok(DeviceChoice::Gpu { index, reason }) => {
-                let FoundAdapter { description, adapter } = found.adapters.swap_remove(index);
-                Ok(Self::Gpu(ChosenAdapter { adapter, description, reason }))
-            }
+            Ok(choice) => Ok((choice, found)),
             Err(ChoiceError::NoAdapter(backend)) => {
                 found.query_remaining_backends();
                 Err(NoAdapter { backend, answers: found.answers }.into())
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The chosen device. `take` returns the adapter with an index, once.
+    fn chosen(choice: DeviceChoice, take: impl FnOnce(usize) -> Option<FoundAdapter>) -> Self {
+        match choice {
+            DeviceChoice::Cpu { reason } => Self::Cpu { reason },
+            DeviceChoice::Gpu { index, reason } => {
+                let FoundAdapter { description, adapter } =
+                    take(index).expect("an adapter is chosen once, from those that were found");
+                Self::Gpu(ChosenAdapter { adapter, description, reason })
+            }
         }
     }
 

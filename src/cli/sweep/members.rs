@@ -12,7 +12,8 @@ use super::varied;
 use crate::cli::hints::HintedError;
 use crate::cli::recipe::{self, OPTIMIZER, Recipe, TrainOptions};
 use crate::cli::train::{RUNS, TrainArgs};
-use crate::cli::{Failure, notice};
+use crate::cli::{Failure, job, notice};
+use crate::device::{AdaptersError, WantedAdapters};
 use crate::sweep::{
     Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
 };
@@ -43,8 +44,8 @@ pub struct Running {
     pub jobs: Option<NonZeroUsize>,
     /// Number of members at the same time on a GPU; `None`: chosen by the limits of the device.
     pub population: Option<NonZeroUsize>,
-    /// Several GPUs, as typed: `0,1` or `all`. A single one is an option of the members.
-    pub adapter: Option<String>,
+    /// Several GPUs: `0,1` or `all`. A single one is an option of the members.
+    pub adapters: Option<WantedAdapters>,
     /// Print each member's result as a JSON object on stdout.
     pub json: bool,
     /// Show no progress.
@@ -64,14 +65,16 @@ impl Sweep {
         let mut running = Running {
             jobs: own.jobs,
             population: own.population,
-            adapter: None,
+            adapters: None,
             json: own.json,
             quiet: own.quiet,
         };
         let mut typed = typed.clone();
         match &own.adapter {
             Some(adapter) if adapter.contains(',') || adapter == ALL_ADAPTERS => {
-                running.adapter = Some(adapter.clone());
+                let parsed: Result<_, AdaptersError> = adapter.parse();
+                let invalid = |error| Failure::Input(anyhow!("--adapter {adapter}: {error}"));
+                running.adapters = Some(parsed.map_err(invalid)?);
             }
             Some(adapter) => drop(typed.insert("adapter".to_owned(), Value::String(adapter.clone()))),
             None => {}
@@ -89,7 +92,7 @@ impl Sweep {
             varied::round_whole_numbers(variation, &train)?;
             options.remove(&variation.name);
         }
-        if running.adapter.is_some() {
+        if running.adapters.is_some() {
             options.remove("adapter");
         }
         let shard = match (own.shard, table.shard) {
@@ -139,18 +142,26 @@ impl Sweep {
                 format!("omit it, or start a new sweep with --config {}", folder.display()),
             ));
         }
-        let mut files = SweepFiles::open(folder).map_err(unusable)?;
-        if let Some(samples) = own.samples {
-            extend(&mut files, samples.get())?;
-        }
-        let stored = files.stored();
-        let (mut config, plan) = (stored.config.clone(), stored.plan.clone());
+        let (files, mut config) = if job::ranks().rank() == 0 {
+            let mut files = SweepFiles::open(folder).map_err(unusable)?;
+            if let Some(samples) = own.samples {
+                extend(&mut files, samples.get())?;
+            }
+            let config = files.stored().config.clone();
+            (Some(files), config)
+        } else {
+            // Rank 0 opens and extends it for all.
+            let mut config = SweepFiles::read_config(folder).map_err(unusable)?;
+            config.samples = own.samples.map(NonZeroUsize::get).or(config.samples);
+            (None, config)
+        };
+        let plan = config.plan().map_err(Failure::input)?;
         config.options.extend(typed);
-        if running.adapter.is_some() {
+        if running.adapters.is_some() {
             config.options.remove("adapter");
         }
         let metric = Some(config.metric);
-        let sweep = Self { config, plan, running, metric, run_dir: None, resumed: Some(files), train };
+        let sweep = Self { config, plan, running, metric, run_dir: None, resumed: files, train };
         sweep.check_settings()?;
         Ok(sweep)
     }

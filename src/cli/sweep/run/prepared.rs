@@ -69,7 +69,7 @@ impl Prepared {
         let members = asked.into_iter().map(|asked| {
             let images_index = asked.images;
             let images = &images[images_index];
-            let interpreted = asked.args.interpret(images);
+            let interpreted = asked.args.interpret(images, sweep.running.quiet);
             let (setup, training) =
                 interpreted.map_err(|failure| of_member(&label(&sweep.plan, asked.member), failure))?;
             let is_gpu = devices.iter().any(|device| device.kind == asked.kind && device.ready.is_gpu());
@@ -142,10 +142,11 @@ fn open(sweep: &Sweep, asked: &[Asked]) -> Result<(Vec<Images>, Vec<Device>), Fa
         args.check_images()?;
     }
     let read = || sets.iter().map(|args| args.open_images()).collect::<Result<Vec<_>, Failure>>();
-    let (images, ready) = kinds[0].open_concurrently(None, read)?;
-    let mut devices = vec![Device { kind: 0, ready }];
+    let adapters = sweep.running.adapters.as_ref();
+    let (images, first) = kinds[0].open_all_concurrently(adapters, read)?;
+    let mut devices: Vec<_> = first.into_iter().map(|ready| Device { kind: 0, ready }).collect();
     for (kind, args) in kinds.iter().enumerate().skip(1) {
-        devices.push(Device { kind, ready: args.open()? });
+        devices.extend(args.open_all(adapters)?.into_iter().map(|ready| Device { kind, ready }));
     }
     for device in &devices {
         device.ready.warn_of_software();
