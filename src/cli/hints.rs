@@ -121,8 +121,6 @@ fn engine(error: &EngineError) -> Hint {
         EngineError::Device(_) => {
             text("`lenet-gpu verify` checks the GPU and its driver; --backend cpu needs no GPU")
         }
-        EngineError::OneProcess => text("start the command without mpirun"),
-        EngineError::OtherRank { .. } => None,
     }
 }
 

@@ -59,7 +59,7 @@ pub enum MergeError {
         of: usize,
     },
     /// Members of a shard have not ended.
-    #[error("{} is incomplete: {} of shard {shard} have not ended", path.display(), count(left, "member"))]
+    #[error("{} is incomplete: {} of shard {shard} without a result", path.display(), count(left, "member"))]
     Incomplete {
         /// The folder.
         path: PathBuf,

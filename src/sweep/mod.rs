@@ -10,8 +10,12 @@
 mod config;
 mod error;
 mod files;
+#[cfg(test)]
+mod files_tests;
 mod halving;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod plan;
 mod results;
 mod results_csv;
@@ -26,4 +30,4 @@ pub use halving::{Goal, Halving, HalvingError, MemberProgress};
 pub use merge::{MergeError, Shards};
 pub use plan::{MAX_MEMBERS, Member, Plan, PlanError, Setting};
 pub use results::{MemberResult, MemberStatus, Metric};
-pub use variation::{Values, Variation, VariationError};
+pub use variation::{Values, Variation};

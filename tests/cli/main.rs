@@ -32,5 +32,6 @@ mod shell;
 mod sources;
 mod summary;
 mod sweep;
+mod sweep_report;
 mod tensorboard;
 mod terminal;

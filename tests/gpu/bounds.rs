@@ -240,10 +240,13 @@ fn damage(wgsl: &str, correct: &str, wrong: &str) -> String {
 
 #[test]
 fn an_index_past_the_end_of_a_buffer_is_reported() {
-    let damaged = |wgsl: &str| {
-        damage(wgsl, "workspace[Y + image * OUTPUTS + o] =", "workspace[Y + image * OUTPUTS + o + 1u] =")
-    };
-    assert_reported("log_softmax, ", damaged, "log_softmax: an index is out of bounds in `workspace[Y");
+    let damaged =
+        |wgsl: &str| damage(wgsl, "Y + image * OUTPUTS + o] = z", "Y + image * OUTPUTS + o + 1u] = z");
+    assert_reported(
+        "log_softmax, ",
+        damaged,
+        "log_softmax: an index is out of bounds in `workspace[workspace_start + Y",
+    );
 }
 
 #[test]

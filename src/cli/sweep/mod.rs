@@ -5,17 +5,20 @@ mod args;
 mod conclusion;
 mod members;
 mod merge;
-mod report;
+pub(super) mod report;
 mod run;
 pub mod seeds;
 mod varied;
 
 use std::time::Instant;
 
+use anyhow::anyhow;
+
 pub use args::SweepArgs;
 pub use members::{Running, Sweep};
 
 use super::{Ending, Failure, Output, job};
+use crate::wording::count;
 
 pub fn run(args: &SweepArgs, started: Instant, output: &mut Output) -> Result<Ending, Failure> {
     if !args.own.merge.is_empty() {
@@ -31,5 +34,12 @@ pub fn run(args: &SweepArgs, started: Instant, output: &mut Output) -> Result<En
     let json = sweep.running.json;
     let (files, ending) = run::run(sweep, started, output)?;
     conclusion::print(&files, json, output)?;
-    Ok(ending)
+    let results = &files.stored().results;
+    match results.iter().map(|result| result.error.as_deref()).collect::<Option<Vec<_>>>() {
+        Some(errors) if ending == Ending::Done && !errors.is_empty() => {
+            let members = count(errors.len(), "member");
+            Err(Failure::Work(anyhow!("all of {members} failed; the first: {}", errors[0])))
+        }
+        _ => Ok(ending),
+    }
 }

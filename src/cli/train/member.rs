@@ -66,8 +66,8 @@ impl TrainArgs {
     }
 
     /// What an engine needs for these options, and how the run is trained. Errors in the options are found here.
-    pub fn interpret(&self, images: &Images) -> Result<(Setup, TrainingConfig), Failure> {
-        let meaning = Meaning::of(self, images, None)?;
+    pub fn interpret(&self, images: &Images, quiet: bool) -> Result<(Setup, TrainingConfig), Failure> {
+        let meaning = Meaning::of(self, images, None, quiet)?;
         Ok((meaning.setup, meaning.training))
     }
 }
@@ -87,7 +87,8 @@ impl MemberRun<'_> {
         let begin = || {
             let has_run = RunDirectory::config_path(folder).exists();
             let resumed = has_run.then(|| Resumed::open(folder)).transpose()?;
-            let opening = Meaning::of(args, images, resumed)?.on(device, args, options, images.clone());
+            let opening = Meaning::of(args, images, resumed, true)?;
+            let opening = opening.on(device, args, options, images.clone());
             let setup = opening.setup;
             let (begun, followed) = opening.begin(args, Folder::Member(folder))?;
             let observers = Observers {

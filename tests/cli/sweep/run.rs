@@ -193,7 +193,7 @@ fn a_killed_sweep_with_halving_takes_the_same_decisions() {
 #[test]
 fn an_interrupted_sweep_says_how_to_resume() {
     let (scratch, folder) = scratch();
-    let more = ["--vary", "seed=0..3", "--epochs", "40"];
+    let more = ["--vary", "seed=0..3", "--epochs", "12"];
     let mut child = spawn(&mut sweep(&folder, &more));
     assert!(wait_for(&mut child, || progress(&folder, 4) >= 3));
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();

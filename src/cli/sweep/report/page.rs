@@ -59,10 +59,9 @@ mod tests {
 
     use roxmltree::{Document, ParsingOptions};
 
-    use super::*;
     use crate::cli::sweep::report::page;
     use crate::sweep::{
-        MemberResult, MemberStatus, Metric, Plan, Setting, StoredSweep, SweepConfig, SweepFiles,
+        Keep, MemberResult, MemberStatus, Metric, Plan, Setting, StoredSweep, SweepConfig, SweepFiles,
     };
     use crate::train::{EpochRecord, Program};
 
@@ -134,9 +133,8 @@ mod tests {
             samples: None,
             sweep_seed: 0,
             halving: false,
-            keep_best_only: false,
+            keep: Keep::All,
             shard: None,
-            seed: 0,
             options: toml::Table::new(),
         };
         StoredSweep { config, plan, results }

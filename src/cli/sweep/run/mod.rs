@@ -138,7 +138,7 @@ fn epochs(members: &[PreparedMember]) -> f64 {
 /// How far a member has got in an earlier process.
 fn start(prepared: &PreparedMember, files: &SweepFiles) -> (Start, Planned) {
     let PreparedMember { member, training, images, group, .. } = prepared;
-    let result = files.stored().results.iter().find(|result| result.member == member.index);
+    let result = files.stored().result(member.index);
     let epochs = match result {
         Some(result) => result.epochs.clone(),
         // What cannot be read is reported when the run is resumed.

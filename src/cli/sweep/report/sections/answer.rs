@@ -1,7 +1,7 @@
 //! The answer: the best setting, how good it is, and how sure that is.
 
-use crate::cli::sweep::report::subject::Subject;
-use crate::report::page::{Html, Tile, Tone, card, command, notice, tiles};
+use crate::cli::sweep::report::subject::{Subject, short};
+use crate::report::page::{Html, Tile, Tone, card, command, notice, pairs, tiles};
 use crate::sweep::MemberStatus;
 use crate::sweep::statistics::SettingSummary;
 use crate::wording::{count, duration, whole};
@@ -25,8 +25,7 @@ pub fn body(subject: &Subject) -> Html {
         ));
     }
     html.push(&tiles(numbers(subject)));
-    let best = subject.ranking.first().filter(|best| best.mean.is_some());
-    match best {
+    match subject.best {
         Some(_) => {
             let tone = if subject.comparison.is_significant { Tone::Good } else { Tone::Neutral };
             if !subject.comparison.statement.is_empty() && subject.sweep.plan.settings.len() > 1 {
@@ -39,12 +38,26 @@ pub fn body(subject: &Subject) -> Html {
         None => {}
     }
     if let Some(repeat) = &subject.repeat {
-        let mut body = super::paragraph("muted", "This command repeats the best setting:");
+        let mut body = Html::default();
+        let values = subject.best.map_or(&[][..], |best| &best.options);
+        if values.len() > MAX_IN_TILE {
+            let rows = values.iter().map(|(name, value)| (short(name), Html::code(&short(value))));
+            let rows: Vec<(String, Html)> = rows.collect();
+            body.push(&super::paragraph("muted", "The best setting:"));
+            body.push(&pairs(rows.iter().map(|(name, value)| (name.as_str(), value.clone()))));
+        }
+        body.push(&super::paragraph(
+            "muted",
+            "This command repeats the best run, whose model is the sweep's:",
+        ));
         body.push(&command(repeat));
         html.push(&card("", &body));
     }
     html
 }
+
+/// With more options than this, the best setting is in the card of its command instead of a tile.
+const MAX_IN_TILE: usize = 4;
 
 fn tile(label: &str, value: String, unit: &str, note: String) -> Tile {
     Tile { label: label.to_owned(), value, unit: unit.to_owned(), note }
@@ -53,14 +66,17 @@ fn tile(label: &str, value: String, unit: &str, note: String) -> Tile {
 fn numbers(subject: &Subject) -> Vec<Tile> {
     let mut tiles = Vec::new();
     let results = &subject.sweep.results;
-    if let Some(best) = subject.ranking.first()
+    if subject.best.is_some()
+        && let Some(best) = subject.ranking.first()
         && let Some(mean) = best.mean
     {
         let unit = if subject.measure.is_accuracy { "%" } else { "" };
         tiles.push(tile(subject.measure.name, subject.number(mean), unit, spread(subject, best)));
-        let label = if subject.sweep.plan.settings.len() > 1 { "Best setting" } else { "Setting" };
-        let name = subject.setting(best.setting);
-        tiles.push(tile(label, name, "", format!("one of {}", settings(subject))));
+        let values = &subject.sweep.plan.settings[best.setting].values;
+        if (1..=MAX_IN_TILE).contains(&values.len()) {
+            let note = format!("best of {}", settings(subject));
+            tiles.push(tile("Best setting", subject.setting(best.setting), "", note));
+        }
     }
     let states = [
         (MemberStatus::Finished, "finished"),

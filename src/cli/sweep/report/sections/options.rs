@@ -1,7 +1,7 @@
 //! The metric against each option.
 
 use crate::cli::sweep::report::subject::Subject;
-use crate::report::page::{Html, card, columns, figure, intro};
+use crate::report::page::{Html, card, columns, intro};
 use crate::report::sweep::{Dot, Factor, MAX_DOTS, Range, explained, scatter};
 use crate::wording::whole;
 
@@ -47,7 +47,7 @@ pub fn body(subject: &Subject) -> Html {
         let caption = share.map_or_else(String::new, |share| {
             format!("Explains {:.0} % of the variance between settings.", 100.0 * share)
         });
-        card(&format!("--{}", factor.name), &figure(&Html::trusted(drawing.to_html()), &caption))
+        card(&format!("--{}", factor.name), &super::small(&drawing, &caption))
     })));
     html
 }
