@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::label;
 use super::prepared::Prepared;
-use super::queue::{Found, Job, JobEnd, Queue, Reason, Source};
+use super::queue::{Found, How, Job, JobEnd, Queue, Reason, Source};
 use super::table::{Follower, Planned, Table};
 use super::worker::Work;
 use crate::cli::interrupt::Interrupt;
@@ -128,6 +128,9 @@ pub fn serve(work: &Work, queue: &Queue, ranks: &dyn Ranks, results: &Sender<Mem
             Question::Unfinished(group) => Answer::Number(queue.unfinished(group)),
             Question::Done(job, end) => {
                 under_way.remove(&job.member);
+                if end.how == How::Interrupted {
+                    work.interrupt.request();
+                }
                 send(queue.done(job, end));
                 Answer::Yes
             }
