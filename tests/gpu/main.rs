@@ -14,4 +14,5 @@ mod learning;
 mod parity;
 mod pipeline_cache;
 mod population;
+mod ranks;
 mod shaders;

@@ -215,10 +215,9 @@ fn an_interrupted_sweep_says_how_to_resume() {
 fn a_failing_member_does_not_stop_the_others() {
     let (_scratch, folder) = scratch();
     let more = ["--optimizer", "sgd", "--vary", "lr=1e30,0.1", "--epochs", "1"];
-    sweep(&folder, &more)
-        .assert()
-        .success()
-        .stderr(contains("member 0 (lr 1e30) failed: ").and(contains("member 1 (lr 0.1) failed").not()));
+    sweep(&folder, &more).assert().success().stderr(
+        contains("of 2: member 0 (lr 1e30) failed: ").and(contains("member 1 (lr 0.1) failed").not()),
+    );
     let results = table(&folder);
     assert_eq!((&results[0]["status"], &results[1]["status"]), (&"failed".into(), &"finished".into()));
     assert!(results[0]["error"].as_str().unwrap().contains("not finite"), "{}", results[0]);

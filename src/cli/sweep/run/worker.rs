@@ -93,7 +93,8 @@ impl Work<'_> {
             folder: &folder,
             interrupt: self.interrupt,
         };
-        let listener = Box::new(self.table.follow(job, label(self.plan, member.member)));
+        let epochs = member.training.epochs_started(member.images.data.train.len());
+        let listener = Box::new(self.table.follow(job, label(self.plan, member.member), epochs));
         match run.train(device.clone(), |setup| pool.engine(setup), listener) {
             Ok(MemberEnd { outcome: RunOutcome::Interrupted, epochs }) => {
                 let is_paused = job.until.is_some_and(|until| epochs.len() as u64 >= until);
