@@ -46,9 +46,13 @@ fn a_sweep_writes_a_report_that_loads_nothing() {
     let (_folder, sweep) = &*SWEPT;
     let html = fs::read_to_string(sweep.join("report.html")).unwrap();
     assert_self_contained(&html);
-    for part in
-        ["Best setting", "8 finished", "lenet-gpu train", "--lr and --activation", "All options together"]
-    {
+    for part in [
+        "Best of 4 settings",
+        "8 finished",
+        "lenet-gpu train",
+        "--lr and --activation",
+        "All options together",
+    ] {
         assert!(html.contains(part), "{part}");
     }
     assert!(!html.contains("compared on the test images"));

@@ -96,7 +96,10 @@ fn options_that_exclude_each_other_are_rejected() {
         (&["--samples", "0"], "--samples 0: must be at least 1"),
         (&["--resume", "x"], "--vary cannot be used with --resume"),
         (&["--metric", "f1"], "--metric f1: must be validation-accuracy, "),
-        (&["--halving", "--epochs", "2", "--limit-train", "64", "--backend", "cpu"], "at least 3 epochs"),
+        (
+            &["--halving", "--epochs", "2", "--limit-train", "64", "--backend", "cpu", "-q"],
+            "at least 3 epochs",
+        ),
         (
             &["--metric", "validation-loss", "--limit-train", "64", "--backend", "cpu", "-q"],
             "--metric validation-loss needs validation images",

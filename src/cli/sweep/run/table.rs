@@ -101,6 +101,13 @@ impl Table {
         Follower { table: self, job }
     }
 
+    /// The members under way, with the images that each has done and the number of its epoch.
+    pub fn under_way(&self) -> Vec<(usize, u64, u64)> {
+        let state = lock(&self.state);
+        let done = |member: &usize| state.members.get(member).map_or(0, |images| images.done);
+        state.under_way.iter().map(|(member, under_way)| (*member, done(member), under_way.epoch)).collect()
+    }
+
     /// Counts a member that has ended. `label` names it.
     pub fn end(&self, result: &MemberResult, label: &str) {
         let mut state = lock(&self.state);

@@ -58,5 +58,5 @@ fn share(subject: &Subject, factor: &Factor) -> Option<f64> {
     let settings = subject.means.iter().zip(&bins.of_setting);
     let (means, groups): (Vec<f64>, Vec<usize>) =
         settings.filter_map(|(mean, bin)| Some(((*mean)?, *bin))).unzip();
-    explained(&means, &groups)
+    explained(&means, &groups, subject.sweep.config.samples.is_some())
 }
