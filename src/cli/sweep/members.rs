@@ -14,10 +14,7 @@ use crate::cli::recipe::{self, OPTIMIZER, TrainOptions};
 use crate::cli::train::{RUNS, TrainArgs};
 use crate::cli::{Failure, job, notice};
 use crate::device::{AdaptersError, WantedAdapters};
-use crate::sweep::{
-    Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
-    VariationError,
-};
+use crate::sweep::{Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, Variation};
 use crate::train::Program;
 
 /// A sweep that can begin or be resumed.
