@@ -20,7 +20,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::kernel_args::KernelArgs;
 use super::progress::Progress;
-use super::{Failure, engine_config, notice, threads};
+use super::{Failure, engine_config, job, notice, threads};
 
 /// The device.
 #[derive(Debug, PartialEq, Args)]
@@ -41,9 +41,21 @@ impl DeviceArgs {
         DeviceRequest { backend: self.backend.into(), adapter: self.adapter.clone() }
     }
 
-    /// Chooses the device.
+    /// Chooses the device. Unless one was requested, the ranks of a machine take its GPUs of the best one's kind in turn.
     pub fn find(&self) -> Result<Device, Failure> {
-        Device::find(&self.request()).map_err(not_found)
+        let device = Device::find(&self.request()).map_err(not_found)?;
+        let ranks = job::ranks();
+        if ranks.local_size() == 1 || self.adapter.is_some() {
+            return Ok(device);
+        }
+        let Some(name) = device.adapter().map(|adapter| adapter.name.clone()) else { return Ok(device) };
+        let all = Device::find_several(self.backend.into(), &WantedAdapters::All).map_err(not_found)?;
+        let is_same = |other: &Device| other.adapter().is_some_and(|adapter| adapter.name == name);
+        let mut same: Vec<Device> = all.into_iter().filter(is_same).collect();
+        if same.len() < 2 {
+            return Ok(device);
+        }
+        Ok(same.swap_remove(ranks.local_rank() % same.len()))
     }
 
     /// Chooses a GPU, for a command that does not support the CPU engine; `what` is what it would do with it.

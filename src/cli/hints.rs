@@ -15,7 +15,7 @@ use crate::memory::OverBudget;
 use crate::model::weights::{Foreign, LoadError, WeightsError};
 use crate::paper::PaperError;
 use crate::serve::ServeError;
-use crate::sweep::{HalvingError, PlanError, SweepError};
+use crate::sweep::{HalvingError, MergeError, PlanError, SweepError};
 use crate::train::{CheckpointError, RunDirectory, RunError, TrainError, TrainingConfigError};
 
 use super::resume_command::{resume_command, resume_sweep_command};
@@ -67,6 +67,7 @@ fn of(error: &(dyn Error + 'static)) -> Hint {
         .or_else(|| error.downcast_ref().and_then(serve))
         .or_else(|| error.downcast_ref().and_then(sweep))
         .or_else(|| error.downcast_ref().and_then(sweep_plan))
+        .or_else(|| error.downcast_ref().and_then(merge))
         .or_else(|| error.downcast_ref().and_then(halving))
 }
 
@@ -187,6 +188,21 @@ fn sweep_plan(error: &PlanError) -> Hint {
         }
         PlanError::OnlySeeds => text("omit --samples to train all seeds"),
         PlanError::TooManySamples { .. } => text("omit --samples to try all of them"),
+        _ => None,
+    }
+}
+
+fn merge(error: &MergeError) -> Hint {
+    match error {
+        MergeError::Missing { missing, of } => missing
+            .first()
+            .map(|number| format!("the same command with --shard {number}/{of} trains it").into()),
+        MergeError::Incomplete { path, .. } => {
+            Some(format!("`{}` trains the rest", resume_sweep_command(path)).into())
+        }
+        MergeError::Whole { .. } => {
+            text("--merge takes the folders of all parts that were trained with --shard")
+        }
         _ => None,
     }
 }

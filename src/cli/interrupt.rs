@@ -11,7 +11,7 @@ use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::Failure;
+use super::{Failure, job};
 
 /// 128 + SIGINT, the shells' convention.
 pub const EXIT_CODE: u8 = 130;
@@ -39,6 +39,10 @@ impl Interrupt {
 
     fn install(stop: impl FnOnce() -> String + Send + 'static) -> io::Result<Self> {
         let requested = Arc::new(AtomicBool::new(false));
+        let ranks = job::ranks();
+        if ranks.size() > 1 {
+            return Self::install_in_job(requested, (ranks.rank() == 0).then_some(stop));
+        }
         let second = SecondSignal::new(&requested, stop)?;
         for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
             // In this order: a signal finds the flags as the ones before it have set them.
@@ -47,6 +51,47 @@ impl Interrupt {
             second.register(signal)?;
         }
         Ok(Self { requested })
+    }
+
+    /// Installs the handlers of a job with several processes. A launcher that is interrupted, or that has lost a process,
+    /// sends signals of its own and soon kills the processes, so the second signal has no meaning, and the first is
+    /// answered with what the user should know if the run cannot end in time. SIGUSR1 interrupts as well: launchers pass it
+    /// on and let the processes end by themselves.
+    fn install_in_job(
+        requested: Arc<AtomicBool>,
+        stop: Option<impl FnOnce() -> String + Send + 'static>,
+    ) -> io::Result<Self> {
+        let signals = SIGNALS.into_iter().filter(|&signal| !is_ignored(signal));
+        #[cfg(unix)]
+        let signals = signals.chain([signal_hook::consts::SIGUSR1]);
+        let signals: Vec<_> = signals.collect();
+        for &signal in &signals {
+            flag::register(signal, Arc::clone(&requested))?;
+        }
+        #[cfg(unix)]
+        if let Some(stop) = stop {
+            let (mut received, sender) = std::os::unix::net::UnixStream::pair()?;
+            for &signal in &signals {
+                signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+            }
+            std::thread::Builder::new().spawn(move || {
+                if io::Read::read_exact(&mut received, &mut [0; 1]).is_ok() {
+                    super::notice::note(format_args!(
+                        "ending the run after this step; until then, {}",
+                        stop()
+                    ));
+                }
+            })?;
+        }
+        #[cfg(not(unix))]
+        drop(stop);
+        Ok(Self { requested })
+    }
+
+    /// One that no signal requests.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self { requested: Arc::default() }
     }
 
     /// Has the effect of the first signal.

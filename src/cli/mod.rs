@@ -23,6 +23,7 @@ mod fit;
 pub mod fuzzing;
 mod hints;
 mod interrupt;
+mod job;
 mod kernel_args;
 mod man;
 mod memory_args;
@@ -165,22 +166,22 @@ pub fn run_with(arguments: Vec<OsString>) -> u8 {
     let started = Instant::now();
     interrupt::survive_file_size_limit();
     color::apply(&arguments);
-    match run(arguments, started) {
+    let mut job = job::Job::of_environment();
+    match run(arguments, started, &mut job) {
         Ok(Ending::Done) => 0,
         Ok(Ending::Interrupted) => interrupt::EXIT_CODE,
-        Err(failure) => {
-            notice::failure(&failure);
-            failure.exit_code()
-        }
+        Err(failure) => job.fail(&failure),
     }
 }
 
-fn run(arguments: Vec<OsString>, started: Instant) -> Result<Ending, Failure> {
+fn run(arguments: Vec<OsString>, started: Instant, job: &mut job::Job) -> Result<Ending, Failure> {
     let (matches, cli) = parse(arguments, usage::failure)?;
     show_log(cli.verbose);
     if cli.quiet {
         progress::disable();
     }
+    let takes_ranks = matches!(cli.command, Command::Train(_) | Command::Sweep(_));
+    job.connect(matches.subcommand_name().unwrap_or_default(), takes_ranks)?;
     if cli.command.computes() {
         threads::start()?;
     }

@@ -3,20 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use glob::MatchOptions;
 
 use super::hints::RUN_FOLDER;
 use super::{Failure, notice};
 use crate::model::{Ensemble, Model, NamedModel, weights};
-use crate::train::RunDirectory;
+use crate::sweep::SweepFiles;
+use crate::train::{RunDirectory, quoted};
 use crate::wording::count;
 
 /// The models of a command whose other arguments are not models.
 #[derive(Debug, Args)]
 pub struct ModelsArg {
-    /// Model file, from a run or from PyTorch, or the folder of a run. The probabilities of several are averaged; a pattern
+    /// Model file, from a run or from PyTorch, or the folder of a run or a sweep. The probabilities of several are averaged; a pattern
     /// such as 'runs/sweep/members/*' names all that match
     #[arg(value_name = "MODEL")]
     typed: Vec<PathBuf>,
@@ -29,7 +30,7 @@ pub struct ModelsArg {
 /// The models of a command whose other arguments are images.
 #[derive(Debug, Args)]
 pub struct ModelsOption {
-    /// Model file, from a run or from PyTorch, or the folder of a run. Give it several times, or a quoted pattern such as
+    /// Model file, from a run or from PyTorch, or the folder of a run or a sweep. Give it several times, or a quoted pattern such as
     /// 'runs/sweep/members/*', to average the probabilities of several models
     #[arg(long, value_name = "MODEL", required = true)]
     model: Vec<PathBuf>,
@@ -75,7 +76,7 @@ fn load_all<'a>(typed: impl IntoIterator<Item = &'a PathBuf>) -> Result<LoadedMo
     let mut named: Vec<(PathBuf, PathBuf)> = Vec::new();
     for typed in typed {
         for name in expand(typed)? {
-            let path = model_file(&name)?;
+            let path = find_model(&name, true)?;
             if named.iter().all(|(_, known)| *known != path) {
                 named.push((name, path));
             }
@@ -135,6 +136,11 @@ fn takes() -> String {
 
 /// The model file that a path names: itself, or the model in the folder of a run.
 pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
+    find_model(path, false)
+}
+
+/// The same, for a command that takes several models if `are_averaged`.
+fn find_model(path: &Path, are_averaged: bool) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
@@ -145,23 +151,39 @@ pub fn model_file(path: &Path) -> Result<PathBuf, Failure> {
     }
     let name = model.file_name().unwrap_or_default().display();
     let message = format!("{} has no {name}", path.display());
+    if SweepFiles::is_sweep(path) {
+        let hint = format!(
+            "no member of this sweep has finished yet; `lenet-gpu runs {}` lists those that have begun",
+            quoted(&path.display().to_string())
+        );
+        return Err(Failure::usage(message, hint));
+    }
     let others = [RunDirectory::best_path_in(path), RunDirectory::checkpoint_path(path)];
     let hint = match others.iter().find(|other| other.exists()) {
         Some(other) => format!("{} has weights of this run as well", other.display()),
-        None => newest_run(path).map_or_else(takes, |run| {
-            format!("did you mean {}, the newest run in {}?", run.display(), path.display())
-        }),
+        None => {
+            let (runs, folder) = (runs_in(path), path.display());
+            let all = match are_averaged && runs.len() > 1 {
+                true => format!(" '{folder}/*' averages all of them"),
+                false => String::new(),
+            };
+            runs.last().map_or_else(takes, |newest| {
+                format!("did you mean {}, the newest run in {folder}?{all}", newest.display())
+            })
+        }
     };
     Err(Failure::usage(message, hint))
 }
 
-/// The run in a folder of runs whose model was written last.
-fn newest_run(runs: &Path) -> Option<PathBuf> {
+/// The runs in a folder that have a model; the one whose model was written last comes last.
+fn runs_in(folder: &Path) -> Vec<PathBuf> {
     let is_run = |run: &PathBuf| {
         let is_hidden = run.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         !is_hidden && RunDirectory::config_path(run).is_file()
     };
     let written = |run: &PathBuf| fs::metadata(RunDirectory::model_path_in(run)).ok()?.modified().ok();
-    let entries = fs::read_dir(runs).ok()?.flatten().map(|entry| entry.path());
-    entries.filter(is_run).filter_map(|run| Some((written(&run)?, run))).max().map(|(_, run)| run)
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<_> = entries.filter(is_run).filter_map(|run| Some((written(&run)?, run))).collect();
+    runs.sort();
+    runs.into_iter().map(|(_, run)| run).collect()
 }

@@ -5,12 +5,21 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::color::Label;
 use super::{Failure, progress};
 use crate::escape::escape;
 use crate::files::is_written_through;
+
+/// Whether another process of the job prints what concerns all of them.
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Prints nothing from now on but failures of this process alone.
+pub fn silence() {
+    IS_SILENT.store(true, Ordering::Relaxed);
+}
 
 /// The notes and warnings so far, if each is to be shown once.
 static SHOWN: Mutex<Option<HashSet<String>>> = Mutex::new(None);
@@ -51,6 +60,18 @@ pub fn failure(failure: &Failure) {
     }
 }
 
+/// Why this rank ends all processes of the job.
+pub fn failure_of_rank(rank: usize, of_rank: &Failure) {
+    IS_SILENT.store(false, Ordering::Relaxed);
+    if rank == 0 {
+        return failure(of_rank);
+    }
+    labelled(Label::Error, &format!("rank {rank}: {of_rank}"));
+    if let Some(hint) = of_rank.hint() {
+        labelled(Label::Hint, &hint);
+    }
+}
+
 /// Names a file that was written, unless it is a device such as stdout, or with `--quiet`.
 pub fn written(path: &Path) {
     if !is_written_through(path) && !progress::is_disabled() {
@@ -68,6 +89,9 @@ pub fn log(record: &log::Record) {
 
 /// Lines that are escaped already.
 pub fn escaped(lines: &str) {
+    if IS_SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     let _ = progress::above(|| io::stderr().write_all(format!("{lines}\n").as_bytes()));
 }
 

@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::anyhow;
 
 use super::hints::HintedError;
-use super::{Failure, notice};
+use super::{Failure, job, notice};
 
 /// The number of threads if it is not that of the processor's cores.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
@@ -20,6 +20,9 @@ const MAX_THREADS: usize = 64;
 /// Starts the threads.
 pub fn start() -> Result<(), Failure> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    // Ranks that are not bound to cores of their own share those of the machine.
+    let ranks = job::ranks().local_size();
+    let cores = if ranks > 1 && is_unbound(cores) { (cores / ranks).max(1) } else { cores };
     let threads = match env::var_os(VARIABLE) {
         None => cores,
         Some(text) => requested(&text)?.unwrap_or(cores),
@@ -30,6 +33,19 @@ pub fn start() -> Result<(), Failure> {
     }
     let threads = threads.min(most);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(cannot_start)
+}
+
+/// Whether this process may use all cores of the machine, as far as the system says.
+fn is_unbound(cores: usize) -> bool {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let ranges = online.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(last.parse::<usize>().ok()? + 1 - first.parse::<usize>().ok()?)
+    });
+    match ranges.sum() {
+        0 => true,
+        all => cores >= all,
+    }
 }
 
 /// The failure for a thread that cannot start.

@@ -114,10 +114,10 @@ impl CpuEngine {
         Ok(())
     }
 
-    /// The largest number of images per micro-batch. With batch normalisation it is the same on every engine, because
-    /// statistics are taken over a micro-batch.
-    fn micro_batch_limit(&self) -> usize {
-        if self.setup.network.batch_norm { LARGEST_MICRO_BATCH } else { CACHED_BATCH }
+    /// Returns the largest number of images per micro-batch. With batch normalisation it is the same on every engine,
+    /// because statistics are taken over a micro-batch.
+    pub fn micro_batch_limit(setup: &Setup) -> usize {
+        if setup.network.batch_norm { LARGEST_MICRO_BATCH } else { CACHED_BATCH }
     }
 
     /// Trains a whole step, even if the observer breaks within it.
@@ -134,7 +134,7 @@ impl CpuEngine {
         }
         let step_weight = epoch.step_weight(step, &images.labels);
         let mut flow = ControlFlow::Continue(());
-        for batch in step.micro_batches_of(self.micro_batch_limit()) {
+        for batch in step.micro_batches_of(Self::micro_batch_limit(&self.setup)) {
             let samples = batch.first..batch.first + batch.count;
             let views = views.map(|views| &views[samples.clone()]);
             // Enter the thread pool once per micro-batch, not once per operation.

@@ -153,7 +153,7 @@ impl Executor {
         assert!(lists.len() <= RECORDS, "there are at most {RECORDS} lists of records");
         let members = self.recording.members;
         let stride = RecordLayout::stride(members) as usize;
-        let mut bytes = vec![0; lists.len() * stride];
+        let mut bytes = vec![0_u8; lists.len() * stride];
         for (list, records) in bytes.chunks_exact_mut(stride).zip(lists) {
             assert!(records.len() <= members, "each member has at most one batch at a time");
             list[..size_of_val(records)].copy_from_slice(bytemuck::cast_slice(records));

@@ -2,6 +2,7 @@
 //!
 //! [`Classifier`] is the whole path: it loads a model, prepares images of any size ([`Preparation`]) and returns
 //! the probability of each class ([`Prediction`]), for photographs of several digits one for each ([`Reading`]).
+//! [`Classifier::load_ensemble`] averages the probabilities of several models.
 //!
 //! ```no_run
 //! use lenet_gpu::predict::Classifier;

@@ -11,21 +11,21 @@ use crate::train::{
 /// of them ends it, and after each epoch it is checked that all have the same weights.
 ///
 /// An error of one rank's listener ends the run: on that rank with the error, on the others like an interruption.
-#[derive(Debug)]
-pub struct Agreed<'a, L> {
+pub struct Agreed<'a> {
     ranks: &'a dyn Ranks,
-    listener: L,
+    listener: &'a mut dyn Listener,
 }
 
-impl<'a, L: Listener> Agreed<'a, L> {
-    /// The listener of this rank.
-    pub fn new(ranks: &'a dyn Ranks, listener: L) -> Self {
-        Self { ranks, listener }
+impl std::fmt::Debug for Agreed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agreed").field("ranks", &self.ranks).finish_non_exhaustive()
     }
+}
 
-    /// Returns the listener of this rank.
-    pub fn into_inner(self) -> L {
-        self.listener
+impl<'a> Agreed<'a> {
+    /// The listener of this rank.
+    pub fn new(ranks: &'a dyn Ranks, listener: &'a mut dyn Listener) -> Self {
+        Self { ranks, listener }
     }
 
     fn flow(&self, mine: ControlFlow<()>) -> ControlFlow<()> {
@@ -43,7 +43,7 @@ impl<'a, L: Listener> Agreed<'a, L> {
     }
 }
 
-impl<L: Listener> Listener for Agreed<'_, L> {
+impl Listener for Agreed<'_> {
     fn progress(&mut self, progress: &EpochProgress) -> ControlFlow<()> {
         let mine = self.listener.progress(progress);
         self.flow(mine)

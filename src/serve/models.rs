@@ -1,4 +1,4 @@
-//! The models to choose from: those of the runs in a folder, and the one that the server was started with.
+//! The models to choose from: those of the runs and sweeps in a folder, and the one that the server was started with.
 
 use std::iter;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct ModelEntry {
     pub epochs: Option<u64>,
     /// The test accuracy after the last epoch.
     pub test_accuracy: Option<f64>,
-    /// One word: `running`, `finished`, `stopped`, `interrupted`, `failed`, or `file` for a model that is no run's.
+    /// `running`, `finished`, `stopped`, `interrupted`, `failed`, `best of a sweep`, or `file` for a model that is no run's.
     pub state: &'static str,
 }
 
@@ -70,6 +70,27 @@ impl ModelEntry {
             epochs: Some(run.records.len() as u64),
             test_accuracy: run.last().map(|last| last.test_accuracy),
             state: run.status.name(),
+        })
+    }
+
+    /// The model of the best member of a sweep in the folder `runs`; `None` if it has none yet.
+    fn of_sweep(sweep: &Path, runs: &Path) -> Option<Self> {
+        let path = RunDirectory::model_path_in(sweep);
+        if !path.is_file() {
+            return None;
+        }
+        let relative = sweep.strip_prefix(runs).unwrap_or(sweep);
+        let name = relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+        Some(Self {
+            id: name.clone(),
+            name,
+            path,
+            others: Vec::new(),
+            started: Some(Utc::of(StoredRun::start_of_sweep(sweep))),
+            dataset: None,
+            epochs: None,
+            test_accuracy: None,
+            state: "best of a sweep",
         })
     }
 
@@ -152,7 +173,9 @@ impl Library {
     pub fn list(&self) -> Vec<ModelEntry> {
         let runs = StoredRun::all_in(&self.runs).unwrap_or_default();
         let runs = runs.into_iter().filter_map(|(_, run)| ModelEntry::of_run(&run.ok()?, &self.runs));
-        let mut models: Vec<ModelEntry> = runs.chain(self.outside.clone()).collect();
+        let sweeps = StoredRun::sweeps_in(&self.runs).unwrap_or_default().into_iter();
+        let sweeps = sweeps.filter_map(|sweep| ModelEntry::of_sweep(&sweep, &self.runs));
+        let mut models: Vec<ModelEntry> = runs.chain(sweeps).chain(self.outside.clone()).collect();
         models.sort_by(|one, other| other.started.cmp(&one.started).then_with(|| one.name.cmp(&other.name)));
         models
     }

@@ -211,15 +211,33 @@ impl SweepFiles {
     /// # Panics
     /// If the member is not one of the plan or has a result already.
     pub fn append(&mut self, result: MemberResult) -> Result<(), SweepError> {
-        assert_eq!(result.check(&self.stored.plan), Ok(()), "a result of this sweep");
-        assert!(self.stored.result(result.member).is_none(), "a member ends once");
-        self.unwritten.extend(results_log::line(&result));
-        self.stored.insert(result);
+        self.add(result);
         self.write_results()?;
         if self.table_written.is_none_or(|written| written.elapsed() >= TABLE_INTERVAL) {
             self.write_table()?;
         }
         Ok(())
+    }
+
+    /// Appends the results of many members at once.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    ///
+    /// # Panics
+    /// If a member is not one of the plan or has a result already.
+    pub(super) fn append_all(&mut self, results: Vec<MemberResult>) -> Result<(), SweepError> {
+        for result in results {
+            self.add(result);
+        }
+        self.finish()
+    }
+
+    fn add(&mut self, result: MemberResult) {
+        assert_eq!(result.check(&self.stored.plan), Ok(()), "a result of this sweep");
+        assert!(self.stored.result(result.member).is_none(), "a member ends once");
+        self.unwritten.extend(results_log::line(&result));
+        self.stored.insert(result);
     }
 
     /// Writes what is not written yet: `sweep.jsonl` and `sweep.csv`.
@@ -236,17 +254,17 @@ impl SweepFiles {
     /// # Errors
     /// If it cannot be read or written.
     pub fn set_model(&mut self, member: usize) -> Result<(), SweepError> {
-        self.copy_model(&RunDirectory::model_path_in(&self.member_path(member)))
+        self.copy_model_of(&self.member_path(member))
     }
 
-    /// Makes a copy of a model file the model of the sweep. A file that is the same already is left.
-    fn copy_model(&mut self, source: &Path) -> Result<(), SweepError> {
+    /// Makes the model of a run the model of the sweep. A file that is the same already is left.
+    pub(super) fn copy_model_of(&mut self, run: &Path) -> Result<(), SweepError> {
         let path = self.model_path();
         let read = |path: &Path| {
             operations::read(path, MAX_MODEL)
                 .map_err(|source| SweepError::Read { path: path.to_owned(), source })
         };
-        let model = read(source)?;
+        let model = read(&RunDirectory::model_path_in(run))?;
         if read(&path).is_ok_and(|before| before == model) {
             return Ok(());
         }

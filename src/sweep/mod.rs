@@ -10,7 +10,12 @@
 mod config;
 mod error;
 mod files;
+#[cfg(test)]
+mod files_tests;
 mod halving;
+mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod plan;
 mod results;
 mod results_csv;
@@ -22,6 +27,7 @@ pub use config::{Keep, Shard, SweepConfig, SweepTable, variations};
 pub use error::SweepError;
 pub use files::{StoredSweep, SweepFiles};
 pub use halving::{Goal, Halving, HalvingError, MemberProgress};
+pub use merge::{MergeError, Shards};
 pub use plan::{MAX_MEMBERS, Member, Plan, PlanError, Setting};
 pub use results::{MemberResult, MemberStatus, Metric};
-pub use variation::{Values, Variation, VariationError};
+pub use variation::{Values, Variation};

@@ -298,7 +298,7 @@ mod tests {
         let few = Plan::random(&varied, 5, 3, 0).unwrap();
         let many = Plan::random(&varied, 50, 3, 0).unwrap();
         assert_eq!(few.settings, many.settings[..5]);
-        assert_eq!((few.members().len(), few.seeds), (10, vec![0, 1]));
+        assert_eq!((few.members().len(), few.seeds.clone()), (10, vec![0, 1]));
         let other = Plan::random(&varied, 5, 4, 0).unwrap();
         assert_ne!(many.settings[..5], other.settings, "another seed");
     }
@@ -310,7 +310,8 @@ mod tests {
         assert_eq!(labels(&plan), PINNED);
     }
 
-    const PINNED: [&str; 3] = ["", "", ""];
+    const PINNED: [&str; 3] =
+        ["lr 0.003883, momentum 0.8842", "lr 0.0044, momentum 0.3212", "lr 0.04197, momentum 0.7991"];
 
     #[test]
     fn random_settings_are_distinct_and_can_be_all_combinations() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::comparison::Finding;
-use super::reproducibility::{non_finite, repeated, streamed};
+use super::reproducibility::{members, non_finite, repeated, streamed};
 use super::tensors::{Tensors, f64s};
 use super::training::{Reference, initial_weights, new_engine, train};
 use super::{Check, tolerance, whole_steps};
@@ -48,6 +48,7 @@ fn layered() -> Vec<Check> {
     all.extend([false, true].map(normalised_micro_batches));
     let setup = normalised(Setup::new(LeNet5::new(1, 10), 8));
     all.push(repeated(setup.network));
+    all.push(members(setup.network));
     all.push(non_finite("batch norm", Setup { optimizer: Optimizer::default(), ..setup }));
     all.push(streamed(false));
     all.extend(plain(2_500));
@@ -90,6 +91,7 @@ fn plain(large: usize) -> Vec<Check> {
     let mut all = vec![streamed(true)];
     let setup = Setup::new(LeNet5::new(1, 10), 8);
     all.push(repeated(setup.network));
+    all.push(members(setup.network));
     all.push(non_finite("Adam", setup));
     let clip = Clip { norm: Some(1.0), ..Clip::default() };
     let optimizer = Optimizer { rule: Rule::Sgd(Sgd::default()), clip, ..Optimizer::default() };

@@ -1,6 +1,7 @@
 //! Checks of the GPU engine against itself: ways to run the same training that must give the same bits, and non-finite
 //! values that must be reported.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::comparison::Finding;
@@ -8,8 +9,10 @@ use super::tensors::Tensors;
 use super::training::{initial_weights, new_engine, train};
 use super::{Check, tolerance};
 use crate::data::{Augmentation, ImageSet};
-use crate::engine::{Engine, EngineError, Epoch, NonFinite, Setup, Split, steps};
-use crate::gpu::{Context, KernelConfig, Residency};
+use crate::engine::{
+    Engine, EngineError, Epoch, MemberEpoch, NonFinite, Population, SampleOutcome, Setup, Split, steps,
+};
+use crate::gpu::{Context, GpuOptions, GpuPopulation, KernelConfig, Residency};
 use crate::model::{LeNet5, ParameterTable};
 
 const LEARNING_RATE: f32 = 1e-3;
@@ -35,6 +38,54 @@ pub fn repeated(network: LeNet5) -> Check {
         let again = run(context, config, network, 500, Residency::Auto, true, seed)?;
         Ok(bit_equal(&once, &again))
     })
+}
+
+/// Members of a population give the same bits as the same runs alone.
+pub fn members(network: LeNet5) -> Check {
+    const SIZE: usize = 3;
+    const BATCH: usize = 16;
+    let variant = if network.batch_norm { ", batch norm" } else { "" };
+    Check::new(
+        format!("members of a population give the bits of runs alone{variant}"),
+        move |context, config, seed| {
+            let samples = 5 * BATCH / 2;
+            let images =
+                Arc::new(Tensors::new(seed).image_set(network.channels, 28, samples, network.classes));
+            let setup = Setup::new(network, BATCH);
+            let options = GpuOptions { setup, residency: Residency::Auto, kernels: *config };
+            let steps = steps(samples, BATCH, LEARNING_RATE);
+            let orders = [0, 1, 2].map(|member| crate::data::order(samples, seed, member, true));
+            let weights = [0, 1, 2].map(|member| initial_weights(&network, seed + member));
+
+            let mut together = GpuPopulation::new(context.clone(), options, SIZE)?;
+            together.load(Split::Train, images.clone())?;
+            for (member, weights) in weights.iter().enumerate() {
+                together.set_parameters(member, weights)?;
+            }
+            let mut ignore = [(); SIZE].map(|()| |_: usize, _: &[SampleOutcome]| ControlFlow::Continue(()));
+            let epochs = orders.iter().zip(&mut ignore).enumerate();
+            let mut epochs: Vec<_> = epochs
+                .map(|(member, (order, observer))| MemberEpoch {
+                    member,
+                    epoch: Epoch::new(order, &steps),
+                    observer,
+                })
+                .collect();
+            for result in together.train(&mut epochs)? {
+                result?;
+            }
+            let mut findings = Vec::new();
+            for (member, (order, weights)) in orders.iter().zip(&weights).enumerate() {
+                let mut alone = new_engine(context, config, setup, Residency::Auto)?;
+                alone.load(Split::Train, images.clone())?;
+                alone.set_parameters(weights)?;
+                train(&mut alone, &Epoch::new(order, &steps))?;
+                let (found, expected) = (together.parameters(member)?, alone.parameters()?);
+                findings.push(Finding::by_bits(&format!("parameters of member {member}"), &found, &expected));
+            }
+            Ok(findings)
+        },
+    )
 }
 
 /// The results of a run: parameters, moments, and the losses of training and of evaluation.

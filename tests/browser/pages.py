@@ -266,3 +266,39 @@ class LiveRun(Pages):
                 self.assertFalse(page.run("document.getElementById('pages').hidden"))
                 page.draw("#surface", SEVEN)
                 page.wait("document.getElementById('number').textContent !== ''")
+
+
+class SweepReport(Pages):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        sweep = cls.program.sweep("swept", "--limit-train", "1000", "--limit-test", "500", "--epochs", "2", "--validation-split", "0.2",
+                                  "--vary", "lr=1e-4,1e-3,1e-2", "--vary", "batch-size=32,128", "--vary", "activation=relu,tanh", "--vary", "seed=0,1")
+        cls.url = (sweep / "report.html").as_uri()
+
+    @contextlib.contextmanager
+    def page(self, **options):
+        with self.browser.page(**options) as page:
+            page.open(self.url)
+            yield page
+            self.assertEqual(page.complaints(), [])
+            self.assertEqual(page.origins(), {"file://"})
+
+    def test_the_report_of_a_sweep_begins_with_the_best_setting(self):
+        with self.page() as page:
+            self.assertIn("Best of 12 settings", page.text(".lead"))
+            self.assertEqual(page.run("document.querySelectorAll('#settings tbody tr').length"), 12)
+            self.assertEqual(page.run("document.querySelectorAll('#options svg').length"), 3)
+            self.assertEqual(page.run("document.querySelectorAll('#pairs svg').length"), 3)
+
+    def test_the_report_of_a_sweep_scrolls_sideways_at_no_width(self):
+        for width in (320, 375, 768, 1400):
+            with self.subTest(width=width), self.page(width=width, height=800, phone=width < 500) as page:
+                self.assertTrue(page.run(NO_OVERFLOW))
+                inside = "[...document.querySelectorAll('main svg')].every((svg) => svg.getBoundingClientRect().right <= innerWidth)"
+                self.assertTrue(page.run(inside))
+
+    def test_the_charts_of_a_sweep_follow_the_theme(self):
+        colours = [page.run("getComputedStyle(document.querySelector('#pairs path[fill*=shade]')).fill")
+                   for dark in (False, True) for page in [self.stack.enter_context(self.page(dark=dark))]]
+        self.assertNotEqual(*colours)

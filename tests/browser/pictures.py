@@ -80,6 +80,12 @@ def make(program, folder):
                     page.open(f"{server.url}/live")
                     page.wait("document.querySelectorAll('#epochs-body tr').length >= 4", patience=300)
                     save(page, folder / f"{name}.png", whole=True)
+        sweep = program.sweep("lr-and-shift", "--preset", "mnist-fast", "--limit-train", "12000", "--validation-split", "0.1", "--vary",
+                              "lr=1e-3,3e-3,1e-2,3e-2", "--vary", "shift=0,1,2", "--vary", "batch-size=32,64,128", "--vary", "seed=0..2")
+        with browser.page(width=1280, height=2000) as page:
+            page.open((sweep / "report.html").as_uri())
+            page.run("document.getElementById('settings').remove()")  # a long table, of which the picture would show nothing else
+            save(page, folder / "sweep.png")
         report = run / "report.html"
         for name, options in {"report-light": WIDE, "report-dark": WIDE | {"dark": True}, "report-phone": PHONE}.items():
             with browser.page(**options) as page:

@@ -30,6 +30,12 @@ class Program:
         subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
         return self.folder / "runs" / run
 
+    def sweep(self, name, *options):
+        """Trains members of a few thousand images."""
+        command = [self.path, "sweep", *options, "--backend", "cpu", "--quiet", "--run-dir", f"runs/{name}"]
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+        return self.folder / "runs" / name
+
     def serve(self, *options):
         return self.start("serve", "--port", "0", "--backend", "cpu", *options)
 

@@ -91,6 +91,8 @@ fn a_pattern_names_all_models_that_match() {
     assert_eq!(all["ensemble"].as_array().unwrap().len(), 3);
     let again = in_runs(&["evaluate", "[12]", "1", "1/model.safetensors", "--limit-test", "100"]);
     assert_eq!(json(again)["ensemble"].as_array().unwrap().len(), 2, "the same model twice counts once");
+    let folder = contains("the newest run in .? './*' averages all of them");
+    in_runs(&["evaluate", "."]).assert().code(2).stderr(folder);
     let nothing = contains("nothing matches x*").and(contains("hint: "));
     in_runs(&["evaluate", "x*"]).assert().code(2).stderr(nothing);
 }

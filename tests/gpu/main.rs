@@ -14,4 +14,6 @@ mod instrument;
 mod learning;
 mod parity;
 mod pipeline_cache;
+mod population;
+mod ranks;
 mod shaders;

@@ -2,6 +2,7 @@
 //! bindings, and share the layout of their structs with Rust.
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
+use std::sync::LazyLock;
 
 use lenet_gpu::data::View;
 use lenet_gpu::engine::{
@@ -16,14 +17,17 @@ use lenet_gpu::gpu::{FilterMemory, KernelConfig, KernelSet, shader};
 use lenet_gpu::model::{Activation, ConvShape, DenseShape, Frozen, LeNet5};
 
 /// Every kernel with every variant: those of a step for both kernel sets and both kernel configurations, with all
-/// networks, losses, activations and optimizers, and those of shapes that LeNet-5 does not have.
-fn all_kernels() -> Vec<RecordedKernel> {
+/// networks, losses, activations and optimizers, alone and in a population, and those of shapes that LeNet-5 does not
+/// have.
+static KERNELS: LazyLock<Vec<RecordedKernel>> = LazyLock::new(|| {
     let mut all = Vec::new();
     for config in [KernelConfig::HARDWARE, KernelConfig::SOFTWARE] {
         for set in [KernelSet::Layered, KernelSet::Fused] {
             let config = KernelConfig { set, ..config };
             for setup in setups() {
-                all.extend(Recording::new(&setup, &config).kernels);
+                for members in [1, 3] {
+                    all.extend(Recording::of_population(&setup, &config, members).kernels);
+                }
             }
         }
         for filters in [FilterMemory::Storage, FilterMemory::Uniform] {
@@ -31,7 +35,7 @@ fn all_kernels() -> Vec<RecordedKernel> {
         }
     }
     all
-}
+});
 
 fn setups() -> Vec<Setup> {
     let mut setups = Vec::new();
@@ -92,9 +96,9 @@ fn kernels_of_unaligned_shapes(config: &KernelConfig) -> Vec<RecordedKernel> {
     all.iter().map(RecordedKernel::new).collect()
 }
 
-/// The kernels of [`all_kernels`] with distinct sources, by source.
-fn distinct_kernels() -> BTreeMap<String, RecordedKernel> {
-    all_kernels().into_iter().map(|kernel| (kernel.wgsl.clone(), kernel)).collect()
+/// The kernels of [`KERNELS`] with distinct sources, by source.
+fn distinct_kernels() -> BTreeMap<&'static str, &'static RecordedKernel> {
+    KERNELS.iter().map(|kernel| (kernel.wgsl.as_str(), kernel)).collect()
 }
 
 fn parse(source: &str) -> naga::Module {
@@ -102,7 +106,7 @@ fn parse(source: &str) -> naga::Module {
 }
 
 fn module_of(shader: &str) -> naga::Module {
-    let kernel = all_kernels().into_iter().find(|kernel| kernel.entry_point == shader).unwrap();
+    let kernel = KERNELS.iter().find(|kernel| kernel.entry_point == shader).unwrap();
     parse(&kernel.wgsl)
 }
 
@@ -123,7 +127,7 @@ macro_rules! offsets {
 #[test]
 fn every_composed_shader_validates() {
     for (source, kernel) in distinct_kernels() {
-        validate(&parse(&source), &kernel.label);
+        validate(&parse(source), &kernel.label);
     }
 }
 
@@ -196,7 +200,7 @@ fn translate(source: &str, kernel: &RecordedKernel) -> Translated {
 #[test]
 fn every_composed_shader_translates_to_the_language_of_every_backend() {
     for (source, kernel) in distinct_kernels() {
-        let Translated { spirv, hlsl, hlsl_entry, msl, glsl } = translate(&source, &kernel);
+        let Translated { spirv, hlsl, hlsl_entry, msl, glsl } = translate(source, kernel);
         assert_eq!(spirv[0], 0x0723_0203, "SPIR-V begins with its magic number");
         for text in [hlsl, msl, glsl] {
             assert!(text.contains("void "), "{text}");
@@ -213,7 +217,7 @@ fn write_all_kernels() {
     let folder = std::path::PathBuf::from(std::env::var_os("KERNELS").expect("KERNELS names a folder"));
     let mut list = String::new();
     for (index, (source, kernel)) in distinct_kernels().into_iter().enumerate() {
-        let Translated { spirv, hlsl, hlsl_entry, .. } = translate(&source, &kernel);
+        let Translated { spirv, hlsl, hlsl_entry, .. } = translate(source, kernel);
         let bytes: Vec<_> = spirv.iter().flat_map(|word| word.to_le_bytes()).collect();
         std::fs::write(folder.join(format!("{index:03}.spv")), bytes).unwrap();
         std::fs::write(folder.join(format!("{index:03}.hlsl")), hlsl).unwrap();
@@ -225,11 +229,10 @@ fn write_all_kernels() {
 
 #[test]
 fn the_checks_cover_every_kernel_and_every_variant() {
-    let kernels = all_kernels();
     let sources = distinct_kernels();
     for (path, text) in shader::FILES {
         if let Some(name) = path.strip_prefix("kernels/") {
-            assert!(kernels.iter().any(|kernel| kernel.entry_point == name), "{path}.wgsl is not covered");
+            assert!(KERNELS.iter().any(|kernel| kernel.entry_point == name), "{path}.wgsl is not covered");
         } else if path.starts_with("variants/") {
             let lines = text.lines().filter(|line| !line.starts_with("#import "));
             let body = lines.fold(String::new(), |body, line| body + line + "\n");
@@ -245,7 +248,7 @@ fn every_kernel_keeps_to_webgpus_default_limits() {
         let storage = kernel.bindings.iter().filter(|binding| binding.access != Access::Uniform);
         let buffers = storage.count();
         assert!(buffers <= 8, "{label} binds {buffers} storage buffers");
-        let entry = &parse(&source).entry_points[0];
+        let entry = &parse(source).entry_points[0];
         assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{label}");
     }
 }
@@ -295,7 +298,7 @@ fn a_fault_has_one_layout_in_rust_and_wgsl() {
 
 #[test]
 fn a_view_has_one_layout_in_rust_and_wgsl() {
-    let kernel = all_kernels().into_iter().find(|kernel| kernel.label == "gather, augmented").unwrap();
+    let kernel = KERNELS.iter().find(|kernel| kernel.label == "gather, augmented").unwrap();
     let module = parse(&kernel.wgsl);
     assert_eq!(layout(&module, "View"), (offsets!(View, row, column), size_of::<View>() as u32));
 }

@@ -1,5 +1,5 @@
 """Checks that onnxruntime and PyTorch compute the same logits and classes from an exported model on MNIST's 10,000
-test images.
+test images, and the same mean probabilities from the ensemble of all models of one channel.
 
 Needs torch, safetensors, onnx, onnxruntime and a release build; see README.md in this folder. Checks the given model
 files, or, if none are given, trains a model of each kind for one epoch and checks those.
@@ -97,21 +97,24 @@ def trained(folder):
         yield run / "model.safetensors"
 
 
-def onnx_logits(path, images):
+def onnx_logits(path, images, output="logits"):
     """Computes the logits with onnxruntime, in batches of several sizes."""
     onnx.checker.check_model(onnx.load(path), full_check=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (input,) = session.get_inputs()
     cuts = [1, 8, 1000]  # batches of 1, 7, 992 and the remaining images
-    return np.concatenate([session.run(["logits"], {input.name: batch})[0] for batch in np.split(images, cuts)])
+    return np.concatenate([session.run([output], {input.name: batch})[0] for batch in np.split(images, cuts)])
+
+
+def description(model):
+    with safe_open(model, "pt") as file:
+        about = json.loads(file.metadata()["lenet-gpu"])
+    return about["channels"], about["classes"], about.get("batch_norm", False), about.get("activation", "relu")
 
 
 def check(model, folder):
     """Exports a model in every format and prints the differences from PyTorch. Returns whether all are small."""
-    with safe_open(model, "pt") as file:
-        about = json.loads(file.metadata()["lenet-gpu"])
-    channels, batch_norm = about["channels"], about.get("batch_norm", False)
-    activation = about.get("activation", "relu")
+    channels, classes, batch_norm, activation = description(model)
     pixels, x = mnist(channels)
 
     copy, network, raw = folder / "copy.safetensors", folder / "lenet.onnx", folder / "raw.onnx"
@@ -119,7 +122,7 @@ def check(model, folder):
     lenet_gpu("export", "--model", model, "-o", network)
     lenet_gpu("export", "--model", model, "-o", raw, "--raw-pixels=28x28")
 
-    peer = LeNet5(channels, about["classes"], batch_norm, activation)
+    peer = LeNet5(channels, classes, batch_norm, activation)
     peer.load_state_dict(load_file(copy))
     with torch.inference_mode():
         expected = peer.eval()(x).numpy()
@@ -147,6 +150,23 @@ def check(model, folder):
     return passed
 
 
+def check_ensemble(models, folder):
+    """Exports an ensemble and prints the differences from the mean of PyTorch's probabilities in f64."""
+    (pixels, x), path = mnist(1), folder / "ensemble.onnx"
+    lenet_gpu("export", *models, "-o", path, "--raw-pixels=28x28")
+    peers = [LeNet5(*description(model)) for model in models]
+    with torch.inference_mode():
+        for peer, model in zip(peers, models):
+            peer.load_state_dict(load_file(model))
+        logs = [F.log_softmax(peer.double().eval()(x.double()), 1) for peer in peers]
+        expected = (torch.logsumexp(torch.stack(logs), 0) - np.log(len(models))).numpy()
+    found = onnx_logits(path, pixels, "log_probabilities")
+    difference, largest = np.abs(found - expected).max(), np.abs(expected).max()
+    same = int((found.argmax(1) == expected.argmax(1)).sum())
+    print(f"| ensemble of {len(models)} | raw pixels | {difference:.1e} (f64) | – | {largest:.1f} | {same} of {len(expected)} |")
+    return bool(difference <= tolerance(largest)) and same == len(expected)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL.safetensors")
@@ -156,7 +176,11 @@ def main():
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        passed = [check(model, folder) for model in args.models or trained(folder)]
+        models = args.models or list(trained(folder))
+        passed = [check(model, folder) for model in models]
+        grey = [model for model in models if description(model)[0] == 1]
+        if len(grey) > 1:
+            passed.append(check_ensemble(grey, folder))
     sys.exit(0 if all(passed) else "onnxruntime and PyTorch differ by more than the tolerance")
 
 

@@ -9,6 +9,7 @@ mod damaged_runs;
 mod faults;
 mod injection;
 mod integrity;
+mod ranks;
 mod resume;
 mod run_directory;
 mod states;

@@ -121,7 +121,7 @@ fn annotated(command: Command) -> Command {
 
 fn annotate(command: &str, argument: Arg) -> Arg {
     match (command, argument.get_id().as_str()) {
-        ("train", "preset") | ("presets", "name") => {
+        ("train" | "sweep", "preset") | ("presets", "name") => {
             let values = PRESETS.iter().map(|(name, _)| {
                 let summary = Recipe::preset(name).ok().and_then(|recipe| recipe.summary);
                 PossibleValue::new(*name).help(summary.unwrap_or_default())
@@ -141,7 +141,7 @@ fn annotate(command: &str, argument: Arg) -> Arg {
             };
             let hint = if is_any_of(&["RUN", "RUN_DIR", "MODEL"]) {
                 RUN
-            } else if is_any_of(&["DIR"]) {
+            } else if is_any_of(&["DIR", "SWEEP"]) {
                 ValueHint::DirPath
             } else {
                 ValueHint::FilePath
@@ -170,6 +170,9 @@ mod tests {
             ("train", "config", RUN),
             ("evaluate", "typed", RUN),
             ("predict", "model", RUN),
+            ("sweep", "resume", ValueHint::DirPath),
+            ("sweep", "config", RUN),
+            ("sweep", "adapter", ADAPTER),
             ("train", "adapter", ADAPTER),
             ("train", "run_dir", ValueHint::DirPath),
             ("predict", "images", ValueHint::FilePath),

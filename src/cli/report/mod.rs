@@ -21,10 +21,12 @@ use super::data_args::DataArgs;
 use super::engine::EngineArgs;
 use super::evaluate::{CHANNELS_HELP, DATA_DIR_HELP, FIT_HELP};
 use super::hints::RUN_FOLDER;
+use super::sweep::report as sweep_report;
 use super::{Ending, Failure, Input, Output, OutputFile, notice};
-use crate::files::{WriteError, check_output, is_same_output, write_output};
+use crate::files::{WriteError, check_output, is_same_output, is_stdout, write_output};
 use crate::report::curves;
 use crate::report::page::Page;
+use crate::sweep::SweepFiles;
 use crate::train::{OpenRunError, RunDirectory, RunError, StoredRun};
 
 const AFTER_HELP: &str = "\
@@ -38,8 +40,10 @@ Examples:
           runs/comparison.html
   lenet-gpu report runs -o comparison.html
           Compare all runs in a folder
+  lenet-gpu report runs/sweep-20261122-174530
+          Write the report of a sweep again, also while it is in progress
 
-`train` writes report.html at the end of each run. The page is one file that loads nothing from elsewhere.";
+`train` and `sweep` write report.html at the end. The page is one file that loads nothing from elsewhere.";
 
 /// Show a run as an HTML page
 ///
@@ -51,7 +55,7 @@ Examples:
 #[command(mut_arg("fit", |arg| arg.help(FIT_HELP)))]
 #[command(mut_arg("channels", |arg| arg.help(CHANNELS_HELP)))]
 pub struct ReportArgs {
-    /// Folder of a run; several, or a folder that contains runs, are compared
+    /// Folder of a run or a sweep; several runs, or a folder that contains runs, are compared
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
 
@@ -73,6 +77,7 @@ pub struct ReportArgs {
 
 pub fn run(args: &ReportArgs, output: &mut Output) -> Result<Ending, Failure> {
     match &args.runs[..] {
+        [folder] if SweepFiles::is_sweep(folder) => sweep(args, folder, output),
         [run] if !comparison::is_folder_of_runs(run) => one(args, run, output),
         _ => comparison::run(args, output),
     }
@@ -84,10 +89,42 @@ pub fn open(run: &Path) -> Result<StoredRun, Failure> {
         let hint = format!("give {RUN_FOLDER}");
         return Err(Failure::usage(format!("{} is a file, not the folder of a run", run.display()), hint));
     }
+    if let Some(sweep) = StoredRun::sweeps_in(run).unwrap_or_default().first() {
+        let message = format!("{} contains sweeps, but no runs", run.display());
+        return Err(Failure::usage(
+            message,
+            format!("give the folder of a sweep, such as {}", sweep.display()),
+        ));
+    }
     StoredRun::open(run).map_err(|error| match error {
         OpenRunError::Run(error @ RunError::Read { .. }) => Failure::work(error),
         error => Failure::input(error),
     })
+}
+
+/// Writes the report of a sweep.
+fn sweep(args: &ReportArgs, folder: &Path, output: &mut Output) -> Result<Ending, Failure> {
+    if args.best || args.data.names_a_set() {
+        let option = if args.best { "--best" } else { "--data-dir and --dataset" };
+        return Err(Failure::usage(
+            format!("{option}: only for the report of one run"),
+            "the report of a sweep shows what its members have recorded",
+        ));
+    }
+    let sweep = SweepFiles::read(folder).map_err(Failure::input)?;
+    let own = SweepFiles::report_path(folder);
+    match &args.output {
+        Some(path) => {
+            reserve(path, Some(&own), None, output)?;
+            let from = (!is_stdout(path)).then(|| path.parent().unwrap_or(Path::new("")));
+            write(path, &sweep_report::page(folder, &sweep, from))?;
+        }
+        None => {
+            sweep_report::write(folder, &sweep).map_err(Failure::work)?;
+            notice::written(&own);
+        }
+    }
+    Ok(Ending::Done)
 }
 
 /// Writes the report of one run.

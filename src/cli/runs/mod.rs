@@ -4,6 +4,7 @@ mod export;
 mod filter;
 mod listed;
 mod sort;
+mod sweeps;
 mod table;
 
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 
-use super::{Ending, Failure, Output, terminal};
+use super::{Ending, Failure, Output, notice, terminal};
 use crate::train::StoredRun;
 use crate::wording::count;
 use filter::Filter;
@@ -30,8 +31,12 @@ Examples:
           the runs that match all filters
   lenet-gpu runs --filter state=interrupted
           what can be resumed
-  lenet-gpu runs sweep --csv > sweep.csv
-          a line for each run in the folder sweep, with a column for each option
+  lenet-gpu runs runs/sweep-20261122-174530 --sort accuracy
+          the members of a sweep
+  lenet-gpu runs --csv > runs.csv
+          a line for each run, with a column for each option
+
+A sweep is one line below the runs. The list of its members is that of its folder.
 
 Filters are NAME, then = != < <= > >= or ~ (contains), then VALUE. NAME is name, state (running, finished, stopped, \
 interrupted, failed, damaged), dataset, device, date (2026-11, 2026-11-22), accuracy and last (of the test images, in \
@@ -76,26 +81,38 @@ pub struct RunsArgs {
 
 pub fn run(args: &RunsArgs, output: &mut Output) -> Result<Ending, Failure> {
     let found = find(&args.paths)?;
+    // Filters are about runs.
+    let sweeps = if args.filter.is_empty() { sweeps::find(&args.paths) } else { Vec::new() };
     let all = found.len();
     let mut listed: Vec<Listed> =
         found.into_iter().filter(|run| args.filter.iter().all(|filter| filter.holds(run))).collect();
     let sort = args.sort.unwrap_or_default();
     sort.apply(&mut listed, args.reverse);
     listed.truncate(args.limit.unwrap_or(usize::MAX));
+    if (args.csv || args.json) && !sweeps.is_empty() {
+        let sweeps = count(sweeps.len(), "sweep");
+        notice::note(format_args!("{sweeps} left out: list the members of a sweep by giving its folder"));
+    }
     if args.csv {
         output.lines(export::csv(&listed).split("\r\n").filter(|line| !line.is_empty()))?;
     } else if args.json {
         for run in &listed {
             output.json(&export::json(run).to_string())?;
         }
-    } else if all == 0 {
+    } else if all == 0 && sweeps.is_empty() {
         let folder = args.paths.first().map_or(Path::new(super::train::RUNS), PathBuf::as_path);
         output.line(&format!("no runs in {}; `lenet-gpu train` makes one", folder.display()))?;
     } else {
-        let mut lines = table::lines(&listed, terminal::stdout_columns());
+        // What is no terminal has room for all.
+        let room = terminal::stdout_columns().unwrap_or(usize::MAX);
+        let mut lines = table::lines(&listed, room);
         if listed.len() < all {
             lines.push(format!("{} of {}", listed.len(), count(all, "run")));
         }
+        if !lines.is_empty() && !sweeps.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(sweeps::lines(&sweeps, room));
         output.lines(lines)?;
     }
     Ok(Ending::Done)

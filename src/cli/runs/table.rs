@@ -17,16 +17,20 @@ const MIN_NAME: usize = 12;
 const LEFT_OUT: [&str; 5] = ["date", "time", "data", "last %", "options"];
 
 /// A date as the table shows it, without seconds, and the part of it without the year.
-const DATE: &str = "2026-11-22 17:45";
+pub const DATE: &str = "2026-11-22 17:45";
 const SHORT_DATE: std::ops::Range<usize> = 5..16;
 
-struct Column {
+pub struct Column {
     heading: &'static str,
     cells: Vec<String>,
     is_number: bool,
 }
 
 impl Column {
+    pub fn new(heading: &'static str, is_number: bool, cells: impl Iterator<Item = String>) -> Self {
+        Self { heading, cells: cells.map(|cell| escape(&cell).into_owned()).collect(), is_number }
+    }
+
     fn width(&self) -> usize {
         self.cells.iter().map(|cell| width(cell)).max().unwrap_or(0).max(width(self.heading))
     }
@@ -36,17 +40,14 @@ impl Column {
     }
 }
 
-/// The lines of the table for a terminal of so many columns; `None` is no terminal, and nothing is shortened.
-pub fn lines(listed: &[Listed], columns: Option<usize>) -> Vec<String> {
-    let room = columns.unwrap_or(usize::MAX);
+/// The lines of the table for a terminal of so many columns.
+pub fn lines(listed: &[Listed], room: usize) -> Vec<String> {
     let runs: Vec<(&Listed, &StoredRun)> =
         listed.iter().filter_map(|listed| Some((listed, listed.run()?))).collect();
     let mut lines = Vec::new();
     if !runs.is_empty() {
         let shared = shared_options(&runs);
-        let mut table = table(&runs, &shared);
-        fit(&mut table, room);
-        lines.extend(rows(&table).iter().map(|line| shortened(line, room)));
+        lines.extend(rows_within(table(&runs, &shared), room));
         if !shared.is_empty() {
             lines.push(shortened(&format!("all: {}", shown(&shared)), room));
         }
@@ -60,10 +61,8 @@ pub fn lines(listed: &[Listed], columns: Option<usize>) -> Vec<String> {
 }
 
 fn table(runs: &[(&Listed, &StoredRun)], shared: &[(String, String)]) -> Vec<Column> {
-    let column = |heading, is_number, cell: &dyn Fn(&Listed, &StoredRun) -> String| Column {
-        heading,
-        cells: runs.iter().map(|&(listed, run)| escape(&cell(listed, run)).into_owned()).collect(),
-        is_number,
+    let column = |heading, is_number, cell: &dyn Fn(&Listed, &StoredRun) -> String| {
+        Column::new(heading, is_number, runs.iter().map(|&(listed, run)| cell(listed, run)))
     };
     let percent = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
     let columns = [
@@ -149,6 +148,12 @@ fn fit(table: &mut Vec<Column>, room: usize) {
     }
 }
 
+/// The rows of a table below its headings, made to fit.
+pub fn rows_within(mut table: Vec<Column>, room: usize) -> Vec<String> {
+    fit(&mut table, room);
+    rows(&table).iter().map(|line| shortened(line, room)).collect()
+}
+
 fn rows(table: &[Column]) -> Vec<String> {
     let line = |cell: &dyn Fn(&Column) -> String| {
         let mut line = String::new();
@@ -166,7 +171,7 @@ fn rows(table: &[Column]) -> Vec<String> {
 }
 
 /// A text that takes at most so many columns: what is left out is shown as an ellipsis.
-fn shortened(text: &str, room: usize) -> String {
+pub fn shortened(text: &str, room: usize) -> String {
     let text = escape(text);
     if width(&text) <= room {
         return text.into_owned();

@@ -63,9 +63,9 @@ Files of a sweep:
 
 Ctrl-C saves all files and exits with code 130; --resume continues.";
 
-/// Train many networks with different options, and compare them
-///
-/// Takes the options of `train`, which all members have, and what to vary.
+const ABOUT: &str = "Train many networks with different options, and compare them";
+
+/// What was typed.
 #[derive(Debug)]
 pub struct SweepArgs {
     pub own: OwnArgs,
@@ -186,8 +186,8 @@ impl ValueEnum for Keep {
 
 impl Args for SweepArgs {
     fn augment_args(command: Command) -> Command {
-        let command = OwnArgs::augment_args(command.after_help(AFTER_HELP));
-        TrainOptions::add_to(command)
+        let command = TrainOptions::add_to(OwnArgs::augment_args(command));
+        command.about(ABOUT).after_help(AFTER_HELP)
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -54,7 +54,11 @@ fn text(files: &SweepFiles) -> Vec<String> {
         let more = count(ranking.len() - MAX_SHOWN, "more setting");
         text.push(format!("and {more}, in sweep.csv and report.html"));
     }
-    if plan.settings.len() > 1 {
+    if let Some(shard) = sweep.config.shard {
+        text.push(format!(
+            "these are the results of part {shard} alone; `lenet-gpu sweep --merge` combines those of all parts"
+        ));
+    } else if plan.settings.len() > 1 {
         text.push(compare(&ranking, metric).statement);
     }
     if let Some(best) = best_member(&ranking, metric, &sweep.results) {

@@ -12,10 +12,10 @@ use super::varied;
 use crate::cli::hints::HintedError;
 use crate::cli::recipe::{self, OPTIMIZER, Recipe, TrainOptions};
 use crate::cli::train::{RUNS, TrainArgs};
-use crate::cli::{Failure, notice};
+use crate::cli::{Failure, job, notice};
 use crate::device::{AdaptersError, WantedAdapters};
 use crate::sweep::{
-    Member, Metric, Plan, Setting, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
+    Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
 };
 use crate::train::Program;
 
@@ -96,10 +96,9 @@ impl Sweep {
             options.remove("adapter");
         }
         let shard = match (own.shard, table.shard) {
-            (None, Some(shard)) => Some(
-                crate::sweep::Shard::parse(&shard)
-                    .map_err(|rule| Failure::Input(anyhow!("--config: shard {rule}")))?,
-            ),
+            (None, Some(shard)) => {
+                Some(Shard::parse(&shard).map_err(|rule| Failure::Input(anyhow!("--config: shard {rule}")))?)
+            }
             (shard, _) => shard,
         };
         let metric = own.metric.or(table.metric);
@@ -120,6 +119,12 @@ impl Sweep {
                 "omit one of the two",
             ));
         }
+        if config.keep == Keep::Best && config.shard.is_some() {
+            return Err(Failure::usage(
+                "--keep best with --shard: which member is the best is only known when all parts are combined",
+                "omit --keep",
+            ));
+        }
         let plan = config.plan().map_err(Failure::input)?;
         let sweep =
             Self { config, plan, running, metric, run_dir: own.run_dir.clone(), resumed: None, train };
@@ -137,18 +142,26 @@ impl Sweep {
                 format!("omit it, or start a new sweep with --config {}", folder.display()),
             ));
         }
-        let mut files = SweepFiles::open(folder).map_err(unusable)?;
-        if let Some(samples) = own.samples {
-            extend(&mut files, samples.get())?;
-        }
-        let stored = files.stored();
-        let (mut config, plan) = (stored.config.clone(), stored.plan.clone());
+        let (files, mut config) = if job::ranks().rank() == 0 {
+            let mut files = SweepFiles::open(folder).map_err(unusable)?;
+            if let Some(samples) = own.samples {
+                extend(&mut files, samples.get())?;
+            }
+            let config = files.stored().config.clone();
+            (Some(files), config)
+        } else {
+            // Rank 0 opens and extends it for all.
+            let mut config = SweepFiles::read_config(folder).map_err(unusable)?;
+            config.samples = own.samples.map(NonZeroUsize::get).or(config.samples);
+            (None, config)
+        };
+        let plan = config.plan().map_err(Failure::input)?;
         config.options.extend(typed);
         if running.adapters.is_some() {
             config.options.remove("adapter");
         }
         let metric = Some(config.metric);
-        let sweep = Self { config, plan, running, metric, run_dir: None, resumed: Some(files), train };
+        let sweep = Self { config, plan, running, metric, run_dir: None, resumed: files, train };
         sweep.check_settings()?;
         Ok(sweep)
     }
@@ -168,7 +181,7 @@ impl Sweep {
             samples: None,
             sweep_seed: 0,
             halving: false,
-            keep: crate::sweep::Keep::All,
+            keep: Keep::All,
             shard: None,
             options,
         };
@@ -231,14 +244,13 @@ impl Sweep {
 
     /// Checks each setting with its first seed.
     fn check_settings(&self) -> Result<(), Failure> {
-        for (setting, Setting { .. }) in self.plan.settings.iter().enumerate() {
-            let (args, _) = self.member(self.plan.member(setting * self.plan.seeds.len()))?;
+        for (index, setting) in self.plan.settings.iter().enumerate() {
+            let (args, _) = self.member(self.plan.member(index * self.plan.seeds.len()))?;
             args.check().map_err(|failure| {
-                if self.plan.settings.len() == 1 {
+                if setting.values.is_empty() {
                     return failure;
                 }
-                let label = self.plan.settings[setting].label();
-                let message = format!("the setting {label}: {failure}");
+                let message = format!("the setting {}: {failure}", setting.label());
                 Failure::input(HintedError { message, hint: failure.hint() })
             })?;
         }

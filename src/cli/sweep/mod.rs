@@ -4,22 +4,42 @@
 mod args;
 mod conclusion;
 mod members;
-mod report;
+mod merge;
+pub(super) mod report;
 mod run;
 pub mod seeds;
 mod varied;
 
 use std::time::Instant;
 
+use anyhow::anyhow;
+
 pub use args::SweepArgs;
 pub use members::{Running, Sweep};
 
-use super::{Ending, Failure, Output};
+use super::{Ending, Failure, Output, job};
+use crate::wording::count;
 
 pub fn run(args: &SweepArgs, started: Instant, output: &mut Output) -> Result<Ending, Failure> {
-    let sweep = Sweep::new(args)?;
+    if !args.own.merge.is_empty() {
+        if job::ranks().size() > 1 {
+            return job::agree(Err(Failure::usage("--merge runs in one process", "start it without mpirun")));
+        }
+        return merge::run(&args.own, &args.typed, output);
+    }
+    let sweep = job::agree(Sweep::new(args))?;
+    if job::ranks().rank() > 0 {
+        return run::follow(&sweep);
+    }
     let json = sweep.running.json;
     let (files, ending) = run::run(sweep, started, output)?;
     conclusion::print(&files, json, output)?;
-    Ok(ending)
+    let results = &files.stored().results;
+    match results.iter().map(|result| result.error.as_deref()).collect::<Option<Vec<_>>>() {
+        Some(errors) if ending == Ending::Done && !errors.is_empty() => {
+            let members = count(errors.len(), "member");
+            Err(Failure::Work(anyhow!("all of {members} failed; the first: {}", errors[0])))
+        }
+        _ => Ok(ending),
+    }
 }

@@ -8,7 +8,7 @@ use toml::Table;
 
 use super::members::{Running, Sweep};
 use super::{conclusion, run};
-use crate::cli::{Ending, Failure, Output, values};
+use crate::cli::{Ending, Failure, Output, job, values};
 use crate::sweep::{Metric, SweepFiles, Variation, statistics};
 use crate::wording::count;
 
@@ -30,7 +30,11 @@ pub fn train(
     };
     options.remove(Variation::SEED);
     let json = running.json;
-    let sweep = Sweep::over_seeds(options, (first..=last).collect(), run_dir, running)?;
+    let sweep = Sweep::over_seeds(options, (first..=last).collect(), run_dir, running);
+    let sweep = job::agree(sweep)?;
+    if job::ranks().rank() > 0 {
+        return run::follow(&sweep);
+    }
     let (files, ending) = run::run(sweep, started, output)?;
     if json {
         conclusion::print(&files, json, output)?;

@@ -1,17 +1,23 @@
 //! The beginning of a run: its folder, new or that of the resumed run, and the notes before the first step.
 
 use std::io::ErrorKind;
+use std::mem;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::opening::Opening;
-use super::resume::{Now, Restored};
+use super::resume::{Now, Restored, Resumed};
 use super::saver::Files;
 use super::{RUNS, TrainArgs, advice};
 use crate::cli::{Failure, notice};
 use crate::data::{ClassCounts, Dataset};
 use crate::engine::{Engine, EngineError, OptimizerState};
 use crate::model::ModelInfo;
-use crate::train::{EpochRecord, RunConfig, RunDirectory, RunError, RunState, TrainingConfig};
+use crate::ranks::{Agreed, Ranks, Single};
+use crate::train::{
+    EpochRecord, Listener, RunConfig, RunDirectory, RunError, RunState, RunSummary, TrainError,
+    TrainingConfig, train,
+};
 use crate::wording::count;
 
 /// A run that is ready for its next step, once an engine has its state.
@@ -74,10 +80,41 @@ impl Opening {
 }
 
 impl Begun {
+    /// The run without its folder, for a rank that trains it together with rank 0.
+    pub fn follow(opening: Opening) -> Self {
+        let Opening { resumed, images, counts, parameters, config, .. } = opening;
+        let checkpoint = resumed.as_ref().and_then(Resumed::checkpoint);
+        Self {
+            data: images.data,
+            counts,
+            training: config.training,
+            parameters,
+            optimizer: checkpoint.map(|checkpoint| checkpoint.optimizer.clone()),
+            is_at_start: checkpoint.is_none(),
+            state: checkpoint.map(|checkpoint| checkpoint.state.clone()).unwrap_or_default(),
+        }
+    }
+
     /// Gives an engine the state of the run.
     pub fn load(&mut self, engine: &mut dyn Engine) -> Result<(), EngineError> {
         engine.set_parameters(&self.parameters)?;
         self.optimizer.take().map_or(Ok(()), |optimizer| engine.set_optimizer_state(&optimizer))
+    }
+
+    /// Trains the run on an engine, together with the other ranks. Afterwards the engine works alone.
+    pub fn train(
+        &mut self,
+        engine: &mut dyn Engine,
+        listener: &mut dyn Listener,
+        ranks: &Arc<dyn Ranks>,
+    ) -> Result<RunSummary, TrainError> {
+        self.load(engine)?;
+        engine.set_ranks(Arc::clone(ranks))?;
+        let state = mem::take(&mut self.state);
+        let listener = &mut Agreed::new(&**ranks, listener);
+        let summary = train(engine, &self.data, &self.training, state, listener)?;
+        engine.set_ranks(Arc::new(Single::default()))?;
+        Ok(summary)
     }
 
     /// Notes what the user should know before the first step.

@@ -6,12 +6,12 @@ use std::time::Instant;
 use super::beginning::Begun;
 use super::saver::{Files, Saved};
 use super::target::Target;
-use super::{OutputArgs, advice};
+use super::{OutputArgs, advice, followers};
 use crate::cli::failure::one_line;
 use crate::cli::hints::HintedError;
 use crate::cli::report::{self, RunEnd};
 use crate::cli::resume_command::resume_command;
-use crate::cli::{Ending, Failure, Output, notice};
+use crate::cli::{Ending, Failure, Output, job, notice};
 use crate::engine::{Engine, EngineError};
 use crate::files::stop_replacing;
 use crate::model::SelectionSplit;
@@ -30,6 +30,11 @@ impl Trained {
     pub fn is_failure_of_device(&self) -> bool {
         matches!(self.summary, Err(TrainError::Engine(EngineError::Device(_))))
             || matches!(self.weights, Err(EngineError::Device(_)))
+    }
+
+    /// Whether the other ranks of the run know how it has ended.
+    pub fn is_known_to_other_ranks(&self) -> bool {
+        self.summary.as_ref().err().is_none_or(followers::is_known) && self.weights.is_ok()
     }
 
     /// Saves the rest of a run whose training has succeeded or failed, and returns how it ended.
@@ -126,7 +131,10 @@ fn save_rest(saved: &mut Saved, summary: &RunSummary, weights: Option<Vec<f32>>)
 
 /// What a run that a second signal ends leaves behind. Waits for the file that it is writing.
 pub fn stopped(run: &Path) -> String {
-    stop_replacing();
+    // In a job of several processes the run goes on until they have agreed on its end.
+    if job::ranks().size() == 1 {
+        stop_replacing();
+    }
     let checkpoint = RunDirectory::checkpoint_path(run);
     if checkpoint.exists() {
         format!("the last checkpoint is {}; to continue: {}", checkpoint.display(), resume_command(run))

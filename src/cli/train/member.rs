@@ -2,6 +2,7 @@
 //! but warnings.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::beginning::Folder;
@@ -15,6 +16,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::{Failure, notice};
 use crate::data::ClassCounts;
 use crate::engine::{Engine, EngineError, Setup};
+use crate::ranks::{Ranks, Single};
 use crate::train::{
     EngineConfig, EpochRecord, Listener, RunDirectory, RunOutcome, StoredRun, TrainingConfig,
 };
@@ -64,8 +66,8 @@ impl TrainArgs {
     }
 
     /// What an engine needs for these options, and how the run is trained. Errors in the options are found here.
-    pub fn interpret(&self, images: &Images) -> Result<(Setup, TrainingConfig), Failure> {
-        let meaning = Meaning::of(self, images, None)?;
+    pub fn interpret(&self, images: &Images, quiet: bool) -> Result<(Setup, TrainingConfig), Failure> {
+        let meaning = Meaning::of(self, images, None, quiet)?;
         Ok((meaning.setup, meaning.training))
     }
 }
@@ -85,7 +87,8 @@ impl MemberRun<'_> {
         let begin = || {
             let has_run = RunDirectory::config_path(folder).exists();
             let resumed = has_run.then(|| Resumed::open(folder)).transpose()?;
-            let opening = Meaning::of(args, images, resumed)?.on(device, args, options, images.clone());
+            let opening = Meaning::of(args, images, resumed, true)?;
+            let opening = opening.on(device, args, options, images.clone());
             let setup = opening.setup;
             let (begun, followed) = opening.begin(args, Folder::Member(folder))?;
             let observers = Observers {
@@ -102,8 +105,9 @@ impl MemberRun<'_> {
             epochs: epochs_in(folder),
             is_of_device: false,
         })?;
+        let alone: Arc<dyn Ranks> = Arc::new(Single::default());
         let trained = match engine(&setup) {
-            Ok(mut engine) => train(&mut begun, &mut *engine, &mut session),
+            Ok(mut engine) => train(&mut begun, &mut *engine, &mut session, &alone),
             Err(error) => Trained { summary: Err(error.into()), weights: Ok(None) },
         };
         let is_of_device = trained.is_failure_of_device();

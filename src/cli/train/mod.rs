@@ -8,6 +8,7 @@ mod checkpoint_args;
 mod ending;
 mod find_lr;
 mod fingerprint;
+mod followers;
 mod images;
 mod last_layer;
 mod loss;
@@ -26,9 +27,9 @@ mod stopping;
 mod target;
 mod tensorboard;
 
-use std::mem;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -38,9 +39,9 @@ pub use optimizer::OptimizerKind;
 use super::data_args::{DataArgs, LimitArgs};
 use super::engine::{EngineArgs, Opened};
 use super::sweep::{self, Running};
-use super::{Ending, Failure, Output, values};
+use super::{Ending, Failure, Output, job, values};
 use crate::engine::Engine;
-use crate::train::{self, TrainError};
+use crate::ranks::Ranks;
 use beginning::{Begun, Folder};
 use ending::Trained;
 use opening::{Opening, introduce};
@@ -202,23 +203,41 @@ pub fn run(
     if let Some(seeds) = args.seeds {
         return args.train_seeds(seeds, options, started, output);
     }
-    let (opening, Opened { mut engine, config: device, reason }, server) = Opening::open(args, options)?;
+    let ranks = job::ranks();
+    let opened = Opening::open(args, options).and_then(|opened| {
+        let rule = &opened.0.config.optimizer.rule;
+        if ranks.size() > 1 && args.find_lr.range(rule).is_some() {
+            return Err(Failure::usage("--find-lr runs in one process", "start it without mpirun"));
+        }
+        Ok(opened)
+    });
+    let (opening, Opened { mut engine, config: device, reason }, server) = job::agree(opened)?;
+    if ranks.size() > 1 {
+        followers::check(&opening, &*ranks)?;
+    }
+    if ranks.rank() > 0 {
+        return followers::follow(opening, &mut *engine, ranks);
+    }
     if let Some(range) = args.find_lr.range(&opening.config.optimizer.rule) {
         introduce(args, &device.name, &reason, &opening.images.data);
         return find_lr::run(range, opening, &mut *engine, &args.output, output);
     }
-    let (mut begun, followed) = opening.begin(args, Folder::Run(args.output.run_dir.as_deref()))?;
+    let begin = opening.begin(args, Folder::Run(args.output.run_dir.as_deref()));
+    let (mut begun, followed) = job::agree(begin)?;
     introduce(args, &device.name, &reason, &begun.data);
     begun.note(followed.is_resumed, args.output.quiet);
     let json = args.output.json.then_some(&mut *output);
-    let (mut session, page) = observers::attach(&begun, followed, args, server, started, json)?;
-    let trained = train(&mut begun, &mut *engine, &mut session);
+    let attached = observers::attach(&begun, followed, args, server, started, json);
+    let (mut session, page) = job::agree(attached)?;
+    let trained = train(&mut begun, &mut *engine, &mut session, &ranks);
+    let is_known = trained.is_known_to_other_ranks();
     if let (Some(page), Ok(summary)) = (&page, &trained.summary) {
         page.end(summary.outcome);
     }
     let saved = session.finish();
     // The page is dropped after this, because dropping it waits for the browsers that show it.
-    ending::end(begun, &mut *engine, trained, saved, &args.output, started, output)
+    let ending = ending::end(begun, &mut *engine, trained, saved, &args.output, started, output);
+    if is_known { job::agree(ending) } else { ending }
 }
 
 impl TrainArgs {
@@ -237,12 +256,14 @@ impl TrainArgs {
     }
 }
 
-/// Trains a run that has begun, on an engine of its setup.
-fn train(begun: &mut Begun, engine: &mut dyn Engine, session: &mut Session) -> Trained {
-    let summary = begun.load(engine).map_err(TrainError::from).and_then(|()| {
-        let state = mem::take(&mut begun.state);
-        train::train(engine, &begun.data, &begun.training, state, session)
-    });
+/// Trains a run that has begun, on an engine of its setup, together with the same run of the other ranks.
+fn train(
+    begun: &mut Begun,
+    engine: &mut dyn Engine,
+    session: &mut Session,
+    ranks: &Arc<dyn Ranks>,
+) -> Trained {
+    let summary = begun.train(engine, session, ranks);
     let weights = match summary {
         Ok(_) => session.unsaved_weights(engine),
         Err(_) => Ok(None),

@@ -6,7 +6,7 @@ use super::images::Images;
 use super::network::InitialNetwork;
 use super::resume::Resumed;
 use crate::cli::engine::Opened;
-use crate::cli::{Failure, notice};
+use crate::cli::{Failure, job, notice};
 use crate::data::{ClassCounts, Dataset, ImageSet};
 use crate::engine::{Optimizer, Setup};
 use crate::serve::Server;
@@ -44,11 +44,11 @@ impl Opening {
         let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
         args.check()?;
         args.check_images()?;
-        let server = args.page.listen()?;
+        let server = if job::ranks().rank() == 0 { args.page.listen()? } else { None };
         let before =
             resumed.as_ref().and_then(Resumed::checkpoint).map(|checkpoint| &checkpoint.config.engine);
         let (images, device) = args.engine.open_concurrently(before, || args.open_images())?;
-        let meaning = Meaning::of(args, &images, resumed)?;
+        let meaning = Meaning::of(args, &images, resumed, args.output.quiet)?;
         let opened = device.engine(&meaning.setup)?;
         Ok((meaning.on(opened.config.clone(), args, options, images), opened, server))
     }
@@ -56,7 +56,13 @@ impl Opening {
 
 impl Meaning {
     /// Interprets the options of a run. A resumed run keeps its network, and its class weights, whose file may have changed.
-    pub fn of(args: &TrainArgs, images: &Images, resumed: Option<Resumed>) -> Result<Self, Failure> {
+    /// Says what becomes of the last layer of a trained network, unless `quiet`.
+    pub fn of(
+        args: &TrainArgs,
+        images: &Images,
+        resumed: Option<Resumed>,
+        quiet: bool,
+    ) -> Result<Self, Failure> {
         let data = &images.data;
         let optimizer = Optimizer { frozen: args.network.frozen(), ..args.optimizer.optimizer()? };
         let checkpoint = resumed.as_ref().and_then(Resumed::checkpoint);
@@ -66,7 +72,7 @@ impl Meaning {
                 parameters: model.parameters.clone(),
                 weights: config.weights.clone(),
             },
-            None => args.network.initial(data, args.schedule.seed, args.output.quiet)?,
+            None => args.network.initial(data, args.schedule.seed, quiet)?,
         };
         let counts = ClassCounts::of(&data.train.labels, network.classes);
         let training = training(args, checkpoint, data, &counts)?;

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 
 use super::beginning::unusable;
 use super::fingerprint::Record;
-use crate::cli::{Failure, notice};
+use crate::cli::{Failure, job, notice};
 use crate::engine::OptimizerState;
 use crate::files::read_text;
 use crate::train::{
@@ -62,7 +62,9 @@ const MAY_CHANGE: [&str; 13] = [
 impl Resumed {
     /// Opens the folder of a run. Changes nothing in it.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let run = EarlierRun::open(path).map_err(|error| match error {
+        // Rank 0 locks it for all.
+        let open = if job::ranks().rank() == 0 { EarlierRun::open } else { EarlierRun::open_without_lock };
+        let run = open(path).map_err(|error| match error {
             OpenRunError::Run(error) => unusable(error),
             OpenRunError::Checkpoint(error) => Failure::input(error),
         })?;

@@ -23,7 +23,7 @@ impl CpuEngine {
     ) -> Result<ControlFlow<()>, EngineError> {
         let mut exchange = self.exchange.take().expect("the engine has ranks");
         let step_weight = epoch.step_weight(step, &images.labels);
-        let batches: Vec<MicroBatch> = step.micro_batches_of(self.micro_batch_limit()).collect();
+        let batches: Vec<MicroBatch> = step.micro_batches_of(Self::micro_batch_limit(&self.setup)).collect();
         let (table, frozen) = (ParameterTable::new(&self.setup.network), self.setup.optimizer.frozen);
         let before = self.network.running_statistics().to_vec();
         for batch in exchange.begin(&batches) {

@@ -5,6 +5,7 @@ mod activations;
 mod job;
 mod limits;
 mod population;
+mod ranks;
 mod submit;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::engine::{
     Engine, EngineError, Epoch, LayerOutput, Mode, Observer, OptimizerState, Population, SampleOutcome,
     Setup, Split,
 };
+use crate::ranks::{Exchange, Ranks};
 use job::Job;
 
 /// What an engine is built for.
@@ -38,6 +40,8 @@ pub struct GpuOptions {
 pub struct GpuEngine {
     /// Its only member is the network.
     pub(super) population: GpuPopulation,
+    /// With the other ranks, if there are any.
+    exchange: Option<Exchange>,
 }
 
 /// The index of the network.
@@ -51,7 +55,7 @@ impl GpuEngine {
     /// [`EngineError::BatchTooLarge`] if the activations of a batch do not fit into a binding,
     /// [`EngineError::Device`] if the device refuses something else.
     pub fn new(context: Context, options: GpuOptions) -> Result<Self, EngineError> {
-        Ok(Self { population: GpuPopulation::new(context, options, 1)? })
+        Ok(Self { population: GpuPopulation::new(context, options, 1)?, exchange: None })
     }
 
     /// The values of the first `images` images of a workspace tensor, as the last batch left them.
@@ -102,12 +106,25 @@ impl Engine for GpuEngine {
     }
 
     fn train(&mut self, epoch: &Epoch, observer: &mut Observer) -> Result<usize, EngineError> {
+        if let Some(mut exchange) = self.exchange.take() {
+            let trained = self.train_on_ranks(&mut exchange, epoch, observer);
+            self.exchange = Some(exchange);
+            return trained;
+        }
         let job = Job::new(ONLY, *epoch, observer);
         self.population.run(Split::Train, Mode::Train, vec![job], None)?.remove(0)
     }
 
+    fn set_ranks(&mut self, ranks: Arc<dyn Ranks>) -> Result<(), EngineError> {
+        self.exchange = Exchange::with(ranks, &self.population.table);
+        Ok(())
+    }
+
     fn evaluate(&mut self, split: Split) -> Result<Vec<SampleOutcome>, EngineError> {
-        Ok(self.population.evaluate(split, &[ONLY])?.remove(0))
+        match self.exchange.as_ref().map(Exchange::ranks) {
+            Some(ranks) => self.evaluate_on_ranks(&*ranks, split),
+            None => Ok(self.population.evaluate(split, &[ONLY])?.remove(0)),
+        }
     }
 
     fn log_probabilities(&mut self, split: Split) -> Result<Vec<f32>, EngineError> {

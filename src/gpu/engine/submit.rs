@@ -163,7 +163,7 @@ impl GpuPopulation {
 
 /// # Panics
 /// If the epoch would make kernels read or write out of bounds.
-fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
+pub(super) fn check_epoch(epoch: &Epoch, setup: &Setup, images: &ImageSet) {
     let largest = setup.batch_size.max(setup.evaluation_batch);
     epoch.check_class_weights(setup.class_weighted, setup.network.classes);
     for step in epoch.steps {
@@ -207,7 +207,7 @@ fn report_oldest(
 
 /// Reports the first value that was not finite: by step, then parameters before gradients, which they make non-finite,
 /// then in the order of the table.
-fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineError> {
+pub(super) fn check_faults(table: &ParameterTable, faults: &[Fault]) -> Result<(), EngineError> {
     let parameters = faults.iter().map(|fault| (fault.parameter, NonFinite::Parameter));
     let gradients = faults.iter().map(|fault| (fault.gradient, NonFinite::Gradient));
     let first = parameters

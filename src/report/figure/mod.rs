@@ -210,9 +210,20 @@ impl Figure {
     /// Returns an error if the figure is invalid or a text does not fit. Names of series are cut to fit.
     pub fn to_html(&self) -> Result<String, FigureError> {
         self.check()?;
-        let wide = layout::draw(self, layout::PAGE, WIDE)?.to_element("wide");
-        let narrow = layout::draw(self, layout::PAGE, NARROW)?.to_element("narrow");
+        let wide = self.draw_in_page(WIDE)?.to_element("wide");
+        let narrow = self.draw_in_page(NARROW)?.to_element("narrow");
         Ok(format!("<div class=\"chart\">\n{wide}{narrow}</div>\n"))
+    }
+
+    /// Draws the chart of a page, higher than usual if the legend leaves no room for the plot.
+    fn draw_in_page(&self, (width, height): (u32, u32)) -> Result<Drawing, FigureError> {
+        let heights = [height, height + height / 3, height + height * 2 / 3];
+        let mut drawn = heights.into_iter().map(|height| layout::draw(self, layout::PAGE, (width, height)));
+        let first = drawn.next().expect("there are several heights");
+        match first {
+            Err(FigureError::NoRoom { .. }) => drawn.find(Result::is_ok).unwrap_or(first),
+            first => first,
+        }
     }
 
     /// Writes `stem`.svg and `stem`.png of [`SIZE`] into a folder, each atomically, and returns their paths.

@@ -41,8 +41,9 @@ struct Level {
 const MIN_LOG_RATIO: f64 = 4.0;
 /// The largest number of values that are placed evenly although they are numbers.
 const MAX_EVEN: usize = 12;
-/// A sampled number has more letters than this, and is shown rounded.
+/// A sampled number has more letters than this, and is shown rounded; words are cut.
 const MAX_NUMBER: usize = 8;
+const MAX_WORD: usize = 40;
 /// The ticks of an axis with more values than this are round numbers instead of the values.
 const MAX_TYPED: usize = 10;
 
@@ -103,7 +104,7 @@ impl Factor {
         match &self.axis {
             Some(axis) if self.levels.len() > MAX_TYPED => {
                 let ticks = axis.ticks(most).into_iter();
-                ticks.map(|tick| (axis.fraction(tick.value), tick.label)).collect()
+                ticks.map(|tick| (axis.fraction(tick.value), compact(tick.value))).collect()
             }
             _ => {
                 let levels = self.levels.iter().enumerate();
@@ -175,7 +176,7 @@ fn numeric_levels(values: &[&str], numbers: &[f64]) -> (Vec<Level>, Vec<usize>) 
         let number = numbers[index];
         if levels.last().is_none_or(|last| last.number != Some(number)) {
             let typed = values[index].trim();
-            let text = if typed.len() <= MAX_NUMBER { typed.to_owned() } else { short_number(number) };
+            let text = if typed.len() <= MAX_NUMBER { typed.to_owned() } else { compact(number) };
             levels.push(Level { text, number: Some(number) });
         }
         of_setting[index] = levels.len() - 1;
@@ -187,7 +188,9 @@ fn word_levels(values: &[&str]) -> (Vec<Level>, Vec<usize>) {
     let (mut levels, mut known) = (Vec::new(), HashMap::new());
     let level_of = |value: &&str| {
         *known.entry((*value).to_owned()).or_insert_with(|| {
-            levels.push(Level { text: escape(value).into_owned(), number: None });
+            let word: String = value.chars().take(MAX_WORD).collect();
+            let more = if word.len() < value.len() { "…" } else { "" };
+            levels.push(Level { text: format!("{}{more}", escape(&word)), number: None });
             levels.len() - 1
         })
     };
@@ -240,7 +243,19 @@ fn rounded(value: f64, step: f64) -> String {
     let magnitude = |value: f64| if value == 0.0 { 0.0 } else { libm::log10(value.abs()).floor() };
     let digits = (magnitude(value) - magnitude(step)).clamp(1.0, 6.0) as usize;
     let text = format!("{value:.digits$e}");
-    text.parse().map_or(text, short_number)
+    text.parse().map_or(text, compact)
+}
+
+/// A number in few letters: 0.0012, 64, 1e-5, 2e6.
+fn compact(number: f64) -> String {
+    let short = short_number(number);
+    if number == 0.0 || (1e-3..1e5).contains(&number.abs()) {
+        return short;
+    }
+    let digits = format!("{:.4e}", number.abs());
+    let Some((mantissa, power)) = digits.split_once('e') else { return short };
+    let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{mantissa}e{power}", if number < 0.0 { "−" } else { "" })
 }
 
 #[cfg(test)]
@@ -285,6 +300,12 @@ mod tests {
         assert_eq!(texts(&factor(&["sgd", "adam", "sgd"])), ["sgd", "adam"]);
         assert_eq!(texts(&factor(&["0.00123456789"])), ["0.0012346"]);
         assert_eq!(texts(&factor(&["a\u{1b}[31m\n", "b"])), [r"a\u{1b}[31m\n", "b"]);
+    }
+
+    #[test]
+    fn numbers_are_written_in_few_letters() {
+        let written = [0.0, 0.001, 1e-4, -2.5e-8, 64.0, 1e6, 123_456_789.0, 0.1 + 0.2].map(compact);
+        assert_eq!(written, ["0", "0.001", "1e-4", "−2.5e-8", "64", "1e6", "1.2346e8", "0.3"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::report::drawing::{Anchor, Colour, Drawing, Fill, Shape};
 pub type Side<'a> = (&'a str, &'a Bins);
 
 const MAX_ROW_NAME: f64 = 96.0;
-const MAX_COLUMN_NAME: f64 = 60.0;
+const MAX_COLUMN_NAME: f64 = 76.0;
 const MAX_CELL: (f64, f64) = (84.0, 34.0);
 const MIN_CELL_HEIGHT: f64 = 9.0;
 /// The height that all rows together have at least, if the cells are not larger than the largest.

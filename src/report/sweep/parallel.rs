@@ -22,6 +22,8 @@ pub const MAX_LINES: usize = 400;
 /// How many of the lines have tooltips.
 const MAX_NAMED: usize = 100;
 
+/// Of many lines, of few, and of the best.
+const HAIR: f64 = 0.75;
 const THIN: f64 = 1.25;
 const BEST: f64 = 3.0;
 /// The width of the layout for much space, and the length of its axes.
@@ -37,8 +39,11 @@ const PAPER_OPACITY: f64 = 0.78;
 pub fn parallel(factors: &[Factor], measure: Measure, range: Range, lines: &[Line]) -> String {
     let axes = axes(factors, measure, range);
     let [wide, narrow] = [false, true].map(|is_narrow| {
-        let layout = Layout { axes: &axes, is_narrow };
-        layout.draw(factors, measure, range, lines).to_element(if is_narrow { "narrow" } else { "wide" })
+        Layout::new(&axes, is_narrow).draw(factors, measure, range, lines).to_element(if is_narrow {
+            "narrow"
+        } else {
+            "wide"
+        })
     });
     format!("<div class=\"chart\">\n{wide}{narrow}</div>\n")
 }
@@ -58,16 +63,31 @@ fn axes(factors: &[Factor], measure: Measure, range: Range) -> Vec<Scale> {
     let values = FittedAxis::new(&Axis::new(""), [low, high].into_iter(), Margin::Small, 5);
     let ticks = values.ticks(5).into_iter();
     let ticks = ticks.map(|tick| (values.fraction(tick.value), tick.label)).collect();
-    options.chain([Scale { name: measure.label(), ticks, values: Some(values) }]).collect()
+    let name = if measure.is_accuracy { "accuracy (%)" } else { "loss" }.to_owned();
+    options.chain([Scale { name, ticks, values: Some(values) }]).collect()
 }
 
 /// Where axes are: side by side, or below each other.
 struct Layout<'a> {
     axes: &'a [Scale],
     is_narrow: bool,
+    /// The positions of the first and the last upright axis.
+    margins: (f64, f64),
 }
 
-impl Layout<'_> {
+impl<'a> Layout<'a> {
+    fn new(axes: &'a [Scale], is_narrow: bool) -> Self {
+        let widest = |axis: Option<&Scale>| {
+            let widths = axis.into_iter().flat_map(|axis| &axis.ticks).map(|(_, text)| width(text));
+            widths.fold(0.0, f64::max).min(LABEL_ROOM) + GAP + 2.0
+        };
+        // The names above the axes need room as well.
+        let half = |axis: Option<&Scale>| axis.map_or(0.0, |axis| width(&cut(&axis.name, LABEL_ROOM)) / 2.0);
+        let left = widest(axes.first()).max(half(axes.first()));
+        let right = WIDE - widest(axes.last()).max(half(axes.last()));
+        Self { axes, is_narrow, margins: (left, right) }
+    }
+
     fn size(&self) -> (f64, f64) {
         let below = 3.0 * GAP + 12.0;
         match self.is_narrow {
@@ -86,7 +106,7 @@ impl Layout<'_> {
         if self.is_narrow {
             return (8.0 + position * (WIDTH - 16.0), STEP * axis as f64 + 26.0);
         }
-        let (left, right) = (LABEL_ROOM / 2.0 + 4.0, WIDE - LABEL_ROOM / 2.0 - 20.0);
+        let (left, right) = self.margins;
         let step = (right - left) / (self.axes.len() - 1).max(1) as f64;
         (left + axis as f64 * step, self.top() + (1.0 - position) * LENGTH)
     }
@@ -114,7 +134,13 @@ impl Layout<'_> {
                 positions.enumerate().map(|(axis, position)| self.at(axis, position)).collect();
             let colour = Colour::Shade(range.shade(line.value));
             let tooltip = (rank < MAX_NAMED).then(|| format!("{}: {}", line.name, measure.shown(line.value)));
-            let width = if rank == 0 { BEST } else { THIN };
+            let width = if rank == 0 {
+                BEST
+            } else if lines.len() <= MAX_NAMED {
+                THIN
+            } else {
+                HAIR
+            };
             canvas.shape(Shape { tooltip, ..Shape::line(points, Stroke::solid(colour, width)) });
         }
         for index in 0..self.axes.len() {

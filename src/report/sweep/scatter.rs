@@ -34,6 +34,8 @@ const SPREAD: f64 = 12.0;
 const MEAN_WIDTH: f64 = 9.0;
 /// The room for a label below the axis.
 const MAX_LABEL: f64 = 64.0;
+/// The part of the axis at each end that has no numbers, so that no dot covers the other axis.
+const INSET: f64 = 0.035;
 
 /// Draws the dots, of which there must be at least one within the range.
 pub fn scatter(factor: &Factor, measure: Measure, range: Range, dots: &[Dot]) -> Drawing {
@@ -81,6 +83,7 @@ impl<'a> Plot<'a> {
     }
 
     fn x(&self, position: f64) -> f64 {
+        let position = if self.factor.is_even() { position } else { INSET + (1.0 - 2.0 * INSET) * position };
         self.left + position * self.width()
     }
 

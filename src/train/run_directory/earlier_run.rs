@@ -21,7 +21,8 @@ pub struct EarlierRun {
     /// `None` if the run ended before it wrote one.
     checkpoint: Option<(Checkpoint, Vec<u8>)>,
     best: BestModel,
-    lock: File,
+    /// `None` if another process has it.
+    lock: Option<File>,
 }
 
 impl EarlierRun {
@@ -31,6 +32,19 @@ impl EarlierRun {
     /// Returns an error if the directory does not contain a run, if the run is in progress in another process, or if
     /// its files do not match.
     pub fn open(path: &Path) -> Result<Self, OpenRunError> {
+        Self::check(path, Some(lock))
+    }
+
+    /// The same for a rank that trains the run together with another process, which locks the directory and writes its
+    /// files. It must not [resume](Self::resume) the run.
+    ///
+    /// # Errors
+    /// As [`Self::open`], except if the run is in progress.
+    pub fn open_without_lock(path: &Path) -> Result<Self, OpenRunError> {
+        Self::check(path, None)
+    }
+
+    fn check(path: &Path, lock: Option<fn(&Path) -> Result<File, RunError>>) -> Result<Self, OpenRunError> {
         for name in REPLACED.into_iter().chain(DERIVED).chain([LOCK]) {
             let path = path.join(name);
             operations::is_plain(&path).map_err(|source| RunError::Irregular { path, source })?;
@@ -38,7 +52,7 @@ impl EarlierRun {
         if !path.join(CONFIG).exists() {
             return Err(RunError::NoRun { path: path.to_owned() }.into());
         }
-        let lock = lock(path)?;
+        let lock = lock.map(|lock| lock(path)).transpose()?;
         let metrics = ReadMetrics::read(path.join(METRICS))?;
         let checkpoint_path = RunDirectory::checkpoint_path(path);
         let checkpoint = match Checkpoint::load_with_bytes(&checkpoint_path) {
@@ -86,9 +100,11 @@ impl EarlierRun {
     /// Returns an error if a file cannot be written.
     ///
     /// # Panics
-    /// If the configuration contains an integer above 2^63 − 1, which TOML cannot represent.
+    /// If the configuration contains an integer above 2^63 − 1, which TOML cannot represent, or if the directory is not
+    /// locked.
     pub fn resume(self, config: &RunConfig) -> Result<RunDirectory, RunError> {
         let Self { path, metrics, checkpoint, best, lock } = self;
+        let lock = lock.expect("a run that is resumed is locked");
         for name in REPLACED.into_iter().chain(DERIVED) {
             remove_temporary_files_of(&path.join(name));
         }

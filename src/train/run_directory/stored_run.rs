@@ -109,7 +109,8 @@ impl StoredRun {
     }
 
     /// Reads all runs in a folder and in the folders within it, in the order of their paths. A run that cannot be read is
-    /// an error beside its path, and does not affect the others.
+    /// an error beside its path, and does not affect the others. Those of a sweep are read only if `folder` is the sweep's
+    /// or within it.
     ///
     /// # Errors
     /// Returns an error if the folder cannot be read.
@@ -126,14 +127,26 @@ impl StoredRun {
     /// # Errors
     /// Returns an error if the folder cannot be read.
     pub fn paths_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let mut paths = Vec::new();
-        if is_run(folder) {
-            paths.push(folder.to_owned());
-        } else {
-            find_runs(folder, MAX_DEPTH, &mut paths)?;
-        }
-        paths.sort_unstable();
-        Ok(paths)
+        Ok(Found::below(folder)?.runs)
+    }
+
+    /// The folders of sweeps in a folder and in the folders within it, in the order of their paths; `folder` itself is not
+    /// among them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn sweeps_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(Found::below(folder)?.sweeps)
+    }
+
+    /// When the sweep in a folder started, as [`Self::started`].
+    #[cfg(feature = "cli")]
+    pub(crate) fn start_of_sweep(folder: &Path) -> SystemTime {
+        time_in_name(folder).unwrap_or_else(|| oldest_file(folder))
+    }
+
+    /// Whether a process trains the run or runs the sweep in a folder.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_in_progress(folder: &Path) -> bool {
+        is_locked(folder).unwrap_or(false)
     }
 
     /// The name of the directory.
@@ -222,18 +235,45 @@ pub(super) fn state_after(records: &[EpochRecord]) -> RunState {
     state
 }
 
-/// Adds the runs below a folder. Folders that cannot be read are left out, except for the first.
-fn find_runs(folder: &Path, depth: usize, runs: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if is_run(&path) {
-            runs.push(path);
-        } else if depth > 1 && path.is_dir() && !path.is_symlink() {
-            let _ = find_runs(&path, depth - 1, runs);
-        }
-    }
-    Ok(())
+/// The folders of runs and sweeps below a folder.
+#[derive(Default)]
+struct Found {
+    runs: Vec<PathBuf>,
+    sweeps: Vec<PathBuf>,
 }
+
+impl Found {
+    fn below(folder: &Path) -> io::Result<Self> {
+        let mut found = Self::default();
+        if is_run(folder) {
+            found.runs.push(folder.to_owned());
+        } else {
+            found.add(folder, MAX_DEPTH)?;
+        }
+        found.runs.sort_unstable();
+        found.sweeps.sort_unstable();
+        Ok(found)
+    }
+
+    /// Adds what is below a folder. Folders that cannot be read are left out, except for the first.
+    fn add(&mut self, folder: &Path, depth: usize) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if is_run(&path) {
+                self.runs.push(path);
+            } else if path.join(SWEEP).is_file() {
+                // It may have thousands of members.
+                self.sweeps.push(path);
+            } else if depth > 1 && path.is_dir() && !path.is_symlink() {
+                let _ = self.add(&path, depth - 1);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file that the folder of a sweep has. The runs of its members are below it.
+const SWEEP: &str = "sweep.toml";
 
 /// Whether a folder contains a run, perhaps a damaged one. A run that was killed before it wrote its configuration does not
 /// count.
@@ -312,7 +352,7 @@ fn time_in_name(run: &Path) -> Option<SystemTime> {
 /// When the run's oldest file was written last. A run's lock is created at its start and never written to.
 fn oldest_file(run: &Path) -> SystemTime {
     let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let files = [LOCK, CONFIG, METRICS].into_iter().filter_map(|name| modified(&run.join(name)));
+    let files = [LOCK, CONFIG, METRICS, SWEEP].into_iter().filter_map(|name| modified(&run.join(name)));
     files.min().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 

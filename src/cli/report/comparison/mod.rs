@@ -89,9 +89,18 @@ fn read(paths: &[&PathBuf]) -> Result<Vec<StoredRun>, Failure> {
     let (mut runs, mut seen) = (Vec::new(), HashSet::new());
     for path in paths {
         let found = match is_folder_of_runs(path) {
-            true => StoredRun::all_in(path)
-                .with_context(|| format!("cannot read {}", path.display()))
-                .map_err(Failure::Work)?,
+            true => {
+                let sweeps = StoredRun::sweeps_in(path).unwrap_or_default().len();
+                if sweeps > 0 {
+                    let (sweeps, folder) = (count(sweeps, "sweep"), path.display());
+                    notice::note(format_args!(
+                        "{sweeps} in {folder} left out: a sweep has a report of its own"
+                    ));
+                }
+                StoredRun::all_in(path)
+                    .with_context(|| format!("cannot read {}", path.display()))
+                    .map_err(Failure::Work)?
+            }
             false => {
                 // A path that is not a run at all is an error.
                 if !path.is_dir() || !RunDirectory::config_path(path).exists() {

@@ -32,6 +32,8 @@ pub struct Subject<'a> {
     pub means: Vec<Option<f64>>,
     /// The epoch of these values, if it is not the last one of all.
     pub compared_after: Option<u64>,
+    /// The results of each setting.
+    by_setting: Vec<Vec<&'a MemberResult>>,
     /// The configuration of a member whose folder is there, the best one's if possible.
     pub config: Option<RunConfig>,
 }
@@ -49,6 +51,12 @@ impl<'a> Subject<'a> {
             .iter()
             .map(|result| comparable(result, metric, compared_after).map(|value| scaled(measure, value)))
             .collect();
+        let mut by_setting = vec![Vec::new(); plan.settings.len()];
+        for result in results {
+            if let Some(setting) = by_setting.get_mut(result.setting) {
+                setting.push(result);
+            }
+        }
         let newest = || best.into_iter().chain(results.iter().rev().take(MAX_TRIES));
         Self {
             path,
@@ -63,6 +71,7 @@ impl<'a> Subject<'a> {
             values,
             compared_after,
             config: newest().find_map(|result| config_of(&path.join(&result.run))),
+            by_setting,
             ranking,
         }
     }
@@ -77,13 +86,20 @@ impl<'a> Subject<'a> {
         self.measure.number(scaled(self.measure, value))
     }
 
-    /// The values of a setting in one line: `lr=1e-3 momentum=0.9`. A sweep over the seed alone has one setting without
-    /// values.
+    /// The values of a setting in one line, as [`Setting::label`](crate::sweep::Setting::label), with long ones cut.
     pub fn setting(&self, setting: usize) -> String {
         let values = self.sweep.plan.settings.get(setting).map_or(&[][..], |setting| &setting.values);
-        let values: Vec<String> =
-            values.iter().take(MAX_VALUES).map(|(name, value)| format!("{name}={}", short(value))).collect();
-        if values.is_empty() { "the options that were given".to_owned() } else { values.join(" ") }
+        let values: Vec<String> = values
+            .iter()
+            .take(MAX_VALUES)
+            .map(|(name, value)| format!("{} {}", short(name), short(value)))
+            .collect();
+        if values.is_empty() { "defaults".to_owned() } else { values.join(", ") }
+    }
+
+    /// The results of a setting.
+    pub fn results_of(&self, setting: usize) -> &[&'a MemberResult] {
+        self.by_setting.get(setting).map_or(&[], Vec::as_slice)
     }
 
     /// The number of members that the sweep in this folder has.

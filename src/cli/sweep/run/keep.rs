@@ -115,6 +115,8 @@ mod tests {
         removed
     }
 
+    const NONE: [usize; 0] = [];
+
     fn keep() -> Candidates {
         Candidates::new(Metric::TestAccuracy, 3, 2)
     }
@@ -122,11 +124,11 @@ mod tests {
     #[test]
     fn only_the_best_member_of_a_setting_can_be_the_best() {
         let mut keep = keep();
-        assert_eq!(end(&mut keep, 0, Some(0.5)), []);
+        assert_eq!(end(&mut keep, 0, Some(0.5)), NONE);
         assert_eq!(end(&mut keep, 1, Some(0.75)), [0]);
-        assert_eq!(end(&mut keep, 2, Some(0.5)), []);
+        assert_eq!(end(&mut keep, 2, Some(0.5)), NONE);
         assert_eq!(end(&mut keep, 3, Some(0.25)), [2, 3], "the mean of the first setting is higher");
-        assert_eq!(end(&mut keep, 4, Some(1.0)), []);
+        assert_eq!(end(&mut keep, 4, Some(1.0)), NONE);
         assert_eq!(end(&mut keep, 5, Some(0.5)), [1, 5]);
     }
 
@@ -134,8 +136,8 @@ mod tests {
     fn equal_members_and_equal_settings_are_kept() {
         let mut keep = keep();
         let removed: Vec<_> = (0..4).flat_map(|member| end(&mut keep, member, Some(0.5))).collect();
-        assert_eq!(removed, []);
-        assert_eq!(end(&mut keep, 4, Some(0.75)), []);
+        assert_eq!(removed, NONE);
+        assert_eq!(end(&mut keep, 4, Some(0.75)), NONE);
         assert_eq!(end(&mut keep, 5, Some(0.5)), [0, 1, 2, 3, 5]);
     }
 
@@ -143,8 +145,8 @@ mod tests {
     fn a_setting_with_a_failed_member_ranks_behind_complete_ones() {
         let mut keep = keep();
         assert_eq!(end(&mut keep, 0, None), [0]);
-        assert_eq!(end(&mut keep, 1, Some(0.75)), []);
-        assert_eq!(end(&mut keep, 2, Some(0.5)), []);
+        assert_eq!(end(&mut keep, 1, Some(0.75)), NONE);
+        assert_eq!(end(&mut keep, 2, Some(0.5)), NONE);
         assert_eq!(end(&mut keep, 3, Some(0.25)), [1, 3]);
     }
 }

@@ -5,6 +5,7 @@
 mod keep;
 mod prepared;
 mod queue;
+mod ranks;
 mod recorder;
 mod table;
 mod worker;
@@ -15,17 +16,20 @@ use std::thread;
 use std::time::Instant;
 
 use super::members::Sweep;
+use crate::cli::hints::HintedError;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::{Ending, Failure, Output, notice, threads};
+use crate::cli::{Ending, Failure, Output, job, notice, threads};
 use crate::files::stop_replacing;
-use crate::sweep::{Member, Plan, Setting, SweepFiles};
+use crate::sweep::{Member, MemberStatus, Plan, Setting, SweepFiles};
 use crate::train::{EpochRecord, StoredRun, TrainingConfig, quoted};
 use crate::wording::{count, duration};
 use prepared::{Prepared, PreparedMember};
-use queue::{Queue, Start};
+use queue::{Queue, Source, Start};
 use recorder::Recorder;
 use table::{Planned, Table};
 use worker::Work;
+
+pub use ranks::follow;
 
 /// Trains the members, writes the files of the sweep and its report, and shows the progress. An interrupted sweep can be
 /// resumed.
@@ -33,16 +37,25 @@ use worker::Work;
 /// `started` is when the program started.
 pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(SweepFiles, Ending), Failure> {
     notice::show_each_once();
-    let prepared = Prepared::new(&sweep)?;
-    let halving = sweep.config.halving(&sweep.plan, epochs(&prepared.members)).map_err(Failure::input)?;
-    let has_validation = prepared.members.iter().all(|member| member.images.data.validation.is_some());
-    let files = sweep.files(has_validation)?;
+    let prepared = ranks::agree(Prepared::new(&sweep))?;
+    let mut begin = || {
+        let halving = sweep.config.halving(&sweep.plan, epochs(&prepared.members)).map_err(Failure::input)?;
+        let has_validation = prepared.members.iter().all(|member| member.images.data.validation.is_some());
+        let files = sweep.files(has_validation)?;
+        let folder = files.path().to_owned();
+        let interrupt = Interrupt::listen(move || stopped(&folder))?;
+        Ok((halving, files, interrupt))
+    };
+    let (halving, files, interrupt) = job::agree(begin())?;
+    ranks::share_folder(Some(files.path()))?;
+    let ranks = job::ranks();
     let Sweep { config, plan, running, .. } = &sweep;
     if !running.quiet {
         notice::note(about(plan, prepared.members.len(), files.path()));
+        if let ended @ 1.. = files.stored().results.len() {
+            notice::note(format_args!("{} ended before", count(ended, "member")));
+        }
     }
-    let folder = files.path().to_owned();
-    let interrupt = Interrupt::listen(move || stopped(&folder))?;
 
     let is_predictable = halving.rungs().is_empty();
     let (starts, planned) = prepared.members.iter().map(|member| start(member, &files)).unzip();
@@ -69,13 +82,23 @@ pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(S
                 queue.stop(threads::cannot_start(error));
             }
         }
+        if ranks.size() > 1 {
+            let (work, queue, ranks, results) = (&work, &queue, &*ranks, results.clone());
+            // Without it the other ranks would wait for ever, so that the failure ends them.
+            thread::Builder::new()
+                .spawn_scoped(scope, move || ranks::serve(work, queue, ranks, &results))
+                .map_err(threads::cannot_start)?;
+        }
         drop(results);
         for result in ended.into_iter().chain(received) {
             if let Err(failure) = recorder.record(result) {
                 queue.stop(failure);
             }
         }
-    });
+        Ok::<(), Failure>(())
+    })?;
+    // The other ranks have nothing to do any more.
+    job::agree(Ok(()))?;
     let finished = recorder.finish();
     drop(table);
     if let Some(failure) = queue.failure() {
@@ -88,6 +111,13 @@ pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(S
         if !running.quiet {
             let time = duration(started.elapsed().as_secs_f64());
             notice::note(format_args!("all members have ended, after {time}"));
+        }
+        let results = &files.stored().results;
+        if results.iter().all(|result| result.status != MemberStatus::Finished) {
+            let error = results.iter().find_map(|result| result.error.as_deref()).unwrap_or_default();
+            let message = format!("no member has finished; the first error: {error}");
+            let hint = Some(format!("all errors are in {}", SweepFiles::report_path(&folder).display()));
+            return Err(Failure::work(HintedError { message, hint }));
         }
         return Ok((files, Ending::Done));
     }
@@ -111,7 +141,7 @@ fn epochs(members: &[PreparedMember]) -> f64 {
 /// How far a member has got in an earlier process.
 fn start(prepared: &PreparedMember, files: &SweepFiles) -> (Start, Planned) {
     let PreparedMember { member, training, images, group, .. } = prepared;
-    let result = files.stored().results.iter().find(|result| result.member == member.index);
+    let result = files.stored().result(member.index);
     let epochs = match result {
         Some(result) => result.epochs.clone(),
         // What cannot be read is reported when the run is resumed.
@@ -155,7 +185,9 @@ fn label(plan: &Plan, member: Member) -> String {
 
 /// What a sweep that a second signal ends leaves behind. Waits for the file that is being written.
 fn stopped(folder: &Path) -> String {
-    stop_replacing();
+    if job::ranks().size() == 1 {
+        stop_replacing();
+    }
     format!("to continue: {}", resume_command(folder))
 }
 

@@ -69,7 +69,7 @@ impl Prepared {
         let members = asked.into_iter().map(|asked| {
             let images_index = asked.images;
             let images = &images[images_index];
-            let interpreted = asked.args.interpret(images);
+            let interpreted = asked.args.interpret(images, sweep.running.quiet);
             let (setup, training) =
                 interpreted.map_err(|failure| of_member(&label(&sweep.plan, asked.member), failure))?;
             let is_gpu = devices.iter().any(|device| device.kind == asked.kind && device.ready.is_gpu());

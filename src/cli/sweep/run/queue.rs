@@ -1,6 +1,9 @@
 //! Which member is trained next. Everything here follows from how far the members have got, so that a resumed sweep takes
 //! the same decisions.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +67,38 @@ impl Reason {
     pub fn into_failure(self) -> Failure {
         Failure::work(HintedError { message: self.message, hint: self.hint })
     }
+}
+
+/// Where threads get members to train.
+pub trait Source: Sync {
+    /// The next group with a member to train, among the groups for which `is_mine` is true. Waits while others may bring
+    /// one. `None` if there is nothing left to do.
+    fn next_group(&self, is_mine: &dyn Fn(usize) -> bool) -> Option<usize>;
+
+    /// The next member of a group. Waits while another member of the group is trained that may be continued later, or that
+    /// others wait for.
+    fn next(&self, group: usize) -> Option<Job>;
+
+    /// How many members of a group could be trained at the same time.
+    fn unfinished(&self, group: usize) -> usize;
+
+    /// Records how a job has ended, and returns the results of the members that have ended with it.
+    fn done(&self, job: Job, end: JobEnd) -> Vec<MemberResult>;
+
+    /// Ends all members of a group that have not ended, because no engine can be made for them.
+    fn fail_group(&self, group: usize, reason: &Reason) -> Vec<MemberResult>;
+
+    /// Hands out no more members, because of a failure that affects all of them.
+    fn stop(&self, failure: Failure);
+}
+
+/// What a look into the queue finds.
+pub enum Found<T> {
+    Now(T),
+    /// Something may come.
+    Later,
+    /// There is nothing left to do.
+    Never,
 }
 
 /// The members that are still to be trained. Shared by all threads.
@@ -134,27 +169,35 @@ impl<'a> Queue<'a> {
         (queue, results)
     }
 
-    /// The next group with a member to train, among the groups for which `is_mine` is true. Waits while others may bring
-    /// one. `None` if there is nothing left to do.
-    pub fn next_group(&self, is_mine: impl Fn(usize) -> bool) -> Option<usize> {
-        self.wait_for(
+    /// [`Source::next_group`] without waiting.
+    pub fn poll_group(&self, is_mine: &dyn Fn(usize) -> bool) -> Found<usize> {
+        self.find_group(&mut self.lock(), is_mine)
+    }
+
+    fn find_group(&self, state: &mut State, is_mine: &dyn Fn(usize) -> bool) -> Found<usize> {
+        self.look(
+            state,
             |state| {
                 let mut ready = state.entries.iter().filter(|entry| entry.is_ready());
                 ready.find_map(|entry| entry.group.filter(|&group| is_mine(group)))
             },
             // A member of any group may be the one that the members of others wait for.
             |state| {
-                let may_be_mine = |entry: &Entry| entry.ended.is_none() && entry.group.is_some_and(&is_mine);
+                let may_be_mine = |entry: &Entry| entry.ended.is_none() && entry.group.is_some_and(is_mine);
                 state.entries.iter().any(|entry| entry.job.is_some())
                     && state.entries.iter().any(|entry| may_be_mine(entry) && !entry.is_on_its_last_job())
             },
         )
     }
 
-    /// The next member of a group. Waits while another member of the group is trained that may be continued later, or that
-    /// others wait for.
-    pub fn next(&self, group: usize) -> Option<Job> {
-        self.wait_for(
+    /// [`Source::next`] without waiting.
+    pub fn poll(&self, group: usize) -> Found<Job> {
+        self.find_job(&mut self.lock(), group)
+    }
+
+    fn find_job(&self, state: &mut State, group: usize) -> Found<Job> {
+        self.look(
+            state,
             |state| {
                 let of_group = |entry: &&mut Entry| entry.group == Some(group) && entry.is_ready();
                 let entry = state.entries.iter_mut().find(of_group)?;
@@ -170,50 +213,9 @@ impl<'a> Queue<'a> {
         )
     }
 
-    /// How many members of a group could be trained at the same time.
-    pub fn unfinished(&self, group: usize) -> usize {
-        let is_unfinished = |entry: &&Entry| entry.group == Some(group) && entry.ended.is_none();
-        self.lock().entries.iter().filter(is_unfinished).count()
-    }
-
-    /// Records how a job has ended, and returns the results of the members that have ended with it.
-    pub fn done(&self, job: Job, end: JobEnd) -> Vec<MemberResult> {
-        let mut state = self.lock();
-        let entry = &mut state.entries[job.member];
-        (entry.job, entry.epochs) = (None, end.epochs);
-        let mut results = Vec::new();
-        match end.how {
-            How::Finished => results.push(self.end(entry, MemberStatus::Finished, None)),
-            How::Failed(reason) => results.push(self.end(entry, MemberStatus::Failed, Some(reason.message))),
-            How::Paused => {}
-            How::Interrupted => state.is_stopped = true,
-            How::DeviceFailed(reason) => state.stop(reason.into_failure()),
-        }
-        results.extend(self.decide(&mut state));
-        drop(state);
-        self.changed.notify_all();
-        results
-    }
-
-    /// Ends all members of a group that have not ended, because no engine can be made for them.
-    pub fn fail_group(&self, group: usize, reason: &Reason) -> Vec<MemberResult> {
-        let mut state = self.lock();
-        let mut results = Vec::new();
-        for entry in &mut state.entries {
-            if entry.group == Some(group) && entry.ended.is_none() && entry.job.is_none() {
-                results.push(self.end(entry, MemberStatus::Failed, Some(reason.message.clone())));
-            }
-        }
-        results.extend(self.decide(&mut state));
-        drop(state);
-        self.changed.notify_all();
-        results
-    }
-
-    /// Hands out no more members, because of a failure that affects all of them.
-    pub fn stop(&self, failure: Failure) {
-        self.lock().stop(failure);
-        self.changed.notify_all();
+    /// Whether no more members are handed out.
+    pub fn is_stopped(&self) -> bool {
+        self.lock().is_stopped || self.interrupt.is_requested()
     }
 
     /// The failure that has stopped the sweep.
@@ -221,22 +223,31 @@ impl<'a> Queue<'a> {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).failure
     }
 
-    /// Waits until `find` finds something, as long as `may_come` says that something may come.
-    fn wait_for<T>(
+    /// Looks for something with `find`; `may_come` says whether something may come.
+    fn look<T>(
         &self,
+        state: &mut State,
         mut find: impl FnMut(&mut State) -> Option<T>,
         may_come: impl Fn(&State) -> bool,
-    ) -> Option<T> {
+    ) -> Found<T> {
+        if state.is_stopped || self.interrupt.is_requested() {
+            return Found::Never;
+        }
+        match find(state) {
+            Some(found) => Found::Now(found),
+            None if may_come(state) => Found::Later,
+            None => Found::Never,
+        }
+    }
+
+    /// Waits while `find` answers that something may come.
+    fn wait<T>(&self, find: impl Fn(&mut State) -> Found<T>) -> Option<T> {
         let mut state = self.lock();
         loop {
-            if state.is_stopped || self.interrupt.is_requested() {
-                return None;
-            }
-            if let Some(found) = find(&mut state) {
-                return Some(found);
-            }
-            if !may_come(&state) {
-                return None;
+            match find(&mut state) {
+                Found::Now(found) => return Some(found),
+                Found::Never => return None,
+                Found::Later => {}
             }
             let waited = self.changed.wait_timeout(state, INTERVAL);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -293,6 +304,58 @@ impl<'a> Queue<'a> {
     /// A panic under the lock leaves the state usable.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Queue<'_> {
+    fn next_group(&self, is_mine: &dyn Fn(usize) -> bool) -> Option<usize> {
+        self.wait(|state| self.find_group(state, is_mine))
+    }
+
+    fn next(&self, group: usize) -> Option<Job> {
+        self.wait(|state| self.find_job(state, group))
+    }
+
+    fn unfinished(&self, group: usize) -> usize {
+        let is_unfinished = |entry: &&Entry| entry.group == Some(group) && entry.ended.is_none();
+        self.lock().entries.iter().filter(is_unfinished).count()
+    }
+
+    fn done(&self, job: Job, end: JobEnd) -> Vec<MemberResult> {
+        let mut state = self.lock();
+        let entry = &mut state.entries[job.member];
+        (entry.job, entry.epochs) = (None, end.epochs);
+        let mut results = Vec::new();
+        match end.how {
+            How::Finished => results.push(self.end(entry, MemberStatus::Finished, None)),
+            How::Failed(reason) => results.push(self.end(entry, MemberStatus::Failed, Some(reason.message))),
+            How::Paused => {}
+            How::Interrupted => state.is_stopped = true,
+            How::DeviceFailed(reason) => state.stop(reason.into_failure()),
+        }
+        results.extend(self.decide(&mut state));
+        drop(state);
+        self.changed.notify_all();
+        results
+    }
+
+    fn fail_group(&self, group: usize, reason: &Reason) -> Vec<MemberResult> {
+        let mut state = self.lock();
+        let mut results = Vec::new();
+        for entry in &mut state.entries {
+            if entry.group == Some(group) && entry.ended.is_none() && entry.job.is_none() {
+                results.push(self.end(entry, MemberStatus::Failed, Some(reason.message.clone())));
+            }
+        }
+        results.extend(self.decide(&mut state));
+        drop(state);
+        self.changed.notify_all();
+        results
+    }
+
+    fn stop(&self, failure: Failure) {
+        self.lock().stop(failure);
+        self.changed.notify_all();
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Recorder<'a> {
     quiet: bool,
     /// `None` if all folders are kept.
     keep: Option<Candidates>,
+    /// Number of members that this folder is to have.
+    members: usize,
     /// When the report may be written again.
     next_report: Instant,
 }
@@ -37,9 +39,9 @@ impl<'a> Recorder<'a> {
         let (config, plan) = (&stored.config, &stored.plan);
         let keep = (config.keep == Keep::Best)
             .then(|| Candidates::new(config.metric, plan.settings.len(), plan.seeds.len()));
-        let before = stored.results.clone();
+        let (before, members) = (stored.results.clone(), config.members(plan).count());
         let next_report = Instant::now() + REPORT_PAUSE;
-        let mut recorder = Self { files, table, json, quiet, keep, next_report };
+        let mut recorder = Self { files, table, json, quiet, keep, members, next_report };
         for result in &before {
             recorder.table.end(result, &recorder.label(result));
             recorder.discard(result);
@@ -70,30 +72,25 @@ impl<'a> Recorder<'a> {
 
     /// A line for a member that has ended.
     fn tell(&self, result: &MemberResult, label: &str) {
-        let (ended, all) = (self.files.stored().results.len() + 1, self.members());
+        let (ended, all) = (self.files.stored().results.len() + 1, self.members);
         if let Some(error) = &result.error {
-            notice::warning(format_args!("{label} failed: {error}"));
+            notice::warning(format_args!("{ended} of {all}: {label} failed: {error}"));
+            return;
         }
         if self.quiet || self.table.is_live || self.json.is_some() {
             return;
         }
-        let what = match (result.status, result.last()) {
-            (MemberStatus::Failed, _) => "failed".to_owned(),
-            (_, None) => "no training steps".to_owned(),
-            (status, Some(last)) => {
-                let verb = if status == MemberStatus::Eliminated { "eliminated after" } else { "after" };
+        let what = match result.last() {
+            None => "no training steps".to_owned(),
+            Some(last) => {
+                let is_eliminated = result.status == MemberStatus::Eliminated;
+                let verb = if is_eliminated { "eliminated after" } else { "after" };
                 let metric = self.files.stored().config.metric;
                 let value = metric.of(last).map(|value| shown(metric, value)).unwrap_or_default();
                 format!("{value} {verb} {}", count(last.epoch, "epoch"))
             }
         };
         notice::note(format_args!("{ended} of {all}: {label}: {what}"));
-    }
-
-    /// Number of members that this folder is to have.
-    fn members(&self) -> usize {
-        let stored = self.files.stored();
-        stored.config.members(&stored.plan).count()
     }
 
     fn label(&self, result: &MemberResult) -> String {
@@ -136,7 +133,7 @@ impl<'a> Recorder<'a> {
         let copied = best.map_or(Ok(()), |best| self.files.set_model(best).map_err(Failure::work));
         let stored = self.files.stored();
         // The best member of all shards may be another one than that of this shard.
-        if self.keep.is_some() && stored.config.shard.is_none() && stored.results.len() == self.members() {
+        if self.keep.is_some() && stored.config.shard.is_none() && stored.results.len() == self.members {
             let others =
                 stored.results.iter().map(|result| result.member).filter(|&other| Some(other) != best);
             others.for_each(|member| self.remove(member));

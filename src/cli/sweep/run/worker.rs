@@ -5,13 +5,13 @@ use std::sync::mpsc::Sender;
 
 use super::label;
 use super::prepared::{Device, Prepared};
-use super::queue::{How, Job, JobEnd, Queue, Reason};
+use super::queue::{How, Job, JobEnd, Reason, Source};
 use super::table::Table;
 use crate::cli::engine::failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::sweep::members::Running;
 use crate::cli::train::{MemberEnd, MemberFailure, MemberRun};
-use crate::cli::{Failure, notice, threads};
+use crate::cli::{Failure, job, notice, threads};
 use crate::device::EnginePool;
 use crate::engine::EngineError;
 use crate::sweep::{MemberResult, Plan, SweepFiles};
@@ -22,7 +22,7 @@ use crate::wording::count;
 pub struct Work<'a> {
     pub plan: &'a Plan,
     pub prepared: &'a Prepared,
-    pub queue: &'a Queue<'a>,
+    pub queue: &'a dyn Source,
     pub table: &'a Table,
     /// The folder of the sweep.
     pub folder: &'a Path,
@@ -35,7 +35,7 @@ impl Work<'_> {
     pub fn on(&self, device: &Device, results: &Sender<MemberResult>) {
         let is_mine = |group: usize| self.prepared.groups[group].kind == device.kind;
         let mut is_introduced = false;
-        while let Some(group) = self.queue.next_group(is_mine) {
+        while let Some(group) = self.queue.next_group(&is_mine) {
             let (pool, config) = match self.pool(device, group) {
                 Ok(pool) => pool,
                 Err(error @ EngineError::Device(_)) => return self.queue.stop(failure(error)),
@@ -68,9 +68,10 @@ impl Work<'_> {
 
     /// The engines for the members of a group, and their description.
     fn pool(&self, device: &Device, group: usize) -> Result<(EnginePool, EngineConfig), EngineError> {
-        // Several devices share the members.
+        // Several devices and ranks share the members.
         let devices = self.prepared.devices.iter().filter(|other| other.kind == device.kind).count();
-        let members = self.queue.unfinished(group).div_ceil(devices).max(1);
+        let sharing = devices * job::ranks().size();
+        let members = self.queue.unfinished(group).div_ceil(sharing).max(1);
         let limit = if device.ready.is_gpu() { self.running.population } else { self.running.jobs };
         let size = limit.map_or(members, |limit| members.min(limit.get()));
         let group = &self.prepared.groups[group];
@@ -92,7 +93,8 @@ impl Work<'_> {
             folder: &folder,
             interrupt: self.interrupt,
         };
-        let listener = Box::new(self.table.follow(job, label(self.plan, member.member)));
+        let epochs = member.training.epochs_started(member.images.data.train.len());
+        let listener = Box::new(self.table.follow(job, label(self.plan, member.member), epochs));
         match run.train(device.clone(), |setup| pool.engine(setup), listener) {
             Ok(MemberEnd { outcome: RunOutcome::Interrupted, epochs }) => {
                 let is_paused = job.until.is_some_and(|until| epochs.len() as u64 >= until);

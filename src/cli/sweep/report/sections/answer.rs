@@ -1,7 +1,7 @@
 //! The answer: the best setting, how good it is, and how sure that is.
 
-use crate::cli::sweep::report::subject::Subject;
-use crate::report::page::{Html, Tile, Tone, card, command, notice, tiles};
+use crate::cli::sweep::report::subject::{Subject, short};
+use crate::report::page::{Html, Tile, Tone, card, command, notice, pairs, tiles};
 use crate::sweep::MemberStatus;
 use crate::sweep::statistics::SettingSummary;
 use crate::wording::{count, duration, whole};
@@ -25,8 +25,7 @@ pub fn body(subject: &Subject) -> Html {
         ));
     }
     html.push(&tiles(numbers(subject)));
-    let best = subject.ranking.first().filter(|best| best.mean.is_some());
-    match best {
+    match subject.best {
         Some(_) => {
             let tone = if subject.comparison.is_significant { Tone::Good } else { Tone::Neutral };
             if !subject.comparison.statement.is_empty() && subject.sweep.plan.settings.len() > 1 {
@@ -38,12 +37,29 @@ pub fn body(subject: &Subject) -> Html {
         }
         None => {}
     }
-    if let Some(repeat) = &subject.repeat {
-        let mut body = super::paragraph("muted", "This command repeats the best setting:");
-        body.push(&command(repeat));
-        html.push(&card("", &body));
-    }
+    html.push(&best(subject));
     html
+}
+
+/// The values of the best setting, and the command that repeats it.
+fn best(subject: &Subject) -> Html {
+    let (Some(best), Some(repeat)) = (subject.best, &subject.repeat) else { return Html::default() };
+    let values = best.options.iter().map(|(name, value)| (short(name), Html::code(&short(value))));
+    let values: Vec<(String, Html)> = values.collect();
+    let mut body = Html::default();
+    if !values.is_empty() {
+        body.push(&pairs(values.iter().map(|(name, value)| (name.as_str(), value.clone()))));
+    }
+    body.push(&super::paragraph(
+        "muted",
+        "This command repeats its best run, whose model is that of the sweep:",
+    ));
+    body.push(&command(repeat));
+    let heading = match subject.sweep.plan.settings.len() {
+        1 => "Best run".to_owned(),
+        settings => format!("Best of {}", count(whole(settings as u64), "setting")),
+    };
+    card(&heading, &body)
 }
 
 fn tile(label: &str, value: String, unit: &str, note: String) -> Tile {
@@ -53,14 +69,12 @@ fn tile(label: &str, value: String, unit: &str, note: String) -> Tile {
 fn numbers(subject: &Subject) -> Vec<Tile> {
     let mut tiles = Vec::new();
     let results = &subject.sweep.results;
-    if let Some(best) = subject.ranking.first()
+    if subject.best.is_some()
+        && let Some(best) = subject.ranking.first()
         && let Some(mean) = best.mean
     {
         let unit = if subject.measure.is_accuracy { "%" } else { "" };
         tiles.push(tile(subject.measure.name, subject.number(mean), unit, spread(subject, best)));
-        let label = if subject.sweep.plan.settings.len() > 1 { "Best setting" } else { "Setting" };
-        let name = subject.setting(best.setting);
-        tiles.push(tile(label, name, "", format!("one of {}", settings(subject))));
     }
     let states = [
         (MemberStatus::Finished, "finished"),
@@ -85,10 +99,6 @@ fn numbers(subject: &Subject) -> Vec<Tile> {
         tiles.push(tile("Device", config.engine.name.clone(), "", String::new()));
     }
     tiles
-}
-
-fn settings(subject: &Subject) -> String {
-    count(whole(subject.sweep.plan.settings.len() as u64), "setting")
 }
 
 /// "± 0.05, from 98.61 to 98.80, n = 5"

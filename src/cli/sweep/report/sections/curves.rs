@@ -11,7 +11,7 @@ pub fn body(subject: &Subject) -> Html {
     let ranked = subject.ranking.iter().take(MAX_CURVES).enumerate();
     let settings: Vec<Curves> = ranked
         .filter_map(|(rank, summary)| {
-            let of_setting = subject.sweep.results.iter().filter(|result| result.setting == summary.setting);
+            let of_setting = subject.results_of(summary.setting).iter().copied();
             let members: Vec<_> = of_setting
                 .filter(|result| result.status != MemberStatus::Failed && !result.epochs.is_empty())
                 .map(|result| &result.epochs[..])

@@ -1,5 +1,7 @@
 //! The errors of members.
 
+use std::collections::HashMap;
+
 use crate::cli::sweep::report::subject::Subject;
 use crate::report::page::{DataTable, Html, card, intro};
 use crate::sweep::MemberStatus;
@@ -13,10 +15,12 @@ const MAX_LETTERS: usize = 500;
 pub fn body(subject: &Subject) -> Html {
     // The members of each error, in the order of the first.
     let mut errors: Vec<(&str, Vec<usize>)> = Vec::new();
+    let mut known = HashMap::new();
     for (index, result) in subject.sweep.results.iter().enumerate() {
         if result.status == MemberStatus::Failed {
             let error = result.error.as_deref().unwrap_or("unknown");
-            match errors.iter_mut().find(|(known, _)| *known == error) {
+            let position = *known.entry(error).or_insert(errors.len());
+            match errors.get_mut(position) {
                 Some((_, members)) => members.push(index),
                 None => errors.push((error, vec![index])),
             }

@@ -11,7 +11,14 @@ pub mod rungs;
 pub mod settings;
 pub mod together;
 
-use crate::report::page::Html;
+use crate::report::drawing::Drawing;
+use crate::report::page::{Html, figure};
+
+/// A drawing for a column of the page, with a caption.
+fn small(drawing: &Drawing, caption: &str) -> Html {
+    let chart = Html::trusted(format!("<div class=\"chart small\">{}</div>\n", drawing.to_html()));
+    figure(&chart, caption)
+}
 
 /// A paragraph of a class of the style sheet.
 fn paragraph(class: &str, text: &str) -> Html {

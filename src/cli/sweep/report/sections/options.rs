@@ -1,7 +1,7 @@
 //! The metric against each option.
 
 use crate::cli::sweep::report::subject::Subject;
-use crate::report::page::{Html, card, columns, figure, intro};
+use crate::report::page::{Html, card, columns, intro};
 use crate::report::sweep::{Dot, Factor, MAX_DOTS, Range, explained, scatter};
 use crate::wording::whole;
 
@@ -47,7 +47,7 @@ pub fn body(subject: &Subject) -> Html {
         let caption = share.map_or_else(String::new, |share| {
             format!("Explains {:.0} % of the variance between settings.", 100.0 * share)
         });
-        card(&format!("--{}", factor.name), &figure(&Html::trusted(drawing.to_html()), &caption))
+        card(&format!("--{}", factor.name), &super::small(&drawing, &caption))
     })));
     html
 }
@@ -58,5 +58,5 @@ fn share(subject: &Subject, factor: &Factor) -> Option<f64> {
     let settings = subject.means.iter().zip(&bins.of_setting);
     let (means, groups): (Vec<f64>, Vec<usize>) =
         settings.filter_map(|(mean, bin)| Some(((*mean)?, *bin))).unzip();
-    explained(&means, &groups)
+    explained(&means, &groups, subject.sweep.config.samples.is_some())
 }

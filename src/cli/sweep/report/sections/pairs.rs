@@ -2,7 +2,7 @@
 
 use super::options::MAX_BINS;
 use crate::cli::sweep::report::subject::Subject;
-use crate::report::page::{Html, card, columns, figure, intro};
+use crate::report::page::{Html, card, columns, intro};
 use crate::report::sweep::{Bins, explained, heat_map};
 use crate::wording::whole;
 
@@ -36,7 +36,7 @@ pub fn body(subject: &Subject) -> Html {
             let sides = [(rows.0, &rows.1), (columns.0, &columns.1)];
             let drawing = heat_map(sides[0], sides[1], subject.measure, &subject.means)?;
             let heading = format!("--{} and --{}", rows.0, columns.0);
-            Some(card(&heading, &figure(&Html::trusted(drawing.to_html()), "")))
+            Some(card(&heading, &super::small(&drawing, "")))
         })
         .collect();
     if maps.is_empty() {
@@ -63,5 +63,5 @@ fn share(subject: &Subject, first: &Bins, second: &Bins) -> Option<f64> {
     let means = subject.means.iter().enumerate();
     let (means, groups): (Vec<f64>, Vec<usize>) =
         means.filter_map(|(setting, mean)| Some(((*mean)?, group(setting)))).unzip();
-    explained(&means, &groups)
+    explained(&means, &groups, subject.sweep.config.samples.is_some())
 }

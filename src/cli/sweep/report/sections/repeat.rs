@@ -9,7 +9,7 @@ pub fn body(subject: &Subject) -> Html {
     let path = quoted(&subject.path.display().to_string()).to_string();
     let mut body = Html::default();
     if let Some(repeat) = &subject.repeat {
-        body.push(&text("To repeat the best setting:"));
+        body.push(&text("To repeat the best run:"));
         body.push(&command(repeat));
         let same =
             "The same version of the program, data, device and driver give the same weights, bit for bit.";

@@ -87,7 +87,7 @@ fn rungs(subject: &Subject) -> BTreeMap<u64, Vec<usize>> {
 /// The settings with the last epoch that a member of theirs has completed.
 fn setting_ends<'a>(subject: &'a Subject) -> impl Iterator<Item = (usize, u64)> + 'a {
     subject.ranking.iter().map(|summary| {
-        let of_setting = subject.sweep.results.iter().filter(|result| result.setting == summary.setting);
+        let of_setting = subject.results_of(summary.setting).iter().copied();
         let last = of_setting.filter_map(|result| result.last()).map(|last| last.epoch).max();
         (summary.setting, last.unwrap_or(0))
     })
@@ -95,7 +95,7 @@ fn setting_ends<'a>(subject: &'a Subject) -> impl Iterator<Item = (usize, u64)> 
 
 /// The mean of the metric of a setting's members after an epoch.
 fn mean_at(subject: &Subject, setting: usize, epoch: u64) -> Option<f64> {
-    let of_setting = subject.sweep.results.iter().filter(|result| result.setting == setting);
+    let of_setting = subject.results_of(setting).iter().copied();
     let values: Vec<f64> = of_setting
         .filter_map(|result| result.epochs.iter().find(|record| record.epoch == epoch))
         .filter_map(|record| subject.sweep.config.metric.of(record))

@@ -26,7 +26,8 @@ pub fn body(subject: &Subject) -> Html {
     let columns =
         ["Rank".to_owned()].into_iter().chain(options).chain(measure.iter().map(ToString::to_string));
     let columns = columns.chain(["State".to_owned(), "Best run".to_owned()]);
-    let numbers = 1 + first.len()..1 + first.len() + measure.len();
+    // Values are not broken into lines either.
+    let numbers = 1..1 + first.len() + measure.len();
     let mut table = DataTable::new("Settings, the best first", columns).numbers(numbers);
     for (rank, summary) in rows.iter().enumerate() {
         let mut cells = vec![Html::text(&(rank + 1).to_string())];
@@ -37,7 +38,7 @@ pub fn body(subject: &Subject) -> Html {
             cells.push(Html::text(&value.map_or_else(|| "–".to_owned(), |value| subject.number(value))));
         }
         cells.push(Html::text(&metrics.len().to_string()));
-        cells.push(state(subject, summary));
+        cells.push(state(summary));
         cells.push(best_run(subject, summary.setting));
         table.row(cells);
     }
@@ -47,7 +48,11 @@ pub fn body(subject: &Subject) -> Html {
         1 => "There is one seed, so that the noise between runs is unknown.".to_owned(),
         _ => format!("± is the standard deviation over {} seeds.", whole(seeds as u64)),
     };
-    let mut html = intro(&format!("{}{unit} after the last epoch. {spread}", subject.measure.name));
+    let early = match subject.compared_after {
+        Some(_) => " Settings that were ended early are last, with their values at that time.",
+        None => "",
+    };
+    let mut html = intro(&format!("{}{unit} after the last epoch. {spread}{early}", subject.measure.name));
     let mut body = table.to_html();
     let more = subject.ranking.len() - rows.len();
     if more > 0 {
@@ -59,21 +64,14 @@ pub fn body(subject: &Subject) -> Html {
 }
 
 /// What came of the members of a setting that did not finish.
-fn state(subject: &Subject, summary: &SettingSummary) -> Html {
+fn state(summary: &SettingSummary) -> Html {
     let SettingSummary { failed, eliminated, missing, epochs, .. } = *summary;
     if failed + eliminated + missing == 0 {
         return badge("finished", Tone::Good);
     }
     let mut html = Html::default();
     if eliminated > 0 {
-        let of_setting = subject.sweep.results.iter().filter(|result| result.setting == summary.setting);
-        let values: Vec<f64> = of_setting
-            .filter(|result| result.status == MemberStatus::Eliminated)
-            .filter_map(|result| result.last().and_then(|last| subject.sweep.config.metric.of(last)))
-            .collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let at = if mean.is_finite() { format!(" at {}", subject.shown(mean)) } else { String::new() };
-        html.push(&badge(&format!("ended after epoch {epochs}{at}"), Tone::Neutral));
+        html.push(&badge(&format!("ended after {}", count(epochs, "epoch")), Tone::Neutral));
     }
     for (number, word, tone) in [(failed, "failed", Tone::Bad), (missing, "not ended", Tone::Accent)] {
         if number > 0 {
@@ -86,7 +84,7 @@ fn state(subject: &Subject, summary: &SettingSummary) -> Html {
 
 /// The run of a setting's best member, as a link to its report if it has one.
 fn best_run(subject: &Subject, setting: usize) -> Html {
-    let of_setting = subject.sweep.results.iter().filter(|result| result.setting == setting);
+    let of_setting = subject.results_of(setting).iter().copied();
     let value = |result: &&MemberResult| {
         result.last().and_then(|last| subject.sweep.config.metric.of(last)).unwrap_or(f64::NAN)
     };
@@ -105,7 +103,7 @@ fn run_link(subject: &Subject, result: &MemberResult) -> Html {
 fn seeds(subject: &Subject, setting: usize) -> Html {
     let columns = ["Seed", "Epochs", subject.measure.name, "Test accuracy (%)", "State", "Run"];
     let mut table = DataTable::new("Members", columns).numbers(1..4);
-    let results = || subject.sweep.results.iter().filter(|result| result.setting == setting);
+    let results = || subject.results_of(setting).iter().copied();
     for result in results().take(MAX_ROWS) {
         let metric = result.last().and_then(|last| subject.sweep.config.metric.of(last));
         let accuracy = result.last().map(|last| last.test_accuracy);

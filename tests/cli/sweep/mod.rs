@@ -1,0 +1,3 @@
+//! The `sweep` command, and `train --seeds`.
+mod options;
+mod run;
