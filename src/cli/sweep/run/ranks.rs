@@ -121,7 +121,8 @@ pub fn serve(work: &Work, queue: &Queue, ranks: &dyn Ranks, results: &Sender<Mem
             Question::Next(group) => match queue.poll(group) {
                 Found::Now(job) => {
                     let label = label(work.plan, work.plan.member(job.member));
-                    under_way.insert(job.member, work.table.follow(job, label));
+                    let epochs = work.prepared.member(job.member).epochs();
+                    under_way.insert(job.member, work.table.follow(job, label, epochs));
                     Answer::Job(job)
                 }
                 Found::Later => Answer::Later,

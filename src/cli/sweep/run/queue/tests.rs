@@ -32,11 +32,11 @@ fn reason() -> Reason {
 fn members_are_handed_out_once_by_group() {
     let plan = plan(3);
     let queue = queue(&plan, Halving::none(), &[0, 1, 0]);
-    assert_eq!(queue.next_group(|_| true), Some(0));
+    assert_eq!(queue.next_group(&|_| true), Some(0));
     let first = queue.next(0).unwrap();
     assert_eq!((first, queue.next(0).map(|job| job.member)), (Job { member: 0, until: None }, Some(2)));
     assert_eq!(queue.next(0), None);
-    assert_eq!((queue.next_group(|_| true), queue.next_group(|group| group == 0)), (Some(1), None));
+    assert_eq!((queue.next_group(&|_| true), queue.next_group(&|group| group == 0)), (Some(1), None));
     let results = queue.done(first, end(How::Finished, epochs(2, 0.5)));
     assert_eq!((results.len(), results[0].status, results[0].epochs.len()), (1, MemberStatus::Finished, 2));
     assert_eq!(queue.unfinished(0), 1);
@@ -53,7 +53,7 @@ fn a_failed_member_does_not_stop_the_others_but_a_failed_device_does() {
     );
     let job = queue.next(0).unwrap();
     assert!(queue.done(job, end(How::DeviceFailed(reason()), Vec::new())).is_empty());
-    assert_eq!((queue.next(0), queue.next_group(|_| true)), (None, None));
+    assert_eq!((queue.next(0), queue.next_group(&|_| true)), (None, None));
     assert!(queue.failure().is_some());
 }
 
@@ -62,7 +62,7 @@ fn a_group_without_engines_fails_as_a_whole() {
     let plan = plan(3);
     let queue = queue(&plan, Halving::none(), &[0, 1, 0]);
     let failed: Vec<_> = queue.fail_group(0, &reason()).iter().map(|result| result.member).collect();
-    assert_eq!((failed, queue.next_group(|_| true)), (vec![0, 2], Some(1)));
+    assert_eq!((failed, queue.next_group(&|_| true)), (vec![0, 2], Some(1)));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn members_are_paused_at_a_rung_and_the_best_third_goes_on() {
         assert_eq!(job.until, Some(rung));
         assert!(queue.done(job, end(How::Paused, epochs(rung, accuracy))).is_empty());
     }
-    assert_eq!((queue.next(0), queue.next_group(|_| true)), (None, Some(1)));
+    assert_eq!((queue.next(0), queue.next_group(&|_| true)), (None, Some(1)));
     let job = queue.next(1).unwrap();
     let ended = queue.done(job, end(How::Paused, epochs(rung, 0.75)));
     let ended: Vec<_> = ended.iter().map(|result| (result.member, result.status)).collect();
