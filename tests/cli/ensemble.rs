@@ -175,7 +175,9 @@ fn a_line_says_how_many_models_agree_unless_all_do() {
     }
     let predict = |models: &[&PathBuf]| {
         let mut predict = command(&["predict", "--top", "1", "--preprocess", "none", &photo()]);
-        models.iter().for_each(|model| drop(predict.arg("--model").arg(model)));
+        for model in models {
+            predict.arg("--model").arg(model);
+        }
         let output = predict.assert().success().get_output().stdout.clone();
         String::from_utf8(output).unwrap()
     };
