@@ -183,9 +183,11 @@ pub fn compare(ranking: &[SettingSummary], metric: Metric) -> Comparison {
         false => format!("The best two settings differ by {by}, which may be noise"),
     };
     let mut statement = format!(
-        "{finding} (Welch's t-test, two-sided: p {} with {} and {}; it assumes that results over seeds are about normally \
-         distributed).",
+        "{finding} (Welch's t-test, two-sided: p {}, t = {:.2} with {:.1} degrees of freedom, from {} and {}; it assumes that \
+         results over seeds are about normally distributed).",
         shown_p(test.p),
+        test.t.abs(),
+        test.freedom,
         counts.0,
         count(counts.1, "run")
     );
@@ -412,7 +414,7 @@ mod tests {
         assert_eq!(
             comparison.statement,
             "The best two settings differ by 0.25 percentage points, more than noise explains (Welch's t-test, two-sided: \
-             p = 0.004 with 5 and 5 runs; it assumes that results over seeds are about normally distributed)."
+             p = 0.004, t = 4.08 with 7.2 degrees of freedom, from 5 and 5 runs; it assumes that results over seeds are about normally distributed)."
         );
         let (one, other, ..) = SCIPY[1];
         let comparison = compared(&[one, other, &[0.1, 0.2]]);

@@ -14,9 +14,6 @@ use predicates::str::contains;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// The tolerance of means computed in another order.
-const TOLERANCE: f64 = 1e-9;
-
 /// Three briefly trained runs in the folder `runs`, on the data in `data`, shared by the tests of this file.
 static RUNS: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
