@@ -125,3 +125,15 @@ fn a_folder_of_sweeps_is_not_a_run() {
     let report = lenet_gpu().arg("report").arg(folder.path().join("runs")).assert().code(2);
     report.stderr(contains("contains sweeps, but no runs").and(contains("runs/swept")));
 }
+
+#[test]
+fn other_commands_do_not_replace_the_files_of_a_sweep() {
+    let (_folder, sweep) = &*SWEPT;
+    for name in ["model.safetensors", "sweep.csv"] {
+        let mut report = lenet_gpu();
+        let report = report.arg("report").arg(sweep).arg("-o").arg(sweep.join(name)).assert().code(2);
+        report.stderr(contains("is a file of a sweep"));
+    }
+    let resumed = lenet_gpu().args(["train", "--resume"]).arg(sweep).assert().code(2);
+    resumed.stderr(contains("is a sweep, not a run").and(contains("lenet-gpu sweep --resume")));
+}

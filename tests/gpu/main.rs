@@ -7,6 +7,7 @@ mod common;
 mod activations;
 mod bounds;
 mod engine;
+mod engine_pool;
 mod ensemble;
 mod frozen;
 mod instrument;

@@ -45,11 +45,11 @@ pub fn repeat_command(sweep: &StoredSweep) -> Option<String> {
 }
 
 /// Paragraphs, of which one is the table.
-fn text(files: &SweepFiles) -> Vec<String> {
+pub(super) fn text(files: &SweepFiles) -> Vec<String> {
     let sweep = files.stored();
     let (metric, plan) = (sweep.config.metric, &sweep.plan);
     let ranking = ranking(plan, metric, &sweep.results);
-    let mut text = vec![table(sweep, &ranking).to_markdown()];
+    let mut text = vec![table(sweep, &ranking).to_markdown().trim_end().to_owned()];
     if ranking.len() > MAX_SHOWN {
         let more = count(ranking.len() - MAX_SHOWN, "more setting");
         text.push(format!("and {more}, in sweep.csv and report.html"));

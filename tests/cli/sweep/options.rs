@@ -51,7 +51,11 @@ fn rejects(arguments: &[&str], message: &str, hint: &str) {
 fn wrong_variations_are_rejected_with_the_option_and_the_value() {
     for (arguments, message, hint) in [
         (&[][..], "nothing is varied", "--vary lr=1e-3,1e-2"),
-        (&["--vary", "lr"], "--vary \"lr\" is not of the form NAME=VALUES", "NAME is an option of train"),
+        (
+            &["--vary", "lr"],
+            "--vary \"lr\" is not of the form NAME=VALUES",
+            "NAME is an option of train, and VALUES are",
+        ),
         (&["--vary", "lr=0,1"], "--vary lr=0,1: --lr 0: must be above 0", ""),
         (&["--vary", "epoch=1,2"], "\"epoch\" is no option of train", "did you mean epochs?"),
         (&["--vary", "run-dir=a,b"], "\"run-dir\" is no option of train", "train --help"),

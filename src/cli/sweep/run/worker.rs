@@ -91,8 +91,7 @@ impl Work<'_> {
             folder: &folder,
             interrupt: self.interrupt,
         };
-        let label = label(self.plan, member.member);
-        let listener = Box::new(self.table.follow(job, label, member.epochs()));
+        let listener = Box::new(self.table.follow(job, label(self.plan, member.member), member.epochs()));
         match run.train(device.clone(), |setup| pool.engine(setup), listener) {
             Ok(MemberEnd { outcome: RunOutcome::Interrupted, epochs }) => {
                 let is_paused = job.until.is_some_and(|until| epochs.len() as u64 >= until);
