@@ -142,6 +142,7 @@ fn warn_of_waiting(opening: &Opening, ranks: usize) {
     let micro_batches = if batches == 1 { micro_batches } else { format!("{batches} micro-batches") };
     let what = match idle {
         0 => format!("some of the {ranks} ranks have more than others, which wait for them"),
+        1 => format!("one of the {ranks} ranks has nothing to compute"),
         _ => format!("{idle} of the {ranks} ranks have nothing to compute"),
     };
     notice::warning(format_args!(

@@ -41,10 +41,12 @@ pub struct Meaning {
 impl Opening {
     /// Opens what the options name. `options` are all that were given.
     pub fn open(args: &TrainArgs, options: toml::Table) -> Result<(Self, Opened, Option<Server>), Failure> {
-        let resumed = args.checkpoint.resume.as_deref().map(Resumed::open).transpose()?;
+        let is_first = job::ranks().rank() == 0;
+        let open = if is_first { Resumed::open } else { Resumed::follow };
+        let resumed = args.checkpoint.resume.as_deref().map(open).transpose()?;
         args.check()?;
         args.check_images()?;
-        let server = if job::ranks().rank() == 0 { args.page.listen()? } else { None };
+        let server = if is_first { args.page.listen()? } else { None };
         let before =
             resumed.as_ref().and_then(Resumed::checkpoint).map(|checkpoint| &checkpoint.config.engine);
         let (images, device) = args.engine.open_concurrently(before, || args.open_images())?;

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 
 use super::beginning::unusable;
 use super::fingerprint::Record;
-use crate::cli::{Failure, job, notice};
+use crate::cli::{Failure, notice};
 use crate::engine::OptimizerState;
 use crate::files::read_text;
 use crate::train::{
@@ -62,8 +62,15 @@ const MAY_CHANGE: [&str; 13] = [
 impl Resumed {
     /// Opens the folder of a run. Changes nothing in it.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        // Rank 0 locks it for all.
-        let open = if job::ranks().rank() == 0 { EarlierRun::open } else { EarlierRun::open_without_lock };
+        Self::open_with(EarlierRun::open, path)
+    }
+
+    /// The same for a rank that trains the run together with rank 0, which locks it for all.
+    pub fn follow(path: &Path) -> Result<Self, Failure> {
+        Self::open_with(EarlierRun::open_without_lock, path)
+    }
+
+    fn open_with(open: fn(&Path) -> Result<EarlierRun, OpenRunError>, path: &Path) -> Result<Self, Failure> {
         let run = open(path).map_err(|error| match error {
             OpenRunError::Run(error) => unusable(error),
             OpenRunError::Checkpoint(error) => Failure::input(error),

@@ -5,6 +5,7 @@
 //! A rank asks and waits for the answer, which comes at once: if there may be work later, it asks again.
 
 use std::collections::HashMap;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -272,7 +273,7 @@ pub fn follow(sweep: &Sweep) -> Result<Ending, Failure> {
     // Nobody receives results here.
     let (results, _) = std::sync::mpsc::channel();
     let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
+    let panicked = thread::scope(|scope| {
         let workers = prepared.devices.iter().map(|device| {
             let (work, results) = (&work, results.clone());
             thread::Builder::new().spawn_scoped(scope, move || work.on(device, &results))
@@ -287,10 +288,10 @@ pub fn follow(sweep: &Sweep) -> Result<Ending, Failure> {
                 thread::park_timeout(PAUSE);
             }
         });
+        let mut panicked = None;
         for worker in workers {
             match worker {
-                // A panic is passed on by the scope.
-                Ok(worker) => drop(worker.join()),
+                Ok(worker) => panicked = worker.join().err().or(panicked),
                 Err(error) => queue.stop(threads::cannot_start(error)),
             }
         }
@@ -298,7 +299,12 @@ pub fn follow(sweep: &Sweep) -> Result<Ending, Failure> {
         if let Ok(watch) = watch {
             watch.thread().unpark();
         }
+        panicked
     });
+    // It ends all ranks.
+    if let Some(panicked) = panicked {
+        panic::resume_unwind(panicked);
+    }
     ranks.send(0, &serde_json::to_vec(&Question::End).expect("a question can be written as JSON"));
     job::agree(Ok(Ending::Done))
 }
