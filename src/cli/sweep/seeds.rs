@@ -4,12 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::anyhow;
 use toml::Table;
 
 use super::members::{Running, Sweep};
 use super::{conclusion, run};
 use crate::cli::{Ending, Failure, Output, job, values};
-use crate::sweep::{Metric, SweepFiles, Variation, statistics};
+use crate::sweep::{MAX_MEMBERS, Metric, SweepFiles, Variation, statistics};
 use crate::wording::count;
 
 /// Trains a network for each of the seeds from `first`, and prints the mean and the range of their accuracies. `options` are
@@ -23,6 +24,11 @@ pub fn train(
     started: Instant,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
+    if number.get() > MAX_MEMBERS {
+        return Err(Failure::Input(anyhow!(
+            "--seeds {number}: at most {MAX_MEMBERS} networks are trained at once"
+        )));
+    }
     let last = first.checked_add(number.get() as u64 - 1).filter(|&last| last <= values::MAX_INTEGER);
     let Some(last) = last else {
         let message = format!("--seeds {number} from --seed {first}: the last seed would be above 2^63 - 1");
