@@ -52,6 +52,9 @@ pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(S
     let Sweep { config, plan, running, .. } = &sweep;
     if !running.quiet {
         notice::note(about(plan, prepared.members.len(), files.path()));
+        if let ended @ 1.. = files.stored().results.len() {
+            notice::note(format_args!("{} ended before", count(ended, "member")));
+        }
     }
 
     let is_predictable = halving.rungs().is_empty();
@@ -182,7 +185,9 @@ fn label(plan: &Plan, member: Member) -> String {
 
 /// What a sweep that a second signal ends leaves behind. Waits for the file that is being written.
 fn stopped(folder: &Path) -> String {
-    stop_replacing();
+    if job::ranks().size() == 1 {
+        stop_replacing();
+    }
     format!("to continue: {}", resume_command(folder))
 }
 
