@@ -288,6 +288,6 @@ fn test_images_that_another_model_may_have_been_trained_on_are_refused() {
     assert_eq!(json(in_folder(&["evaluate", "a", "same"]))["data"]["of_training"], true);
     let refused = contains("tested with different images in training: b").and(contains("hint: "));
     in_folder(&["evaluate", "a", "same", "b"]).assert().code(2).stderr(refused);
-    let warned = contains("not the data that b was tested with in training");
+    let warned = contains("b was not tested with these images in training");
     in_folder(&["evaluate", "a", "b", "--data-dir", "data"]).assert().success().stderr(warned);
 }
