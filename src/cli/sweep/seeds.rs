@@ -11,6 +11,7 @@ use super::members::{Running, Sweep};
 use super::{conclusion, run};
 use crate::cli::{Ending, Failure, Output, job, values};
 use crate::sweep::{MAX_MEMBERS, Metric, SweepFiles, Variation, statistics};
+use crate::train::quoted;
 use crate::wording::count;
 
 /// Trains a network for each of the seeds from `first`, and prints the mean and the range of their accuracies. `options` are
@@ -71,6 +72,10 @@ fn summary(files: &SweepFiles) -> Vec<String> {
     if failed > 0 {
         lines.push(format!("{} failed", count(failed, "run")));
     }
-    lines.push(format!("the runs are in {}", members.display()));
+    lines.push(format!(
+        "the runs are in {}; to average their predictions: lenet-gpu evaluate {}",
+        members.display(),
+        quoted(&members.join("*").display().to_string())
+    ));
     lines
 }
