@@ -42,10 +42,11 @@ pub struct Job {
 }
 
 impl Job {
-    /// The job according to the environment. Silences this process if it is not the first.
+    /// The job according to the environment. Silences this process if it is not the first. Without MPI, the processes have
+    /// nothing to do with each other.
     pub fn of_environment() -> Self {
         let rank = VARIABLES.iter().find_map(|(rank, _)| number(rank));
-        if rank.is_some_and(|rank| rank > 0) {
+        if cfg!(feature = "mpi") && rank.is_some_and(|rank| rank > 0) {
             notice::silence();
             progress::disable();
         }
@@ -59,24 +60,22 @@ impl Job {
     /// Connects this process to the others, if a launcher has started it. `command` is what it is about to do, and
     /// `takes_ranks` whether several processes can do it together.
     pub fn connect(&mut self, command: &str, takes_ranks: bool) -> Result<(), Failure> {
-        if self.rank.is_none() {
-            return Ok(());
-        }
+        let Some(rank) = self.rank else { return Ok(()) };
         let size = VARIABLES.iter().find_map(|(_, size)| size.and_then(number));
-        if !takes_ranks {
-            return match size {
-                Some(size @ 2..) => Err(Failure::usage(
-                    format!("{command} runs in one process, but {size} were started"),
-                    "train and sweep use several processes; start other commands without mpirun",
-                )),
-                _ => Ok(()),
-            };
+        if takes_ranks {
+            return self.connect_to_others(rank, size);
         }
-        self.connect_to_others(size)
+        match size {
+            Some(size @ 2..) if cfg!(feature = "mpi") => Err(Failure::usage(
+                format!("{command} runs in one process, but {size} were started"),
+                "train and sweep use several processes; start other commands without mpirun",
+            )),
+            _ => Ok(()),
+        }
     }
 
     #[cfg(feature = "mpi")]
-    fn connect_to_others(&mut self, _: Option<usize>) -> Result<(), Failure> {
+    fn connect_to_others(&mut self, _: usize, _: Option<usize>) -> Result<(), Failure> {
         let connection = crate::ranks::Job::start().ok_or_else(|| {
             Failure::Work(anyhow::anyhow!("the MPI library does not support programs with several threads"))
         })?;
@@ -90,8 +89,8 @@ impl Job {
     }
 
     #[cfg(not(feature = "mpi"))]
-    fn connect_to_others(&mut self, size: Option<usize>) -> Result<(), Failure> {
-        if let Some(size @ 2..) = size {
+    fn connect_to_others(&mut self, rank: usize, size: Option<usize>) -> Result<(), Failure> {
+        if let (0, Some(size @ 2..)) = (rank, size) {
             notice::warning(format_args!(
                 "{size} processes were started, but this program was built without MPI, so each works by itself; `cargo install \
                  lenet-gpu --features mpi` builds it with MPI"
