@@ -34,3 +34,4 @@ mod sweep;
 mod sweep_report;
 mod tensorboard;
 mod terminal;
+mod tta;

@@ -15,3 +15,4 @@ mod parity;
 mod pipeline_cache;
 mod population;
 mod shaders;
+mod views;
