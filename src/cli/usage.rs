@@ -37,8 +37,10 @@ pub fn message(error: &clap::Error) -> String {
     let argument = argument(error);
     match error.kind() {
         ErrorKind::InvalidValue => match (typed(error), context(error, ContextKind::ValidValue)) {
-            (None, None) => format!("{argument} requires a value"),
-            (None, Some(names)) => format!("{argument} requires a value: {}", alternatives(&names)),
+            (None, Some(names)) if !names.is_empty() => {
+                format!("{argument} requires a value: {}", alternatives(&names))
+            }
+            (None, _) => format!("{argument} requires a value"),
             (Some(value), None) => format!("{argument} {value}: invalid value"),
             (Some(value), Some(names)) => format!("{argument} {value}: must be {}", alternatives(&names)),
         },
