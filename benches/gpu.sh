@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks and measures everything on a machine with a real GPU, in under eight minutes and without Rust: lists the
 # devices, verifies the kernels against the reference, runs the benchmark with both kernel sets, trains MNIST to 99 % with
-# ten seeds, and compares with PyTorch on CUDA if the machine's python3 has it.
+# ten seeds, trains populations of up to 256 models, and compares with PyTorch on CUDA if the machine's python3 has it.
 #
 #     benches/gpu.sh [--binary FILE] [--backend NAME] [--quick] [FOLDER]
 #
@@ -36,6 +36,8 @@ if $quick; then
     accuracy_target=80
     run=(--limit-train 2000 --limit-test 500)
     race=(--rounds 1 --seconds 0.5)
+    population=(--population '1,4' --batch-size 64 --seconds 0.5 --repeats 5 --images 1024)
+    population_race=(--population '1,4' --seconds 0.2)
     time_limit=3600
 else
     verify=()
@@ -44,6 +46,8 @@ else
     accuracy_target=99
     run=()
     race=(--rounds 3 --seconds 1)
+    population=(--population '1,4,16,64,256' --batch-size 64 --seconds 1 --repeats 5)
+    population_race=(--population '1,4,16,64,256' --seconds 0.5)
     time_limit=460 # seconds in total
 fi
 
@@ -167,11 +171,23 @@ done
 finished=$(wc -l <"$scratch/full")
 reached=$(wc -l <"$scratch/reached")
 
+# section HEADING: prints a section of the Markdown on stdin.
+section() { awk -v heading="## $1" '/^## / { inside = $0 == heading } inside'; }
+
+if stage "bench --population" 60 "$binary" bench --backend "$backend" "${population[@]}" \
+    --output "$folder/population.json"; then
+    { echo && section 'Several models at the same time' <"$scratch/stdout"; } >>"$details"
+fi
+
 race_file=$folder/race.json
 if python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>>"$log"; then
     if stage "race against PyTorch" 180 python3 "$root/benches/peers/race" cuda --ours "$binary" \
         --backend "$backend" --train 64,1024 --infer 1024 "${race[@]}" --json "$race_file"; then
         { echo && echo "# Against PyTorch, f32 without TF32" && echo && cat "$scratch/stdout"; } >>"$details"
+    fi
+    if stage "populations with PyTorch" 120 python3 "$root/benches/peers/population.py" --device cuda \
+        "${population_race[@]}" --json "$folder/population-pytorch.json"; then
+        { echo && echo "# Several models with PyTorch" && echo && cat "$scratch/stdout"; } >>"$details"
     fi
 else
     say "Skipped the race against PyTorch: this machine's python3 has no PyTorch with a CUDA GPU."
@@ -183,6 +199,15 @@ best=$folder/fused.json
 accuracy=$(field test_accuracy <"$scratch/full" | awk '{ print 100 * $1 }' | mean)
 step=$(ratio 64000000 "$(rate "$best" train 64)")
 large_batch_gain=$(ratio "$(rate "$best" train 1024)" "$(rate "$best" train 64)")
+# models FILE POPULATION [NTH]: prints the models/s of a bench file, or of the NTH program in a file of population.py.
+models() {
+    [[ -f $1 ]] || return 0
+    awk -F'[:,]' -v size="$2" -v nth="${3:-}" '
+        /^    "name"/ { program++ }
+        /"population":/ { this = $2 + 0 }
+        /"models_per_second":/ { if (this == size && (nth == "" || program == nth)) { print $2 + 0; exit } }' "$1"
+}
+models_16=$(models "$folder/population.json" 16)
 # speedup NTH BATCH: training throughput relative to the NTH program of the race.
 speedup() { ratio "$(rate "$race_file" train "$2" 1)" "$(rate "$race_file" train "$2" "$1")"; }
 
@@ -200,6 +225,14 @@ target "mnist-fast, mean test accuracy over $finished seeds" at-least "$accuracy
 target "training to $accuracy_target %, mean over the $reached seeds that reach it" at-most 0.15 \
     "$(field training_seconds <"$scratch/reached" | mean)" " s"
 target "the same, from start to end of the process" at-most 1.5 "$(mean <"$scratch/walls")" " s"
+if [[ -n $models_16 ]]; then
+    say "| models/s in a population of 16, relative to one at a time | | $(ratio "$models_16" "$(models "$folder/population.json" 1)")× | |"
+    say "| models/s in a population of 16 | | $(printf '%.3g' "$models_16") | |"
+fi
+torch_vmap=$(models "$folder/population-pytorch.json" 16 3)
+if [[ -n $models_16 && -n $torch_vmap ]]; then
+    say "| the same, relative to PyTorch with vmap | | $(ratio "$models_16" "$torch_vmap")× | |"
+fi
 say ""
 say "The slowest of these took $(maximum <"$scratch/walls") s from start to end; the run with empty caches took ${cold:-?} s."
 if ((${#failed[@]})); then

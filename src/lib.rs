@@ -50,7 +50,8 @@
 //! `shaders/kernels/`, `shaders/shared/` and `shaders/variants/`, with shapes and block sizes as constants.
 //! Parameters, gradients and moments are one flat buffer each; activations share one workspace. Images stay on the
 //! device as bytes. Within an epoch, only losses and predictions are read back, a few steps later, so that the device
-//! never waits for the host.
+//! never waits for the host. Several networks can share each dispatch, as a [`Population`](engine::Population): a
+//! network is the z of a workgroup.
 //!
 //! Numerics: f32, NCHW, row-major. Every reduction has a fixed order, so the same program, device, seed and kernel
 //! configuration give bit-identical weights.
@@ -76,6 +77,7 @@
 //! | CPU twin | the CPU function with the name of a kernel |
 //! | reference | the result of the CPU engine in f64 |
 //! | recording | the buffers, kernels and dispatches of a step, described as data |
+//! | population, member | the networks that a GPU trains in the same dispatches; one of them |
 
 #![warn(missing_docs)]
 // Tests may compare with the functions of the standard library.

@@ -180,4 +180,5 @@ def main():
         print(f"epoch {epoch + 1}: test accuracy {100 * peer.accuracy():.2f} %")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,9 @@
 // The binding number of every buffer, all in group 0. A shader variable has the name of its buffer.
 //
-// B is the number of images in the batch, N the number of images on the device.
+// B is the number of images in the batch, N the number of images on the device. In a population the members' parts
+// of a buffer follow each other: see variants/member. Images and labels belong to all members.
 
-// The step's record (uniform, dynamic offset): see shared/batch.wgsl.
+// The batch's record (uniform, dynamic offset): see shared/batch.wgsl.
 const BINDING_BATCH = 0u;
 // Images as bytes, four to a word, [N, image_words].
 const BINDING_IMAGES = 1u;

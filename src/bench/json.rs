@@ -34,7 +34,7 @@ impl Results {
         let parse_failed = |source| ResultsError::Parse { path: path.to_owned(), source };
         let value: serde_json::Value = serde_json::from_str(&text).map_err(parse_failed)?;
         match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(found) if found != u64::from(FORMAT) => {
+            Some(found) if !(1..=u64::from(FORMAT)).contains(&found) => {
                 Err(ResultsError::Format { path: path.to_owned(), found })
             }
             _ => serde_json::from_value(value).map_err(parse_failed),

@@ -39,7 +39,7 @@ impl LoadedEngine {
         assert!(batch <= images.len(), "there are images for a batch");
         engine.set_parameters(weights)?;
         engine.load(Split::Train, Arc::clone(images))?;
-        let order = (0..(images.len() / batch * batch) as u32).collect();
+        let order = order(images, batch);
         Ok(Self { engine, images: Arc::clone(images), batch, order, test_images: 0 })
     }
 
@@ -53,15 +53,8 @@ impl LoadedEngine {
     }
 
     fn train(&mut self, count: usize) -> Result<f64, EngineError> {
-        let epoch = steps(self.order.len(), self.batch, LEARNING_RATE);
-        let mut remaining = count;
         let started = Instant::now();
-        while remaining > 0 {
-            let now = remaining.min(epoch.len());
-            let order = &self.order[..now * self.batch];
-            self.engine.train(&Epoch::new(order, &epoch[..now]), &mut |_, _| ControlFlow::Continue(()))?;
-            remaining -= now;
-        }
+        train(&mut self.engine, &self.order, self.batch, count)?;
         Ok(started.elapsed().as_secs_f64() / count as f64)
     }
 
@@ -110,4 +103,22 @@ impl LoadedEngine {
         self.seconds_per_step(task, count)?;
         Ok(count)
     }
+}
+
+/// The order of an epoch of whole batches.
+pub fn order(images: &ImageSet, batch: usize) -> Vec<u32> {
+    (0..(images.len() / batch * batch) as u32).collect()
+}
+
+/// Trains `count` steps of whole batches, in epochs of this order.
+pub fn train(engine: &mut dyn Engine, order: &[u32], batch: usize, count: usize) -> Result<(), EngineError> {
+    let epoch = steps(order.len(), batch, LEARNING_RATE);
+    let mut remaining = count;
+    while remaining > 0 {
+        let now = remaining.min(epoch.len());
+        let order = &order[..now * batch];
+        engine.train(&Epoch::new(order, &epoch[..now]), &mut |_, _| ControlFlow::Continue(()))?;
+        remaining -= now;
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ mod json;
 mod loaded_engine;
 mod machine;
 mod memory;
+mod population;
 mod profile;
 mod race;
 mod results;
@@ -29,8 +30,8 @@ pub use comparison::{Comparison, Verdict, compare};
 pub use json::ResultsError;
 pub use machine::Machine;
 pub use results::{
-    Adapter, Ceilings, EngineResults, FORMAT, Images, KernelResults, Results, Settings, Startup,
-    StartupPhase, Task, Throughput,
+    Adapter, Ceilings, EngineResults, FORMAT, Images, KernelResults, MODEL_IMAGES, PopulationThroughput,
+    Results, Settings, Startup, StartupPhase, Task, Throughput,
 };
 pub use statistics::Summary;
 pub use synthetic::{CLASSES, SYNTHETIC_BYTES, synthetic};
@@ -110,6 +111,15 @@ impl Bench {
             let raced = race::race(&devices, &self.setup(batch), &self.settings, &self.weights, images)?;
             for (engine, throughput) in engines.iter_mut().zip(raced) {
                 engine.throughput.extend(throughput);
+            }
+        }
+        let setup = self.setup(self.settings.profile_batch);
+        for &size in &self.settings.populations {
+            for (engine, device) in engines.iter_mut().zip(&devices) {
+                progress(&format!("{}: a population of {size}", engine.label));
+                let measured =
+                    population::measure(device, &setup, &self.settings, &self.weights, &self.data, size)?;
+                engine.populations.push(measured);
             }
         }
         Ok(Results {

@@ -57,6 +57,7 @@ pub fn profile(
         encode_us,
         latency_us: latency(&mut loaded.engine, images)?,
         throughput: Vec::new(),
+        populations: Vec::new(),
     })
 }
 

@@ -8,14 +8,18 @@ use crate::escape::escape;
 use crate::gpu::cost::Cost;
 use crate::train::Program;
 
-/// The version of this format. It changes whenever a field is added, or its name or meaning changes.
-pub const FORMAT: u32 = 1;
+/// The version of this format; version 1 had no populations. It changes whenever a field is added, or its name or meaning changes.
+pub const FORMAT: u32 = 2;
+
+/// The images that [`PopulationThroughput::models_per_second`] counts as a model: those of a run of the preset
+/// `mnist-fast`, 1.75 epochs of 60,000 images.
+pub const MODEL_IMAGES: u64 = 105_000;
 
 /// The results of a benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
-    /// Always [`FORMAT`].
+    /// [`FORMAT`], or 1 in older files.
     pub format: u32,
     pub program: Program,
     /// When the benchmark started, in UTC: `2026-11-25T10:03:50Z`.
@@ -77,6 +81,9 @@ pub struct Settings {
     pub seconds: f64,
     /// The seed of synthetic images and of weights.
     pub seed: u64,
+    /// How many models to train at the same time, with batches of `profile_batch` images.
+    #[serde(default)]
+    pub populations: Vec<usize>,
 }
 
 /// The results of one engine.
@@ -100,6 +107,8 @@ pub struct EngineResults {
     /// Microseconds to classify one image, from the call to the result.
     pub latency_us: Summary,
     pub throughput: Vec<Throughput>,
+    #[serde(default)]
+    pub populations: Vec<PopulationThroughput>,
 }
 
 /// A GPU and the kernels it runs.
@@ -212,4 +221,24 @@ pub struct Throughput {
     pub gbytes: Option<f64>,
     /// Bytes of all buffers of the GPU engine, including the images; `None` on the CPU.
     pub buffer_bytes: Option<u64>,
+}
+
+/// How fast an engine trains several models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PopulationThroughput {
+    /// The number of models.
+    pub population: usize,
+    /// How many of them train at the same time, on the threads of the CPU or as the population of a GPU; the others
+    /// follow.
+    pub together: usize,
+    pub batch: usize,
+    /// Models of [`MODEL_IMAGES`] images, without evaluations, by the median of `step_us`.
+    pub models_per_second: f64,
+    /// Of all models.
+    pub images_per_second: f64,
+    /// Wall-clock microseconds in which each of the models that train at the same time does a step.
+    pub step_us: Summary,
+    /// Steps per run, for each model.
+    pub steps: usize,
 }

@@ -29,6 +29,8 @@ Examples:
           Compare two engines and save the results
   lenet-gpu bench --compare old.json
           Compare with an earlier result and mark the differences that exceed noise
+  lenet-gpu bench --population 1,4,16,64 --batch-size 64
+          Also measure how many models per second train at the same time
   lenet-gpu bench --by-count
           Count the operations of a training step, without a GPU
 
@@ -82,6 +84,11 @@ struct MeasureArgs {
     #[arg(allow_negative_numbers = true)]
     profile_batch_size: usize,
 
+    /// Also measure training this many models at the same time, with --profile-batch-size [default: none]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', action = ArgAction::Set)]
+    #[arg(value_parser = values::integer::<usize>(1..=10_000), allow_negative_numbers = true)]
+    population: Vec<usize>,
+
     /// Seconds of measurement per engine, task and batch size, without the warm-up
     #[arg(long, value_name = "N", default_value_t = 3.0, allow_negative_numbers = true)]
     #[arg(value_parser = values::seconds)]
@@ -98,7 +105,7 @@ struct MeasureArgs {
     seed: u64,
 
     /// Only count the operations and bytes of each kernel of a training step; needs no GPU
-    #[arg(long, conflicts_with_all = ["json", "output", "markdown", "compare"])]
+    #[arg(long, conflicts_with_all = ["json", "output", "markdown", "compare", "population"])]
     by_count: bool,
 }
 
@@ -270,11 +277,14 @@ fn hold_synthetic(images: usize) -> Result<Reservation<'static>, DataError> {
 
 impl MeasureArgs {
     fn settings(&self) -> Settings {
-        let mut batches = self.batch_size.clone();
-        batches.sort_unstable();
-        batches.dedup();
+        let [batches, populations] = [&self.batch_size, &self.population].map(|sizes| {
+            let mut sizes = sizes.clone();
+            sizes.sort_unstable();
+            sizes.dedup();
+            sizes
+        });
         let Self { profile_batch_size: profile_batch, repeats, seconds, seed, .. } = *self;
-        Settings { batches, profile_batch, repeats, seconds, seed }
+        Settings { batches, profile_batch, repeats, seconds, seed, populations }
     }
 }
 

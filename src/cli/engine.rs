@@ -216,7 +216,7 @@ pub struct Opened {
 }
 
 /// A chosen device and how to open it.
-pub struct Chosen {
+struct Chosen {
     device: Device,
     options: DeviceOptions,
     kernels: KernelArgs,
@@ -229,19 +229,12 @@ pub struct Ready {
 }
 
 impl EngineArgs {
-    /// Chooses a device, and warns if it is a software adapter.
-    pub fn choose(&self) -> Result<Chosen, Failure> {
-        let chosen = self.choose_again(None)?;
-        chosen.warn_of_software();
-        Ok(chosen)
-    }
-
     /// Chooses a device and opens it.
     pub fn open(&self) -> Result<Ready, Failure> {
         self.choose_again(None)?.open()
     }
 
-    /// The same for a resumed run, which used the engine `before`: on the same device it keeps its kernels, unless
+    /// Chooses a device, also for a resumed run, which used the engine `before`: on the same device it keeps its kernels, unless
     /// others were requested.
     fn choose_again(&self, before: Option<&EngineConfig>) -> Result<Chosen, Failure> {
         self.with_options(self.device.find()?, before)
@@ -361,12 +354,6 @@ impl Chosen {
         Ok(Ready { chosen: self, open })
     }
 
-    /// Opens the device and creates an engine on it.
-    pub fn engine(&self, setup: &Setup) -> Result<Box<dyn Engine>, EngineError> {
-        self.check(setup)?;
-        Ok(self.device.connect(&self.options)?.engine(setup)?.into_boxed())
-    }
-
     /// Checks that the requested kernels support the setup; on the CPU there are none.
     fn check(&self, setup: &Setup) -> Result<(), EngineError> {
         if self.device.adapter().is_some() { self.kernels.check(setup) } else { Ok(()) }
@@ -387,6 +374,16 @@ impl Ready {
     /// Whether the device is a GPU, or emulates one.
     pub fn is_gpu(&self) -> bool {
         self.chosen.device.adapter().is_some()
+    }
+
+    /// The device itself.
+    pub fn open_device(&self) -> &OpenDevice {
+        &self.open
+    }
+
+    /// Checks that the requested kernels support a setup.
+    pub fn check(&self, setup: &Setup) -> Result<(), EngineError> {
+        self.chosen.check(setup)
     }
 
     /// Creates one of several engines on the device.

@@ -88,6 +88,12 @@ impl Interrupt {
         Ok(Self { requested })
     }
 
+    /// One that no signal requests.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self { requested: Arc::default() }
+    }
+
     /// Has the effect of the first signal.
     pub fn request(&self) {
         self.requested.store(true, Ordering::Relaxed);

@@ -49,7 +49,11 @@ impl Job {
             notice::silence();
             progress::disable();
         }
-        Self { rank, ..Self::default() }
+        Self {
+            rank,
+            #[cfg(feature = "mpi")]
+            connection: None,
+        }
     }
 
     /// Connects this process to the others, if a launcher has started it. `command` is what it is about to do, and

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use super::{Failure, notice, progress};
 use crate::escape::{escape, escape_json};
 use crate::files::{check_output, is_same_output, is_stdout, is_written_through};
+use crate::sweep::SweepFiles;
 use crate::train::RunDirectory;
 
 /// Results on stdout. Each method escapes what a terminal would act on, such as a class name with control characters.
@@ -156,6 +157,7 @@ fn refuse_inputs(file: &OutputFile, inputs: &[Input]) -> Result<(), Failure> {
         Some(Input::File(_)) => "is a file that the command reads".to_owned(),
         Some(Input::Folder(folder)) => format!("is a file in the data folder {}", folder.display()),
         None if RunDirectory::owns(&output) => "is a file of a run".to_owned(),
+        None if SweepFiles::owns(&output) => "is a file of a sweep".to_owned(),
         None => return Ok(()),
     };
     let (option, path) = (file.option, file.path.display());

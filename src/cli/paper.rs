@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::data::{Conversion, Dataset, DatasetKind, Fit};
-use crate::engine::Setup;
 use crate::paper::PaperDataset as Set;
 use crate::paper::{self, Experiment, ExperimentListener, PaperError, Protocol, StudyConfig, StudyResults};
 use crate::train::{EpochProgress, EpochRecord, TrainingConfig};
@@ -19,7 +18,7 @@ use super::engine::{self, EngineArgs};
 use super::fit::fit;
 use super::interrupt::Interrupt;
 use super::memory_args::MemoryArgs;
-use super::{Ending, Failure, Output, notice, terminal, values};
+use super::{Ending, Failure, Output, notice, terminal, threads, values};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -116,7 +115,8 @@ const LISTED_EPOCHS: u32 = 100;
 pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
     let sets = args.sets()?;
-    let chosen = args.engine.choose()?;
+    let device = args.engine.open()?;
+    device.warn_of_software();
     make_folder(&args.output)?;
     let study = StudyConfig {
         datasets: sets,
@@ -126,29 +126,26 @@ pub fn run(args: &PaperArgs, output: &mut Output) -> Result<Ending, Failure> {
         epochs: args.epochs.unwrap_or(if args.as_listed { LISTED_EPOCHS } else { EPOCHS }),
         evaluations_per_epoch: args.probes,
     };
+    study.setups().iter().try_for_each(|setup| device.check(setup)).map_err(engine::failure)?;
     let interrupt = Interrupt::listen(|| "no report was written".to_owned())?;
-    let mut progress = Progress { interrupt, quiet: args.quiet };
+    let progress = Progress { interrupt, quiet: args.quiet };
     let spinner = super::progress::Progress::start("training", 0);
-    let mut device = None;
-    let mut open = |setup: &Setup| {
-        let engine = chosen.engine(setup)?;
-        if device.is_none() && !args.quiet {
-            notice::note(format_args!("training on {}: {}", engine.name(), chosen.reason()));
-        }
-        device = Some(engine.name());
-        Ok(engine)
-    };
-    let findings = match paper::run_study(&study, &mut open, &mut progress) {
+    let name = device.open_device().name();
+    if !args.quiet {
+        notice::note(format_args!("training on {name}: {}", device.reason()));
+    }
+    let findings = match paper::run_study(&study, device.open_device(), &progress) {
         Ok(findings) => findings,
         Err(PaperError::Interrupted) => {
             notice::note("interrupted; no report was written");
             return Ok(Ending::Interrupted);
         }
         Err(PaperError::Engine(error)) => return Err(engine::failure(error)),
+        Err(PaperError::Thread(error)) => return Err(threads::cannot_start(error)),
         Err(error) => return Err(Failure::work(error)),
     };
     drop(spinner);
-    let provenance = args.provenance(&device.unwrap_or_default());
+    let provenance = args.provenance(&name);
     let written = findings.write(&args.output, &provenance).map_err(Failure::work);
     note_files(&args.output);
     // If the report cannot be written, the results are at least printed.
@@ -246,11 +243,11 @@ struct Progress {
 }
 
 impl ExperimentListener for Progress {
-    fn progress(&mut self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
+    fn progress(&self, _: &Experiment, _: &EpochProgress) -> ControlFlow<()> {
         if self.interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn epoch(&mut self, experiment: &Experiment, record: &EpochRecord) {
+    fn epoch(&self, experiment: &Experiment, record: &EpochRecord) {
         if self.quiet {
             return;
         }

@@ -49,6 +49,14 @@ impl CpuEngine {
         }
     }
 
+    /// The name of engines on the threads of the current rayon pool.
+    pub(crate) fn device_name() -> String {
+        match rayon::current_num_threads() {
+            1 => "CPU, 1 thread".to_owned(),
+            threads => format!("CPU, {threads} threads"),
+        }
+    }
+
     /// Runs a batch forward, augmented if there are views, and stores its outcomes in `self.outcomes`. In training
     /// the batch is part of a step over whose `step_weight` a mean is taken (see [`Epoch::step_weight`]).
     fn forward(
@@ -157,10 +165,7 @@ impl CpuEngine {
 
 impl Engine for CpuEngine {
     fn name(&self) -> String {
-        match rayon::current_num_threads() {
-            1 => "CPU, 1 thread".to_owned(),
-            threads => format!("CPU, {threads} threads"),
-        }
+        Self::device_name()
     }
 
     fn load(&mut self, split: Split, images: Arc<ImageSet>) -> Result<(), EngineError> {

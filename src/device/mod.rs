@@ -254,6 +254,12 @@ impl OpenGpu {
 }
 
 impl OpenDevice {
+    /// The name of its engines, for display: "CPU, 2 threads", "NVIDIA H100 (Vulkan)".
+    pub fn name(&self) -> String {
+        let of_gpu = |AdapterInfo { name, backend, .. }: &AdapterInfo| format!("{name} ({backend})");
+        self.context().map_or_else(CpuEngine::device_name, |context| of_gpu(&context.description))
+    }
+
     /// Creates an engine.
     ///
     /// # Errors

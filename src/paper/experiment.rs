@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::{Method, NetworkVariant, OpenEngine, PaperDataset, PaperError, Protocol};
+use super::{Method, NetworkVariant, PaperDataset, PaperError, Protocol};
 use crate::data::Dataset;
+use crate::engine::{Engine, Setup};
 use crate::model::{Init, ParameterTable};
 use crate::train::{
     self, EpochProgress, EpochRecord, Listener, ProgressEvaluation, RunError, RunOutcome, RunState, Snapshot,
@@ -72,13 +73,13 @@ impl Run {
     }
 }
 
-/// Receives the progress of experiments, and can end the study.
-pub trait ExperimentListener {
+/// Receives the progress of experiments, of which several run at the same time, and can end the study.
+pub trait ExperimentListener: Sync {
     /// Called when the outcomes of more steps are known. [`ControlFlow::Break`] ends the study.
-    fn progress(&mut self, experiment: &Experiment, progress: &EpochProgress) -> ControlFlow<()>;
+    fn progress(&self, experiment: &Experiment, progress: &EpochProgress) -> ControlFlow<()>;
 
     /// Called after each epoch.
-    fn epoch(&mut self, experiment: &Experiment, record: &EpochRecord);
+    fn epoch(&self, experiment: &Experiment, record: &EpochRecord);
 }
 
 impl Experiment {
@@ -88,21 +89,24 @@ impl Experiment {
         format!("{dataset}, {method}{suffix}, seed {}", self.seed)
     }
 
-    /// Runs the experiment on a new engine.
+    /// The setup of its engine, for these images.
+    pub(super) fn setup(&self, data: &Dataset) -> Setup {
+        self.protocol.setup(self.method, self.network, data)
+    }
+
+    /// Runs the experiment on an engine that was created for its setup.
     ///
     /// # Errors
-    /// Returns an error if the engine cannot be opened, if training fails or if the listener ends the study.
-    pub fn run(
+    /// Returns an error if training fails or if the listener ends the study.
+    pub(super) fn run(
         &self,
-        open: &mut OpenEngine,
+        engine: &mut dyn Engine,
         data: &Dataset,
-        listener: &mut dyn ExperimentListener,
+        listener: &dyn ExperimentListener,
     ) -> Result<Run, PaperError> {
-        let setup = self.protocol.setup(self.method, self.network, data);
-        let mut engine = open(&setup)?;
         let config =
             self.protocol.training_config(self.method, self.epochs, self.evaluations_per_epoch, self.seed);
-        let table = ParameterTable::new(&setup.network);
+        let table = ParameterTable::new(&self.setup(data).network);
         engine.set_parameters(&Init::Pytorch.arena(&table, self.seed))?;
 
         let mut recorder = Recorder {
@@ -112,7 +116,7 @@ impl Experiment {
             measurements: Vec::new(),
             epochs: Vec::new(),
         };
-        let summary = train::train(&mut *engine, data, &config, RunState::default(), &mut recorder)?;
+        let summary = train::train(engine, data, &config, RunState::default(), &mut recorder)?;
         if summary.outcome == RunOutcome::Interrupted {
             return Err(PaperError::Interrupted);
         }
@@ -125,7 +129,7 @@ impl Experiment {
 /// Records the results of a run and forwards its progress.
 struct Recorder<'a> {
     experiment: &'a Experiment,
-    listener: &'a mut dyn ExperimentListener,
+    listener: &'a dyn ExperimentListener,
     steps_per_epoch: f64,
     measurements: Vec<Measurement>,
     epochs: Vec<EpochRecord>,

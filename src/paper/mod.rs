@@ -1,21 +1,25 @@
 //! Section 6 of the paper as one command: runs of Adam and gradient descent on MNIST and CIFAR-10, the four figures,
 //! tables, and an outcome for each claim.
 //!
-//! [`run_study`] runs the experiments on engines that the caller opens; [`StudyResults`] writes the report.
+//! [`run_study`] runs the experiments, several at the same time; [`StudyResults`] writes the report.
 
 mod claims;
 mod experiment;
 mod figures;
 mod protocol;
 mod results;
+mod running;
 mod statistics;
 
 pub use experiment::{Experiment, ExperimentListener, Run};
 pub use protocol::{Method, NetworkVariant, PaperDataset, Protocol, STOP_ACCURACY};
 pub use results::StudyResults;
 
+use std::io;
+
 use crate::data::Dataset;
-use crate::engine::{Engine, EngineError, Setup};
+use crate::device::OpenDevice;
+use crate::engine::{EngineError, Setup};
 use crate::train::TrainError;
 
 /// Which experiments to run.
@@ -44,41 +48,33 @@ pub enum PaperError {
     /// A run failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// The listener ended the study.
     #[error("interrupted; results of completed experiments are discarded")]
     Interrupted,
 }
 
-/// Opens an engine for a setup.
-pub type OpenEngine<'a> = dyn FnMut(&Setup) -> Result<Box<dyn Engine>, EngineError> + 'a;
-
-/// Runs all experiments of a study one after the other, each on a new engine.
+/// Runs all experiments of a study, several at the same time: one on each thread of the CPU, or those with the same
+/// optimizer and network as a population of a GPU. This does not affect their results.
 ///
 /// # Errors
 /// Returns an error if an experiment fails or the listener ends the study.
 pub fn run_study(
     config: &StudyConfig,
-    open: &mut OpenEngine,
-    listener: &mut dyn ExperimentListener,
+    device: &OpenDevice,
+    listener: &dyn ExperimentListener,
 ) -> Result<StudyResults, PaperError> {
     let mut results =
         StudyResults { protocol: config.protocol, runs: Vec::new(), without_log_softmax: Vec::new() };
     for (dataset, data) in &config.datasets {
         let data = config.protocol.images(data.clone());
-        for method in Method::BOTH {
-            for seed in config.seeds() {
-                let experiment = config.experiment(*dataset, method, seed);
-                results.runs.push(experiment.run(open, &data, listener)?);
-            }
-        }
-        if *dataset == PaperDataset::Mnist {
-            for network in [NetworkVariant::WithoutLogSoftmax, NetworkVariant::Bare] {
-                for seed in config.seeds() {
-                    let experiment = config.without_log_softmax(network, seed);
-                    results.without_log_softmax.push(experiment.run(open, &data, listener)?);
-                }
-            }
-        }
+        let runs = running::run_all(&config.experiments(*dataset), &data, device, listener)?;
+        let is_full = |run: &Run| run.experiment.network == NetworkVariant::Full;
+        let (full, without) = runs.into_iter().partition::<Vec<_>, _>(is_full);
+        results.runs.extend(full);
+        results.without_log_softmax.extend(without);
     }
     Ok(results)
 }
@@ -87,6 +83,30 @@ impl StudyConfig {
     fn seeds(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.first_seed;
         (0..u64::from(self.runs)).map(move |run| first + run)
+    }
+
+    /// The setups of all engines that the study needs.
+    pub fn setups(&self) -> Vec<Setup> {
+        let of = |(dataset, data): &(PaperDataset, Dataset)| {
+            let experiments = self.experiments(*dataset);
+            experiments.iter().map(|experiment| experiment.setup(data)).collect::<Vec<_>>()
+        };
+        self.datasets.iter().flat_map(of).collect()
+    }
+
+    /// The experiments on a data set, in the order of the report.
+    fn experiments(&self, dataset: PaperDataset) -> Vec<Experiment> {
+        let full = Method::BOTH
+            .into_iter()
+            .flat_map(|method| self.seeds().map(move |seed| self.experiment(dataset, method, seed)));
+        let variants: &[NetworkVariant] = match dataset {
+            PaperDataset::Mnist => &[NetworkVariant::WithoutLogSoftmax, NetworkVariant::Bare],
+            PaperDataset::Cifar10 => &[],
+        };
+        let without = variants
+            .iter()
+            .flat_map(|&network| self.seeds().map(move |seed| self.without_log_softmax(network, seed)));
+        full.chain(without).collect()
     }
 
     fn experiment(&self, dataset: PaperDataset, method: Method, seed: u64) -> Experiment {

@@ -122,7 +122,7 @@ impl StudyResults {
             figures.iter().map(|named| format!("![{}]({}.svg)\n", named.figure.title, named.stem)).collect();
         format!(
             "# The paper's experiments, {protocol}\n\n{origin}\n\nAccuracies are means over the runs, with the range in \
-             parentheses.\n\n{}\n{}\n{}",
+             parentheses. Several runs train at the same time; the seconds are those of one of them.\n\n{}\n{}\n{}",
             self.summary().to_markdown(),
             self.claim_table().to_markdown(),
             images.join("\n")

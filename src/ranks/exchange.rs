@@ -100,7 +100,9 @@ impl Exchange {
         let firsts: Vec<usize> = (0..size).map(|rank| part_of(batches.len(), rank, size).start).collect();
         Ok(batches.iter().enumerate().map(move |(index, batch)| {
             // A rank without micro-batches has the same first one as the next.
-            firsts.iter().filter(|&&first| first == index).for_each(|_| drop(take(1)));
+            for _ in firsts.iter().filter(|&&first| first == index) {
+                take(1);
+            }
             Contribution {
                 gradient: take(gradient_len),
                 running: take(running_len),

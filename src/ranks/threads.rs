@@ -12,6 +12,9 @@ pub struct Thread {
     shared: Arc<Shared>,
 }
 
+/// The rank that has sent a message, and its bytes.
+type Message = (usize, Vec<u8>);
+
 #[derive(Debug)]
 struct Shared {
     /// What each rank sends in the collective call that is under way.
@@ -19,7 +22,7 @@ struct Shared {
     /// Of all ranks: each waits once before it reads what was sent, and once afterwards.
     barrier: Barrier,
     /// The messages to each rank, with the rank that sent them.
-    messages: Vec<Mutex<VecDeque<(usize, Vec<u8>)>>>,
+    messages: Vec<Mutex<VecDeque<Message>>>,
 }
 
 /// Returns `size` ranks, to be moved to a thread each.

@@ -241,9 +241,9 @@ impl SweepTable {
     /// # Errors
     /// What is wrong with it, one line.
     pub fn read(table: Table) -> Result<Self, String> {
-        underscored(table)
-            .try_into()
-            .map_err(|error: toml::de::Error| format!("[sweep]: {}", error.message().replace('\n', " ")))
+        underscored(table).try_into().map_err(|error: toml::de::Error| {
+            format!("[sweep]: {}", error.message().replace('\n', " ").replace('_', "-"))
+        })
     }
 }
 

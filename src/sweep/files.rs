@@ -186,6 +186,12 @@ impl SweepFiles {
         path.join(CONFIG).is_file()
     }
 
+    /// Returns whether this is a file of a sweep, which other commands must not replace.
+    pub fn owns(file: &Path) -> bool {
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return false };
+        Self::is_sweep(folder) && [CONFIG, RESULTS, TABLE, MODEL, REPORT].iter().any(|own| name == *own)
+    }
+
     /// Changes what was asked, so that the sweep has more members. Those that it has already must stay.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ fn a_resumed_sweep_has_the_results_of_the_members_that_have_ended() {
     let config = config(&["lr=1,2", "seed=3..5"]);
     let mut files = SweepFiles::create(folder.path(), &config).unwrap();
     let plan = files.stored().plan.clone();
-    assert_eq!(SweepFiles::open(folder.path()).unwrap_err().to_string().contains("in progress"), true);
+    assert!(SweepFiles::open(folder.path()).unwrap_err().to_string().contains("in progress"));
     for member in [4, 0, 5] {
         files.append(result(&plan, member, 0.5)).unwrap();
     }

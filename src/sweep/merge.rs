@@ -98,10 +98,10 @@ impl Shards {
             let Some(shard) = sweep.config.shard.take() else {
                 return Err(MergeError::Whole { path: path.clone() });
             };
-            if let Some((other, first, before)) = shards.first() {
-                if let Some(what) = difference(&before.config, *other, &sweep.config, shard) {
-                    return Err(MergeError::Different { first: first.clone(), path: path.clone(), what });
-                }
+            if let Some((other, first, before)) = shards.first()
+                && let Some(what) = difference(&before.config, *other, &sweep.config, shard)
+            {
+                return Err(MergeError::Different { first: first.clone(), path: path.clone(), what });
             }
             if let Some((_, first, _)) = shards.iter().find(|(other, ..)| *other == shard) {
                 return Err(MergeError::Repeated { first: first.clone(), path: path.clone(), shard });

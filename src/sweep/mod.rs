@@ -30,4 +30,4 @@ pub use halving::{Goal, Halving, HalvingError, MemberProgress};
 pub use merge::{MergeError, Shards};
 pub use plan::{MAX_MEMBERS, Member, Plan, PlanError, Setting};
 pub use results::{MemberResult, MemberStatus, Metric};
-pub use variation::{Values, Variation};
+pub use variation::{Values, Variation, VariationError};

@@ -310,7 +310,8 @@ mod tests {
         assert_eq!(labels(&plan), PINNED);
     }
 
-    const PINNED: [&str; 3] = ["", "", ""];
+    const PINNED: [&str; 3] =
+        ["lr 0.003883, momentum 0.8842", "lr 0.0044, momentum 0.3212", "lr 0.04197, momentum 0.7991"];
 
     #[test]
     fn random_settings_are_distinct_and_can_be_all_combinations() {

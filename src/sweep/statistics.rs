@@ -183,9 +183,11 @@ pub fn compare(ranking: &[SettingSummary], metric: Metric) -> Comparison {
         false => format!("The best two settings differ by {by}, which may be noise"),
     };
     let mut statement = format!(
-        "{finding} (Welch's t-test, two-sided: p {} with {} and {}; it assumes that results over seeds are about normally \
-         distributed).",
+        "{finding} (Welch's t-test, two-sided: p {}, t = {:.2} with {:.1} degrees of freedom, from {} and {}; it assumes that \
+         results over seeds are about normally distributed).",
         shown_p(test.p),
+        test.t.abs(),
+        test.freedom,
         counts.0,
         count(counts.1, "run")
     );
@@ -325,7 +327,7 @@ mod tests {
             7.199999999999999,
             0.004403560669834169,
         ),
-        (&[0.9, 0.91], &[0.89, 0.90], 1.4142135623730951, 2.0, 0.2928932188134525),
+        (&[0.9, 0.91], &[0.89, 0.90], std::f64::consts::SQRT_2, 2.0, 0.2928932188134525),
         (
             &[0.75, 0.76, 0.745],
             &[0.7501, 0.7502, 0.7503, 0.7504, 0.7505, 0.7506, 0.7507],
@@ -412,7 +414,7 @@ mod tests {
         assert_eq!(
             comparison.statement,
             "The best two settings differ by 0.25 percentage points, more than noise explains (Welch's t-test, two-sided: \
-             p = 0.004 with 5 and 5 runs; it assumes that results over seeds are about normally distributed)."
+             p = 0.004, t = 4.08 with 7.2 degrees of freedom, from 5 and 5 runs; it assumes that results over seeds are about normally distributed)."
         );
         let (one, other, ..) = SCIPY[1];
         let comparison = compared(&[one, other, &[0.1, 0.2]]);

@@ -146,7 +146,8 @@ impl Variation {
             .iter()
             .map(|value| (value.parse().map(f64::to_bits).map_err(|_| value.as_str()), value))
             .collect();
-        numbers.sort();
+        // Stable, so that the value that was typed later is named.
+        numbers.sort_by_key(|(number, _)| *number);
         match numbers.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => {
                 Err(VariationError::Duplicate { name: name.to_owned(), value: pair[1].1.to_owned() })

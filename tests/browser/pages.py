@@ -286,7 +286,7 @@ class SweepReport(Pages):
 
     def test_the_report_of_a_sweep_begins_with_the_best_setting(self):
         with self.page() as page:
-            self.assertIn("Best setting", page.text(".lead"))
+            self.assertIn("Best of 12 settings", page.text(".lead"))
             self.assertEqual(page.run("document.querySelectorAll('#settings tbody tr').length"), 12)
             self.assertEqual(page.run("document.querySelectorAll('#options svg').length"), 3)
             self.assertEqual(page.run("document.querySelectorAll('#pairs svg').length"), 3)

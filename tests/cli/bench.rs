@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use lenet_gpu::bench::{FORMAT, Results, Task};
+use lenet_gpu::bench::{FORMAT, MODEL_IMAGES, Results, Task};
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::tempdir;
@@ -100,6 +100,23 @@ fn json_contains_every_run_and_the_derived_figures() {
     // The work of the update does not depend on the batch size.
     assert!(flops(Task::Train, 8) < 8 * flops(Task::Train, 1));
     assert_eq!(flops(Task::Infer, 8), 8 * flops(Task::Infer, 1));
+}
+
+#[test]
+fn populations_are_measured_on_request() {
+    let folder = tempdir().unwrap();
+    let (printed, results) = run_bench(folder.path(), &["--population", "3,1", "--profile-batch-size", "8"]);
+    let [cpu] = &results.engines[..] else { panic!("expected one engine") };
+    assert_eq!(cpu.populations.iter().map(|it| it.population).collect::<Vec<_>>(), [1, 3]);
+    for it in &cpu.populations {
+        assert_eq!((it.batch, it.together), (8, it.population.min(results.machine.threads)));
+        assert_eq!(it.step_us.values.len(), 5);
+        let images_per_second = (it.together * 8) as f64 * 1e6 / it.step_us.median;
+        assert!((it.images_per_second / images_per_second - 1.0).abs() < 1e-9);
+        assert!((it.models_per_second * MODEL_IMAGES as f64 / images_per_second - 1.0).abs() < 1e-9);
+    }
+    let rows: Vec<_> = rows(&printed, "## Several models").iter().map(|row| row[0]).collect();
+    assert_eq!(rows, ["1", "3"]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod options;
 mod outputs;
 mod paper;
 mod predict;
+mod ranks;
 mod report;
 mod runs;
 mod scenes;

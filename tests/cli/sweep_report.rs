@@ -46,9 +46,13 @@ fn a_sweep_writes_a_report_that_loads_nothing() {
     let (_folder, sweep) = &*SWEPT;
     let html = fs::read_to_string(sweep.join("report.html")).unwrap();
     assert_self_contained(&html);
-    for part in
-        ["Best setting", "8 finished", "lenet-gpu train", "--lr and --activation", "All options together"]
-    {
+    for part in [
+        "Best of 4 settings",
+        "8 finished",
+        "lenet-gpu train",
+        "--lr and --activation",
+        "All options together",
+    ] {
         assert!(html.contains(part), "{part}");
     }
     assert!(!html.contains("compared on the test images"));
@@ -120,4 +124,16 @@ fn a_folder_of_sweeps_is_not_a_run() {
     let (folder, _sweep) = &*SWEPT;
     let report = lenet_gpu().arg("report").arg(folder.path().join("runs")).assert().code(2);
     report.stderr(contains("contains sweeps, but no runs").and(contains("runs/swept")));
+}
+
+#[test]
+fn other_commands_do_not_replace_the_files_of_a_sweep() {
+    let (_folder, sweep) = &*SWEPT;
+    for name in ["model.safetensors", "sweep.csv"] {
+        let mut report = lenet_gpu();
+        let report = report.arg("report").arg(sweep).arg("-o").arg(sweep.join(name)).assert().code(2);
+        report.stderr(contains("is a file of a sweep"));
+    }
+    let resumed = lenet_gpu().args(["train", "--resume"]).arg(sweep).assert().code(2);
+    resumed.stderr(contains("is a sweep, not a run").and(contains("lenet-gpu sweep --resume")));
 }

@@ -2,6 +2,9 @@
 //!
 //! The expected values are computed by PyTorch in double precision; see `make_ensemble.py` in `tests/golden`.
 
+// Not every test program uses all of it.
+#![allow(dead_code)]
+
 use std::sync::Arc;
 
 use lenet_gpu::data::ImageSet;

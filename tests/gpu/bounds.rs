@@ -10,10 +10,10 @@ use std::sync::Arc;
 use lenet_gpu::data::{Augmentation, ImageSet, order};
 use lenet_gpu::device::Device;
 use lenet_gpu::engine::{
-    ClassWeights, Clip, Engine, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, Optimizer, Reduction, Rule,
-    Setup, Sgd, Split, steps,
+    ClassWeights, Clip, Epoch, LARGEST_MICRO_BATCH, Loss, LossKind, MemberEpoch, Optimizer, Population,
+    Reduction, Rule, SampleOutcome, Setup, Sgd, Split, steps,
 };
-use lenet_gpu::gpu::{Context, FilterMemory, GpuEngine, GpuOptions, KernelConfig, KernelSet, Residency};
+use lenet_gpu::gpu::{Context, FilterMemory, GpuOptions, GpuPopulation, KernelConfig, KernelSet, Residency};
 use lenet_gpu::model::{Activation, Frozen, Init, LeNet5, ParameterTable};
 use lenet_gpu::verify::{Check, kernels};
 use rand::{Rng, SeedableRng};
@@ -143,13 +143,23 @@ fn images(draw: &mut Draw, setup: &Setup, count: usize) -> ImageSet {
     ImageSet { channels, height, width, pixels, labels }
 }
 
-/// The bits of everything that a short epoch and an evaluation leave.
-fn bits(context: &Context, options: &GpuOptions, images: &Arc<ImageSet>, trial: u64) -> Vec<Vec<u32>> {
+/// The bits of everything that a short epoch and an evaluation leave of the last of some members, which train alike.
+fn bits(
+    context: &Context,
+    options: &GpuOptions,
+    members: usize,
+    images: &Arc<ImageSet>,
+    trial: u64,
+) -> Vec<Vec<u32>> {
     let setup = &options.setup;
-    let mut engine = GpuEngine::new(context.clone(), *options).unwrap();
-    engine.load(Split::Train, images.clone()).unwrap();
-    engine.load(Split::Test, images.clone()).unwrap();
-    engine.set_parameters(&Init::Pytorch.arena(&ParameterTable::new(&setup.network), trial)).unwrap();
+    let last = members - 1;
+    let mut population = GpuPopulation::new(context.clone(), *options, members).unwrap();
+    population.load(Split::Train, images.clone()).unwrap();
+    population.load(Split::Test, images.clone()).unwrap();
+    let arena = Init::Pytorch.arena(&ParameterTable::new(&setup.network), trial);
+    for member in 0..members {
+        population.set_parameters(member, &arena).unwrap();
+    }
     let order = order(images.len(), trial, 0, true);
     let augmentation = Augmentation { shift: 2, flip: true, rotate: 10.0, scale: 0.1 };
     let views = if setup.augmented { augmentation.views(trial, 0, &order) } else { None };
@@ -158,20 +168,27 @@ fn bits(context: &Context, options: &GpuOptions, images: &Arc<ImageSet>, trial: 
     let weights = ClassWeights::new((1..=setup.network.classes).map(weight).collect()).unwrap();
     let class_weights = setup.class_weighted.then_some(&weights);
     let epoch = Epoch { views: views.as_deref(), class_weights, ..Epoch::new(&order, &steps) };
-    let mut losses = Vec::new();
-    let observer = &mut |_: usize, outcomes: &[lenet_gpu::engine::SampleOutcome]| {
-        losses.extend(outcomes.iter().map(|outcome| outcome.loss));
-        ControlFlow::Continue(())
-    };
-    engine.train(&epoch, observer).unwrap();
-    let evaluated = engine.evaluate(Split::Test).unwrap().iter().map(|outcome| outcome.loss).collect();
-    let state = engine.optimizer_state().unwrap();
+    let mut losses = vec![Vec::new(); members];
+    let observers = losses.iter_mut().map(|losses| {
+        |_: usize, outcomes: &[SampleOutcome]| {
+            losses.extend(outcomes.iter().map(|outcome| outcome.loss));
+            ControlFlow::Continue(())
+        }
+    });
+    let mut observers: Vec<_> = observers.collect();
+    let epochs = observers.iter_mut().enumerate();
+    let mut epochs: Vec<_> =
+        epochs.map(|(member, observer)| MemberEpoch { member, epoch, observer }).collect();
+    assert!(population.train(&mut epochs).unwrap().iter().all(Result::is_ok));
+    drop(observers);
+    let all: Vec<_> = (0..members).collect();
+    let evaluated = population.evaluate(Split::Test, &all).unwrap().remove(last);
+    let state = population.optimizer_state(last).unwrap();
     [
-        losses,
-        evaluated,
-        engine.log_probabilities(Split::Test).unwrap(),
-        engine.parameters().unwrap(),
-        engine.gradients().unwrap(),
+        losses.remove(last),
+        evaluated.iter().map(|outcome| outcome.loss).collect(),
+        population.log_probabilities(last, Split::Test).unwrap(),
+        population.parameters(last).unwrap(),
         state.first_moment,
         state.second_moment,
     ]
@@ -187,16 +204,19 @@ fn no_network_accesses_anything_out_of_bounds() {
         let plain = trial % 2 == 1;
         let setup = draw.setup(plain);
         let residency = draw.of(&[Residency::Resident, Residency::Streamed]);
+        // Half of the trials of each kernel set are of a population, whose images are resident.
+        let (members, residency) =
+            if [1, 2].contains(&(trial % 4)) { (2, Residency::Resident) } else { (1, residency) };
         let set = if plain { KernelSet::Fused } else { KernelSet::Layered };
         let kernels = KernelConfig { set, ..draw.kernel_config(largest_block(trial, 4)) };
         let options = GpuOptions { setup, residency, kernels };
         // Batch normalisation cannot learn from a batch of one image, but must not fail either.
         let count = setup.batch_size + 1 + draw.below(20);
         let images = Arc::new(images(&mut draw, &setup, count));
-        let found = bits(&audited, &options, &images, trial);
+        let found = bits(&audited, &options, members, &images, trial);
         assert_clean(&audited, &format!("trial {trial}: {options:#?}"));
         assert!(
-            found == bits(&unchecked, &options, &images, trial),
+            found == bits(&unchecked, &options, members, &images, trial),
             "bits differ; trial {trial}: {options:#?}"
         );
     }

@@ -3,6 +3,7 @@
 mod cells;
 mod comparison;
 mod kernels;
+mod population;
 mod startup;
 mod throughput;
 mod work;
@@ -18,6 +19,7 @@ use crate::wording::{count, whole};
 pub fn to_markdown(results: &Results, old: Option<&Results>) -> String {
     let (results, old) = (&results.escaped(), old.map(Results::escaped));
     let mut sections = vec![head(results), throughput::table(results), work::table(results)];
+    sections.extend(population::table(results));
     sections.extend(results.engines.iter().filter_map(|engine| kernels::table(results, engine)));
     sections.push(startup::table(results));
     sections.extend(old.map(|old| comparison::table(&old, results)));

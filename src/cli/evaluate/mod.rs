@@ -120,8 +120,9 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     if args.json {
         output.json(&json::object(&evaluation, &ensemble, &data, args.tta.views).to_string())?;
     } else {
-        output.lines(members::table(&evaluation, &ensemble))?;
-        output.lines(text::report(&evaluation.mean, info))?;
+        let mut lines = members::table(&evaluation, &ensemble);
+        lines.extend(text::report(&evaluation.mean, info));
+        output.lines(lines)?;
     }
     args.pictures.draw(&evaluation.mean, info, &test)?;
     Ok(Ending::Done)

@@ -24,6 +24,7 @@ pub use built_in::{PRESETS, preset};
 pub use train_options::TrainOptions;
 
 use super::hints::RUN_FOLDER;
+use super::resume_command::resume_sweep_command;
 use super::train::{OptimizerKind, TrainArgs};
 use super::{Cli, Failure, usage};
 use file::RecipeFile;
@@ -120,6 +121,12 @@ impl Recipe {
 
     /// The options of a run to resume.
     fn of_run(run: &Path) -> Result<Self, Failure> {
+        if SweepFiles::is_sweep(run) {
+            return Err(Failure::usage(
+                format!("--resume: {} is a sweep, not a run", run.display()),
+                format!("`{}` resumes it", resume_sweep_command(run)),
+            ));
+        }
         let (path, text) = RunDirectory::read_config(run).map_err(|error| {
             Failure::unreadable(
                 format!("--resume: {} is not a run: cannot read its config.toml", run.display()),

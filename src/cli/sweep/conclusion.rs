@@ -45,16 +45,20 @@ pub fn repeat_command(sweep: &StoredSweep) -> Option<String> {
 }
 
 /// Paragraphs, of which one is the table.
-fn text(files: &SweepFiles) -> Vec<String> {
+pub(super) fn text(files: &SweepFiles) -> Vec<String> {
     let sweep = files.stored();
     let (metric, plan) = (sweep.config.metric, &sweep.plan);
     let ranking = ranking(plan, metric, &sweep.results);
-    let mut text = vec![table(sweep, &ranking).to_markdown()];
+    let mut text = vec![table(sweep, &ranking).to_markdown().trim_end().to_owned()];
     if ranking.len() > MAX_SHOWN {
         let more = count(ranking.len() - MAX_SHOWN, "more setting");
         text.push(format!("and {more}, in sweep.csv and report.html"));
     }
-    if plan.settings.len() > 1 {
+    if let Some(shard) = sweep.config.shard {
+        text.push(format!(
+            "these are the results of part {shard} alone; `lenet-gpu sweep --merge` combines those of all parts"
+        ));
+    } else if plan.settings.len() > 1 {
         text.push(compare(&ranking, metric).statement);
     }
     if let Some(best) = best_member(&ranking, metric, &sweep.results) {

@@ -1,6 +1,5 @@
 //! What the options of a sweep mean: its members, each checked as `train` would check it before anything is trained.
 
-use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -8,15 +7,14 @@ use anyhow::anyhow;
 use toml::{Table, Value};
 
 use super::args::{OwnArgs, SweepArgs};
+use super::asked::Asked;
 use super::varied;
 use crate::cli::hints::HintedError;
-use crate::cli::recipe::{self, OPTIMIZER, Recipe, TrainOptions};
+use crate::cli::recipe::{self, OPTIMIZER, TrainOptions};
 use crate::cli::train::{RUNS, TrainArgs};
 use crate::cli::{Failure, job, notice};
 use crate::device::{AdaptersError, WantedAdapters};
-use crate::sweep::{
-    Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, SweepTable, Variation,
-};
+use crate::sweep::{Keep, Member, Metric, Plan, Shard, SweepConfig, SweepError, SweepFiles, Variation};
 use crate::train::Program;
 
 /// A sweep that can begin or be resumed.
@@ -69,6 +67,7 @@ impl Sweep {
             json: own.json,
             quiet: own.quiet,
         };
+        let train = TrainOptions::default();
         let mut typed = typed.clone();
         match &own.adapter {
             Some(adapter) if adapter.contains(',') || adapter == ALL_ADAPTERS => {
@@ -76,17 +75,18 @@ impl Sweep {
                 let invalid = |error| Failure::Input(anyhow!("--adapter {adapter}: {error}"));
                 running.adapters = Some(parsed.map_err(invalid)?);
             }
-            Some(adapter) => drop(typed.insert("adapter".to_owned(), Value::String(adapter.clone()))),
+            Some(adapter) => {
+                typed.insert("adapter".to_owned(), train.value("adapter", adapter));
+            }
             None => {}
         }
         match &own.resume {
-            Some(folder) => Self::resume(folder, own, typed, running),
-            None => Self::begin(own, typed, running),
+            Some(folder) => Self::resume(folder, own, typed, running, train),
+            None => Self::begin(own, typed, running, train),
         }
     }
 
-    fn begin(own: &OwnArgs, typed: Table, running: Running) -> Result<Self, Failure> {
-        let train = TrainOptions::default();
+    fn begin(own: &OwnArgs, typed: Table, running: Running, train: TrainOptions) -> Result<Self, Failure> {
         let Asked { mut options, mut variations, table } = Asked::new(own, &typed, &train)?;
         for variation in &mut variations {
             varied::round_whole_numbers(variation, &train)?;
@@ -133,8 +133,13 @@ impl Sweep {
         Ok(sweep)
     }
 
-    fn resume(folder: &Path, own: &OwnArgs, typed: Table, running: Running) -> Result<Self, Failure> {
-        let train = TrainOptions::default();
+    fn resume(
+        folder: &Path,
+        own: &OwnArgs,
+        typed: Table,
+        running: Running,
+        train: TrainOptions,
+    ) -> Result<Self, Failure> {
         let may_change = |name: &str| train.is_of_device(name) || MAY_CHANGE.contains(&name);
         if let Some(option) = typed.keys().find(|name| !may_change(name)) {
             return Err(Failure::usage(
@@ -282,83 +287,6 @@ pub fn options(config: &SweepConfig, plan: &Plan, member: Member, train: &TrainO
 
 const VALIDATION_SPLIT: &str = "validation-split";
 const SPLIT_SEED: &str = "split-seed";
-
-/// What was asked by a preset, a file and the command line.
-struct Asked {
-    options: Table,
-    variations: Vec<Variation>,
-    table: SweepTable,
-}
-
-impl Asked {
-    fn new(own: &OwnArgs, typed: &Table, train: &TrainOptions) -> Result<Self, Failure> {
-        let mut asked = Self { options: Table::new(), variations: Vec::new(), table: SweepTable::default() };
-        if let Some(name) = &own.preset {
-            let preset = Recipe::preset(name)?;
-            preset.arguments()?;
-            asked.options.extend(preset.options);
-        }
-        if let Some(path) = &own.config {
-            asked.add_file(path, train)?;
-        }
-        let from_file = std::mem::take(&mut asked.variations);
-        for text in &own.vary {
-            let mut variation = Variation::parse(text).map_err(|error| {
-                Failure::usage(
-                    format!("--vary {error}"),
-                    "NAME is an option of train, as in --vary lr=1e-3,1e-2",
-                )
-            })?;
-            variation.name = varied::name(&variation.name, train)
-                .map_err(|(problem, hint)| Failure::usage(format!("--vary {text}: {problem}"), hint))?;
-            asked.variations.push(variation);
-        }
-        let is_typed =
-            |variation: &Variation| asked.variations.iter().any(|other| other.name == variation.name);
-        let kept: Vec<_> = from_file.into_iter().filter(|variation| !is_typed(variation)).collect();
-        asked.variations.splice(0..0, kept);
-        if let Some(variation) = asked.variations.iter().find(|varied| typed.contains_key(&varied.name)) {
-            let name = &variation.name;
-            return Err(Failure::Input(anyhow!("--{name} is both given and varied; remove one of the two")));
-        }
-        // As for train: a typed optimizer leaves out options of the recipes that it does not have.
-        if let Some(optimizer) = typed.get(OPTIMIZER).and_then(Value::as_str) {
-            asked.options.retain(|name, _| recipe::is_supported(optimizer, name));
-        }
-        asked.options.extend(typed.clone());
-        Ok(asked)
-    }
-
-    /// Adds what a file asks for.
-    fn add_file(&mut self, path: &Path, train: &TrainOptions) -> Result<(), Failure> {
-        let recipe = Recipe::load(path)?;
-        recipe.arguments()?;
-        let Recipe { options, sweep, .. } = recipe;
-        let origin = path.display();
-        let (variations, table) = sweep.unwrap_or_default();
-        for mut variation in variations {
-            variation.name = varied::name(&variation.name, train)
-                .map_err(|(problem, hint)| Failure::usage(format!("{origin}: [vary] {problem}"), hint))?;
-            if options.contains_key(&variation.name) {
-                return Err(Failure::Input(anyhow!(
-                    "{origin}: {:?} is both in [options] and in [vary]; remove one of the two",
-                    variation.name
-                )));
-            }
-            self.variations.push(variation);
-        }
-        if self.variations.iter().map(|varied| &varied.name).collect::<HashSet<_>>().len()
-            < self.variations.len()
-        {
-            return Err(Failure::Input(anyhow!(
-                "{origin}: [vary] has an option under two names; remove one"
-            )));
-        }
-        self.options.extend(options);
-        self.table = table;
-        Ok(())
-    }
-}
 
 /// Adds settings to a random search.
 fn extend(files: &mut SweepFiles, samples: usize) -> Result<(), Failure> {

@@ -2,12 +2,15 @@
 //! trains the members; `conclusion` prints what came of them, and `report` writes it as a page. `merge` combines shards.
 
 mod args;
+mod asked;
 mod conclusion;
 mod members;
 mod merge;
 pub(super) mod report;
 mod run;
 pub mod seeds;
+#[cfg(test)]
+mod tests;
 mod varied;
 
 use std::time::Instant;

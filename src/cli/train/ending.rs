@@ -11,7 +11,7 @@ use crate::cli::failure::one_line;
 use crate::cli::hints::HintedError;
 use crate::cli::report::{self, RunEnd};
 use crate::cli::resume_command::resume_command;
-use crate::cli::{Ending, Failure, Output, notice};
+use crate::cli::{Ending, Failure, Output, job, notice};
 use crate::engine::{Engine, EngineError};
 use crate::files::stop_replacing;
 use crate::model::SelectionSplit;
@@ -131,7 +131,10 @@ fn save_rest(saved: &mut Saved, summary: &RunSummary, weights: Option<Vec<f32>>)
 
 /// What a run that a second signal ends leaves behind. Waits for the file that it is writing.
 pub fn stopped(run: &Path) -> String {
-    stop_replacing();
+    // In a job of several processes the run goes on until they have agreed on its end.
+    if job::ranks().size() == 1 {
+        stop_replacing();
+    }
     let checkpoint = RunDirectory::checkpoint_path(run);
     if checkpoint.exists() {
         format!("the last checkpoint is {}; to continue: {}", checkpoint.display(), resume_command(run))

@@ -290,15 +290,3 @@ impl Population for GpuPopulation {
         self.layer_outputs(member, split)
     }
 }
-
-impl SplitCounts {
-    /// Of a split with `on_device` images on the device at a time.
-    pub(in crate::gpu) fn new(images: &ImageSet, on_device: usize, augmented: bool) -> Self {
-        Self {
-            image_words: crate::gpu::recording::image_words(images),
-            images: on_device,
-            views: if augmented { on_device } else { 0 },
-            samples: images.len(),
-        }
-    }
-}

@@ -1,8 +1,8 @@
 //! The buffers of a recording.
 
 use super::fault::Fault;
-use super::record::{RECORDS, RecordLayout};
-use crate::data::View;
+use super::record::{RECORDS, RecordLayout, image_words};
+use crate::data::{ImageSet, View};
 use crate::engine::SampleOutcome;
 use crate::gpu::kernels::MemberStrides;
 
@@ -119,6 +119,18 @@ pub struct SplitCounts {
     pub views: usize,
     /// Samples of an epoch.
     pub samples: usize,
+}
+
+impl SplitCounts {
+    /// Of a split with `on_device` images on the device at a time.
+    pub(in crate::gpu) fn new(images: &ImageSet, on_device: usize, augmented: bool) -> Self {
+        Self {
+            image_words: image_words(images),
+            images: on_device,
+            views: if augmented { on_device } else { 0 },
+            samples: images.len(),
+        }
+    }
 }
 
 /// What a buffer is bound as. Any of them can be written by the host, and storage buffers read.

@@ -189,3 +189,63 @@ fn barriers_are_counted_in_the_code() {
     assert_eq!(barriers("conv1 forward"), 0);
     assert!(barriers("fc3 + log-softmax") > 0);
 }
+
+/// A population whose evaluations take batches as large as alone.
+fn recordings_alone_and_of_three(set: KernelSet) -> [Recording; 2] {
+    let setup = Setup { evaluation_batch: 64, class_weighted: true, ..Setup::new(NETWORK, 64) };
+    let config = KernelConfig { set, ..KernelConfig::SOFTWARE };
+    [1, 3].map(|members| Recording::of_population(&setup, &config, members))
+}
+
+#[test]
+fn a_population_dispatches_the_kernels_of_a_network_alone() {
+    for set in [KernelSet::Layered, KernelSet::Fused] {
+        let [alone, together] = recordings_alone_and_of_three(set);
+        let kernels = |recording: &Recording| -> Vec<_> {
+            recording.kernels.iter().map(|kernel| (kernel.label.clone(), kernel.grid)).collect()
+        };
+        assert_eq!(kernels(&alone), kernels(&together));
+        assert_eq!(alone.last_micro_batch, together.last_micro_batch);
+        assert_eq!(alone.evaluation, together.evaluation);
+        assert!(together.to_string().starts_with("population of 3\n"));
+    }
+}
+
+#[test]
+fn a_population_binds_a_record_for_each_member_and_no_parameters_as_a_uniform() {
+    for set in [KernelSet::Layered, KernelSet::Fused] {
+        for (recording, members) in recordings_alone_and_of_three(set).iter().zip([1, 3]) {
+            for kernel in &recording.kernels {
+                let uniforms: Vec<_> =
+                    kernel.bindings.iter().filter(|binding| binding.access == Access::Uniform).collect();
+                let bytes = members * u64::from(RecordLayout::BYTES);
+                assert_eq!(uniforms[0].range, BindingRange::Record(bytes), "{}", kernel.label);
+                assert!(members == 1 || uniforms.len() == 1, "{}", kernel.label);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_member_has_as_much_of_each_buffer_as_a_network_alone() {
+    for set in [KernelSet::Layered, KernelSet::Fused] {
+        let [alone, together] = recordings_alone_and_of_three(set);
+        let MemberStrides { arena, workspace, partials, tensors, classes } = together.strides;
+        assert!(arena.is_multiple_of(4) && workspace.is_multiple_of(4));
+        for (name, stride) in [
+            (BufferName::Parameters, 4 * arena),
+            (BufferName::Gradients, 4 * arena),
+            (BufferName::FirstMoment, 4 * arena),
+            (BufferName::SecondMoment, 4 * arena),
+            (BufferName::Workspace, 4 * workspace),
+            (BufferName::Partials, 4 * partials),
+            (BufferName::Norms, 4 * tensors),
+            (BufferName::Faults, size_of::<Fault>() * tensors),
+            (BufferName::ClassWeights, 4 * classes),
+        ] {
+            let [one, three] = [&alone, &together].map(|recording| recording.buffer_bytes(name));
+            assert_eq!(three, one + 2 * stride as u64, "{name:?}");
+            assert!(one <= stride as u64, "{name:?}");
+        }
+    }
+}

@@ -1,9 +1,14 @@
 //! How much of the differences between settings an option explains.
 
-/// The fraction of the variance of `values` between groups, corrected for the number of groups (the adjusted R² of a
-/// one-way analysis of variance). `groups` has the group of each value. `None` if every group has one value, or all values
-/// are the same: then nothing can be said. Values that are not finite do not count.
-pub fn explained(values: &[f64], groups: &[usize]) -> Option<f64> {
+/// The fraction of the variance of `values` that is between groups. `groups` has the group of each value.
+///
+/// In a grid, each group has the same values of the other options, so that this is the share of the option (η² of an
+/// analysis of variance). If the settings were drawn at random, groups differ by chance too, and the fraction is corrected
+/// for their number (the adjusted R²).
+///
+/// `None` if every group has one value, or all values are the same: then nothing can be said. Values that are not finite
+/// do not count.
+pub fn explained(values: &[f64], groups: &[usize], is_random: bool) -> Option<f64> {
     let pairs: Vec<(f64, usize)> =
         values.iter().zip(groups).filter(|(value, _)| value.is_finite()).map(|(v, g)| (*v, *g)).collect();
     let count = pairs.len();
@@ -27,7 +32,8 @@ pub fn explained(values: &[f64], groups: &[usize]) -> Option<f64> {
     if total <= 1e-20 * mean * mean * count as f64 {
         return None;
     }
-    let unexplained = (within / (count - used) as f64) / (total / (count - 1) as f64);
+    let correction = if is_random { (count - 1) as f64 / (count - used) as f64 } else { 1.0 };
+    let unexplained = correction * within / total;
     Some((1.0 - unexplained).clamp(0.0, 1.0))
 }
 
@@ -38,14 +44,19 @@ mod tests {
     #[test]
     fn an_option_explains_all_some_or_nothing() {
         let groups = [0, 0, 1, 1];
-        assert_eq!(explained(&[1.0, 1.0, 3.0, 3.0], &groups), Some(1.0));
-        assert_eq!(explained(&[1.0, 3.0, 1.0, 3.0], &groups), Some(0.0));
-        let some = explained(&[1.0, 2.0, 3.0, 4.0], &groups).unwrap();
-        // Within: 1 / 2 degrees of freedom; in total: 5 / 3.
-        assert!((some - 0.7).abs() < 1e-12, "{some}");
-        assert_eq!(explained(&[1.0, 2.0], &[0, 1]), None);
-        assert_eq!(explained(&[0.3, 0.3, 0.3], &[0, 1, 1]), None);
-        assert_eq!(explained(&[], &[]), None);
-        assert_eq!(explained(&[f64::NAN, 1.0, 1.0, 3.0, 3.0], &[5, 0, 0, 1, 1]), Some(1.0));
+        for is_random in [false, true] {
+            assert_eq!(explained(&[1.0, 1.0, 3.0, 3.0], &groups, is_random), Some(1.0));
+            assert_eq!(explained(&[1.0, 3.0, 1.0, 3.0], &groups, is_random), Some(0.0));
+            assert_eq!(explained(&[1.0, 2.0], &[0, 1], is_random), None);
+            assert_eq!(explained(&[0.3, 0.3, 0.3], &[0, 1, 1], is_random), None);
+            assert_eq!(explained(&[], &[], is_random), None);
+            let with_nan = explained(&[f64::NAN, 1.0, 1.0, 3.0, 3.0], &[5, 0, 0, 1, 1], is_random);
+            assert_eq!(with_nan, Some(1.0));
+        }
+        // The sums of squares are 1 within groups and 5 in total, with 2 and 3 degrees of freedom.
+        for (is_random, expected) in [(false, 0.8), (true, 0.7)] {
+            let some = explained(&[1.0, 2.0, 3.0, 4.0], &groups, is_random).unwrap();
+            assert!((some - expected).abs() < 1e-12, "{some}");
+        }
     }
 }

@@ -25,6 +25,9 @@ pub struct EarlierRun {
     lock: Option<File>,
 }
 
+/// Locks the directory of a run.
+type Lock = fn(&Path) -> Result<File, RunError>;
+
 impl EarlierRun {
     /// Locks and checks the directory of an earlier run. Changes nothing.
     ///
@@ -44,7 +47,7 @@ impl EarlierRun {
         Self::check(path, None)
     }
 
-    fn check(path: &Path, lock: Option<fn(&Path) -> Result<File, RunError>>) -> Result<Self, OpenRunError> {
+    fn check(path: &Path, lock: Option<Lock>) -> Result<Self, OpenRunError> {
         for name in REPLACED.into_iter().chain(DERIVED).chain([LOCK]) {
             let path = path.join(name);
             operations::is_plain(&path).map_err(|source| RunError::Irregular { path, source })?;

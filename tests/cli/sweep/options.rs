@@ -51,7 +51,11 @@ fn rejects(arguments: &[&str], message: &str, hint: &str) {
 fn wrong_variations_are_rejected_with_the_option_and_the_value() {
     for (arguments, message, hint) in [
         (&[][..], "nothing is varied", "--vary lr=1e-3,1e-2"),
-        (&["--vary", "lr"], "--vary \"lr\" is not of the form NAME=VALUES", "NAME is an option of train"),
+        (
+            &["--vary", "lr"],
+            "--vary \"lr\" is not of the form NAME=VALUES",
+            "NAME is an option of train, and VALUES are",
+        ),
         (&["--vary", "lr=0,1"], "--vary lr=0,1: --lr 0: must be above 0", ""),
         (&["--vary", "epoch=1,2"], "\"epoch\" is no option of train", "did you mean epochs?"),
         (&["--vary", "run-dir=a,b"], "\"run-dir\" is no option of train", "train --help"),
@@ -96,7 +100,10 @@ fn options_that_exclude_each_other_are_rejected() {
         (&["--samples", "0"], "--samples 0: must be at least 1"),
         (&["--resume", "x"], "--vary cannot be used with --resume"),
         (&["--metric", "f1"], "--metric f1: must be validation-accuracy, "),
-        (&["--halving", "--epochs", "2", "--limit-train", "64", "--backend", "cpu"], "at least 3 epochs"),
+        (
+            &["--halving", "--epochs", "2", "--limit-train", "64", "--backend", "cpu", "-q"],
+            "at least 3 epochs",
+        ),
         (
             &["--metric", "validation-loss", "--limit-train", "64", "--backend", "cpu", "-q"],
             "--metric validation-loss needs validation images",

@@ -114,6 +114,19 @@ fn members_equal_runs_alone() {
 }
 
 #[test]
+fn members_of_a_population_equal_runs_alone() {
+    const FEW: [&str; 8] =
+        ["--limit-train", "48", "--limit-test", "20", "--batch-size", "16", "--backend", "vulkan"];
+    let (_scratch, folder) = scratch();
+    let mut command = lenet_gpu();
+    command.arg("sweep").args(FEW).args(["--epochs", "2", "--shift", "2", "--vary", "lr=1e-3,1e-2,2e-2"]);
+    let expected = contains("training 2 members at the same time");
+    command.args(["--population", "2", "--run-dir"]).arg(&folder).assert().success().stderr(expected);
+    // The third is trained in the place of another one.
+    assert_is_run_alone(&folder, 2, &[&FEW[..], &["--epochs", "2", "--shift", "2", "--lr", "2e-2"]].concat());
+}
+
+#[test]
 fn the_number_of_jobs_does_not_affect_results() {
     let (scratch, folder) = scratch();
     let more = ["--vary", "batch-size=16,32,64", "--epochs", "1"];
@@ -215,10 +228,9 @@ fn an_interrupted_sweep_says_how_to_resume() {
 fn a_failing_member_does_not_stop_the_others() {
     let (_scratch, folder) = scratch();
     let more = ["--optimizer", "sgd", "--vary", "lr=1e30,0.1", "--epochs", "1"];
-    sweep(&folder, &more)
-        .assert()
-        .success()
-        .stderr(contains("member 0 (lr 1e30) failed: ").and(contains("member 1 (lr 0.1) failed").not()));
+    sweep(&folder, &more).assert().success().stderr(
+        contains("of 2: member 0 (lr 1e30) failed: ").and(contains("member 1 (lr 0.1) failed").not()),
+    );
     let results = table(&folder);
     assert_eq!((&results[0]["status"], &results[1]["status"]), (&"failed".into(), &"finished".into()));
     assert!(results[0]["error"].as_str().unwrap().contains("not finite"), "{}", results[0]);
@@ -293,7 +305,9 @@ fn seeds_of_train_reject_options_for_a_single_run() {
         command.args(["train", "--seeds", "3"]).args(more);
         command.assert().code(2).stdout(is_empty()).stderr(contains(expected));
     }
-    lenet_gpu().args(["train", "--seeds", "0"]).assert().code(2).stderr(contains("--seeds"));
+    for (seeds, expected) in [("0", "at least 1"), ("10001", "at most 10000")] {
+        lenet_gpu().args(["train", "--seeds", seeds]).assert().code(2).stderr(contains(expected));
+    }
 }
 
 #[test]

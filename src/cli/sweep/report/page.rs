@@ -157,10 +157,6 @@ mod tests {
     #[track_caller]
     fn html(sweep: &StoredSweep) -> String {
         let html = page(Path::new("runs/swept"), sweep, None).to_html();
-        if let Some(folder) = std::env::var_os("SWEEP_OUT") {
-            let name = format!("{}-{}.html", std::panic::Location::caller().line(), sweep.results.len());
-            std::fs::write(Path::new(&folder).join(name), &html).unwrap();
-        }
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
         if let Err(error) = Document::parse_with_options(&html, options) {
             panic!("{error}");
@@ -183,9 +179,14 @@ mod tests {
         let sweep = stored(&lr_and_momentum(), 3, finished);
         let html = html(&sweep);
         let (lead, sections) = html.split_once("<main").unwrap();
-        assert!(lead.contains("<dt>Best setting</dt><dd>lr=1e-3 momentum=0.5 optimizer=sgd</dd>"), "{lead}");
+        assert!(
+            lead.contains(
+                "<h3>Best of 24 settings</h3>\n<dl class=\"pairs\">\n<dt>lr</dt><dd><code>1e-3</code>"
+            ),
+            "{lead}"
+        );
         assert!(lead.contains("<dt>Validation accuracy</dt><dd>97.") && lead.contains("3 seeds"), "{lead}");
-        let row = sections.find("<th scope=\"row\">1</th><td>1e-3</td><td>0.5</td><td>sgd</td>");
+        let row = sections.find("<th scope=\"row\">1</th><td class=\"number\">1e-3</td><td class=\"number\">0.5</td><td class=\"number\">sgd</td>");
         assert!(row < sections.find("<th scope=\"row\">2</th>") && row.is_some());
         for id in ["settings", "options", "pairs", "all", "curves", "about", "repeat"] {
             assert!(html.contains(&format!("<section id=\"{id}\"")), "{id}");
@@ -230,8 +231,7 @@ mod tests {
     fn a_sweep_over_seeds_alone_lists_its_members() {
         let sweep = stored(&[], 5, finished);
         let html = html(&sweep);
-        assert!(html.contains("<dt>Setting</dt><dd>the options that were given</dd>"), "{html}");
-        assert!(html.contains("<th scope=\"row\" class=\"\">4</th>") || html.contains(">4</th>"), "{html}");
+        assert!(html.contains("<h3>Best run</h3>") && html.contains("<th scope=\"row\">4</th>"), "{html}");
         assert!(!html.contains("id=\"options\"") && html.contains("id=\"curves\""));
     }
 
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn names_cannot_break_out_of_the_page() {
         let hostile = "</title><script>alert(1)</script>\u{202e}\u{0}'\"&\n".to_owned();
-        let long = "x".repeat(100_000);
+        let long = "x".repeat(10_000);
         let options = [(hostile.as_str(), vec![hostile.clone(), long]), ("b", values(&["1", "2", "", "-"]))];
         let mut sweep = stored(&options, 1, |indices, _| match indices {
             [0, 0] => (0.0, MemberStatus::Failed),
@@ -282,7 +282,7 @@ mod tests {
         }
         let html = html(&sweep);
         assert!(
-            !html.contains("<script") && !html.contains('\u{202e}') && html.len() < 200_000,
+            !html.contains("<script") && !html.contains('\u{202e}') && html.len() < 150_000,
             "{}",
             html.len()
         );

@@ -86,13 +86,15 @@ impl<'a> Subject<'a> {
         self.measure.number(scaled(self.measure, value))
     }
 
-    /// The values of a setting in one line: `lr=1e-3 momentum=0.9`. A sweep over the seed alone has one setting without
-    /// values.
+    /// The values of a setting in one line, as [`Setting::label`](crate::sweep::Setting::label), with long ones cut.
     pub fn setting(&self, setting: usize) -> String {
         let values = self.sweep.plan.settings.get(setting).map_or(&[][..], |setting| &setting.values);
-        let values: Vec<String> =
-            values.iter().take(MAX_VALUES).map(|(name, value)| format!("{name}={}", short(value))).collect();
-        if values.is_empty() { "the options that were given".to_owned() } else { values.join(" ") }
+        let values: Vec<String> = values
+            .iter()
+            .take(MAX_VALUES)
+            .map(|(name, value)| format!("{} {}", short(name), short(value)))
+            .collect();
+        if values.is_empty() { "defaults".to_owned() } else { values.join(", ") }
     }
 
     /// The results of a setting.

@@ -88,6 +88,20 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    /// The member with this number, which is one of this shard.
+    pub fn member(&self, number: usize) -> &PreparedMember {
+        &self.members[self.members.partition_point(|member| member.member.index < number)]
+    }
+}
+
+impl PreparedMember {
+    /// The number of its epochs, including a partial last one.
+    pub fn epochs(&self) -> u64 {
+        self.training.epochs_started(self.images.data.train.len())
+    }
+}
+
 impl Group {
     /// The index of the group that these members belong to. On the CPU, every member has an engine of its own, so that all
     /// are one group.

@@ -1,6 +1,9 @@
 //! Which member is trained next. Everything here follows from how far the members have got, so that a resumed sweep takes
 //! the same decisions.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -15,15 +15,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::label;
-use super::prepared::Prepared;
-use super::queue::{Found, Job, JobEnd, Queue, Reason, Source};
+use super::prepared::{Prepared, PreparedMember};
+use super::queue::{Found, How, Job, JobEnd, Queue, Reason, Source};
 use super::table::{Follower, Planned, Table};
 use super::worker::Work;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::sweep::members::Sweep;
 use crate::cli::{Ending, Failure, job, threads};
+use crate::engine::Tally;
 use crate::ranks::Ranks;
 use crate::sweep::MemberResult;
+use crate::train::{EpochProgress, Listener};
 use crate::version::VERSION_WITH_COMMIT;
 
 /// How often rank 0 looks for questions, and the others for answers.
@@ -47,8 +49,8 @@ enum Question {
     FailGroup(usize, Reason),
     /// The rank cannot go on.
     Stop(Reason),
-    /// Does the sweep go on?
-    Alive,
+    /// Does the sweep go on? With the rank's members under way, the images that each has done, and its epoch.
+    Alive(Vec<(usize, u64, u64)>),
     /// The rank asks nothing more.
     End,
 }
@@ -119,7 +121,8 @@ pub fn serve(work: &Work, queue: &Queue, ranks: &dyn Ranks, results: &Sender<Mem
             Question::Next(group) => match queue.poll(group) {
                 Found::Now(job) => {
                     let label = label(work.plan, work.plan.member(job.member));
-                    under_way.insert(job.member, work.table.follow(job, label));
+                    let epochs = work.prepared.member(job.member).epochs();
+                    under_way.insert(job.member, work.table.follow(job, label, epochs));
                     Answer::Job(job)
                 }
                 Found::Later => Answer::Later,
@@ -128,6 +131,9 @@ pub fn serve(work: &Work, queue: &Queue, ranks: &dyn Ranks, results: &Sender<Mem
             Question::Unfinished(group) => Answer::Number(queue.unfinished(group)),
             Question::Done(job, end) => {
                 under_way.remove(&job.member);
+                if end.how == How::Interrupted {
+                    work.interrupt.request();
+                }
                 send(queue.done(job, end));
                 Answer::Yes
             }
@@ -139,12 +145,14 @@ pub fn serve(work: &Work, queue: &Queue, ranks: &dyn Ranks, results: &Sender<Mem
                 queue.stop(reason.into_failure());
                 Answer::Yes
             }
-            Question::Alive => {
-                if queue.is_stopped() {
-                    Answer::Never
-                } else {
-                    Answer::Yes
+            Question::Alive(members) => {
+                for (member, images, epoch) in members {
+                    let progress = EpochProgress { epoch, images, tally: Tally::default(), seconds: 0.0 };
+                    if let Some(follower) = under_way.get_mut(&member) {
+                        let _ = follower.progress(&progress);
+                    }
                 }
+                if queue.is_stopped() { Answer::Never } else { Answer::Yes }
             }
             Question::End => {
                 asking -= 1;
@@ -230,6 +238,16 @@ impl Source for RemoteQueue {
     }
 }
 
+/// The images of all members, of which rank 0 alone knows how many are done.
+fn planned(prepared: &Prepared) -> Vec<Planned> {
+    let of = |member: &PreparedMember| Planned {
+        member: member.member.index,
+        total_images: member.training.total_images(member.images.data.train.len()),
+        done_images: 0,
+    };
+    prepared.members.iter().map(of).collect()
+}
+
 /// Trains members for rank 0, until it has none left.
 pub fn follow(sweep: &Sweep) -> Result<Ending, Failure> {
     let ranks = job::ranks();
@@ -241,7 +259,7 @@ pub fn follow(sweep: &Sweep) -> Result<Ending, Failure> {
         groups: prepared.groups.len(),
         interrupt: interrupt.clone(),
     };
-    let table = Table::start(sweep.config.metric, false, &[] as &[Planned], true);
+    let table = Table::start(sweep.config.metric, false, &planned(&prepared), true);
     let work = Work {
         plan: &sweep.plan,
         prepared: &prepared,
@@ -260,10 +278,10 @@ pub fn follow(sweep: &Sweep) -> Result<Ending, Failure> {
             thread::Builder::new().spawn_scoped(scope, move || work.on(device, &results))
         });
         let workers: Vec<_> = workers.collect();
-        let (queue, is_over) = (&queue, &is_over);
+        let (queue, table, is_over) = (&queue, &table, &is_over);
         let watch = thread::Builder::new().spawn_scoped(scope, move || {
             while !is_over.load(Ordering::Relaxed) {
-                if matches!(queue.ask(&Question::Alive), Answer::Never) {
+                if matches!(queue.ask(&Question::Alive(table.under_way())), Answer::Never) {
                     return queue.interrupt.request();
                 }
                 thread::park_timeout(PAUSE);

@@ -74,16 +74,17 @@ impl<'a> Recorder<'a> {
     fn tell(&self, result: &MemberResult, label: &str) {
         let (ended, all) = (self.files.stored().results.len() + 1, self.members);
         if let Some(error) = &result.error {
-            notice::warning(format_args!("{label} failed: {error}"));
+            notice::warning(format_args!("{ended} of {all}: {label} failed: {error}"));
+            return;
         }
         if self.quiet || self.table.is_live || self.json.is_some() {
             return;
         }
-        let what = match (result.status, result.last()) {
-            (MemberStatus::Failed, _) => "failed".to_owned(),
-            (_, None) => "no training steps".to_owned(),
-            (status, Some(last)) => {
-                let verb = if status == MemberStatus::Eliminated { "eliminated after" } else { "after" };
+        let what = match result.last() {
+            None => "no training steps".to_owned(),
+            Some(last) => {
+                let is_eliminated = result.status == MemberStatus::Eliminated;
+                let verb = if is_eliminated { "eliminated after" } else { "after" };
                 let metric = self.files.stored().config.metric;
                 let value = metric.of(last).map(|value| shown(metric, value)).unwrap_or_default();
                 format!("{value} {verb} {}", count(last.epoch, "epoch"))

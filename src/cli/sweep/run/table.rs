@@ -54,6 +54,7 @@ struct Images {
 struct UnderWay {
     label: String,
     epoch: u64,
+    epochs: u64,
     last: Option<EpochRecord>,
 }
 
@@ -94,10 +95,17 @@ impl Table {
         Self { state, is_live, _display: display }
     }
 
-    /// Follows a member while it is trained.
-    pub fn follow(&self, job: Job, label: String) -> Follower<'_> {
-        lock(&self.state).under_way.insert(job.member, UnderWay { label, epoch: 0, last: None });
+    /// Follows a member of this many epochs while it is trained.
+    pub fn follow(&self, job: Job, label: String, epochs: u64) -> Follower<'_> {
+        lock(&self.state).under_way.insert(job.member, UnderWay { label, epoch: 1, epochs, last: None });
         Follower { table: self, job }
+    }
+
+    /// The members under way, with the images that each has done and the number of its epoch.
+    pub fn under_way(&self) -> Vec<(usize, u64, u64)> {
+        let state = lock(&self.state);
+        let done = |member: &usize| state.members.get(member).map_or(0, |images| images.done);
+        state.under_way.iter().map(|(member, under_way)| (*member, done(member), under_way.epoch)).collect()
     }
 
     /// Counts a member that has ended. `label` names it.
@@ -172,14 +180,14 @@ impl State {
         }
         let mut rows = vec![bar("sweep", fraction, &details, size.columns)];
         if let Some((label, value)) = &self.best {
-            rows.push(row(&format!("best so far: {label}"), &shown(self.metric, *value), size));
+            rows.push(row(&format!("best so far: {label}:"), &shown(self.metric, *value), size));
         }
         for member in self.under_way.values().take(SHOWN) {
-            let mut state = format!("epoch {}", member.epoch.max(1));
+            let mut state = format!("epoch {} of {}", member.epoch, member.epochs);
             if let Some(value) = member.last.as_ref().and_then(|last| self.metric.of(last)) {
                 state += &format!(", {}", shown(self.metric, value));
             }
-            rows.push(row(&format!("  {}", member.label), &state, size));
+            rows.push(row(&format!("  {}:", member.label), &state, size));
         }
         if let Some(more @ 1..) = self.under_way.len().checked_sub(SHOWN) {
             rows.push(row(&format!("  and {more} more"), "", size));

@@ -82,9 +82,7 @@ impl Work<'_> {
 
     /// Trains a member.
     pub fn train(&self, job: Job, pool: &EnginePool, device: &EngineConfig) -> JobEnd {
-        let members = &self.prepared.members;
-        let index = members.partition_point(|member| member.member.index < job.member);
-        let member = &members[index];
+        let member = self.prepared.member(job.member);
         let folder = self.folder.join(SweepFiles::run_of(job.member));
         let run = MemberRun {
             args: &member.args,
@@ -93,7 +91,7 @@ impl Work<'_> {
             folder: &folder,
             interrupt: self.interrupt,
         };
-        let listener = Box::new(self.table.follow(job, label(self.plan, member.member)));
+        let listener = Box::new(self.table.follow(job, label(self.plan, member.member), member.epochs()));
         match run.train(device.clone(), |setup| pool.engine(setup), listener) {
             Ok(MemberEnd { outcome: RunOutcome::Interrupted, epochs }) => {
                 let is_paused = job.until.is_some_and(|until| epochs.len() as u64 >= until);

@@ -37,27 +37,30 @@ pub fn body(subject: &Subject) -> Html {
         }
         None => {}
     }
-    if let Some(repeat) = &subject.repeat {
-        let mut body = Html::default();
-        let values = subject.best.map_or(&[][..], |best| &best.options);
-        if values.len() > MAX_IN_TILE {
-            let rows = values.iter().map(|(name, value)| (short(name), Html::code(&short(value))));
-            let rows: Vec<(String, Html)> = rows.collect();
-            body.push(&super::paragraph("muted", "The best setting:"));
-            body.push(&pairs(rows.iter().map(|(name, value)| (name.as_str(), value.clone()))));
-        }
-        body.push(&super::paragraph(
-            "muted",
-            "This command repeats the best run, whose model is the sweep's:",
-        ));
-        body.push(&command(repeat));
-        html.push(&card("", &body));
-    }
+    html.push(&best(subject));
     html
 }
 
-/// With more options than this, the best setting is in the card of its command instead of a tile.
-const MAX_IN_TILE: usize = 4;
+/// The values of the best setting, and the command that repeats it.
+fn best(subject: &Subject) -> Html {
+    let (Some(best), Some(repeat)) = (subject.best, &subject.repeat) else { return Html::default() };
+    let values = best.options.iter().map(|(name, value)| (short(name), Html::code(&short(value))));
+    let values: Vec<(String, Html)> = values.collect();
+    let mut body = Html::default();
+    if !values.is_empty() {
+        body.push(&pairs(values.iter().map(|(name, value)| (name.as_str(), value.clone()))));
+    }
+    body.push(&super::paragraph(
+        "muted",
+        "This command repeats its best run, whose model is that of the sweep:",
+    ));
+    body.push(&command(repeat));
+    let heading = match subject.sweep.plan.settings.len() {
+        1 => "Best run".to_owned(),
+        settings => format!("Best of {}", count(whole(settings as u64), "setting")),
+    };
+    card(&heading, &body)
+}
 
 fn tile(label: &str, value: String, unit: &str, note: String) -> Tile {
     Tile { label: label.to_owned(), value, unit: unit.to_owned(), note }
@@ -72,11 +75,6 @@ fn numbers(subject: &Subject) -> Vec<Tile> {
     {
         let unit = if subject.measure.is_accuracy { "%" } else { "" };
         tiles.push(tile(subject.measure.name, subject.number(mean), unit, spread(subject, best)));
-        let values = &subject.sweep.plan.settings[best.setting].values;
-        if (1..=MAX_IN_TILE).contains(&values.len()) {
-            let note = format!("best of {}", settings(subject));
-            tiles.push(tile("Best setting", subject.setting(best.setting), "", note));
-        }
     }
     let states = [
         (MemberStatus::Finished, "finished"),
@@ -101,10 +99,6 @@ fn numbers(subject: &Subject) -> Vec<Tile> {
         tiles.push(tile("Device", config.engine.name.clone(), "", String::new()));
     }
     tiles
-}
-
-fn settings(subject: &Subject) -> String {
-    count(whole(subject.sweep.plan.settings.len() as u64), "setting")
 }
 
 /// "± 0.05, from 98.61 to 98.80, n = 5"

@@ -63,5 +63,5 @@ fn share(subject: &Subject, first: &Bins, second: &Bins) -> Option<f64> {
     let means = subject.means.iter().enumerate();
     let (means, groups): (Vec<f64>, Vec<usize>) =
         means.filter_map(|(setting, mean)| Some(((*mean)?, group(setting)))).unzip();
-    explained(&means, &groups)
+    explained(&means, &groups, subject.sweep.config.samples.is_some())
 }

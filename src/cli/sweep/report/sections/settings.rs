@@ -26,7 +26,8 @@ pub fn body(subject: &Subject) -> Html {
     let columns =
         ["Rank".to_owned()].into_iter().chain(options).chain(measure.iter().map(ToString::to_string));
     let columns = columns.chain(["State".to_owned(), "Best run".to_owned()]);
-    let numbers = 1 + first.len()..1 + first.len() + measure.len();
+    // Values are not broken into lines either.
+    let numbers = 1..1 + first.len() + measure.len();
     let mut table = DataTable::new("Settings, the best first", columns).numbers(numbers);
     for (rank, summary) in rows.iter().enumerate() {
         let mut cells = vec![Html::text(&(rank + 1).to_string())];
