@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 /// A briefly trained model of colour images, a model of digits, and pictures of 32×32: `plain` has six of each
-/// of two classes, `same` has the same, and `moved` has all views of four of them. Shared by the tests of this file.
+/// of two classes, `others` has others, and `moved` has all views of four of them. Shared by the tests of this file.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     for (class, hue) in [("bird", 40u8), ("cow", 200)] {
@@ -21,9 +21,9 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
                 let spot = if x.abs_diff(6 + 4 * number) < 6 && y.abs_diff(14) < 5 { 90 } else { 0 };
                 image::Rgb([hue.wrapping_add(spot), 7 * x + number, spot + 3 * y])
             });
-            for copy in ["plain", "same"] {
-                save(&picture, &folder.path().join(format!("{copy}/{class}/{number}.png")));
-            }
+            save(&picture, &folder.path().join(format!("plain/{class}/{number}.png")));
+            let other = image::imageops::rotate180(&picture);
+            save(&other, &folder.path().join(format!("others/{class}/{number}.png")));
         }
     }
     for (class, number) in [("bird", 0), ("bird", 1), ("cow", 0), ("cow", 1)] {
@@ -106,12 +106,12 @@ fn predictions_are_the_mean_of_those_of_moved_files() {
 #[test]
 fn evaluations_are_of_the_mean_probabilities_of_all_views() {
     let evaluate = |views: &[&str]| {
-        let arguments = [&["evaluate", "animals", "--data-dir", "same"], views].concat();
+        let arguments = [&["evaluate", "animals", "--data-dir", "others"], views].concat();
         json(&arguments).remove(0)
     };
     let found = evaluate(&["--tta", "flip"]);
     assert_eq!((&found["tta"], &found["views"]), (&Value::from("flip"), &Value::from(2)));
-    let predictions = json(&["predict", "--model", "animals", "--tta", "flip", "same/bird", "same/cow"]);
+    let predictions = json(&["predict", "--model", "animals", "--tta", "flip", "others/bird", "others/cow"]);
     assert_eq!((predictions.len(), &found["images"]), (12, &Value::from(12)));
     let loss_of = |prediction: &Value| {
         let class = usize::from(prediction["image"].as_str().unwrap().contains("cow"));
