@@ -46,6 +46,7 @@ mod sweep;
 mod terminal;
 mod threads;
 mod train;
+mod tta_args;
 mod tune;
 mod usage;
 mod values;

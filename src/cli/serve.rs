@@ -11,6 +11,7 @@ use super::interrupt::Interrupt;
 use super::memory_args::MemoryArgs;
 use super::model_arg::{self, LoadedModels, ModelsArg};
 use super::preprocessing_args::{ConfidenceArgs, PreprocessingArgs};
+use super::tta_args::TtaArgs;
 use super::{Ending, Failure, Output, notice};
 use crate::predict::PredictError;
 use crate::serve::{Library, ModelEntry, ModelSetting, ServeError, Server, Site, Source, Usage};
@@ -53,6 +54,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     preprocessing: PreprocessingArgs,
+
+    #[command(flatten)]
+    tta: TtaArgs,
 
     #[command(flatten)]
     memory: MemoryArgs,
@@ -116,6 +120,7 @@ pub fn run(args: ServeArgs, output: &mut Output) -> Result<Ending, Failure> {
     let server = Server::listen(args.address.host, args.address.port).map_err(failure)?;
     let device = args.engine.open()?;
     device.warn_of_software();
+    args.tta.warn(&ensemble);
     let reason = device.reason().to_owned();
     args.preprocessing.note(ensemble.lead(), preparation, args.quiet);
 
@@ -123,6 +128,7 @@ pub fn run(args: ServeArgs, output: &mut Output) -> Result<Ending, Failure> {
     let usage = Usage {
         open_engine: Box::new(move |setup| device.one_engine(setup)),
         preprocessing: args.preprocessing.preprocessing(),
+        views: args.tta.views,
         min_confidence: args.confidence.min_confidence,
     };
     let site = Site {

@@ -37,6 +37,9 @@ pub fn message(error: &clap::Error) -> String {
     let argument = argument(error);
     match error.kind() {
         ErrorKind::InvalidValue => match (typed(error), context(error, ContextKind::ValidValue)) {
+            (None, Some(names)) if !names.is_empty() => {
+                format!("{argument} requires a value: {}", alternatives(&names))
+            }
             (None, _) => format!("{argument} requires a value"),
             (Some(value), None) => format!("{argument} {value}: invalid value"),
             (Some(value), Some(names)) => format!("{argument} {value}: must be {}", alternatives(&names)),
@@ -204,6 +207,11 @@ mod tests {
             (&["train", "--reduction", "max"], "--reduction max: must be mean or sum"),
             (&["train", "--flip=perhaps"], "--flip perhaps: must be true or false"),
             (&["train", "--lr"], "--lr requires a value"),
+            (&["evaluate", "--tta"], "--tta requires a value: none, flip, shift=1 or flip,shift=1"),
+            (
+                &["evaluate", "--tta", "model"],
+                "--tta model: must be none, flip, shift=N, or both separated by a comma, such as flip,shift=1",
+            ),
             (&["train", "--data-dir", ""], "--data-dir requires a value"),
             (&["train", "--adapter", ""], "--adapter \"\": must not be empty"),
             (&["train", "--dropout", "1"], "unknown option --dropout"),

@@ -27,6 +27,7 @@ mod order;
 mod reading;
 mod sets;
 mod source;
+mod test_time;
 mod unsplit_file;
 
 pub use crate::model::Fit;
@@ -51,3 +52,4 @@ pub use reading::{ImageFilesRead, image_files_read};
 pub(crate) use sets::Subset;
 pub use sets::image_folder::{ImageFolderError, UnsplitFolder};
 pub use source::{DataLocation, DataSource, RecordedImages, TestSplit};
+pub use test_time::{TestTimeAugmentation, TestTimeAugmentationError};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Engine, EngineError, LayerOutput, Setup, Split};
-use crate::data::ImageSet;
+use crate::data::{ImageSet, TestTimeAugmentation};
 use crate::model::{Ensemble, LeNet5};
 
 /// Runs the models of an ensemble on the same images: models of the same network one after the other on one engine.
@@ -90,6 +90,30 @@ impl EnsembleEngine {
         (0..self.members.len()).map(|member| self.hold(member)?.log_probabilities(split)).collect()
     }
 
+    /// Returns the log-probabilities N×K of each model, in their order, that are averaged over views of the images, which
+    /// replace those of the split; [`mean_log_probabilities`] of them are the mean over all views and models. Without
+    /// augmentation they are those of [`Self::log_probabilities`] bit for bit.
+    ///
+    /// # Errors
+    /// As [`Engine::load`] and [`Engine::log_probabilities`].
+    ///
+    /// # Panics
+    /// As [`Engine::load`], and if images are larger than 32×32.
+    pub fn log_probabilities_of_views(
+        &mut self,
+        split: Split,
+        images: &Arc<ImageSet>,
+        views: TestTimeAugmentation,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        let mut of_members = vec![Vec::with_capacity(views.count()); self.members.len()];
+        for view in views.views(images) {
+            self.load(split, &view)?;
+            let rows = self.log_probabilities(split)?;
+            of_members.iter_mut().zip(rows).for_each(|(views, rows)| views.push(rows));
+        }
+        Ok(of_members.into_iter().map(mean_log_probabilities).collect())
+    }
+
     /// Returns the output of every layer of the first model, as [`Engine::activations`] does.
     ///
     /// # Errors
@@ -138,12 +162,13 @@ impl fmt::Debug for EnsembleEngine {
     }
 }
 
-/// Returns the logarithms of the mean probabilities of several models, from their log-probabilities. They are computed in
+/// Returns the logarithms of the mean probabilities of several models, or of several views of the same images, from their
+/// log-probabilities. They are computed in
 /// f64 relative to the largest, so that small probabilities do not underflow. Those of a single model are returned as they
 /// are.
 ///
 /// # Panics
-/// If there are no models, or their lists differ in length.
+/// If there are no lists, or they differ in length.
 pub fn mean_log_probabilities(mut members: Vec<Vec<f32>>) -> Vec<f32> {
     let length = members.first().map_or(0, Vec::len);
     assert!(!members.is_empty() && members.iter().all(|logs| logs.len() == length), "every model has a list");
@@ -213,6 +238,14 @@ mod tests {
         let found = engine.log_probabilities(Split::Test).unwrap();
         assert_eq!(found[0], found[1]);
         assert_eq!(&engine.first_activations(Split::Test).unwrap().pop().unwrap().values, &found[0]);
+    }
+
+    #[test]
+    fn an_ensemble_without_views_is_bit_equal_to_the_ensemble_of_the_image_itself() {
+        let mut engine = EnsembleEngine::new(&ensemble(&[LeNet5::new(1, 3); 2]), open).unwrap();
+        let views = TestTimeAugmentation::NONE;
+        let found = engine.log_probabilities_of_views(Split::Test, &images(), views).unwrap();
+        assert_eq!(found, engine.log_probabilities(Split::Test).unwrap());
     }
 
     #[test]

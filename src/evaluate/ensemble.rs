@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::{Evaluation, MAX_LOG_PROBABILITIES, chunks};
-use crate::data::ImageSet;
+use crate::data::{ImageSet, TestTimeAugmentation};
 use crate::engine::{EngineError, EnsembleEngine, Split, mean_log_probabilities};
+
+/// The most images that are transformed at once, which take up to 96 MiB.
+const MAX_IMAGES_OF_VIEW: usize = 32 << 10;
 
 /// How well an ensemble and each of its models classify a set of images.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +29,7 @@ pub struct EnsembleEvaluationError {
 
 impl EnsembleEvaluation {
     /// Evaluates the models on `images`, which replace the engine's test split. Keeps the `max_mistakes` worst mistakes of
-    /// the ensemble.
+    /// the ensemble. All results, also those of a single model, are of probabilities that are averaged over `views`.
     ///
     /// # Errors
     /// Those of the engine, and [`EngineError::NonFiniteEvaluation`] if the loss of an image is not finite.
@@ -36,6 +39,7 @@ impl EnsembleEvaluation {
     pub fn run(
         engine: &mut EnsembleEngine,
         images: &Arc<ImageSet>,
+        views: TestTimeAugmentation,
         classes: usize,
         max_mistakes: usize,
     ) -> Result<Self, EnsembleEvaluationError> {
@@ -46,9 +50,12 @@ impl EnsembleEvaluation {
         };
         let mut found =
             Self { mean: Evaluation::empty(classes), members: vec![Evaluation::empty(classes); members] };
-        for part in chunks(images, MAX_LOG_PROBABILITIES / classes / (members + 1)) {
-            engine.load(Split::Test, &part).map_err(failed)?;
-            let rows = engine.log_probabilities(Split::Test).map_err(failed)?;
+        let mut chunk = MAX_LOG_PROBABILITIES / classes / (engine.members() * views.count() + 1);
+        if views.is_some() {
+            chunk = chunk.min(MAX_IMAGES_OF_VIEW);
+        }
+        for part in chunks(images, chunk) {
+            let rows = engine.log_probabilities_of_views(Split::Test, &part, views).map_err(failed)?;
             for (index, (evaluation, rows)) in found.members.iter_mut().zip(&rows).enumerate() {
                 evaluation
                     .add(rows, &part.labels, 0)

@@ -10,7 +10,7 @@ use super::{
     top_classes,
 };
 use crate::cpu::CpuEngine;
-use crate::data::{ImageFile, ImageFileError, ImageSet};
+use crate::data::{ImageFile, ImageFileError, ImageSet, TestTimeAugmentation};
 use crate::engine::{Engine, EngineError, EnsembleEngine, LayerOutput, Setup, Split, mean_log_probabilities};
 use crate::model::lenet::IMAGE_SIDE;
 use crate::model::weights::{self, LoadError};
@@ -24,6 +24,7 @@ pub struct Classifier {
     /// Whether the classes are the ten digits in order.
     reads_digits: bool,
     preparation: Preparation,
+    views: TestTimeAugmentation,
     /// The models' names.
     models: Vec<String>,
     engine: EnsembleEngine,
@@ -181,12 +182,32 @@ impl Classifier {
         let reads_digits =
             channels == 1 && classes == 10 && (0..10).all(|digit| info.class(digit) == digit.to_string());
         let models = ensemble.members().iter().map(|member| member.name.clone()).collect();
-        Ok(Self { channels, classes, info, reads_digits, preparation, models, engine })
+        Ok(Self {
+            channels,
+            classes,
+            info,
+            reads_digits,
+            preparation,
+            views: TestTimeAugmentation::NONE,
+            models,
+            engine,
+        })
     }
 
     /// Replaces the preparation of images, which is [`Preprocessing::Auto`]'s by default.
     pub fn with_preparation(self, preparation: Preparation) -> Self {
         Self { preparation, ..self }
+    }
+
+    /// Averages the probabilities over views of each input, which are moved after the preparation. There are none by
+    /// default.
+    pub fn with_views(self, views: TestTimeAugmentation) -> Self {
+        Self { views, ..self }
+    }
+
+    /// The views of each input whose probabilities are averaged.
+    pub fn views(&self) -> TestTimeAugmentation {
+        self.views
     }
 
     /// Classifies an image file that shows one object.
@@ -250,7 +271,7 @@ impl Classifier {
     }
 
     /// As [`Self::read_batch`], and returns the output of each layer for the first inputs of an image: `images` are prepared
-    /// images, each with the number of such inputs.
+    /// images, each with the number of such inputs. The outputs are those for the input itself, not for other views of it.
     ///
     /// # Errors
     /// As [`Self::read_batch`].
@@ -274,20 +295,21 @@ impl Classifier {
         // The log-probabilities of each input by each model, and the layers' outputs if it is watched.
         let mut outputs = vec![(Vec::new(), Vec::new()); inputs.len()];
         for indices in watched.chunks(MAX_WATCHED) {
-            self.load_inputs(&select(indices))?;
+            let inputs = self.input_set(&select(indices));
+            self.engine.load(Split::Test, &inputs)?;
             let batch = self.engine.first_activations(Split::Test)?;
-            let rows = match (self.engine.members(), batch.last()) {
+            let rows = match (self.engine.members(), self.views.count(), batch.last()) {
                 // The last layer's output is the log-probabilities.
-                (1, Some(last)) => vec![last.values.clone()],
-                _ => self.engine.log_probabilities(Split::Test)?,
+                (1, 1, Some(last)) => vec![last.values.clone()],
+                _ => self.engine.log_probabilities_of_views(Split::Test, &inputs, self.views)?,
             };
             for (position, &index) in indices.iter().enumerate() {
                 outputs[index] = (self.rows_of(&rows, position), layers_of(&batch, position));
             }
         }
         if !others.is_empty() {
-            self.load_inputs(&select(&others))?;
-            let rows = self.engine.log_probabilities(Split::Test)?;
+            let inputs = self.input_set(&select(&others));
+            let rows = self.engine.log_probabilities_of_views(Split::Test, &inputs, self.views)?;
             for (position, &index) in others.iter().enumerate() {
                 outputs[index].0 = self.rows_of(&rows, position);
             }
@@ -307,8 +329,8 @@ impl Classifier {
         models.iter().map(|rows| rows[input * self.classes..][..self.classes].to_vec()).collect()
     }
 
-    /// Loads inputs into the engine.
-    fn load_inputs(&mut self, inputs: &[&NetworkInput]) -> Result<(), EngineError> {
+    /// The inputs as the engine takes them.
+    fn input_set(&self, inputs: &[&NetworkInput]) -> Arc<ImageSet> {
         let image_len = self.channels * IMAGE_SIDE * IMAGE_SIDE;
         let mut pixels = Vec::with_capacity(inputs.len() * image_len);
         for input in inputs {
@@ -317,8 +339,7 @@ impl Classifier {
         }
         // The engine requires labels; what is computed does not depend on them.
         let labels = vec![0; inputs.len()];
-        let set = ImageSet { channels: self.channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels };
-        self.engine.load(Split::Test, &Arc::new(set))
+        Arc::new(ImageSet { channels: self.channels, height: IMAGE_SIDE, width: IMAGE_SIDE, pixels, labels })
     }
 
     /// The reading of the image with this index in its batch. `rows` are the log-probabilities of its inputs by each model.

@@ -13,6 +13,7 @@ use super::live::{LiveRun, LiveView, Viewer};
 use super::models::ModelEntry;
 use super::prepare::prepare;
 use super::upload::Upload;
+use crate::data::TestTimeAugmentation;
 use crate::engine::{Engine, EngineError, Setup};
 use crate::model::{Ensemble, Model};
 use crate::predict::{Classifier, ImageError, PredictError, Preparation, PreparedImage, Preprocessing};
@@ -44,6 +45,7 @@ pub struct ModelSetting {
 pub struct Usage {
     pub open_engine: OpenEngine,
     pub preprocessing: Preprocessing,
+    pub views: TestTimeAugmentation,
     /// Below this confidence an answer is not sure; `None` for the default.
     pub min_confidence: Option<f64>,
 }
@@ -175,7 +177,7 @@ impl State {
         let preparation = Preparation::new(ensemble.lead(), usage.preprocessing)?;
         let hash = (!ensemble.is_several()).then(|| weights_hash(parameters));
         let classifier = Classifier::of_ensemble(ensemble, |setup| (usage.open_engine)(setup))?;
-        let classifier = classifier.with_preparation(preparation);
+        let classifier = classifier.with_preparation(preparation).with_views(usage.views);
         let loaded = LoadedModel {
             entry,
             classes: classes.into(),
@@ -185,7 +187,7 @@ impl State {
             hash,
         };
         let min_confidence = usage.min_confidence.unwrap_or(classifier.min_confidence());
-        let logs = network.classes * ensemble.members().len();
+        let logs = network.classes * ensemble.members().len() * usage.views.count();
         let max_batch = MAX_BATCH.min(MAX_LOG_PROBABILITIES / logs).max(1);
         Ok((Self { classifier, min_confidence, max_batch, version: 0 }, loaded))
     }
@@ -223,14 +225,15 @@ impl Thread {
         // Skips the requests of clients that have disconnected.
         let batch: Vec<Read> = batch.into_iter().filter(|read| !read.answer.is_closed()).collect();
         let preparation = self.state.classifier.preparation();
-        let is_ensemble = self.state.classifier.models().len() > 1;
+        let classifier = &self.state.classifier;
+        let is_mean = classifier.models().len() > 1 || classifier.views().is_some();
         let prepared: Vec<_> = batch.par_iter().map(|read| prepare(preparation, &read.image.bytes)).collect();
         let read: Vec<(&PreparedImage, usize)> = batch
             .iter()
             .zip(&prepared)
             .filter_map(|(read, prepared)| {
-                // The layers of one model do not explain the answer of several.
-                let watched = if read.has_layers && !is_ensemble { WATCHED_READINGS } else { 0 };
+                // The layers of one model for one view do not explain the answer of several.
+                let watched = if read.has_layers && !is_mean { WATCHED_READINGS } else { 0 };
                 Some((prepared.as_ref().ok()?, watched))
             })
             .collect();

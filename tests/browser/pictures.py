@@ -82,7 +82,7 @@ def make(program, folder):
                     save(page, folder / f"{name}.png", whole=True)
         sweep = program.sweep("lr-and-shift", "--preset", "mnist-fast", "--limit-train", "12000", "--validation-split", "0.1", "--vary",
                               "lr=1e-3,3e-3,1e-2,3e-2", "--vary", "shift=0,1,2", "--vary", "batch-size=32,64,128", "--vary", "seed=0..2")
-        with browser.page(width=1280, height=2000) as page:
+        with browser.page(width=1280, height=2110) as page:
             page.open((sweep / "report.html").as_uri())
             page.run("document.getElementById('settings').remove()")  # a long table, of which the picture would show nothing else
             save(page, folder / "sweep.png")

@@ -35,3 +35,4 @@ mod sweep;
 mod sweep_report;
 mod tensorboard;
 mod terminal;
+mod tta;

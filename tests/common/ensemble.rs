@@ -2,6 +2,9 @@
 //!
 //! The expected values are computed by PyTorch in double precision; see `make_ensemble.py` in `tests/golden`.
 
+// Not every test program uses all of it.
+#![allow(dead_code)]
+
 use std::sync::Arc;
 
 use lenet_gpu::data::ImageSet;
@@ -17,7 +20,7 @@ const SHARPNESS: f32 = 64.0;
 /// The largest observed difference of log-probabilities up to 17 is 3e-5, for logits of hundreds.
 const TOLERANCE: f64 = 2e-4;
 
-fn golden<R>(name: &str, read: impl FnOnce(&SafeTensors) -> R) -> R {
+pub fn golden<R>(name: &str, read: impl FnOnce(&SafeTensors) -> R) -> R {
     let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
     read(&SafeTensors::deserialize(&std::fs::read(path).unwrap()).unwrap())
 }
@@ -26,7 +29,7 @@ fn f32s(file: &SafeTensors, name: &str) -> Vec<f32> {
     file.tensor(name).unwrap().data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
 }
 
-fn f64s(file: &SafeTensors, name: &str) -> Vec<f64> {
+pub fn f64s(file: &SafeTensors, name: &str) -> Vec<f64> {
     file.tensor(name).unwrap().data().as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect()
 }
 

@@ -15,4 +15,5 @@ mod lockstep;
 mod network_gradients;
 mod proofs;
 mod reference;
+mod views;
 mod weighted;

@@ -3,7 +3,7 @@
 use lenet_gpu::gpu::{GpuEngine, GpuOptions, KernelConfig, Residency};
 
 #[path = "../common/ensemble.rs"]
-mod golden;
+pub(crate) mod golden;
 
 #[test]
 fn the_mean_of_two_models_matches_pytorch() {

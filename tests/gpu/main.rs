@@ -17,3 +17,4 @@ mod pipeline_cache;
 mod population;
 mod ranks;
 mod shaders;
+mod views;

@@ -209,14 +209,14 @@ fn a_population_of_7_with_everything_that_fused_kernels_offer_equals_runs_alone(
     assert_equal_to_runs_alone(setup, KernelSet::Fused, 7, 15);
 }
 
+// Of the fused kernels only: the activations of two members with layered kernels and the largest micro-batch do not fit into a
+// binding of WebGPU's default limits.
 #[test]
 fn a_population_of_2_with_micro_batches_equals_runs_alone() {
-    for set in [KernelSet::Layered, KernelSet::Fused] {
-        let optimizer = clipped(sgd(0.0, false));
-        let setup = Setup { optimizer, ..Setup::new(NETWORK, LARGEST_MICRO_BATCH + 2) };
-        // The last step is small enough for one micro-batch.
-        assert_equal_to_runs_alone(setup, set, 2, LARGEST_MICRO_BATCH + 40);
-    }
+    let optimizer = clipped(sgd(0.0, false));
+    let setup = Setup { optimizer, ..Setup::new(NETWORK, LARGEST_MICRO_BATCH + 2) };
+    // The last step is small enough for one micro-batch.
+    assert_equal_to_runs_alone(setup, KernelSet::Fused, 2, LARGEST_MICRO_BATCH + 40);
 }
 
 #[test]

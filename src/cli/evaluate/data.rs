@@ -58,7 +58,7 @@ pub fn check_other_members(
         if is_of_training(args, model, source, data) != Some(false) {
             continue;
         }
-        let (place, before) = (Place(data), PlaceOf(&source.location, source.kind));
+        let before = PlaceOf(&source.location, source.kind);
         if !args.names_a_set() {
             return Err(Failure::usage(
                 format!(
@@ -68,7 +68,7 @@ pub fn check_other_members(
             ));
         }
         notice::warning(format_args!(
-            "{place} is not the data that {name} was tested with in training, {before}"
+            "{name} was not tested with these images in training, but with others of {before}"
         ));
         data.is_of_training = Some(false);
     }

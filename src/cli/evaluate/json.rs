@@ -1,6 +1,7 @@
 //! An evaluation as JSON.
 
 use super::data::EvaluationData;
+use crate::data::TestTimeAugmentation;
 use crate::evaluate::{CALIBRATION_BINS, EnsembleEvaluation, Evaluation};
 use crate::model::Ensemble;
 use crate::train::weights_hash;
@@ -16,8 +17,15 @@ const MAX_MATRIX: usize = 1_000;
 /// their denominator is 0. With more than 1,000 classes, `confusion` is `null`, and `confusion_counts` lists the label,
 /// the prediction and the number of images of each pair that occurs.
 ///
+/// `tta` names the views of each image whose probabilities were averaged, as the option does, and `views` is their number.
+///
 /// Of an ensemble these are the scores of the mean probabilities; `weights_hash` is `null`, and `ensemble` lists the models.
-pub fn object(evaluated: &EnsembleEvaluation, ensemble: &Ensemble, data: &EvaluationData) -> Value {
+pub fn object(
+    evaluated: &EnsembleEvaluation,
+    ensemble: &Ensemble,
+    data: &EvaluationData,
+    views: TestTimeAugmentation,
+) -> Value {
     let EnsembleEvaluation { mean: evaluation, members } = evaluated;
     let Evaluation { tally, confusion, calibration, mistakes, .. } = evaluation;
     let info = &ensemble.lead().info;
@@ -62,6 +70,8 @@ pub fn object(evaluated: &EnsembleEvaluation, ensemble: &Ensemble, data: &Evalua
         "calibration_error": calibration.expected_error(),
         "images": tally.samples,
         "weights_hash": hash,
+        "tta": views.to_string(),
+        "views": views.count(),
         "data": {
             "location": data.location,
             "dataset": data.kind,

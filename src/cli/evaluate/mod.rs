@@ -23,6 +23,7 @@ use super::data_args::{DataArgs, check_channels, check_labels};
 use super::engine::{self, EngineArgs};
 use super::model_arg::{LoadedModels, ModelsArg};
 use super::progress::Progress;
+use super::tta_args::TtaArgs;
 use super::{Ending, Failure, Input, Output, notice};
 use pictures::PictureArgs;
 
@@ -35,7 +36,9 @@ Examples:
   lenet-gpu evaluate model.safetensors --data-dir ~/fashion --json
           Evaluate on the test images in another folder, with JSON output
   lenet-gpu evaluate 'runs/sweep/members/*'
-          Evaluate the runs of a sweep, and the mean of their probabilities";
+          Evaluate the runs of a sweep, and the mean of their probabilities
+  lenet-gpu evaluate runs/cifar10 --tta flip,shift=1
+          Average the probabilities over 18 mirrored and shifted views of each image";
 
 pub const DATA_DIR_HELP: &str = "Folder of a data set or of your own images, or an .npz, a .csv or CIFAR-10's .tar.gz; its \
                                  format is detected [default: the data that the model was trained on]";
@@ -62,6 +65,9 @@ pub struct EvaluateArgs {
 
     #[command(flatten)]
     data: DataArgs,
+
+    #[command(flatten)]
+    tta: TtaArgs,
 
     #[command(flatten)]
     pictures: PictureArgs,
@@ -94,6 +100,7 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
     check_labels(*network, &test)?;
 
     device.warn_of_software();
+    args.tta.warn(&ensemble);
     let mut engine =
         EnsembleEngine::new(&ensemble, |setup| device.one_engine(setup)).map_err(engine::failure)?;
     if !args.quiet {
@@ -102,16 +109,16 @@ pub fn run(args: &EvaluateArgs, output: &mut Output) -> Result<Ending, Failure> 
             several => format!("{} ", count(several, "model")),
         };
         let (name, reason) = (engine.name(), device.reason());
-        notice::note(format_args!("evaluating {what}on {data}; {name}: {reason}"));
+        notice::note(format_args!("evaluating {what}on {}{data}; {name}: {reason}", args.tta.of_each()));
     }
     let mistakes = args.pictures.mistakes_count();
     let progress = Progress::start("evaluating", 0);
-    let evaluation = EnsembleEvaluation::run(&mut engine, &test, network.classes, mistakes)
+    let evaluation = EnsembleEvaluation::run(&mut engine, &test, args.tta.views, network.classes, mistakes)
         .map_err(|failed| members::failure(failed, &ensemble))?;
     drop(progress);
 
     if args.json {
-        output.json(&json::object(&evaluation, &ensemble, &data).to_string())?;
+        output.json(&json::object(&evaluation, &ensemble, &data, args.tta.views).to_string())?;
     } else {
         let mut lines = members::table(&evaluation, &ensemble);
         lines.extend(text::report(&evaluation.mean, info));

@@ -23,6 +23,7 @@ use super::memory_args::MemoryArgs;
 use super::model_arg::{LoadedModels, ModelsOption};
 use super::preprocessing_args::{ConfidenceArgs, PreprocessingArgs};
 use super::progress::Progress;
+use super::tta_args::TtaArgs;
 use super::{Ending, Failure, Input, Output, OutputFile, hints, notice, values};
 use images::ImageSource;
 use prediction::{ImagePrediction, no_digit_json};
@@ -56,6 +57,9 @@ pub struct PredictArgs {
 
     #[command(flatten)]
     preprocessing: PreprocessingArgs,
+
+    #[command(flatten)]
+    tta: TtaArgs,
 
     #[command(flatten)]
     memory: MemoryArgs,
@@ -101,7 +105,8 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     args.memory.apply();
     let LoadedModels { paths, ensemble } = args.models.load()?;
     let lead = ensemble.lead();
-    let batch = MAX_LOG_PROBABILITIES / lead.network.classes / ensemble.members().len();
+    let batch =
+        MAX_LOG_PROBABILITIES / lead.network.classes / (ensemble.members().len() * args.tta.views.count());
     let batch = batch.clamp(1, BATCH);
     let preparation = args.preprocessing.preparation(&ensemble)?;
     let images = images::resolve(&args.images)?;
@@ -114,16 +119,21 @@ pub fn run(args: &PredictArgs, output: &mut Output) -> Result<Ending, Failure> {
     }
     let device = args.engine.open()?;
     device.warn_of_software();
+    args.tta.warn(&ensemble);
     let mut classifier = Classifier::of_ensemble(&ensemble, |setup| device.one_engine(setup))
         .map_err(|error| match error {
             PredictError::Engine(error) => engine::failure(error),
             error => Failure::work(error),
         })?
-        .with_preparation(preparation);
+        .with_preparation(preparation)
+        .with_views(args.tta.views);
     if !args.quiet {
-        let what = match ensemble.members().len() {
-            1 => String::new(),
-            several => format!("with {} ", count(several, "model")),
+        let counts = [(ensemble.members().len(), "model"), (args.tta.views.count(), "view")];
+        let several = counts.iter().filter(|(several, _)| *several > 1);
+        let several: Vec<_> = several.map(|(several, what)| count(*several, what)).collect();
+        let what = match several.is_empty() {
+            true => String::new(),
+            false => format!("with {} ", several.join(" and ")),
         };
         notice::note(format_args!("classifying {what}on {}: {}", classifier.device(), device.reason()));
     }

@@ -67,6 +67,7 @@ impl ImagePrediction<'_> {
         object["image"] = self.source.to_string().into();
         object["confidence"] = self.reading.confidence().into();
         object["sure"] = self.is_sure().into();
+        object["tta"] = classifier.views().to_string().into();
         let digits = self.reading.predictions();
         if digits.iter().any(|digit| digit.place().is_some()) {
             let digits = digits.iter().map(|digit| self.digit_json(digit, classifier, top));

@@ -4,12 +4,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::anyhow;
 use toml::Table;
 
 use super::members::{Running, Sweep};
 use super::{conclusion, run};
 use crate::cli::{Ending, Failure, Output, job, values};
-use crate::sweep::{Metric, SweepFiles, Variation, statistics};
+use crate::sweep::{MAX_MEMBERS, Metric, SweepFiles, Variation, statistics};
+use crate::train::quoted;
 use crate::wording::count;
 
 /// Trains a network for each of the seeds from `first`, and prints the mean and the range of their accuracies. `options` are
@@ -23,6 +25,11 @@ pub fn train(
     started: Instant,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
+    if number.get() > MAX_MEMBERS {
+        return Err(Failure::Input(anyhow!(
+            "--seeds {number}: at most {MAX_MEMBERS} networks are trained at once"
+        )));
+    }
     let last = first.checked_add(number.get() as u64 - 1).filter(|&last| last <= values::MAX_INTEGER);
     let Some(last) = last else {
         let message = format!("--seeds {number} from --seed {first}: the last seed would be above 2^63 - 1");
@@ -65,6 +72,10 @@ fn summary(files: &SweepFiles) -> Vec<String> {
     if failed > 0 {
         lines.push(format!("{} failed", count(failed, "run")));
     }
-    lines.push(format!("the runs are in {}", members.display()));
+    lines.push(format!(
+        "the runs are in {}; to average their predictions: lenet-gpu evaluate {}",
+        members.display(),
+        quoted(&members.join("*").display().to_string())
+    ));
     lines
 }

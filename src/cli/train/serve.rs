@@ -13,7 +13,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::serve::{DEFAULT_PORT, LOCAL, failure};
 use crate::cli::{Failure, notice, threads};
 use crate::cpu::CpuEngine;
-use crate::data::Dataset;
+use crate::data::{Dataset, TestTimeAugmentation};
 use crate::model::Model;
 use crate::predict::Preprocessing;
 use crate::serve::{
@@ -98,6 +98,7 @@ impl ShownRun<'_> {
             // The engine that trains is not disturbed.
             open_engine: Box::new(|setup| Ok(Box::new(CpuEngine::new(setup)))),
             preprocessing: Preprocessing::Auto,
+            views: TestTimeAugmentation::NONE,
             min_confidence: None,
         };
         let site = Site {

@@ -39,8 +39,10 @@ impl Measure {
     }
 }
 
-/// The better half of the values takes at least this fraction of a range.
-const LEAST_SHARE: f64 = 0.25;
+/// If the worst value is this many times as far from the best as the median is, the worst ones are cut, to the second
+/// number.
+const MAX_SPAN: f64 = 6.0;
+const CUT_SPAN: f64 = 4.0;
 
 /// The values that charts show: all, or without the worst, beside which the others could not be told apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,8 +62,9 @@ impl Range {
         values.sort_by(|value, other| measure.order(*value, *other));
         let (&best, &worst) = (values.first()?, values.last()?);
         let median = values[values.len() / 2];
-        let cut = best - (best - median) / LEAST_SHARE;
-        let is_cut = median != best && measure.is_better(cut, worst);
+        let at = |span: f64| best - (best - median) * span;
+        let is_cut = median != best && measure.is_better(at(MAX_SPAN), worst);
+        let cut = at(CUT_SPAN);
         // The last value within, so that the range ends at a value.
         let within = values.iter().rfind(|&&value| !measure.is_better(cut, value)).copied();
         let worst = if is_cut { within.unwrap_or(worst) } else { worst };

@@ -32,6 +32,8 @@ const DOT_OPACITY: f64 = 0.55;
 /// The largest distance of a dot from the position of its value: dots beside each other can be counted.
 const SPREAD: f64 = 12.0;
 const MEAN_WIDTH: f64 = 9.0;
+/// The distance from the edge of what is beyond it.
+const EDGE: f64 = 5.0;
 /// The room for a label below the axis.
 const MAX_LABEL: f64 = 64.0;
 /// The part of the axis at each end that has no numbers, so that no dot covers the other axis.
@@ -87,10 +89,12 @@ impl<'a> Plot<'a> {
         self.left + position * self.width()
     }
 
+    /// The height of a value; that of the edge for one beyond it.
     fn y(&self, value: f64) -> f64 {
-        let (low, high) = self.limits;
-        let value = if value.is_nan() { low } else { value.clamp(low, high) };
         let bottom = HEIGHT - BOTTOM;
+        if self.is_hidden(value) {
+            return if self.measure.is_accuracy { bottom - EDGE } else { TOP + EDGE };
+        }
         bottom - self.y.fraction(value) * (bottom - TOP)
     }
 
@@ -152,8 +156,9 @@ impl<'a> Plot<'a> {
                 self.factor.text(level),
                 self.measure.shown(mean)
             );
-            let bar =
-                Shape::line(vec![(x - MEAN_WIDTH, y), (x + MEAN_WIDTH, y)], Stroke::solid(Colour::Ink, 2.5));
+            let colour = if self.is_hidden(mean) { Colour::Wrong } else { Colour::Ink };
+            let ends = vec![(x - MEAN_WIDTH, y), (x + MEAN_WIDTH, y)];
+            let bar = Shape::line(ends, Stroke::solid(colour, 2.5));
             canvas.shape(Shape { tooltip: Some(text), ..bar });
         }
     }
@@ -192,8 +197,8 @@ impl<'a> Plot<'a> {
         }
         let (low, high) = self.limits;
         let (text, y) = match self.measure.is_accuracy {
-            true => (format!("{hidden} below {}", self.measure.shown(low)), HEIGHT - BOTTOM - GAP),
-            false => (format!("{hidden} above {}", self.measure.shown(high)), TOP + 2.0 * HALF + GAP),
+            true => (format!("{hidden} below {}", self.measure.shown(low)), HEIGHT - BOTTOM - 3.0 * GAP),
+            false => (format!("{hidden} above {}", self.measure.shown(high)), TOP + 2.0 * HALF + 3.0 * GAP),
         };
         let room = width(&text) + 2.0 * GAP;
         let right = WIDTH - RIGHT;

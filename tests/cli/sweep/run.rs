@@ -305,7 +305,9 @@ fn seeds_of_train_reject_options_for_a_single_run() {
         command.args(["train", "--seeds", "3"]).args(more);
         command.assert().code(2).stdout(is_empty()).stderr(contains(expected));
     }
-    lenet_gpu().args(["train", "--seeds", "0"]).assert().code(2).stderr(contains("--seeds"));
+    for (seeds, expected) in [("0", "at least 1"), ("10001", "at most 10000")] {
+        lenet_gpu().args(["train", "--seeds", seeds]).assert().code(2).stderr(contains(expected));
+    }
 }
 
 #[test]

@@ -107,26 +107,29 @@ pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(S
     }
     let files = finished?;
     let (ended, all) = (files.stored().results.len(), prepared.members.len());
-    if ended == all {
-        if !running.quiet {
-            let time = duration(started.elapsed().as_secs_f64());
-            notice::note(format_args!("all members have ended, after {time}"));
-        }
-        let results = &files.stored().results;
-        if results.iter().all(|result| result.status != MemberStatus::Finished) {
-            let error = results.iter().find_map(|result| result.error.as_deref()).unwrap_or_default();
-            let message = format!("no member has finished; the first error: {error}");
-            let hint = Some(format!("all errors are in {}", SweepFiles::report_path(&folder).display()));
-            return Err(Failure::work(HintedError { message, hint }));
-        }
-        return Ok((files, Ending::Done));
+    if ended < all {
+        let (all, command) = (count(all, "member"), resume_command(&folder));
+        notice::note(format_args!("interrupted after {ended} of {all}; to continue: {command}"));
+        return Ok((files, Ending::Interrupted));
     }
-    notice::note(format_args!(
-        "interrupted after {ended} of {}; to continue: {}",
-        count(all, "member"),
-        resume_command(&folder)
-    ));
-    Ok((files, Ending::Interrupted))
+    if !running.quiet {
+        let time = duration(started.elapsed().as_secs_f64());
+        notice::note(format_args!("all members have ended, after {time}"));
+    }
+    check_finished(&files)?;
+    Ok((files, Ending::Done))
+}
+
+/// Checks that not all members have failed.
+fn check_finished(files: &SweepFiles) -> Result<(), Failure> {
+    let results = &files.stored().results;
+    if results.iter().any(|result| result.status == MemberStatus::Finished) {
+        return Ok(());
+    }
+    let error = results.iter().find_map(|result| result.error.as_deref()).unwrap_or_default();
+    let message = format!("no member has finished; the first error: {error}");
+    let hint = Some(format!("all errors are in {}", SweepFiles::report_path(files.path()).display()));
+    Err(Failure::work(HintedError { message, hint }))
 }
 
 /// How many epochs the runs have: the fewest of them, as all are compared after the same ones.

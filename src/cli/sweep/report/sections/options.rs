@@ -44,9 +44,13 @@ pub fn body(subject: &Subject) -> Html {
     let mut html = intro(&text);
     html.push(&columns(charts.into_iter().map(|(factor, share)| {
         let drawing = scatter(factor, subject.measure, range, &dots);
-        let caption = share.map_or_else(String::new, |share| {
-            format!("Explains {:.0} % of the variance between settings.", 100.0 * share)
-        });
+        let caption = match share {
+            None => String::new(),
+            Some(share) if share < 0.005 => {
+                "Explains less than 1 % of the variance between settings.".to_owned()
+            }
+            Some(share) => format!("Explains {:.0} % of the variance between settings.", 100.0 * share),
+        };
         card(&format!("--{}", factor.name), &super::small(&drawing, &caption))
     })));
     html
