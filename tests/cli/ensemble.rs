@@ -22,8 +22,9 @@ static RUNS: LazyLock<TempDir> = LazyLock::new(|| {
     write_images(&data, "train", 0..1500);
     write_images(&data, "t10k", 1500..2000);
     for seed in 1..4 {
-        let mut train = command(&["train", "--epochs", "1", "--seed", &seed.to_string(), "--data-dir"]);
-        train.arg(&data).arg("--run-dir").arg(folder.path().join(format!("runs/{seed}"))).assert().success();
+        let mut train = command(&["train", "--epochs", "1", "--seed", &seed.to_string()]);
+        train.arg("--data-dir").arg(&data);
+        train.arg("--run-dir").arg(folder.path().join(format!("runs/{seed}"))).assert().success();
     }
     folder
 });

@@ -155,7 +155,7 @@ fn messages_say_how_many_views_there_are() {
 #[test]
 fn mirrored_digits_are_warned_of_in_one_line() {
     let evaluate = |views| {
-        let mut evaluate = in_folder(&["evaluate", "digits", "-q", "--limit-test", "9", "--tta", views]);
+        let mut evaluate = in_folder(&["evaluate", "digits", "-q", "--tta", views]);
         evaluate.assert().success()
     };
     evaluate("flip").stderr(contains("--tta flip mirrors digits").and(contains("\n").count(1)));

@@ -129,7 +129,7 @@ fn members_of_a_population_equal_runs_alone() {
 #[test]
 fn the_number_of_jobs_does_not_affect_results() {
     let (scratch, folder) = scratch();
-    let more = ["--vary", "batch-size=16,32,64", "--epochs", "1"];
+    let more = ["--vary", "lr=1e-3,3e-3,1e-2", "--epochs", "1"];
     sweep(&folder, &more)
         .args(["--jobs", "1", "-q"])
         .assert()
