@@ -31,6 +31,7 @@ mod model_arg;
 mod notice;
 mod output;
 mod paper;
+mod patterns;
 mod predict;
 mod preprocessing_args;
 mod presets;

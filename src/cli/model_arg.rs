@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use glob::MatchOptions;
 
 use super::hints::RUN_FOLDER;
-use super::{Failure, notice};
+use super::{Failure, notice, patterns};
 use crate::model::{Ensemble, Model, NamedModel, weights};
 use crate::sweep::SweepFiles;
 use crate::train::{RunDirectory, quoted};
@@ -100,11 +99,9 @@ fn load_all<'a>(typed: impl IntoIterator<Item = &'a PathBuf>) -> Result<LoadedMo
 fn expand(typed: &Path) -> Result<Vec<PathBuf>, Failure> {
     let pattern = typed.to_str().filter(|text| text.contains(['*', '?', '[']) && !typed.exists());
     let Some(pattern) = pattern else { return Ok(vec![typed.to_owned()]) };
-    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
-    let found = glob::glob_with(pattern, options)
-        .with_context(|| format!("invalid pattern {pattern}"))
+    let found = patterns::expand(pattern)
+        .with_context(|| format!("cannot expand the pattern {pattern}"))
         .map_err(Failure::Input)?;
-    let found = found.collect::<Result<Vec<_>, _>>().map_err(Failure::input)?;
     let has_model = |path: &PathBuf| !path.is_dir() || RunDirectory::model_path_in(path).is_file();
     let (models, others): (Vec<_>, Vec<_>) = found.into_iter().partition(has_model);
     match (models.is_empty(), others.first()) {

@@ -49,6 +49,12 @@ pub enum SweepError {
         /// The cause.
         source: io::Error,
     },
+    /// A model file is not that of the member's last epoch: it is corrupt, or was replaced.
+    #[error("{} does not have the weights of the member's last epoch", path.display())]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file could not be created or appended to.
     #[error("cannot write {}", path.display())]
     Write {

@@ -24,7 +24,8 @@ use super::results_csv;
 use super::results_log::{self, LineError};
 use super::{MemberResult, Plan, SweepConfig};
 use crate::files::{is_temporary_file_of, operations, remove_temporary_files_of, write_atomically};
-use crate::train::{RunDirectory, RunError};
+use crate::model::weights;
+use crate::train::{RunDirectory, RunError, weights_hash};
 
 const CONFIG: &str = "sweep.toml";
 const RESULTS: &str = "sweep.jsonl";
@@ -255,26 +256,24 @@ impl SweepFiles {
         self.write_table()
     }
 
-    /// Makes the model of an ended member the model of the sweep: copies its `model.safetensors`.
+    /// Makes the model of an ended member the model of the sweep: copies its `model.safetensors`, unless the sweep has this
+    /// model already.
     ///
     /// # Errors
-    /// If it cannot be read or written.
+    /// If it cannot be read or written, or does not have the weights of the member's last epoch. The sweep then keeps the
+    /// model that it has.
+    ///
+    /// # Panics
+    /// If the member has not ended.
     pub fn set_model(&mut self, member: usize) -> Result<(), SweepError> {
-        self.copy_model_of(&self.member_path(member))
-    }
-
-    /// Makes the model of a run the model of the sweep. A file that is the same already is left.
-    pub(super) fn copy_model_of(&mut self, run: &Path) -> Result<(), SweepError> {
-        let path = self.model_path();
-        let read = |path: &Path| {
-            operations::read(path, MAX_MODEL)
-                .map_err(|source| SweepError::Read { path: path.to_owned(), source })
-        };
-        let model = read(&RunDirectory::model_path_in(run))?;
-        if read(&path).is_ok_and(|before| before == model) {
+        let result = self.stored.result(member).expect("the member has ended");
+        let hash = result.last().map(|last| last.weights_hash.as_str());
+        let own = self.model_path();
+        if hash.is_some() && read_model(&own, hash).is_ok() {
             return Ok(());
         }
-        Ok(write_atomically(&path, &model)?)
+        let model = read_model(&RunDirectory::model_path_in(&self.path.join(&result.run)), hash)?;
+        Ok(write_atomically(&own, &model)?)
     }
 
     fn write_results(&mut self) -> Result<(), SweepError> {
@@ -362,6 +361,15 @@ fn read(path: &Path) -> Result<(StoredSweep, Option<u64>), SweepError> {
         .map_err(|LineError { line, problem }| SweepError::Result { path: results_path, line, problem })?;
     let written = lines.is_complete.then_some(bytes.len() as u64);
     Ok((StoredSweep { config, plan, results: lines.results }, written))
+}
+
+/// Reads a model file, and checks that it has the weights with this hash.
+fn read_model(path: &Path, hash: Option<&str>) -> Result<Vec<u8>, SweepError> {
+    let bytes = operations::read(path, MAX_MODEL)
+        .map_err(|source| SweepError::Read { path: path.to_owned(), source })?;
+    let model = weights::from_bytes(&bytes);
+    let is_it = model.is_ok_and(|model| hash.is_none_or(|hash| weights_hash(&model.parameters) == hash));
+    if is_it { Ok(bytes) } else { Err(SweepError::OtherModel { path: path.to_owned() }) }
 }
 
 fn read_config(path: &Path) -> Result<SweepConfig, SweepError> {

@@ -4,7 +4,8 @@ use std::path::Path;
 use tempfile::tempdir;
 
 use super::*;
-use crate::train::{EpochRecord, Program};
+use crate::model::{LeNet5, Model, ModelInfo, ParameterTable, weights};
+use crate::train::{EpochRecord, Program, weights_hash};
 
 /// A sweep over `lr` and `seed`.
 pub(super) fn config(varied: &[&str]) -> SweepConfig {
@@ -42,6 +43,22 @@ pub(super) fn result(plan: &Plan, member: usize, test_accuracy: f64) -> MemberRe
         epochs: vec![record],
         seconds: 0.5,
     }
+}
+
+/// The model file of a member of the sweeps in these tests.
+pub(super) fn model(member: usize) -> Vec<u8> {
+    let network = LeNet5::new(1, 10);
+    let mut parameters = vec![0.0; ParameterTable::new(&network).arena_len()];
+    parameters[0] = member as f32;
+    weights::to_bytes(&Model { network, parameters, info: ModelInfo::default() })
+}
+
+/// The result of a member whose last weights are those of [`model`].
+pub(super) fn result_with_model(plan: &Plan, member: usize, test_accuracy: f64) -> MemberResult {
+    let mut result = result(plan, member, test_accuracy);
+    let model = weights::from_bytes(&model(member)).unwrap();
+    result.epochs[0].weights_hash = weights_hash(&model.parameters);
+    result
 }
 
 fn read(folder: &Path, name: &str) -> String {
@@ -199,14 +216,24 @@ fn the_table_has_a_row_per_member_and_hides_no_formula_or_line_break() {
 }
 
 #[test]
-fn the_model_of_a_member_is_copied() {
+fn only_the_model_that_a_member_ended_with_is_copied() {
     let folder = tempdir().unwrap();
     let mut files = SweepFiles::create(folder.path(), &config(&["lr=1,2"])).unwrap();
+    let plan = files.stored().plan.clone();
+    files.append(result_with_model(&plan, 1, 0.5)).unwrap();
     assert!(matches!(files.set_model(1), Err(SweepError::Read { .. })));
-    fs::create_dir_all(files.member_path(1)).unwrap();
-    fs::write(files.member_path(1).join("model.safetensors"), "weights").unwrap();
+    let run = files.member_path(1);
+    fs::create_dir_all(&run).unwrap();
+    for other in [model(2), b"no model".to_vec()] {
+        fs::write(run.join("model.safetensors"), other).unwrap();
+        assert!(matches!(files.set_model(1), Err(SweepError::OtherModel { .. })));
+    }
+    fs::write(run.join("model.safetensors"), model(1)).unwrap();
     files.set_model(1).unwrap();
-    assert_eq!(read(folder.path(), "model.safetensors"), "weights");
+    assert_eq!(fs::read(folder.path().join("model.safetensors")).unwrap(), model(1));
+    // The sweep has it now, whatever becomes of the run.
+    fs::remove_dir_all(run).unwrap();
+    files.set_model(1).unwrap();
 }
 
 #[test]

@@ -148,8 +148,8 @@ impl Shards {
         let StoredSweep { config, plan, results } = files.stored();
         let ranking = ranking(plan, config.metric, results);
         if let Some(best) = best_member(&ranking, config.metric, results) {
-            let folder = self.shards[best.member % self.shards.len()].0.join(SweepFiles::run_of(best.member));
-            files.copy_model_of(&folder)?;
+            let member = best.member;
+            files.set_model(member)?;
         }
         Ok(())
     }

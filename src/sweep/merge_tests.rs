@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::tempdir;
 
-use super::files_tests::{config, result};
+use super::files_tests::{config, model, result_with_model};
 use super::*;
 
 /// Makes a shard whose members, except for the last `left`, have ended; the accuracy grows with the member.
@@ -16,8 +16,8 @@ fn shard(folder: &Path, name: &str, varied: &[&str], text: &str, left: usize) ->
     for member in &members[..members.len() - left] {
         let run = files.member_path(member.index);
         fs::create_dir_all(&run).unwrap();
-        fs::write(run.join("model.safetensors"), format!("model {}", member.index)).unwrap();
-        files.append(result(&plan, member.index, member.index as f64 / 10.0)).unwrap();
+        fs::write(run.join("model.safetensors"), model(member.index)).unwrap();
+        files.append(result_with_model(&plan, member.index, member.index as f64 / 10.0)).unwrap();
     }
     path
 }
@@ -43,7 +43,7 @@ fn the_shards_of_a_sweep_make_the_whole_sweep() {
     assert_eq!(members, [0, 1, 2, 3, 4, 5]);
     assert_eq!(stored.results[5].run, "../2/members/0005", "the runs stay in the folders of the shards");
     assert!(path.join(&stored.results[5].run).is_dir());
-    assert_eq!(fs::read_to_string(path.join("model.safetensors")).unwrap(), "model 5");
+    assert_eq!(fs::read(path.join("model.safetensors")).unwrap(), model(5));
     assert_eq!(fs::read_to_string(path.join("sweep.csv")).unwrap().lines().count(), 7);
 }
 

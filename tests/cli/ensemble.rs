@@ -120,8 +120,8 @@ fn folders_without_a_model_that_match_a_pattern_are_left_out_with_a_warning() {
         fs::create_dir(path(name)).unwrap();
     }
     let failed = |pattern: &Path| {
-        let mut command = command(&["evaluate", "--data-dir"]);
-        command.arg(RUNS.path().join("data")).arg(pattern);
+        let mut command = command(&["evaluate"]);
+        command.arg("--data-dir").arg(RUNS.path().join("data")).arg(pattern);
         command
     };
     failed(&path("?"))

@@ -9,7 +9,6 @@ use crate::models::{GREY, images, logits, normalised, random_model};
 use crate::onnx::run;
 
 #[path = "../common/ensemble.rs"]
-#[allow(dead_code)] // what only engines are compared with
 mod golden;
 
 /// Batch sizes, run one after the other by the same session.

@@ -5,12 +5,12 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Failure, notice};
+use crate::cli::{Failure, notice, patterns};
 use crate::data::{IMAGE_EXTENSIONS, IMAGE_FORMATS, ImageFile, ImageFileError};
 use crate::predict::{ImageError, Preparation, PreparedImage};
 use crate::train::RunDirectory;
 use anyhow::{Context, anyhow};
-use glob::{MatchOptions, Pattern};
+use glob::Pattern;
 
 /// The help of the argument.
 pub fn help() -> String {
@@ -183,15 +183,7 @@ fn matching(path: &Path, text: &str) -> anyhow::Result<Vec<ImageSource>> {
 /// The files that match a pattern, sorted by name, and the number of folders that do. Hidden files only match patterns
 /// that start with a dot, as in shells.
 fn expand(pattern: &str) -> anyhow::Result<(Vec<PathBuf>, usize)> {
-    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
-    let (mut files, mut folders) = (Vec::new(), 0);
-    for path in glob::glob_with(pattern, options)? {
-        let path = path?;
-        if path.is_dir() {
-            folders += 1;
-        } else {
-            files.push(path);
-        }
-    }
-    Ok((files, folders))
+    let (folders, files): (Vec<_>, _) =
+        patterns::expand(pattern)?.into_iter().partition(|path| path.is_dir());
+    Ok((files, folders.len()))
 }

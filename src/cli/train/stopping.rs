@@ -33,7 +33,7 @@ pub struct StoppingArgs {
 
     /// Random seed of the split alone, so that runs with other seeds hold out the same images; 0 to 2^63 - 1
     /// [default: that of --seed]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "validation_split")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = values::integer::<u64>(0..=values::MAX_INTEGER))]
     split_seed: Option<u64>,
 }
@@ -62,6 +62,12 @@ impl StoppingArgs {
         seed: u64,
     ) -> Result<(Dataset, Option<TestSplit>), Failure> {
         let split = self.split_options(seed);
+        if split.is_none() && self.split_seed.is_some() {
+            return Err(Failure::usage(
+                "--split-seed requires --validation-split, whose images it selects",
+                "omit it, or add --validation-split 0.1",
+            ));
+        }
         match opened {
             OpenedDataset::Split(data) => Ok((hold_out(limit.limit(data), split)?, None)),
             OpenedDataset::Unsplit(images) => {

@@ -11,7 +11,7 @@ use super::table::{Table, shown};
 use crate::cli::failure::one_line;
 use crate::cli::sweep::report;
 use crate::cli::{Failure, Output, notice};
-use crate::sweep::{Keep, Member, MemberResult, MemberStatus, SweepFiles, statistics};
+use crate::sweep::{Keep, Member, MemberResult, MemberStatus, SweepError, SweepFiles, statistics};
 use crate::wording::count;
 
 /// The shortest time between two writings of the report while the sweep runs, and how many times as long as the last
@@ -130,7 +130,13 @@ impl<'a> Recorder<'a> {
         let (metric, results) = (stored.config.metric, &stored.results);
         let ranking = statistics::ranking(&stored.plan, metric, results);
         let best = statistics::best_member(&ranking, metric, results).map(|best| best.member);
-        let copied = best.map_or(Ok(()), |best| self.files.set_model(best).map_err(Failure::work));
+        let copied = match best.map_or(Ok(()), |best| self.files.set_model(best)) {
+            Err(error @ (SweepError::Read { .. } | SweepError::OtherModel { .. })) => {
+                notice::warning(format_args!("the best model is lost: {}", one_line(&error)));
+                Ok(())
+            }
+            copied => copied.map_err(Failure::work),
+        };
         let stored = self.files.stored();
         // The best member of all shards may be another one than that of this shard.
         if self.keep.is_some() && stored.config.shard.is_none() && stored.results.len() == self.members {
