@@ -3,7 +3,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `sweep.toml` | what was asked, [`SweepConfig`] |
-//! | `sweep.jsonl` | a [`MemberResult`] per line, appended when a member has ended; a resumed sweep trusts it |
+//! | `sweep.jsonl` | a [`MemberResult`] per line, appended when a member has ended; a resumed sweep trusts it, except for failures |
 //! | `sweep.csv` | a row per ended member, for spreadsheets; never read |
 //! | `members/0000/` | the run of member 0: an ordinary run directory |
 //! | `model.safetensors` | the model of the best member |
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use super::error::SweepError;
 use super::results_csv;
 use super::results_log::{self, LineError};
-use super::{MemberResult, Plan, SweepConfig};
+use super::{MemberResult, MemberStatus, Plan, SweepConfig};
 use crate::files::{is_temporary_file_of, operations, remove_temporary_files_of, write_atomically};
 use crate::model::weights;
 use crate::train::{RunDirectory, RunError, weights_hash};
@@ -58,6 +58,8 @@ pub struct SweepFiles {
     unwritten: Vec<u8>,
     /// When `sweep.csv` was written.
     table_written: Option<Instant>,
+    /// Members that had failed before the sweep was resumed.
+    failed: usize,
     /// The operating system releases the lock even if the process is killed.
     _lock: File,
 }
@@ -138,13 +140,15 @@ impl SweepFiles {
             path: path.to_owned(),
             stored,
             written: None,
+            failed: 0,
             unwritten: Vec::new(),
             table_written: None,
             _lock: lock,
         })
     }
 
-    /// Opens the folder of a sweep to resume it: reads `sweep.toml` and the results of the members that have ended.
+    /// Opens the folder of a sweep to resume it: reads `sweep.toml` and the results of the members that have ended. Those that
+    /// have failed are dropped, so that they are trained again: the cause may be gone, such as a full disk.
     ///
     /// # Errors
     /// If the folder has no sweep, another process runs it, or its files are not what a sweep can have written.
@@ -152,14 +156,19 @@ impl SweepFiles {
         // Asked first, so that no lock file is made in a folder of something else.
         read_config(path)?;
         let lock = lock(path)?;
-        let (stored, written) = read(path)?;
+        let (mut stored, written) = read(path)?;
+        let ended = stored.results.len();
+        stored.results.retain(|result| result.status != MemberStatus::Failed);
+        let failed = ended - stored.results.len();
         for name in [CONFIG, RESULTS, TABLE, MODEL, REPORT] {
             remove_temporary_files_of(&path.join(name));
         }
         Ok(Self {
             path: path.to_owned(),
             stored,
-            written,
+            // The next result rewrites the file, without those that have failed.
+            written: written.filter(|_| failed == 0),
+            failed,
             unwritten: Vec::new(),
             table_written: None,
             _lock: lock,
@@ -315,6 +324,11 @@ impl SweepFiles {
     /// What the folder contains.
     pub fn stored(&self) -> &StoredSweep {
         &self.stored
+    }
+
+    /// The number of members that had failed before the sweep was resumed.
+    pub fn failed_before(&self) -> usize {
+        self.failed
     }
 
     /// The folder of a member's run, relative to that of the sweep: `members/0003`.

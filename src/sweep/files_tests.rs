@@ -194,7 +194,7 @@ fn removed_results_are_written_again() {
 }
 
 #[test]
-fn the_table_has_a_row_per_member_and_hides_no_formula_or_line_break() {
+fn the_table_has_a_row_per_member_and_a_resumed_sweep_drops_failures() {
     let folder = tempdir().unwrap();
     let mut files = SweepFiles::create(folder.path(), &config(&["data-dir=a\"b,c d", "seed=7"])).unwrap();
     let plan = files.stored().plan.clone();
@@ -213,6 +213,14 @@ fn the_table_has_a_row_per_member_and_hides_no_formula_or_line_break() {
     assert!(lines[1].starts_with("0,0,7,\"a\"\"b\",finished,1,1,0,"), "{}", lines[1]);
     assert!(lines[1].contains(",0.25,0123456789abcdef,0.5,members/0000,"), "{}", lines[1]);
     assert_eq!(lines[2], r#"1,1,7,c d,failed,0,,,,,,,,,,0.5,members/0001,"no, a\nline""#);
+
+    drop(files);
+    let mut files = SweepFiles::open(folder.path()).unwrap();
+    assert_eq!((files.failed_before(), files.stored().results.len()), (1, 1), "failures are tried again");
+    files.append(result(&plan, 1, 0.75)).unwrap();
+    drop(files);
+    let stored = SweepFiles::read(folder.path()).unwrap();
+    assert_eq!(stored.result(1).unwrap().status, MemberStatus::Finished);
 }
 
 #[test]

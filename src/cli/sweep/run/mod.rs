@@ -55,6 +55,9 @@ pub fn run(mut sweep: Sweep, started: Instant, output: &mut Output) -> Result<(S
         if let ended @ 1.. = files.stored().results.len() {
             notice::note(format_args!("{} ended before", count(ended, "member")));
         }
+        if let failed @ 1.. = files.failed_before() {
+            notice::note(format_args!("{} failed before and will be trained again", count(failed, "member")));
+        }
     }
 
     let is_predictable = halving.rungs().is_empty();
