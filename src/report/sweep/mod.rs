@@ -1,7 +1,7 @@
 //! Charts of sweeps: how a measured value depends on the options that were varied.
 //!
 //! The values of an option are a [`Factor`]. A [`Measure`] is what the settings are compared by; its [`Range`] is what
-//! charts show of it. [`scatter`], [`heat_map`] and [`parallel`] draw for pages ([`Drawing::to_html`]): their colours follow
+//! charts show of it. `scatter`, `heat_map` and `parallel` draw for pages ([`Drawing::to_html`]): their colours follow
 //! the page, and what a mark means is shown under the mouse.
 //!
 //! [`Drawing::to_html`]: super::drawing::Drawing::to_html
